@@ -1,0 +1,93 @@
+"""Boxes: what a device can do, as sets of values for each property, without listing every combination.
+
+A ``Box`` says: every combination of one value from each of these sets can be delivered (except that ``aspectRatio``
+follows from ``width`` and ``height``). A camera's discrete mode is a box of single values; a stepwise driver or a scaler is
+a box of spans.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Scalar = str | bool | int | float
+
+
+class Span(NamedTuple):
+    """All numbers from ``min`` to ``max`` in steps of ``step`` from min; step 0: every real number between."""
+
+    min: float
+    max: float
+    step: float = 0
+
+    def cut(self, low: float, high: float) -> Span | None:
+        """What of the span lies within [low, high]; None if nothing does."""
+        low, high = self._up(max(low, self.min)), self._down(min(high, self.max))
+        return Span(low, high, self.step) if low <= high else None
+
+    def nearest(self, wanted: float) -> float:
+        """The number of the span that is closest to ``wanted``, the lower of two equally close."""
+        if not self.min < wanted < self.max:
+            return self.min if wanted <= self.min else self.max
+        low, high = self._down(wanted), self._up(wanted)
+        return low if wanted - low <= high - wanted else high
+
+    def _up(self, value: float) -> float:
+        steps = math.ceil(round((value - self.min) / self.step, 9)) if self.step else 0
+        return self.min + steps * self.step if self.step else value
+
+    def _down(self, value: float) -> float:
+        steps = math.floor(round((value - self.min) / self.step, 9)) if self.step else 0
+        return self.min + steps * self.step if self.step else value
+
+
+Values = tuple[Scalar, ...] | Span
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A camera's native mode: a pixel format, and the sizes (pixels) and rates (frames per second) that it has.
+
+    A width, height or rate is a number, or a ``Span`` where the driver takes any value between bounds.
+    """
+
+    pixel_format: str
+    width: float | Span
+    height: float | Span
+    frame_rate: float | Span
+
+    def to_json(self) -> dict[str, Any]:
+        """The mode with the contract's keys; a span as ``{"min", "max", "step"}``."""
+        sizes = {"width": self.width, "height": self.height, "frameRate": self.frame_rate}
+        return {key: _span_json(value) for key, value in sizes.items()} | {"pixelFormat": self.pixel_format}
+
+
+def _span_json(value: float | Span) -> Any:
+    if not isinstance(value, Span):
+        return value
+    return {"min": value.min, "max": value.max} | ({"step": value.step} if value.step else {})
+
+
+def values_of(value: float | Span) -> Values:
+    """A mode's number or span as a set of values."""
+    return value if isinstance(value, Span) else (value,)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A set of settings that one device can deliver: IDL property names to sets of values, and the mode behind them."""
+
+    values: Mapping[str, Values]
+    mode: Mode | None = None
+    rank: tuple[float, ...] = field(default=())  # how natural the choice is among equals: the lowest wins
+
+
+def scalars(values: Values) -> Iterator[float]:
+    """The numeric bounds of a set of values, for capabilities."""
+    if isinstance(values, Span):
+        yield values.min
+        yield values.max
+    else:
+        yield from (v for v in values if isinstance(v, int | float))

@@ -1,0 +1,272 @@
+"""Frames of picture and sound as they travel from a source to a sink, and the table of pixel and sample formats.
+
+Named as in WebCodecs (https://www.w3.org/TR/webcodecs/#videoframe, #audiodata), whose format names are used where it has
+one. A frame holds planes of read-only memory (the buffer protocol), no array of some library: a mapped driver buffer, a
+camera's JPEG bytes or a decoder's picture travel uncopied. Memory lent by a driver goes back when the last view of it dies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+from mscli.core.errors import NotSupportedError
+
+
+class Plane(NamedTuple):
+    """How a plane is laid out: ``unit_bytes`` for each ``h`` pixels of a row, one row for each ``v`` rows of picture."""
+
+    unit_bytes: int
+    h: int
+    v: int
+    black: bytes  # one unit of black (Y=16, U=V=128 where the format is YUV)
+
+    def row_bytes(self, width: int) -> int:
+        """Bytes of one packed row of a picture ``width`` pixels wide."""
+        return -(-width // self.h) * self.unit_bytes
+
+    def rows(self, height: int) -> int:
+        """Rows of the plane in a picture ``height`` pixels high."""
+        return -(-height // self.v)
+
+
+class PixelFormat(NamedTuple):
+    """One way to write a picture into memory. ``planes`` is empty for encoded pictures."""
+
+    name: str
+    ffmpeg: str  # FFmpeg's name for the same bytes: a pix_fmt, or a decoder's for encoded pictures
+    bits: int  # per pixel on average; 0 where that varies
+    quality: int  # how much of the picture survives, for choosing between equals: higher is better
+    planes: tuple[Plane, ...] = ()
+
+    @property
+    def encoded(self) -> bool:
+        """Whether a picture of this format has to be decoded before its pixels can be read."""
+        return not self.planes
+
+
+_Y = Plane(1, 1, 1, b"\x10")
+_C = Plane(1, 2, 2, b"\x80")
+
+PIXEL_FORMATS: dict[str, PixelFormat] = {
+    row.name: row
+    for row in (
+        PixelFormat("I420", "yuv420p", 12, 50, (_Y, _C, _C)),
+        PixelFormat("NV12", "nv12", 12, 50, (_Y, Plane(2, 2, 2, b"\x80\x80"))),
+        PixelFormat("I422", "yuv422p", 16, 60, (_Y, Plane(1, 2, 1, b"\x80"), Plane(1, 2, 1, b"\x80"))),
+        PixelFormat("YUYV", "yuyv422", 16, 61, (Plane(4, 2, 1, b"\x10\x80\x10\x80"),)),
+        PixelFormat("UYVY", "uyvy422", 16, 61, (Plane(4, 2, 1, b"\x80\x10\x80\x10"),)),
+        PixelFormat("I444", "yuv444p", 24, 70, (_Y, Plane(1, 1, 1, b"\x80"), Plane(1, 1, 1, b"\x80"))),
+        PixelFormat("RGB24", "rgb24", 24, 72, (Plane(3, 1, 1, b"\0\0\0"),)),
+        PixelFormat("BGR24", "bgr24", 24, 72, (Plane(3, 1, 1, b"\0\0\0"),)),
+        PixelFormat("RGBA", "rgba", 32, 71, (Plane(4, 1, 1, b"\0\0\0\xff"),)),
+        PixelFormat("RGBX", "rgb0", 32, 71, (Plane(4, 1, 1, b"\0\0\0\0"),)),
+        PixelFormat("BGRA", "bgra", 32, 71, (Plane(4, 1, 1, b"\0\0\0\xff"),)),
+        PixelFormat("BGRX", "bgr0", 32, 71, (Plane(4, 1, 1, b"\0\0\0\0"),)),
+        PixelFormat("GREY", "gray", 8, 40, (Plane(1, 1, 1, b"\0"),)),
+        PixelFormat("MJPEG", "mjpeg", 0, 30),
+        PixelFormat("H264", "h264", 0, 20),
+    )
+}
+
+_ALIASES = {row.ffmpeg.upper(): row.name for row in PIXEL_FORMATS.values()} | {
+    "YU12": "I420", "YUY2": "YUYV", "YUV422P": "I422", "YUVJ420P": "I420", "GRAY8": "GREY", "GRAY": "GREY",
+    "RGB": "RGB24", "BGR": "BGR24", "RGB3": "RGB24", "BGR3": "BGR24", "MJPG": "MJPEG", "JPEG": "MJPEG", "AVC": "H264",
+}  # fmt: skip
+
+
+def pixel_format(name: str) -> PixelFormat:
+    """The format of that name: WebCodecs', V4L2's or FFmpeg's, in any case. Raises NotSupportedError."""
+    upper = name.upper()
+    found = PIXEL_FORMATS.get(_ALIASES.get(upper, upper))
+    if found is None:
+        known = ", ".join(PIXEL_FORMATS)
+        raise NotSupportedError(f"there is no pixel format “{name}”", hints=[f"pixel formats: {known}"])
+    return found
+
+
+class VideoColorSpace(NamedTuple):
+    """How YUV stands for colour: https://www.w3.org/TR/webcodecs/#videocolorspace, in the two members that matter here."""
+
+    matrix: str = "smpte170m"  # smpte170m (BT.601) or bt709
+    full_range: bool = False
+
+
+BT601 = VideoColorSpace()
+BT709 = VideoColorSpace("bt709")
+JPEG_COLOR = VideoColorSpace("smpte170m", True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoFrame:
+    """A picture, or an encoded chunk of one (format MJPEG, H264): https://www.w3.org/TR/webcodecs/#videoframe.
+
+    ``timestamp`` and ``duration`` are microseconds; the timestamp is CLOCK_MONOTONIC at the instant of capture.
+    ``sequence`` is the driver's frame number: a gap in it is a loss before us. ``strides`` are bytes from row to row.
+    """
+
+    format: str
+    coded_width: int  # pixels
+    coded_height: int
+    timestamp: int
+    planes: tuple[memoryview, ...]
+    strides: tuple[int, ...]
+    duration: int | None = None
+    sequence: int = 0
+    color_space: VideoColorSpace = BT601
+    key: bool = True  # whether decoding may start here; only ever False for H264
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the frame holds."""
+        return sum(plane.nbytes for plane in self.planes)
+
+    @property
+    def packed(self) -> bool:
+        """Whether the planes, one after the other, are the picture without padding."""
+        layout = PIXEL_FORMATS[self.format].planes
+        return all(s == p.row_bytes(self.coded_width) for p, s in zip(layout, self.strides, strict=bool(layout)))
+
+
+def packed_planes(frame: VideoFrame) -> tuple[memoryview, ...]:
+    """The frame's planes without padding between rows; uncopied where there is none."""
+    layout = PIXEL_FORMATS[frame.format].planes
+    if not layout:
+        return frame.planes
+    return tuple(
+        _pack(view, plane, stride, frame) for view, plane, stride in zip(frame.planes, layout, frame.strides, strict=True)
+    )
+
+
+def _pack(view: memoryview, plane: Plane, stride: int, frame: VideoFrame) -> memoryview:
+    row, rows = plane.row_bytes(frame.coded_width), plane.rows(frame.coded_height)
+    if stride == row:
+        return view[: row * rows]
+    return memoryview(b"".join(view[y * stride : y * stride + row] for y in range(rows)))
+
+
+def frame_bytes(name: str, width: int, height: int) -> int:
+    """Bytes of one packed picture of that format and size; 0 for encoded formats, where that varies."""
+    return sum(plane.row_bytes(width) * plane.rows(height) for plane in PIXEL_FORMATS[name].planes)
+
+
+def split_planes(
+    name: str, width: int, height: int, data: memoryview, stride: int = 0
+) -> tuple[tuple[memoryview, ...], tuple[int, ...]]:
+    """Cut contiguous memory into the planes and strides of a picture. ``stride``: of the first plane, if it is padded."""
+    layout = PIXEL_FORMATS[name].planes
+    if not layout:
+        return (data,), (0,)
+    base = layout[0].row_bytes(width)
+    views, strides, at = [], [], 0
+    for plane in layout:
+        step = plane.row_bytes(width) * (stride or base) // base
+        size = step * plane.rows(height)
+        views.append(data[at : at + size])
+        strides.append(step)
+        at += size
+    return tuple(views), tuple(strides)
+
+
+@lru_cache(maxsize=4)
+def _black_planes(name: str, width: int, height: int) -> tuple[tuple[memoryview, ...], tuple[int, ...]]:
+    layout = PIXEL_FORMATS[name].planes
+    strides = tuple(plane.row_bytes(width) for plane in layout)
+    data = (p.black * (s // p.unit_bytes * p.rows(height)) for p, s in zip(layout, strides, strict=True))
+    return tuple(memoryview(plane) for plane in data), strides
+
+
+def black(frame: VideoFrame) -> VideoFrame:
+    """A black picture of the same shape and time; encoded pictures become I420, which every sink takes."""
+    name = "I420" if PIXEL_FORMATS[frame.format].encoded else frame.format
+    planes, strides = _black_planes(name, frame.coded_width, frame.coded_height)
+    at, took = frame.timestamp, frame.duration
+    return VideoFrame(name, frame.coded_width, frame.coded_height, at, planes, strides, took, frame.sequence)
+
+
+class SampleFormat(NamedTuple):
+    """One way to write a sample of sound: interleaved, native byte order."""
+
+    name: str
+    ffmpeg: str
+    bits: int
+    silence: bytes
+
+
+SAMPLE_FORMATS: dict[str, SampleFormat] = {
+    row.name: row
+    for row in (
+        SampleFormat("u8", "u8", 8, b"\x80"),
+        SampleFormat("s16", "s16", 16, b"\0\0"),
+        SampleFormat("s32", "s32", 32, b"\0\0\0\0"),
+        SampleFormat("f32", "flt", 32, b"\0\0\0\0"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioData:
+    """A block of interleaved sound: https://www.w3.org/TR/webcodecs/#audiodata.
+
+    ``timestamp`` is CLOCK_MONOTONIC of the first sample in microseconds. ``sequence`` counts samples per channel since the
+    device was started, losses included: a gap to the block before is a loss before us.
+    """
+
+    format: str
+    sample_rate: int  # Hz
+    number_of_frames: int  # samples per channel
+    number_of_channels: int
+    timestamp: int
+    data: memoryview
+    sequence: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the block holds."""
+        return self.data.nbytes
+
+    @property
+    def duration(self) -> int:
+        """Microseconds from the first sample to the one after the last."""
+        return self.number_of_frames * 1_000_000 // self.sample_rate
+
+
+Frame = VideoFrame | AudioData
+
+
+def silence(block: AudioData) -> AudioData:
+    """Silence of the same shape and time."""
+    unit = SAMPLE_FORMATS[block.format].silence
+    data = memoryview(unit * (block.data.nbytes // len(unit)))
+    return AudioData(
+        block.format, block.sample_rate, block.number_of_frames, block.number_of_channels,
+        block.timestamp, data, block.sequence,
+    )  # fmt: skip
+
+
+def blank(frame: Frame) -> Frame:
+    """What a disabled or muted track hands on in place of the frame: black or silence."""
+    return black(frame) if isinstance(frame, VideoFrame) else silence(frame)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the frames (video) or samples per channel (audio) of a track, for the report."""
+
+    frames: int = 0  # written to the output
+    dropped: int = 0  # by us: a bounded lane was full
+    lost: int = 0  # before us: gaps in the driver's sequence, overruns, frames flagged as damaged
+    duplicated: int = 0
+    bytes: int = 0  # of frames handed to the output
+    first_us: int | None = None
+    last_us: int | None = None
+    extra: dict[str, int] = field(default_factory=dict)
+
+    def note(self, frame: Frame) -> None:
+        """Count a frame that was written."""
+        self.frames += frame.number_of_frames if isinstance(frame, AudioData) else 1
+        self.bytes += frame.nbytes
+        if self.first_us is None:
+            self.first_us = frame.timestamp
+        self.last_us = frame.timestamp + (frame.duration or 0)

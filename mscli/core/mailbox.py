@@ -1,0 +1,163 @@
+"""Between the threads of devices and the one thread that consumes: bounded lanes of frames, and a queue of events.
+
+A device's thread puts and never waits. The consumer takes the earliest frame of all its lanes and runs queued events between
+frames. Bounds and policies stand where the lanes are made: see ``Lane``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from threading import Condition
+from typing import NamedTuple
+
+from mscli.core.frames import AudioData, Frame, VideoFrame
+
+VIDEO_LANE_BYTES = 64 * 1024 * 1024  # ten frames of 1080p BGRX, or a second of 720p I420 and more
+AUDIO_LANE_SECONDS = 2
+
+Task = Callable[[], None]
+
+
+class Lane:
+    """A bounded queue of frames from one track to one consumer.
+
+    Bound: ``limit_bytes`` of picture, or AUDIO_LANE_SECONDS of sound. When it is full the oldest frames are dropped and
+    counted; the consumer sees the gap in the timestamps. One frame is always kept, whatever its size.
+    """
+
+    def __init__(self, mailbox: Mailbox, limit_bytes: int = VIDEO_LANE_BYTES) -> None:
+        self.dropped = 0  # frames, or samples per channel
+        self.closed = False
+        self._limit = limit_bytes
+        self._held = 0
+        self._frames: deque[Frame] = deque()
+        self._mailbox = mailbox
+
+    def put(self, frame: Frame) -> None:
+        """Hand a frame over; never waits. Called on the device's thread. After close: nothing."""
+        with self._mailbox.changed:
+            if self.closed:
+                return
+            self._frames.append(frame)
+            self._held += frame.nbytes
+            while self._held > self._bound(frame) and len(self._frames) > 1:
+                self._drop_oldest()
+            self._mailbox.changed.notify_all()
+
+    def close(self) -> None:
+        """No more frames will come; those that wait can still be taken."""
+        with self._mailbox.changed:
+            self.closed = True
+            self._mailbox.changed.notify_all()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the lane is closed and drained."""
+        return self.closed and not self._frames
+
+    def head(self) -> Frame | None:
+        """The frame that would be taken next."""
+        return self._frames[0] if self._frames else None
+
+    def pop(self) -> Frame:
+        """Take the oldest frame. The caller holds the mailbox's condition."""
+        frame = self._frames.popleft()
+        self._held -= frame.nbytes
+        return frame
+
+    def _bound(self, frame: Frame) -> int:
+        if isinstance(frame, VideoFrame):
+            return self._limit
+        return AUDIO_LANE_SECONDS * frame.sample_rate * frame.nbytes // max(1, frame.number_of_frames)
+
+    def _drop_oldest(self) -> None:
+        frame = self.pop()
+        self.dropped += frame.number_of_frames if isinstance(frame, AudioData) else 1
+
+
+class Taken(NamedTuple):
+    """A frame and the lane that it came by."""
+
+    lane: Lane
+    frame: Frame
+
+
+class Mailbox:
+    """Everything that one consumer waits for: its lanes, and tasks (events to fire, signals) to run on its thread.
+
+    The queue of tasks has no bound: what is posted are state changes of a device, a few in its life, never frames.
+    """
+
+    def __init__(self) -> None:
+        self.changed = Condition()
+        self._lanes: list[Lane] = []
+        self._tasks: deque[Task] = deque()
+
+    def lane(self, limit_bytes: int = VIDEO_LANE_BYTES) -> Lane:
+        """A new lane into this mailbox."""
+        lane = Lane(self, limit_bytes)
+        with self.changed:
+            self._lanes.append(lane)
+        return lane
+
+    def remove(self, lane: Lane) -> None:
+        """Forget a lane, and what still waits in it."""
+        with self.changed:
+            lane.closed = True
+            if lane in self._lanes:
+                self._lanes.remove(lane)
+
+    def post(self, task: Task) -> None:
+        """Have ``task`` run on the consumer's thread, before the next frame. Safe from any thread."""
+        with self.changed:
+            self._tasks.append(task)
+            self.changed.notify_all()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every lane is closed and drained."""
+        with self.changed:
+            return all(lane.finished for lane in self._lanes)
+
+    def run_tasks(self) -> None:
+        """Run what was posted up to now, in order, on the calling thread."""
+        while True:
+            with self.changed:
+                if not self._tasks:
+                    return
+                task = self._tasks.popleft()
+            task()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until something is posted or put, or the time is over; then run the tasks."""
+        with self.changed:
+            if not self._tasks and self._earliest() is None:
+                self.changed.wait(timeout_s)
+        self.run_tasks()
+
+    def take(self, timeout_s: float) -> Taken | None:
+        """The earliest frame that waits, after the tasks before it; None when none came in time or all lanes are finished."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.run_tasks()
+            with self.changed:
+                if self._tasks:
+                    continue
+                lane = self._earliest()
+                if lane is not None:
+                    return Taken(lane, lane.pop())
+                left = deadline - time.monotonic()
+                if left <= 0 or all(lane.finished for lane in self._lanes):
+                    return None
+                self.changed.wait(left)
+
+    def _earliest(self) -> Lane | None:
+        best: Lane | None = None
+        best_us = 0
+        for lane in self._lanes:
+            head = lane.head()
+            if head is not None and (best is None or head.timestamp < best_us):
+                best, best_us = lane, head.timestamp
+        return best

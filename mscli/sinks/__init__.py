@@ -1,0 +1,66 @@
+"""Files out. The registry of sinks: what a suffix or a MIME type means, and which module writes it, imported when used."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import BinaryIO, NamedTuple
+
+from mscli.core.errors import NotSupportedError
+from mscli.sinks.base import Sink, SinkOptions
+
+Target = str | int | BinaryIO  # a path, a file descriptor (not closed by the sink), or a writable binary file
+
+
+class SinkRow(NamedTuple):
+    """A kind of output: how it is named, where its writer is, and what it can hold."""
+
+    suffix: str
+    mime_type: str
+    module: str
+    cls: str
+    video: bool = False
+    audio: bool = False
+    still: bool = False
+
+
+_IMAGE = ("mscli.sinks.image", "ImageSink")
+_CONTAINER = ("mscli.sinks.container", "ContainerSink")
+
+SINKS: dict[str, SinkRow] = {
+    row.suffix: row
+    for row in (
+        SinkRow("png", "image/png", *_IMAGE, still=True),
+        SinkRow("jpg", "image/jpeg", *_IMAGE, still=True),
+        SinkRow("jpeg", "image/jpeg", *_IMAGE, still=True),
+        SinkRow("webp", "image/webp", *_IMAGE, still=True),
+        SinkRow("mp4", "video/mp4", *_CONTAINER, video=True, audio=True),
+        SinkRow("webm", "video/webm", *_CONTAINER, video=True, audio=True),
+        SinkRow("mkv", "video/x-matroska", *_CONTAINER, video=True, audio=True),
+        SinkRow("wav", "audio/wav", *_CONTAINER, audio=True),
+        SinkRow("flac", "audio/flac", *_CONTAINER, audio=True),
+        SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True),
+        SinkRow("raw", "application/octet-stream", "mscli.sinks.raw", "RawSink", video=True, audio=True),
+    )
+}
+
+
+def sink_row(name: str, wanted: str) -> SinkRow:
+    """The row for a file's name by its suffix. ``wanted``: "still", "video" or "audio"; an error lists what there is of it."""
+    suffix = os.path.splitext(name)[1].lstrip(".").lower()
+    row = SINKS.get(suffix)
+    if row is not None and getattr(row, wanted):
+        return row
+    return _unknown(f"“{name}” ends in “.{suffix}”" if suffix else f"“{name}” has no suffix", wanted)
+
+
+def _unknown(what: str, wanted: str) -> SinkRow:
+    fits = ", ".join("." + row.suffix for row in SINKS.values() if getattr(row, wanted) and row.suffix != "raw")
+    noun = "picture" if wanted == "still" else "recording"
+    raise NotSupportedError(f"{what}, which says no kind of {noun} that can be written", hints=[f"use one of: {fits}"])
+
+
+def load_sink(row: SinkRow, target: Target, options: SinkOptions) -> Sink:
+    """The sink of that row for that target, its module imported now."""
+    sink: Sink = getattr(import_module(row.module), row.cls)(row, target, options)
+    return sink

@@ -1,0 +1,64 @@
+"""What every output is: it is told its tracks, takes frames in time order, and leaves a whole file or none.
+
+A sink is one file in this folder, rows in ``SINKS`` and one line in the contract suite (tests/sinks). It knows no device and no
+track object. Pixel and sample conversion happens here, at its door, once. It raises OperationError when the output fails
+(disk full, no such folder) and NotSupportedError when a format does not fit; BrokenPipeError passes through.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mscli.core.boxes import Scalar
+from mscli.core.frames import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFormat:
+    """What a sink has to know of a track before the first frame: its kind and settings (IDL names), and the native format."""
+
+    kind: str  # "video" | "audio"
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    pixel_format: str = ""  # of the frames that will come, if known
+
+
+@dataclass(frozen=True, slots=True)
+class SinkOptions:
+    """How to write. Empty and None mean: the sink's own choice for the container."""
+
+    format: str = ""  # raw sinks: pixel or sample format to convert to
+    video_codec: str = ""
+    audio_codec: str = ""
+    video_bits_per_second: int | None = None
+    audio_bits_per_second: int | None = None
+    quality: float | None = None  # images: 0 to 1, as in canvas.toBlob
+    overwrite: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sink(ABC):
+    """One output. ``open`` → ``write``* → ``close``, or ``abort`` at any time; all on the consumer's thread."""
+
+    @abstractmethod
+    def open(self, tracks: list[TrackFormat]) -> None:
+        """Check that these tracks fit and prepare to write. Nothing stands under the asked name yet."""
+
+    @abstractmethod
+    def write(self, track: int, frame: Frame) -> None:
+        """Take the next frame of that track (its place in the list given to ``open``)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the output: after it the file is whole under its name."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Give up. What can be read stays; what cannot is removed. Safe after close."""
+
+    @property
+    @abstractmethod
+    def bytes_written(self) -> int:
+        """Bytes that the output has taken so far."""

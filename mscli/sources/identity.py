@@ -1,0 +1,45 @@
+"""Ids that survive a reboot and a replug into the same port: hashes of the hardware and its place, never of a node's number.
+
+deviceId: the bus path, serial number and name of the device. groupId: the physical device (USB device, PCI function, platform
+device) that camera and microphone are part of, so that a webcam's two halves share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+ID_DIGITS = 16  # 64 bits: a clash among a machine's devices is out of the question, and people can still paste it
+
+
+def stable_id(*parts: str) -> str:
+    """The id of what ``parts`` describe: the same on every run, for every user of the machine."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_DIGITS]
+
+
+def physical_device(sysfs: str) -> str:
+    """The sysfs folder of the physical device above a class device (/sys/class/video4linux/video0): its USB device if
+    it has one, else the bus device that the driver is bound to, else the folder itself."""
+    device = os.path.realpath(os.path.join(sysfs, "device"))
+    start = device if os.path.isdir(device) else os.path.realpath(sysfs)
+    folder = start
+    while folder not in ("/", "/sys", "/sys/devices"):
+        if os.path.exists(os.path.join(folder, "idVendor")):
+            return folder
+        folder = os.path.dirname(folder)
+    return start
+
+
+def attribute(folder: str, name: str) -> str:
+    """A sysfs attribute's text, stripped; empty where there is none."""
+    try:
+        with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def group_id(sysfs: str) -> str:
+    """The groupId of a class device: the same for everything that hangs on one physical device."""
+    folder = physical_device(sysfs)
+    return stable_id("group", folder, attribute(folder, "serial"))
