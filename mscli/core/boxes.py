@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Scalar = str | bool | int | float
@@ -77,11 +77,15 @@ def values_of(value: float | Span) -> Values:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A set of settings that one device can deliver: IDL property names to sets of values, and the mode behind them."""
+    """A set of settings that one device can deliver: IDL property names to sets of values.
+
+    ``rank`` says how natural the box is among equals, the lowest wins: the device's place, derived or native, shape kept.
+    """
 
     values: Mapping[str, Values]
+    device: Any = None
     mode: Mode | None = None
-    rank: tuple[float, ...] = field(default=())  # how natural the choice is among equals: the lowest wins
+    rank: tuple[float, ...] = ()
 
 
 def scalars(values: Values) -> Iterator[float]:

@@ -13,7 +13,8 @@
     ├── OverconstrainedError         no device can satisfy a required constraint
     └── SecurityError                the use of the device is forbidden by policy
 
-A malformed argument is Python's own ``TypeError``, as it is JavaScript's. Errors of libraries and drivers are
+A malformed argument is a ``TypeError``, Python's own as it is JavaScript's;
+``ArgumentError`` is one that the caller made. Errors of libraries and drivers are
 translated into these once, where the library is called.
 """
 
@@ -21,6 +22,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+
+class ArgumentError(TypeError):
+    """A ``TypeError`` in what the caller gave (constraints, a description), as against a defect of the program."""
+
+    name = "TypeError"
+    hints: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The error as scripts read it."""
+        return {"name": self.name, "message": str(self)}
 
 
 class DOMException(Exception):
@@ -103,6 +115,7 @@ class OverconstrainedError(DOMException):
         self.constraint = constraint
         self.conflict = tuple(conflict) or ((constraint,) if constraint else ())
         self.nearest = dict(nearest) if nearest is not None else None
+        self.candidates: tuple[Any, ...] = ()  # what became of each possibility, for an explanation
 
     def to_json(self) -> dict[str, Any]:
         """The error as scripts read it, with what failed and what would work."""

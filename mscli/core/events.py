@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mscli.core.clock import now_us
+from mscli.core.errors import ArgumentError
 
 
 class Event:
@@ -62,11 +63,11 @@ class EventTarget:
             try:
                 call(event)
             except Exception:
-                sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+                sys.excepthook(*sys.exc_info())
 
 
 def required_member(interface: str, init: Mapping[str, Any] | None, member: str) -> Any:
     """The required member of an event's init dictionary. Raises TypeError as WebIDL has it."""
     if not isinstance(init, Mapping) or init.get(member) is None:
-        raise TypeError(f"{interface}: the member “{member}” of its init dictionary is required")
+        raise ArgumentError(f"{interface}: the member “{member}” of its init dictionary is required")
     return init[member]

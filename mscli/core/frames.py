@@ -245,6 +245,16 @@ def silence(block: AudioData) -> AudioData:
     )  # fmt: skip
 
 
+def clip(block: AudioData, samples: int) -> AudioData:
+    """The first ``samples`` per channel of a block."""
+    if samples >= block.number_of_frames:
+        return block
+    data = block.data[: block.data.nbytes // block.number_of_frames * samples]
+    return AudioData(
+        block.format, block.sample_rate, samples, block.number_of_channels, block.timestamp, data, block.sequence
+    )  # fmt: skip
+
+
 def blank(frame: Frame) -> Frame:
     """What a disabled or muted track hands on in place of the frame: black or silence."""
     return black(frame) if isinstance(frame, VideoFrame) else silence(frame)

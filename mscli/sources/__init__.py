@@ -44,3 +44,10 @@ def system_backends(platform: str = sys.platform) -> list[str]:
 def serves(name: str, kinds: Sequence[str]) -> bool:
     """Whether that backend may have devices of any of those kinds, so that it need not be loaded if not."""
     return any(kind in BACKENDS[name].kinds for kind in kinds)
+
+
+def load_fake(description: object) -> Backend:
+    """The backend of the fake devices that ``description`` describes; {} for the default ones. Raises ArgumentError."""
+    row = BACKENDS["fake"]
+    backend: Backend = getattr(import_module(row.module), row.cls)(description)
+    return backend

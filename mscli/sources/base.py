@@ -97,6 +97,7 @@ class Backend(ABC):
     """A family of devices behind one library or kernel interface."""
 
     name: str = ""
+    problem: str = ""  # why it lists nothing, in a sentence with the remedy, where the backend knows
 
     @abstractmethod
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:

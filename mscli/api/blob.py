@@ -1,0 +1,23 @@
+"""Blob: bytes with a MIME type. https://w3c.github.io/FileAPI/#blob-section"""
+
+from __future__ import annotations
+
+
+class Blob:
+    """Immutable bytes and what they are."""
+
+    def __init__(self, data: bytes = b"", type: str = "") -> None:  # noqa: A002 (the standard's name)
+        self._data = data
+        self.type = type
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return len(self._data)
+
+    def bytes(self) -> bytes:
+        """The bytes."""
+        return self._data
+
+    def __repr__(self) -> str:
+        return f"<Blob {self.type or 'untyped'} {self.size} bytes>"

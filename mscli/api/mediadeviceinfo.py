@@ -1,0 +1,52 @@
+"""MediaDeviceInfo and InputDeviceInfo: what a device is. https://www.w3.org/TR/mediacapture-streams/#device-info"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mscli.api.settings_space import boxes_of, capabilities_of
+from mscli.sources.base import AUDIO_OUTPUT, Abilities, Device
+
+
+class MediaDeviceInfo:
+    """A device. Beyond the standard: ``default``, ``backend``, ``path`` and ``problem`` (why it cannot be used, if known)."""
+
+    def __init__(self, device: Device) -> None:
+        self.device_id = device.device_id
+        self.kind = device.kind
+        self.label = device.label
+        self.group_id = device.group_id
+        self.default = device.default
+        self.backend = device.backend
+        self.path = device.path
+        self.problem = device.problem
+        self._device = device
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.kind} “{self.label}” {self.device_id}>"
+
+    def to_json(self) -> dict[str, str]:
+        """The standard's four members, with IDL keys."""
+        return {"deviceId": self.device_id, "kind": self.kind, "label": self.label, "groupId": self.group_id}
+
+
+class InputDeviceInfo(MediaDeviceInfo):
+    """A camera or a microphone."""
+
+    def __init__(self, device: Device, abilities: Callable[[Device], Abilities]) -> None:
+        super().__init__(device)
+        self._abilities = abilities
+
+    def get_capabilities(self) -> dict[str, Any]:
+        """The ranges and lists of values that the device has, with IDL keys. Raises NotReadableError, NotAllowedError."""
+        return capabilities_of(boxes_of(self._device, self._abilities(self._device), 0))
+
+    def get_modes(self) -> list[dict[str, Any]]:
+        """A camera's native modes, with the contract's keys; none for a microphone."""
+        return [mode.to_json() for mode in self._abilities(self._device).modes]
+
+
+def device_info(device: Device, abilities: Callable[[Device], Abilities]) -> MediaDeviceInfo:
+    """The object for a device: an ``InputDeviceInfo`` for what captures."""
+    return MediaDeviceInfo(device) if device.kind == AUDIO_OUTPUT else InputDeviceInfo(device, abilities)

@@ -1,0 +1,57 @@
+"""MediaStream: a group of tracks. https://www.w3.org/TR/mediacapture-streams/#mediastream"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import uuid4
+
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.core.events import EventTarget
+
+
+class MediaStream(EventTarget):
+    """A group of tracks, empty, of another stream, or of a list of tracks; the same track is in it once.
+
+    Events: ``addtrack``, ``removetrack``; not for changes that the program makes by itself.
+    """
+
+    EVENTS = ("addtrack", "removetrack")
+
+    def __init__(self, tracks: MediaStream | Iterable[MediaStreamTrack] = ()) -> None:
+        super().__init__()
+        self.id = str(uuid4())
+        given = tracks.get_tracks() if isinstance(tracks, MediaStream) else tracks
+        self._tracks = {track.id: track for track in given}
+
+    @property
+    def active(self) -> bool:
+        """Whether at least one track has not ended."""
+        return any(track.ready_state == "live" for track in self._tracks.values())
+
+    def get_audio_tracks(self) -> list[MediaStreamTrack]:
+        """The tracks of kind audio, in the order they joined."""
+        return [track for track in self._tracks.values() if track.kind == "audio"]
+
+    def get_video_tracks(self) -> list[MediaStreamTrack]:
+        """The tracks of kind video, in the order they joined."""
+        return [track for track in self._tracks.values() if track.kind == "video"]
+
+    def get_tracks(self) -> list[MediaStreamTrack]:
+        """All tracks, in the order they joined."""
+        return list(self._tracks.values())
+
+    def get_track_by_id(self, track_id: str) -> MediaStreamTrack | None:
+        """The track with that id, or None."""
+        return self._tracks.get(track_id)
+
+    def add_track(self, track: MediaStreamTrack) -> None:
+        """Take a track in; one that is in already changes nothing."""
+        self._tracks.setdefault(track.id, track)
+
+    def remove_track(self, track: MediaStreamTrack) -> None:
+        """Take a track out; one that is not in changes nothing."""
+        self._tracks.pop(track.id, None)
+
+    def clone(self) -> MediaStream:
+        """A stream of clones of all tracks."""
+        return MediaStream([track.clone() for track in self._tracks.values()])

@@ -1,0 +1,185 @@
+"""MediaStreamTrack and MediaStreamTrackEvent: one stream of picture or sound from a device.
+
+https://www.w3.org/TR/mediacapture-streams/#mediastreamtrack
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from mscli.api.livesource import LiveSource
+from mscli.api.settings_space import boxes_of, capabilities_of, fixed_box
+from mscli.core.constraints import Constraints, parse_constraints
+from mscli.core.errors import DOMException
+from mscli.core.events import Event, EventTarget, required_member
+from mscli.core.frames import Frame, blank
+from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
+from mscli.core.properties import KINDS
+from mscli.core.select import select_settings
+from mscli.core.webidl import track_constraints
+
+_HINTS = {"video": ("", "motion", "detail", "text"), "audio": ("", "speech", "speech-recognition", "music")}
+_TRACK_KIND = {device_kind: kind for kind, device_kind in KINDS.items()}
+
+
+class MediaStreamTrack(EventTarget):
+    """A live camera or microphone, or one that has ended. Made by ``get_user_media`` and ``clone`` only.
+
+    Events: ``mute``, ``unmute`` (frames stop coming, and come again) and ``ended`` (the device is gone; not after ``stop``).
+    """
+
+    EVENTS = ("mute", "unmute", "ended")
+
+    def __init__(
+        self,
+        live: LiveSource,
+        constraints: Constraints,
+        release: Callable[[LiveSource], None],
+        passed_over: tuple[DOMException, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.id = str(uuid4())
+        self.kind = _TRACK_KIND[live.device.kind]
+        self.label = live.device.label
+        self.enabled = True
+        self.muted = live.muted
+        self.ready_state = "live"
+        self.passed_over = passed_over  # why better fitting devices are not used
+        self.live = live
+        self._content_hint = ""
+        self._constraints = constraints
+        self._release = release
+        self._lanes: tuple[Lane, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
+        self._lost_before = live.lost
+        live.attach(self)
+
+    def __repr__(self) -> str:
+        return f"<MediaStreamTrack {self.kind} “{self.label}” {self.ready_state}>"
+
+    @property
+    def content_hint(self) -> str:
+        """What the content is like, for encoders; values that its kind does not have are ignored (mst-content-hint)."""
+        return self._content_hint
+
+    @content_hint.setter
+    def content_hint(self, value: str) -> None:
+        if value in _HINTS[self.kind]:
+            self._content_hint = value
+
+    @property
+    def ended_error(self) -> DOMException | None:
+        """Why the device ended by itself (unplugged, failed); None while it lives and after ``stop``."""
+        return self.live.error
+
+    @property
+    def lost(self) -> int:
+        """Frames (samples per channel for sound) lost before us since the track began: driver, bus, overrun."""
+        return self.live.lost - self._lost_before
+
+    @property
+    def pixel_format(self) -> str:
+        """The format in which the camera gives its frames; empty for sound."""
+        return self.live.mode.pixel_format if self.live.mode else ""
+
+    @property
+    def mode(self) -> dict[str, Any] | None:
+        """The native mode that runs, with the contract's keys; None for sound."""
+        return self.live.mode.to_json() if self.live.mode else None
+
+    def get_settings(self) -> dict[str, Any]:
+        """The settings in effect, with IDL keys; of an ended track the last ones."""
+        return dict(self.live.settings)
+
+    def get_constraints(self) -> dict[str, Any]:
+        """The constraints applied last, as they were given (after WebIDL conversion)."""
+        return dict(self._constraints.source)
+
+    def get_capabilities(self) -> dict[str, Any]:
+        """The ranges and lists of values that the device can be set to, with IDL keys."""
+        return capabilities_of(boxes_of(self.live.device, self.live.abilities, 0))
+
+    def apply_constraints(self, constraints: Mapping[str, Any] | None = None) -> None:
+        """Find settings for new constraints and change to them; without any, all constraints are taken away.
+
+        Raises TypeError, OverconstrainedError (nothing changed then) and NotReadableError (the mode could not be set).
+        """
+        asked = parse_constraints(track_constraints(constraints), self.kind)
+        if self.ready_state == "ended":
+            return
+        selection = select_settings(self._possible(), asked)
+        if any(self.live.settings.get(name) != value for name, value in selection.settings.items()):
+            self.live.change(selection)
+        self._constraints = asked
+
+    def _possible(self) -> list[Any]:
+        """The boxes this track can change to: all of the device's, or only the running one when other tracks share it."""
+        live = self.live
+        if live.shared:
+            return [fixed_box(live.settings, live.device, live.mode, 0)]
+        return boxes_of(live.device, live.abilities, 0)
+
+    def clone(self) -> MediaStreamTrack:
+        """An independent track on the same device, with the same constraints; ended if this one is."""
+        twin = MediaStreamTrack(self.live, self._constraints, self._release)
+        twin.enabled, twin.muted, twin._content_hint = self.enabled, self.muted, self._content_hint
+        if self.ready_state == "ended":
+            twin._finish()
+        return twin
+
+    def stop(self) -> None:
+        """End the track; the device is given back with its last track. Fires no event."""
+        if self.ready_state == "live":
+            self._finish()
+
+    def open_lane(self, mailbox: Mailbox, limit_bytes: int = VIDEO_LANE_BYTES) -> Lane:
+        """Begin to put the track's frames into ``mailbox``; the lane's bound and policy are ``Lane``'s."""
+        lane = mailbox.lane(limit_bytes)
+        if self.ready_state == "ended":
+            lane.close()
+        self._lanes = (*self._lanes, lane)
+        return lane
+
+    def close_lane(self, lane: Lane) -> None:
+        """Put no more frames into that lane."""
+        self._lanes = tuple(other for other in self._lanes if other is not lane)
+        lane.close()
+
+    def deliver(self, frame: Frame) -> None:
+        """Take a frame from the device's thread: hand it, or black and silence, to every lane."""
+        if self._lanes:
+            shown = frame if self.enabled and not self.muted else blank(frame)
+            for lane in self._lanes:
+                lane.put(shown)
+
+    def close_lanes(self) -> None:
+        """No frame will follow."""
+        for lane in self._lanes:
+            lane.close()
+
+    def source_ended(self) -> None:
+        """The device is gone: end the track and say so."""
+        if self.ready_state == "live":
+            self._finish()
+            self.dispatch_event(Event("ended", reason=str(self.ended_error or "")))
+
+    def source_muted(self, muted: bool) -> None:
+        """Frames stopped coming, or come again."""
+        if self.ready_state == "live" and self.muted != muted:
+            self.muted = muted
+            self.dispatch_event(Event("mute" if muted else "unmute"))
+
+    def _finish(self) -> None:
+        self.ready_state = "ended"
+        self.close_lanes()
+        if self.live.detach(self):
+            self._release(self.live)
+
+
+class MediaStreamTrackEvent(Event):
+    """A track joined or left a stream: https://www.w3.org/TR/mediacapture-streams/#mediastreamtrackevent."""
+
+    def __init__(self, type: str, init: Mapping[str, Any]) -> None:  # noqa: A002 (the standard's name)
+        self.track: MediaStreamTrack = required_member("MediaStreamTrackEvent", init, "track")
+        super().__init__(type)

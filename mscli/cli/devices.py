@@ -1,0 +1,50 @@
+"""``mscli devices``: what is there, and with --watch what comes and goes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from mscli.api.mediadeviceinfo import MediaDeviceInfo
+from mscli.cli.options import Shared, shared_options
+from mscli.cli.session import open_devices
+from mscli.sources.base import DEVICE_KINDS
+
+
+@click.command("devices", short_help="List cameras, microphones and speakers.")
+@click.option("--kind", "kinds", type=click.Choice(DEVICE_KINDS), multiple=True, help="Only that kind; repeatable.")
+@click.option("--watch", is_flag=True, help="Go on, and show what comes and goes.")
+@shared_options
+def command(shared: Shared, kinds: tuple[str, ...], watch: bool) -> int:
+    """List cameras, microphones and speakers, each default first.
+
+    No device is started for it: no light goes on. A device can be named in the other commands by its id, its path or a part of
+    its name.
+
+    \b
+    mscli devices
+    mscli devices --kind videoinput --json
+    """
+    wanted = kinds or DEVICE_KINDS
+    with open_devices(shared) as devices:
+        if watch:
+            from mscli.cli.watch import watch_devices
+
+            return watch_devices(devices, wanted, shared)
+        infos = devices.enumerate_devices(wanted)
+        if shared.json:
+            click.echo(json.dumps([device_json(info) for info in infos], ensure_ascii=False, indent=1))
+        else:
+            from mscli.cli.tables import show_devices
+
+            show_devices(infos, devices.problems(wanted), verbose=shared.verbose)
+    return 0
+
+
+def device_json(info: MediaDeviceInfo) -> dict[str, Any]:
+    """A device as scripts read it."""
+    path = {"path": info.path} if info.path else {}
+    problem = {"problem": info.problem} if info.problem else {}
+    return {**info.to_json(), "default": info.default, "backend": info.backend, **path, **problem}

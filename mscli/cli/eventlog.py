@@ -1,0 +1,45 @@
+"""``--events FILE``: one JSON object per line for everything that happens to tracks, devices and outputs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, TextIO
+
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.core.clock import MICROSECONDS, now_us, wall_time
+from mscli.core.errors import OperationError
+
+
+class EventLog:
+    """Writes events as they come; without a file it writes none. A file that fails later is said once and given up."""
+
+    def __init__(self, path: str | None) -> None:
+        self._file = _open(path) if path else None
+
+    def emit(self, type: str, track: MediaStreamTrack | None = None, at_us: int | None = None, **detail: Any) -> None:  # noqa: A002
+        """Write an event: its type, its time in seconds on CLOCK_MONOTONIC and in UTC, its track if it has one, and details."""
+        if self._file is None:
+            return
+        at_us = now_us() if at_us is None else at_us
+        of_track = {"track": track.id, "kind": track.kind, "label": track.label} if track else {}
+        event = {"type": type, "time": at_us / MICROSECONDS, "wallTime": wall_time(at_us), **of_track, **detail}
+        try:
+            self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            self._file = None
+            print(f"mscli: events are no longer written: {error.strerror}", file=sys.stderr)  # noqa: T201
+
+    def close(self) -> None:
+        """Write no more."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+
+def _open(path: str) -> TextIO:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        raise OperationError(f"events cannot be written to {path}: {error.strerror}") from error

@@ -1,0 +1,114 @@
+"""The command tree, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from mscli import __version__
+from mscli.cli.exitcodes import ExitCode, code_of, show_error, show_line
+from mscli.core.errors import ArgumentError, DOMException
+
+COMMANDS: dict[str, tuple[str, str]] = {  # name → module, and its one line of help, so that --help imports none of them
+    "devices": ("mscli.cli.devices", "List cameras, microphones and speakers."),
+    "capabilities": ("mscli.cli.capabilities", "Show what a device can be set to, and its native modes."),
+    "snapshot": ("mscli.cli.snapshot", "Take a picture: PNG, JPEG or WebP."),
+    "record": ("mscli.cli.record", "Record camera and microphone: MP4, WebM, MKV, WAV, FLAC or Ogg."),
+    "capture": ("mscli.cli.capture", "Write raw frames or PCM sound to a pipe or a file."),
+}
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LateGroup(click.Group):
+    """A group that imports a command when it is run, and knows its line of help before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; a usage error with a “did you mean” if none."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, 1)
+            raise click.UsageError(f"there is no command “{args[0]}”" + (f"; did you mean “{close[0]}”?" if close else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LateGroup, context_settings=CONTEXT)
+@click.version_option(__version__, message="mscli %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of a defect.")
+def cli(debug: bool) -> None:
+    """getUserMedia for the shell: choose a camera or a microphone by the W3C's constraints; snap, record or stream it.
+
+    \b
+    mscli devices
+    mscli snapshot --width 1280 picture.png
+    mscli record --duration 10 --size 1280x720 clip.mp4
+    mscli capture --format RGB24 | my-program
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line; the exit code. Nothing but a defect under --debug leaves as an exception."""
+    as_json = "--json" in arguments
+    try:
+        code = cli.main(arguments, prog_name="mscli", standalone_mode=False)
+        _flush()
+        return int(code or 0)
+    except click.ClickException as error:
+        return _show_usage(error, as_json=as_json)
+    except click.Abort:
+        return ExitCode.ABANDONED
+    except (DOMException, ArgumentError) as error:
+        show_error(error, as_json=as_json)
+        return code_of(error)
+    except BrokenPipeError as error:
+        _let_go_of_stdout()
+        return code_of(error)
+    except KeyboardInterrupt as error:
+        return code_of(error)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        show_line("Defect", f"{type(error).__name__}: {error}", ["this is a fault of mscli; --debug shows where"])
+        return ExitCode.DEFECT
+
+
+def _show_usage(error: click.ClickException, *, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    if as_json:
+        show_error(ArgumentError(error.format_message()), as_json=True)
+    else:
+        show_line("usage", error.format_message(), [f"{context.command_path if context else 'mscli'} --help says more"])
+    return ExitCode.USAGE
+
+
+def _flush() -> None:
+    """Have a reader that left noticed here, not at the interpreter's end."""
+    sys.stdout.flush()
+
+
+def _let_go_of_stdout() -> None:
+    """The reader left: let the interpreter's last flush of stdout go nowhere, without a word."""
+    import os
+
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

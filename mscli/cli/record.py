@@ -1,0 +1,125 @@
+"""``mscli record``: a MediaRecorder and a file."""
+
+from __future__ import annotations
+
+import click
+
+from mscli.api.mediarecorder import MediaRecorder
+from mscli.cli.exitcodes import ExitCode
+from mscli.cli.options import Duration, Options, asked_kinds, capture_options
+from mscli.cli.report import Report, finish
+from mscli.cli.session import Session
+from mscli.core.errors import NotSupportedError
+from mscli.core.events import Event
+from mscli.core.properties import AUDIO, KINDS, VIDEO
+from mscli.sinks import SinkRow, sink_row
+from mscli.sinks.base import SinkOptions
+
+_TICK_S = 0.2  # between two looks at the recorder, and two changes of the status line
+_FINISH_S = 30.0  # how long an encoder may take to write what was captured before it is given up
+
+
+@click.command("record", short_help="Record camera and microphone: MP4, WebM, MKV, WAV, FLAC or Ogg.")
+@click.argument("file")
+@click.option("--duration", type=Duration(), help="End after so many seconds; also M:SS and H:MM:SS.")
+@click.option("--frames", type=click.IntRange(1), help="End after so many frames (sound alone: samples per channel).")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@capture_options
+def command(options: Options, file: str, duration: float | None, frames: int | None, force: bool) -> int:
+    """Record into FILE: MP4, WebM or MKV with picture and sound, WAV, FLAC or Ogg with sound, by its suffix.
+
+    It ends after --duration, or with Ctrl-C: everything captured before is in the file. A file that exists is kept unless
+    --force is given.
+
+    \b
+    mscli record clip.mp4
+    mscli record --duration 1:00 --size 1920x1080 --frame-rate min:25 clip.mkv
+    mscli record --microphone usb --duration 5 voice.flac
+    """
+    row = sink_row(file, "audio")
+    with Session(options) as session:
+        kinds = _kinds(session, row)
+        if options.dry_run:
+            session.dry_run(kinds)
+            return ExitCode.DONE
+        return _Recording(session, row, file, overwrite=force).run(kinds, (duration, frames))
+
+
+def _kinds(session: Session, row: SinkRow) -> list[str]:
+    """Which tracks to record: what was asked for, else what the container holds, sound only if there is a microphone."""
+    options = session.options
+    held = [kind for kind in KINDS if getattr(row, kind)]
+    kinds = asked_kinds(options, tuple(held))
+    refused = [kind for kind in kinds if kind not in held]
+    if refused or not kinds:
+        what = f".{row.suffix} holds no {' and no '.join(refused)}" if refused else "neither picture nor sound is asked for"
+        raise NotSupportedError(what, hints=["choose with --no-video or --no-audio, or another suffix: .mp4, .webm, .mkv"])
+    if AUDIO in kinds and VIDEO in kinds and AUDIO not in asked_kinds(options, ()) and not _has_microphone(session):
+        kinds.remove(AUDIO)
+    return kinds
+
+
+def _has_microphone(session: Session) -> bool:
+    if session.devices.enumerate_devices([KINDS[AUDIO]]):
+        return True
+    problems = session.devices.problems([KINDS[AUDIO]])
+    session.voice.warn(f"there is no microphone: only the picture is recorded{''.join(f' ({one})' for one in problems)}")
+    return False
+
+
+class _Recording:
+    """The recorder, seen from the main thread: it waits for the end, tells events and shows how it goes."""
+
+    def __init__(self, session: Session, row: SinkRow, file: str, *, overwrite: bool) -> None:
+        self.session = session
+        self.row = row
+        self.file = file
+        self.options = SinkOptions(overwrite=overwrite)
+        self.done = False
+
+    def run(self, kinds: list[str], limits: tuple[float | None, int | None]) -> int:
+        """Record; the exit code."""
+        stream = self.session.open(kinds)
+        recorder = MediaRecorder(stream, file=self.file, row=self.row, sink_options=self.options, window=limits)
+        for name in recorder.EVENTS:
+            recorder.add_event_listener(name, self._on_event)
+        recorder.start()
+        self.session.show_tracks(to_stderr=False)
+        self._wait(recorder)
+        return self._finish(recorder)
+
+    def _on_event(self, event: Event) -> None:
+        if event.type != "dataavailable":
+            self.session.events.emit(event.type, None, event.time, file=self.file)
+        self.done = self.done or event.type == "stop"
+
+    def _wait(self, recorder: MediaRecorder) -> None:
+        from mscli.cli.status import status_line
+
+        session = self.session
+        with status_line(session.voice, recorder) as refresh:
+            while not self.done:
+                session.mailbox.wait(_TICK_S)
+                refresh()
+                if session.stopper.requested:
+                    recorder.reason = recorder.reason or "signal"
+                    recorder.stop()
+                elif session.ended:
+                    recorder.reason = recorder.reason or "ended"
+                    recorder.stop()
+        recorder.join(_FINISH_S)
+
+    def _finish(self, recorder: MediaRecorder) -> int:
+        session = self.session
+        for counts, dropped, track in zip(recorder.counts, recorder.dropped, recorder.tracks, strict=True):
+            counts.dropped, counts.lost = dropped, track.lost
+        frames = sum(counts.frames for counts in recorder.counts)
+        if recorder.error is not None and not isinstance(recorder.error, BrokenPipeError):
+            raise recorder.error
+        session.check_source(frames)
+        if not frames and session.stopper.requested:
+            return ExitCode.ABANDONED
+        reason = "pipe" if isinstance(recorder.error, BrokenPipeError) else recorder.reason
+        report = Report([self.file], reason, recorder.tracks, recorder.counts, size=recorder.bytes_written)
+        options = session.options
+        return finish(report, session.voice, as_json=options.json, strict=options.strict, to_stderr=False)

@@ -1,0 +1,99 @@
+"""What a capturing command says at its end: the contract's JSON report, or a line for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.cli.exitcodes import ExitCode
+from mscli.core.clock import MICROSECONDS
+from mscli.core.frames import Counts
+
+REASON_CODES = {"ended": ExitCode.SOURCE_ENDED}  # all other reasons: done
+
+
+@dataclass(slots=True)
+class Report:
+    """What was captured and why it ended."""
+
+    files: list[str]
+    reason: str
+    tracks: list[MediaStreamTrack]
+    counts: list[Counts]
+    first_us: list[int | None] = field(default_factory=list)
+    size: int = 0  # bytes of the output
+
+    @property
+    def duration_s(self) -> float:
+        """From the earliest first frame to the latest last one."""
+        starts = [count.first_us for count in self.counts if count.first_us is not None]
+        ends = [count.last_us for count in self.counts if count.last_us is not None]
+        return (max(ends) - min(starts)) / MICROSECONDS if starts and ends else 0.0
+
+    @property
+    def losses(self) -> int:
+        """Frames and samples dropped by us or lost before us."""
+        return sum(count.dropped + count.lost for count in self.counts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's report."""
+        tracks = [_track(track, count) for track, count in zip(self.tracks, self.counts, strict=True)]
+        offset = self._av_offset()
+        report = {"files": self.files, "duration": round(self.duration_s, 6), "reason": self.reason, "tracks": tracks}
+        return report | ({"avOffset": offset} if offset is not None else {})
+
+    def _av_offset(self) -> float | None:
+        """By how many seconds the picture begins after the sound."""
+        first = {track.kind: count.first_us for track, count in zip(self.tracks, self.counts, strict=True)}
+        video, audio = first.get("video"), first.get("audio")
+        return None if video is None or audio is None else (video - audio) / MICROSECONDS
+
+    def line(self) -> str:
+        """The report for people."""
+        name = ", ".join(self.files) or "stdout"
+        losses = f", {self.losses} lost or dropped" if self.losses else ""
+        parts = [f"{self.duration_s:.2f} s", *map(_counted, self.tracks, self.counts), _bytes(self.size)]
+        return f"{name}: {', '.join(parts)}{losses} ({self.reason})"
+
+
+def _track(track: MediaStreamTrack, count: Counts) -> dict[str, Any]:
+    told = {"frames": count.frames, "dropped": count.dropped, "lost": count.lost, "duplicated": count.duplicated}
+    rate = {"bytes": count.bytes, "frameRate": measured_rate(count)} if track.kind == "video" else {"bytes": count.bytes}
+    return {"kind": track.kind, "label": track.label, "settings": track.get_settings(), **told, **rate}
+
+
+def measured_rate(count: Counts) -> float | None:
+    """Frames per second that were really captured; None for fewer than two."""
+    if count.first_us is None or count.last_us is None or count.frames < 2 or count.last_us <= count.first_us:
+        return None
+    return round(count.frames * MICROSECONDS / (count.last_us - count.first_us), 3)
+
+
+def _counted(track: MediaStreamTrack, count: Counts) -> str:
+    if track.kind == "audio":
+        return f"{count.frames / float(track.get_settings().get('sampleRate', 1)):.2f} s of sound"
+    rate = measured_rate(count)
+    return f"{count.frames} frame{'s' if count.frames != 1 else ''}" + (f" at {rate:.4g}/s" if rate else "")
+
+
+def _bytes(size: int) -> str:
+    amount = float(size)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.4g} {unit}"
+        amount /= 1000
+    return f"{amount:.4g} GB"
+
+
+def finish(report: Report, voice: Any, *, as_json: bool, strict: bool, to_stderr: bool) -> ExitCode:
+    """Print the report and give the command's exit code."""
+    if as_json:
+        print(json.dumps(report.to_json()), file=sys.stderr if to_stderr else sys.stdout)
+    else:
+        voice.info(report.line())
+    if strict and report.losses:
+        return ExitCode.LOSS
+    return REASON_CODES.get(report.reason, ExitCode.DONE)

@@ -1,0 +1,189 @@
+"""One run of a capturing command: its devices, its negotiated stream, its signals, events and lanes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+from mscli.api.livesource import device_noun
+from mscli.api.mediadevices import Choice, MediaDevices
+from mscli.api.mediastream import MediaStream
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.cli.eventlog import EventLog
+from mscli.cli.exitcodes import UnknownConstraintError, describe_settings
+from mscli.cli.options import Options, Shared, fake_description, stream_constraints
+from mscli.cli.resolve import resolve_device
+from mscli.cli.say import Voice
+from mscli.cli.signals import Stopper
+from mscli.core.errors import DOMException, OverconstrainedError
+from mscli.core.events import Event
+from mscli.core.mailbox import Mailbox
+from mscli.core.properties import KINDS, PROPERTIES
+from mscli.core.webidl import unknown_names
+from mscli.sources import load_fake
+
+
+def open_devices(shared: Shared, tasks: Mailbox | None = None) -> MediaDevices:
+    """The devices that a command line means: this machine's, or fake ones."""
+    description = fake_description(shared)
+    return MediaDevices(None if description is None else [load_fake(description)], tasks=tasks)
+
+
+class Session:
+    """What a capturing command runs in. A context manager: leaving it gives the devices back."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.voice = Voice(options)
+        self.mailbox = Mailbox()
+        self.events = EventLog(options.events)
+        self.stopper = Stopper(lambda: self.mailbox.post(lambda: None))
+        self.devices = open_devices(options, self.mailbox)
+        self.tracks: list[MediaStreamTrack] = []
+        self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
+
+    def __enter__(self) -> Session:
+        self.stopper.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.devices.close()
+        self.events.close()
+        self.stopper.__exit__()
+
+    def constraints(self, kinds: list[str]) -> Any:
+        """The ``MediaStreamConstraints`` to negotiate with, device names resolved; unknown names are warned of, or refused."""
+        self._check_names()
+        named = {"video": self.options.camera, "audio": self.options.microphone}
+        ids = {kind: self._device_id(kind, name) for kind, name in named.items() if name is not None and kind in kinds}
+        return stream_constraints(self.options, kinds, ids)
+
+    def _device_id(self, kind: str, name: str) -> str:
+        return resolve_device(name, self.devices.enumerate_devices([KINDS[kind]]), KINDS[kind]).device_id
+
+    def _check_names(self) -> None:
+        advanced = {"video": {"advanced": list(self.options.advanced)}}
+        paths = [*self.options.unknown, *unknown_names(self.options.constraints), *unknown_names(advanced)]
+        for path in paths:
+            sentence = f"there is no constraint “{path.rpartition('.')[2]}”{_did_you_mean(path)}"
+            if self.options.strict:
+                raise UnknownConstraintError(sentence)
+            self.voice.warn(f"{sentence}; it is ignored")
+
+    def negotiate(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> list[Choice]:
+        """What would be used; with --explain, why, also when nothing fits."""
+        try:
+            choices = self.devices.negotiate(self.constraints(kinds), pixel_formats=pixel_formats)
+        except OverconstrainedError as error:
+            if self.options.explain and not self.options.json:
+                from mscli.cli.tables import show_candidates
+
+                show_candidates(error.candidates, None)
+            raise
+        return choices
+
+    def explain(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> None:
+        """Show the candidates of every kind, to stderr; in JSON they are part of --dry-run's answer."""
+        if self.options.json:
+            return
+        from mscli.cli.tables import show_candidates
+
+        for choice in self.negotiate(kinds, pixel_formats):
+            show_candidates(choice.selection.candidates, choice)
+
+    def dry_run(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> None:
+        """Print the settings that would be used; nothing is started."""
+        choices = self.negotiate(kinds, pixel_formats)
+        if self.options.json:
+            print(json.dumps({"tracks": [_choice_json(choice, explain=self.options.explain) for choice in choices]}))  # noqa: T201
+            return
+        from mscli.cli.tables import show_candidates, show_choices
+
+        for choice in choices if self.options.explain else ():
+            show_candidates(choice.selection.candidates, choice)
+        show_choices(choices)
+
+    def open(
+        self, kinds: list[str], pixel_formats: Sequence[str] = (), prepare: Callable[[MediaStreamTrack], object] | None = None
+    ) -> MediaStream:
+        """Open the devices and start them; ``prepare`` gets each track before its first frame. Says what is used."""
+        constraints = self.constraints(kinds)
+        if self.options.explain:
+            self.explain(kinds, pixel_formats)
+        stream = self.devices.get_user_media(constraints, pixel_formats=pixel_formats, prepare=prepare)
+        self.tracks = stream.get_tracks()
+        for track in self.tracks:
+            self._follow(track)
+        return stream
+
+    def _follow(self, track: MediaStreamTrack) -> None:
+        for error in track.passed_over:
+            self.voice.warn(f"{error}; “{track.label}” is used instead")
+        self.voice.info(
+            f"{device_noun(KINDS[track.kind])} “{track.label}”: {describe_settings(track.get_settings())}{_native(track)}"
+        )
+        self.events.emit("settings", track, settings=track.get_settings())
+        for name in track.EVENTS:
+            track.add_event_listener(name, self._on_track_event)
+
+    def _on_track_event(self, event: Event) -> None:
+        track = event.target
+        assert isinstance(track, MediaStreamTrack), "only tracks are followed"
+        self.events.emit(event.type, track, event.time, **event.detail)
+        if event.type == "ended":
+            self.ended.append(track)
+        self.voice.info(f"{event.type}: “{track.label}” {event.detail.get('reason', '')}".rstrip())
+
+    def show_tracks(self, to_stderr: bool) -> None:
+        """With --json -v: the tracks and their settings, once at the start."""
+        if self.options.json and self.options.verbose:
+            tracks = [_track_json(track) for track in self.tracks]
+            print(json.dumps({"tracks": tracks}), file=sys.stderr if to_stderr else sys.stdout, flush=True)
+
+    def check_source(self, frames: int) -> None:
+        """Raise what ended a device before it gave anything."""
+        errors: list[DOMException] = [track.ended_error for track in self.tracks if track.ended_error is not None]
+        if errors and not frames:
+            raise errors[0]
+
+
+def _did_you_mean(path: str) -> str:
+    from difflib import get_close_matches
+
+    folded = {name.casefold(): name for name in PROPERTIES}
+    close = get_close_matches(path.rpartition(".")[2].casefold().replace("-", ""), folded, 1)
+    return f"; did you mean “{folded[close[0]]}”?" if close else ""
+
+
+def _native(track: MediaStreamTrack) -> str:
+    return f", {track.pixel_format}" if track.pixel_format else ""
+
+
+def _track_json(track: MediaStreamTrack) -> dict[str, Any]:
+    mode = {"mode": track.mode} if track.mode else {}
+    described = {"kind": track.kind, "label": track.label, "settings": track.get_settings()}
+    return {**described, "constraints": track.get_constraints(), **mode}
+
+
+def _choice_json(choice: Choice, *, explain: bool) -> dict[str, Any]:
+    selection = choice.selection
+    mode = {"mode": selection.box.mode.to_json()} if selection.box.mode else {}
+    described = {"kind": choice.kind, "label": choice.device.label, "settings": selection.settings}
+    candidates = {"candidates": [_candidate_json(one) for one in selection.candidates]} if explain else {}
+    return {**described, "constraints": dict(choice.constraints.source), **mode, **candidates}
+
+
+def _candidate_json(candidate: Any) -> dict[str, Any]:
+    mode = {"mode": candidate.box.mode.to_json()} if candidate.box.mode else {}
+    told = {"deviceId": candidate.box.device.device_id, **mode}
+    if candidate.settings is None:
+        return {**told, "excludedBy": candidate.excluded_by}
+    return {
+        **told,
+        "settings": candidate.settings,
+        "distance": candidate.distance,
+        "distances": dict(candidate.distances or {}),
+    }

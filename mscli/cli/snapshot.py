@@ -1,0 +1,86 @@
+"""``mscli snapshot``: one picture, whole or not at all."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.cli.exitcodes import ExitCode
+from mscli.cli.options import Options, capture_options
+from mscli.cli.report import Report, finish
+from mscli.cli.session import Session
+from mscli.core.frames import Counts, Frame
+from mscli.core.mailbox import Lane
+from mscli.core.properties import VIDEO
+from mscli.sinks import SINKS, SinkRow, load_sink, sink_row
+from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+
+STDOUT_SUFFIX = "png"  # what "-" writes unless --format says otherwise
+_WAIT_S = 0.5
+
+
+@click.command("snapshot", short_help="Take a picture: PNG, JPEG or WebP.")
+@click.argument("file")
+@click.option(
+    "--format", "suffix", type=click.Choice(["png", "jpeg", "webp"]), help="For “-”: the kind of picture; PNG if not given."
+)
+@click.option("--quality", type=click.FloatRange(0, 1), help="Of JPEG and WebP, from 0 to 1.")
+@capture_options
+def command(options: Options, file: str, suffix: str | None, quality: float | None) -> int:
+    """Take a picture into FILE: PNG, JPEG or WebP by its suffix; “-” writes PNG to stdout.
+
+    A file that exists is replaced as a whole; if anything fails it stays as it was.
+
+    \b
+    mscli snapshot picture.png
+    mscli snapshot --camera brio --size 1920x1080 picture.jpg
+    mscli snapshot --format jpeg - | magick - small.png
+    """
+    options = replace(options, video=True, audio=False)
+    row = SINKS[suffix or STDOUT_SUFFIX] if file == "-" else sink_row(file, "still")
+    with Session(options) as session:
+        if options.dry_run:
+            session.dry_run([VIDEO])
+            return ExitCode.DONE
+        return _take(session, row, file, SinkOptions(quality=quality))
+
+
+def _take(session: Session, row: SinkRow, file: str, sink_options: SinkOptions) -> int:
+    lanes: list[Lane] = []
+    sink = load_sink(row, sys.stdout.fileno() if file == "-" else file, sink_options)
+
+    def prepare(track: MediaStreamTrack) -> None:
+        sink.open([TrackFormat(VIDEO, track.get_settings(), track.pixel_format)])
+        lanes.append(track.open_lane(session.mailbox))
+
+    session.open([VIDEO], prepare=prepare)
+    to_stderr = file == "-"
+    session.show_tracks(to_stderr)
+    frame = _first_frame(session)
+    counts = Counts(dropped=lanes[0].dropped, lost=session.tracks[0].lost)
+    _write(sink, frame)
+    counts.note(frame)
+    report = Report([] if to_stderr else [file], "frames", session.tracks, [counts], size=sink.bytes_written)
+    return finish(report, session.voice, as_json=session.options.json, strict=session.options.strict, to_stderr=to_stderr)
+
+
+def _first_frame(session: Session) -> Frame:
+    """The first frame that comes. Raises what keeps it from coming."""
+    while not session.stopper.requested:
+        taken = session.mailbox.take(_WAIT_S)
+        if taken is not None:
+            return taken.frame
+        session.check_source(0)
+    raise KeyboardInterrupt
+
+
+def _write(sink: Sink, frame: Frame) -> None:
+    try:
+        sink.write(0, frame)
+        sink.close()
+    except BaseException:
+        sink.abort()
+        raise

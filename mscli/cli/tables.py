@@ -1,0 +1,172 @@
+"""The tables that people read, made with rich: devices, capabilities, candidates, choices."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mscli.cli.exitcodes import describe_settings
+from mscli.core.properties import PROPERTIES
+
+if TYPE_CHECKING:
+    from mscli.api.mediadeviceinfo import MediaDeviceInfo
+    from mscli.api.mediadevices import Choice
+    from mscli.core.select import Candidate
+
+PIPE_WIDTH = 200  # columns in a pipe, where nothing needs to be folded to a screen
+MOST_CANDIDATES = 24  # rows of an explanation; the rest is counted by what excluded it
+
+_KIND_NAMES = {"videoinput": "camera", "audioinput": "microphone", "audiooutput": "speaker"}
+
+
+def console(file: TextIO) -> Console:
+    """A console as wide as the terminal, or as wide as it likes in a pipe."""
+    return Console(file=file, width=None if file.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def _table(*columns: str, file: TextIO) -> Table:
+    table = Table(box=box.SIMPLE_HEAD if file.isatty() else None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
+    return table
+
+
+def show_devices(infos: Sequence[MediaDeviceInfo], problems: Iterable[str], *, verbose: bool) -> None:
+    """The devices, and below them what kept others from being listed."""
+    out = console(sys.stdout)
+    table = _table("kind", "name", "path", "deviceId", *(["groupId", "backend"] if verbose else []), file=sys.stdout)
+    for info in infos:
+        more = [info.group_id, info.backend] if verbose else []
+        table.add_row(_KIND_NAMES[info.kind], _name(info), info.path or "", Text(info.device_id, style="dim"), *more)
+    if infos:
+        out.print(table)
+    else:
+        out.print("no devices found")
+    for problem in (*problems, *(f"{info.label}: {info.problem}" for info in infos if info.problem)):
+        console(sys.stderr).print(f"mscli: {problem}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _name(info: MediaDeviceInfo) -> Text:
+    name = Text(info.label, style="cyan" if not info.problem else "yellow")
+    return name + Text(" (default)", style="dim") if info.default else name
+
+
+def show_capabilities(info: MediaDeviceInfo, capabilities: Mapping[str, Any], modes: Sequence[Mapping[str, Any]]) -> None:
+    """What a device can be set to, and its native modes, one row for each size."""
+    out = console(sys.stdout)
+    out.print(_name(info), Text(info.path or info.device_id, style="dim"))
+    table = _table("property", "values", file=sys.stdout)
+    for name, value in capabilities.items():
+        table.add_row(name, f"{_values(value)} {PROPERTIES[name].unit}".rstrip())
+    out.print(table)
+    if modes:
+        out.print(_modes_table(modes))
+
+
+def _values(value: Any) -> str:
+    if isinstance(value, Mapping):
+        low, high = _number(value["min"]), _number(value["max"])
+        return low if low == high else f"{low} – {high}"
+    return ", ".join(map(_word, value)) if isinstance(value, list) else _word(value)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{_number(value['min'])}–{_number(value['max'])}"
+    return str(value) if isinstance(value, int) else f"{value:.5g}"
+
+
+def _modes_table(modes: Sequence[Mapping[str, Any]]) -> Table:
+    measured = any("measuredFrameRate" in mode for mode in modes)
+    table = _table("format", ">size", "frames/s", *(["measured"] if measured else []), file=sys.stdout)
+    for (name, width, height), group in _by_size(modes).items():
+        rates = ", ".join(_number(mode["frameRate"]) for mode in group)
+        real = [", ".join(_number(mode.get("measuredFrameRate") or 0) for mode in group)] if measured else []
+        table.add_row(name, f"{width}×{height}", rates, *real)
+    return table
+
+
+def _by_size(modes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], list[Mapping[str, Any]]]:
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for mode in modes:
+        groups.setdefault((mode["pixelFormat"], _number(mode["width"]), _number(mode["height"])), []).append(mode)
+    return groups
+
+
+def show_choices(choices: Iterable[Choice]) -> None:
+    """What a dry run would use."""
+    out = console(sys.stderr)
+    for choice in choices:
+        mode = choice.selection.box.mode
+        native = f", {mode.pixel_format}" if mode else ""
+        out.print(f"{_KIND_NAMES[choice.device.kind]} “{choice.device.label}”: ", style="bold", end="", markup=False)
+        out.print(f"{describe_settings(choice.selection.settings)}{native}", markup=False)
+
+
+def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> None:
+    """Every candidate with its distance or what excluded it, the best first; many of them are cut short and counted."""
+    out = console(sys.stderr)
+    asked = list(dict.fromkeys(name for one in candidates for name in one.distances or {}))
+    table = _table("", "device", "candidate", ">distance", *(f">{name}" for name in asked), "excluded by", file=sys.stderr)
+    ranked = sorted(candidates, key=lambda one: one.distance)
+    if choice is not None:
+        ranked.sort(key=lambda one: one.box is not choice.selection.box)
+    for one in ranked[:MOST_CANDIDATES]:
+        chosen = choice is not None and one.box is choice.selection.box
+        table.add_row(*_candidate_row(one, asked, chosen=chosen), style="bold green" if chosen else "")
+    out.print(table)
+    if len(ranked) > MOST_CANDIDATES:
+        out.print(_counted(ranked[MOST_CANDIDATES:]), markup=False)
+    if choice is not None:
+        for number, kept in enumerate(choice.selection.advanced, 1):
+            out.print(f"advanced set {number}: {'kept' if kept else 'skipped, no candidate satisfies it'}")
+
+
+def _candidate_row(one: Candidate, asked: list[str], *, chosen: bool) -> list[str]:
+    distance = "" if one.settings is None else f"{one.distance:.4f}"
+    parts = [f"{one.distances[name]:.4f}" if one.distances and name in one.distances else "" for name in asked]
+    return ["→" if chosen else "", one.box.device.label, _candidate_name(one), distance, *parts, one.excluded_by]
+
+
+def _candidate_name(one: Candidate) -> str:
+    mode = one.box.mode
+    if mode is None:
+        return describe_settings(one.settings) if one.settings else "any"
+    shown = one.settings or mode.to_json()
+    size = f"{_number(shown['width'])}×{_number(shown['height'])} {_number(shown['frameRate'])}/s"
+    return f"{mode.pixel_format} {size}"
+
+
+def _counted(rest: Sequence[Candidate]) -> str:
+    excluded: dict[str, int] = {}
+    for one in rest:
+        excluded[one.excluded_by] = excluded.get(one.excluded_by, 0) + 1
+    told = [f"{count} excluded by {name}" if name else f"{count} farther away" for name, count in excluded.items()]
+    return f"and {len(rest)} more: {', '.join(told)}"
+
+
+def show_changes(
+    infos: Sequence[MediaDeviceInfo],
+    added: Sequence[MediaDeviceInfo],
+    removed: Sequence[MediaDeviceInfo],
+    problems: Iterable[str],
+    *,
+    verbose: bool,
+) -> None:
+    """The devices after a change, and above them what came and went."""
+    out = console(sys.stdout)
+    for mark, style, changed in (("+", "green", added), ("-", "red", removed)):
+        for info in changed:
+            out.print(f"{mark} {_KIND_NAMES[info.kind]} “{info.label}”", style=style, markup=False)
+    show_devices(infos, problems, verbose=verbose)
+    sys.stdout.flush()

@@ -1,0 +1,99 @@
+"""Constraints as rules, and how far a setting is from one: the fitness distance.
+
+https://www.w3.org/TR/mediacapture-streams/#dfn-fitness-distance
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mscli.core.boxes import Scalar, Span, Values
+from mscli.core.properties import PROPERTIES
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One property's constraint: ``exact`` and ``ideal`` hold the values that satisfy it, None if not given."""
+
+    name: str
+    exact: tuple[Scalar, ...] | None = None
+    ideal: tuple[Scalar, ...] | None = None
+    min: float | None = None
+    max: float | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether settings that do not satisfy it are excluded."""
+        return not (self.exact is None and self.min is None and self.max is None)
+
+    def allows(self, value: Scalar) -> bool:
+        """Whether a setting satisfies the required part."""
+        if self.exact is not None and value not in self.exact:
+            return False
+        if isinstance(value, str):
+            return True
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
+    def cut(self, values: Values) -> Values | None:
+        """What of a set of values satisfies the required part; None if nothing does."""
+        if isinstance(values, Span):
+            return values.cut(*self._bounds())
+        return tuple(value for value in values if self.allows(value)) or None
+
+    def distance(self, value: Scalar | None) -> float:
+        """The fitness distance of a setting from the ideal; ``None``: the settings have no such member."""
+        if value is None:
+            return math.inf if self.required else 1.0
+        if not self.allows(value):
+            return math.inf
+        return 0.0 if self.ideal is None else min(_apart(value, ideal) for ideal in self.ideal)
+
+    def _bounds(self) -> tuple[float, float]:
+        low = -math.inf if self.min is None else self.min
+        high = math.inf if self.max is None else self.max
+        if self.exact is not None:
+            only = float(self.exact[0])
+            return max(low, only), min(high, only)
+        return low, high
+
+
+def _apart(actual: Scalar, ideal: Scalar) -> float:
+    if actual == ideal and isinstance(actual, bool) == isinstance(ideal, bool):
+        return 0.0
+    if isinstance(actual, str | bool) or isinstance(ideal, str | bool):
+        return 1.0
+    return abs(actual - ideal) / max(abs(actual), abs(ideal))
+
+
+def rules(converted: Mapping[str, Any], kind: str, *, bare: str) -> list[Rule]:
+    """The rules of a converted constraint set that apply to tracks of ``kind``; a ``bare`` value is "ideal" or "exact"."""
+    applying = (name for name in converted if name in PROPERTIES and kind in PROPERTIES[name].kinds)
+    return [_rule(name, converted[name], bare) for name in applying]
+
+
+def _rule(name: str, value: Any, bare: str) -> Rule:
+    members = dict(value) if isinstance(value, Mapping) else {bare: value}
+    listed = {key: _listed(members[key]) for key in ("exact", "ideal") if key in members}
+    return Rule(name, min=members.get("min"), max=members.get("max"), **listed)
+
+
+def _listed(value: Any) -> tuple[Scalar, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """What was asked of one track: the basic rules, the advanced sets in order, and the dictionary they came from."""
+
+    basic: tuple[Rule, ...]
+    advanced: tuple[tuple[Rule, ...], ...]
+    source: Mapping[str, Any]
+
+
+def parse_constraints(converted: Mapping[str, Any], kind: str) -> Constraints:
+    """The rules of a converted ``MediaTrackConstraints`` dictionary; bare values are ideal, in advanced sets exact."""
+    advanced = tuple(tuple(rules(one, kind, bare="exact")) for one in converted.get("advanced", ()))
+    return Constraints(tuple(rules(converted, kind, bare="ideal")), advanced, converted)

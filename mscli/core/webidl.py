@@ -1,0 +1,221 @@
+"""WebIDL conversion of constraints: what ``json.loads`` gives becomes what a browser would have made of the same value.
+
+https://webidl.spec.whatwg.org/#js-type-mapping for the types that constraint dictionaries use. Unknown members are dropped;
+what cannot be converted is a TypeError that names the place. The result is plain dicts, lists and scalars of the IDL types.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mscli.core.errors import ArgumentError
+from mscli.core.properties import PROPERTIES
+
+Json = Any
+UNSIGNED_LONG_MAX = 2**32 - 1
+_RANGE = ("exact", "ideal", "max", "min")  # members in lexicographical order, as WebIDL reads them
+_PARAMETERS = ("exact", "ideal")
+
+
+def to_number(value: Json) -> float:
+    """ECMAScript's ToNumber of a JSON value: NaN where it has none."""
+    if isinstance(value, bool | int | float):
+        return _finite_float(value)
+    if value is None:
+        return 0.0
+    text = value.strip() if isinstance(value, str) else to_string(value).strip()
+    return _parse_number(text)
+
+
+def _finite_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond the doubles is infinite in JavaScript
+        return math.copysign(math.inf, value)
+
+
+_RADIX = {"0x": 16, "0o": 8, "0b": 2}
+
+
+def _parse_number(text: str) -> float:
+    if not text:
+        return 0.0
+    radix = _RADIX.get(text[:2].lower())
+    if text.lstrip("+-") == "Infinity":
+        return float(text)
+    try:
+        if radix:
+            return _finite_float(int(text[2:], radix)) if text[2:3].isalnum() and "_" not in text else math.nan
+        plain = text.isascii() and "_" not in text and text[-1] in "0123456789."
+        return float(text) if plain else math.nan
+    except ValueError:
+        return math.nan
+
+
+def to_string(value: Json) -> str:
+    """ECMAScript's ToString of a JSON value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return ",".join("" if item is None else to_string(item) for item in value)
+    if isinstance(value, Mapping):
+        return "[object Object]"
+    return _SINGLETONS[value] if value is None or isinstance(value, bool) else _number_to_string(value)
+
+
+_SINGLETONS = {None: "null", True: "true", False: "false"}
+
+
+def _number_to_string(value: float) -> str:
+    number = _finite_float(value)
+    if math.isinf(number) or math.isnan(number):
+        return "NaN" if math.isnan(number) else "-Infinity" if number < 0 else "Infinity"
+    if number == int(number) and abs(number) < 1e21:
+        return str(int(number))
+    mantissa, _, exponent = repr(number).partition("e")
+    if not exponent:
+        return mantissa
+    return _with_exponent(mantissa, int(exponent))
+
+
+def _with_exponent(mantissa: str, exponent: int) -> str:
+    if -7 < exponent < 0:  # JavaScript writes 1e-5 as 0.00001
+        digits = mantissa.replace(".", "").lstrip("-")
+        return ("-" if mantissa.startswith("-") else "") + "0." + "0" * (-exponent - 1) + digits
+    return f"{mantissa}e{'+' if exponent > 0 else ''}{exponent}"
+
+
+def to_boolean(value: Json) -> bool:
+    """ECMAScript's ToBoolean of a JSON value: objects and arrays are true, also empty ones."""
+    if isinstance(value, Mapping | list | tuple):
+        return True
+    return bool(value) and not (isinstance(value, float) and math.isnan(value))
+
+
+def clamped_unsigned_long(value: Json, where: str = "") -> int:  # noqa: ARG001 (one signature for all types)
+    """``[Clamp] unsigned long``: NaN is 0, the rest is clamped and rounded half to even."""
+    number = to_number(value)
+    return 0 if math.isnan(number) else round(min(max(number, 0), UNSIGNED_LONG_MAX))
+
+
+def double(value: Json, where: str) -> float:
+    """``double``: a TypeError unless finite."""
+    number = to_number(value)
+    if not math.isfinite(number):
+        raise ArgumentError(f"{where}: {to_string(value)!r} is not a finite number")
+    return number
+
+
+def _is_object(value: Json) -> bool:
+    return isinstance(value, Mapping | list | tuple)
+
+
+def _members(value: Json, names: tuple[str, ...], convert: Callable[[Json, str], Any], where: str) -> dict[str, Any]:
+    given = value if isinstance(value, Mapping) else {}
+    return {name: convert(given[name], f"{where}.{name}") for name in names if name in given}
+
+
+def _number_constraint(convert: Callable[[Json, str], float]) -> Callable[[Json, str], Any]:
+    def constrain(value: Json, where: str) -> Any:
+        if value is None or _is_object(value):
+            return _members(value, _RANGE, convert, where)
+        return convert(value, where)
+
+    return constrain
+
+
+def _strings(value: Json, where: str) -> str | list[str]:  # noqa: ARG001
+    return [to_string(item) for item in value] if isinstance(value, list | tuple) else to_string(value)
+
+
+def _string_constraint(value: Json, where: str) -> Any:
+    if value is None or isinstance(value, Mapping):
+        return _members(value, _PARAMETERS, _strings, where)
+    return _strings(value, where)
+
+
+def _boolean_constraint(value: Json, where: str) -> Any:
+    if value is None or _is_object(value):
+        return _members(value, _PARAMETERS, lambda item, _: to_boolean(item), where)
+    return to_boolean(value)
+
+
+def _boolean_or_string(value: Json, where: str) -> bool | str:  # noqa: ARG001
+    return value if isinstance(value, bool) else to_string(value)
+
+
+def _boolean_or_string_constraint(value: Json, where: str) -> Any:
+    if value is None or _is_object(value):
+        return _members(value, _PARAMETERS, _boolean_or_string, where)
+    return _boolean_or_string(value, where)
+
+
+_CONSTRAINT_TYPES: dict[str, Callable[[Json, str], Any]] = {
+    "unsigned long": _number_constraint(clamped_unsigned_long),
+    "double": _number_constraint(double),
+    "DOMString": _string_constraint,
+    "boolean": _boolean_constraint,
+    "boolean or DOMString": _boolean_or_string_constraint,
+}
+
+
+def constraint_set(value: Json, where: str) -> dict[str, Any]:
+    """A ``MediaTrackConstraintSet``: every known member converted, in the order given."""
+    if value is not None and not _is_object(value):
+        raise ArgumentError(f"{where}: a constraint set is an object, not {to_string(value)!r}")
+    given: Mapping[str, Json] = value if isinstance(value, Mapping) else {}
+    known = ((PROPERTIES[name], name, item) for name, item in given.items() if name in PROPERTIES)
+    return {name: _CONSTRAINT_TYPES[row.idl](item, f"{where}.{name}") for row, name, item in known}
+
+
+def track_constraints(value: Json, where: str = "constraints") -> dict[str, Any]:
+    """A ``MediaTrackConstraints`` dictionary: a constraint set with a list ``advanced`` of further ones."""
+    converted = constraint_set(value, where)
+    if isinstance(value, Mapping) and "advanced" in value:
+        advanced = value["advanced"]
+        if not isinstance(advanced, list | tuple):
+            raise ArgumentError(f"{where}.advanced: a list of constraint sets is needed, not {to_string(advanced)!r}")
+        converted["advanced"] = [constraint_set(item, f"{where}.advanced[{n}]") for n, item in enumerate(advanced)]
+    return converted
+
+
+def stream_constraints(value: Json) -> dict[str, dict[str, Any]]:
+    """A ``MediaStreamConstraints`` dictionary, as the track constraints of each kind that is requested, audio first.
+
+    Raises TypeError for what is no dictionary and when neither audio nor video is requested.
+    """
+    if value is not None and not _is_object(value):
+        raise ArgumentError(f"constraints are an object, not {to_string(value)!r}")
+    given: Mapping[str, Json] = value if isinstance(value, Mapping) else {}
+    requested = {kind: _requested(given[kind], kind) for kind in ("audio", "video") if kind in given}
+    result = {kind: item for kind, item in requested.items() if item is not None}
+    if not result:
+        raise ArgumentError("neither audio nor video is requested")
+    return result
+
+
+def _requested(value: Json, kind: str) -> dict[str, Any] | None:
+    """``(boolean or MediaTrackConstraints)``: the dictionary, an empty one for true, None for false."""
+    if value is None or _is_object(value):
+        return track_constraints(value, kind)
+    return {} if to_boolean(value) else None
+
+
+def unknown_names(value: Json) -> list[str]:
+    """The members of a stream's or track's constraints that conversion drops, as dotted paths, for a warning."""
+    if not isinstance(value, Mapping):
+        return []
+    top = [name for name in value if name not in ("audio", "video")]
+    return top + [path for kind in ("audio", "video") for path in _unknown_in(value.get(kind), kind)]
+
+
+def _unknown_in(value: Json, where: str) -> list[str]:
+    if not isinstance(value, Mapping):
+        return []
+    found = [f"{where}.{name}" for name in value if name not in PROPERTIES and name != "advanced"]
+    advanced = value.get("advanced")
+    for n, item in enumerate(advanced if isinstance(advanced, list) else ()):
+        found += _unknown_in(item, f"{where}.advanced[{n}]")
+    return found
