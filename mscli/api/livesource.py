@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event as Flag
 from threading import RLock, Thread, current_thread
 from typing import Protocol
 
-from mscli.core.boxes import Box, Mode
+from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame
 from mscli.core.mailbox import Task
-from mscli.core.select import Selection, Settings
+from mscli.core.select import Settings
 from mscli.sources.base import VIDEO_INPUT, Abilities, Backend, Device, Request, Source
 
 STALL_S = 1.0  # without frames for so long a track is muted
@@ -22,6 +22,14 @@ LOOK_S = 0.25  # between two looks of the watch
 
 class Consumer(Protocol):
     """What a live source hands its frames to: a track. ``deliver`` comes on the device's thread, the rest as posted tasks."""
+
+    settings: Settings
+
+    def forbids(self, resize_mode: str) -> bool:
+        """Whether its constraints rule that resizeMode out."""
+
+    def reshape(self) -> None:
+        """The device gives something else now: derive the track's frames from that."""
 
     def deliver(self, frame: Frame) -> None:
         """Take a frame."""
@@ -47,7 +55,7 @@ class LiveSource:
     def __init__(self, device: Device, backend: Backend, abilities: Abilities, post: Callable[[Task], None]) -> None:
         self.device = device
         self.abilities = abilities
-        self.settings: Settings = {}
+        self.native: Settings = {}  # what the device gives; its tracks may give something derived from it
         self.mode: Mode | None = None
         self.lost = 0  # frames, or samples per channel, before us
         self.started = False
@@ -62,14 +70,12 @@ class LiveSource:
         self._consumers: tuple[Consumer, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._lock = RLock()
 
-    def open(self, selection: Selection) -> None:
-        """Take the device in the chosen mode. Raises NotReadableError, NotAllowedError."""
-        mode = selection.box.mode
-        request = Request(selection.settings, mode.pixel_format if mode else "")
-        self._source = self._backend.open(self.device, request)
-        self.settings = {**selection.settings, **self._source.settings}
-        if "width" in self.settings:
-            self.settings["aspectRatio"] = float(self.settings["width"]) / float(self.settings["height"])
+    def open(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
+        """Take the device and set it to native settings. Raises NotReadableError, NotAllowedError."""
+        self._source = self._backend.open(self.device, Request(settings, mode.pixel_format if mode else ""))
+        self.native = {**settings, **self._source.settings}
+        if "width" in self.native:
+            self.native["aspectRatio"] = float(self.native["width"]) / float(self.native["height"])
         self.mode = mode
 
     def start(self) -> None:
@@ -80,17 +86,17 @@ class LiveSource:
         self._source.start(self)
         self.started = True
 
-    def change(self, selection: Selection) -> None:
-        """Go on in another mode: the stream is interrupted. On failure the old mode runs again, and the error is raised."""
+    def change(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
+        """Go on with other native settings: the stream is interrupted. On failure the old ones run again, and it is raised."""
         with self._lock:
-            before = Selection(Box({}, self.device, self.mode), dict(self.settings), (), ())
+            before = self.native, self.mode
             self.stop()
             try:
-                self.open(selection)
+                self.open(settings, mode)
                 self.start()
             except DOMException:
                 self.stop()
-                self.open(before)
+                self.open(*before)
                 self.start()
                 raise
 
@@ -108,9 +114,9 @@ class LiveSource:
             return not self._consumers
 
     @property
-    def shared(self) -> bool:
-        """Whether more than one track lives on it."""
-        return len(self._consumers) > 1
+    def consumers(self) -> tuple[Consumer, ...]:
+        """The tracks on it."""
+        return self._consumers
 
     def stop(self) -> None:
         """Give the device back."""
@@ -154,7 +160,7 @@ class LiveSource:
             self._set_muted(True)
 
     def _frame_s(self) -> float:
-        rate = float(self.settings.get("frameRate", 0) or 0)
+        rate = float(self.native.get("frameRate", 0) or 0)
         return 1 / rate if rate else 0.0
 
     def _gave_no_frame(self, seconds: float) -> NotReadableError:

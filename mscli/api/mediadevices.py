@@ -15,9 +15,11 @@ from mscli.api.livesource import LiveSource, Watch, device_noun
 from mscli.api.mediadeviceinfo import MediaDeviceInfo, device_info
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
-from mscli.api.settings_space import boxes_of, fixed_box
+from mscli.api.settings_space import boxes_of
+from mscli.api.sharing import boxes_beside, set_device, settings_of
 from mscli.core.boxes import Box
 from mscli.core.constraints import Constraints, parse_constraints
+from mscli.core.derived import native_of
 from mscli.core.errors import (
     DOMException,
     InvalidStateError,
@@ -29,7 +31,7 @@ from mscli.core.errors import (
 from mscli.core.events import EventTarget
 from mscli.core.mailbox import Mailbox
 from mscli.core.properties import KINDS, PROPERTIES
-from mscli.core.select import Selection, select_settings
+from mscli.core.select import Selection, Settings, select_settings
 from mscli.core.webidl import stream_constraints
 from mscli.sources import load_backend, serves, system_backends
 from mscli.sources.base import DEVICE_KINDS, Abilities, Backend, Device
@@ -201,7 +203,7 @@ class MediaDevices(EventTarget):
     def _boxes_of(self, device: Device, place: int) -> list[Box]:
         live = self._live.get(_key(device))
         if live is not None and not live.ended:
-            return [fixed_box(live.settings, device, live.mode, place)]
+            return boxes_beside(live, live.consumers, place)
         return boxes_of(device, self._abilities_of(device), place)
 
     def _not_found(self, kind: str) -> NotFoundError:
@@ -215,24 +217,25 @@ class MediaDevices(EventTarget):
         while True:
             choice = self._choose(kind, constraints, pixel_formats, refused)
             try:
-                live = self._open(choice)
+                live, settings = self._open(choice, pixel_formats)
             except NotAllowedError:
                 raise
             except (NotReadableError, NotFoundError) as error:
                 refused[choice.device.device_id] = error
                 continue
-            return MediaStreamTrack(live, constraints, self._forget, choice.passed_over)
+            return MediaStreamTrack(live, settings, constraints, self._forget, choice.passed_over)
 
-    def _open(self, choice: Choice) -> LiveSource:
+    def _open(self, choice: Choice, pixel_formats: Sequence[str]) -> tuple[LiveSource, Settings]:
         key = _key(choice.device)
         live = self._live.get(key)
-        if live is None or live.ended:
-            backend = self._backend_of(choice.device)
-            live = LiveSource(choice.device, backend, self._abilities_of(choice.device), self._tasks.post)
-            live.open(choice.selection)
-            _check_settings(live, choice.constraints)
-            self._live[key] = live
-        return live
+        if live is not None and not live.ended:
+            return live, set_device(live, choice.selection, pixel_formats)
+        live = LiveSource(choice.device, self._backend_of(choice.device), self._abilities_of(choice.device), self._tasks.post)
+        live.open(*native_of(choice.selection.box, choice.selection.settings, pixel_formats))
+        settings = settings_of(live, choice.selection)
+        _check_settings(live, settings, choice.constraints)
+        self._live[key] = live
+        return live, settings
 
     def _start(self, track: MediaStreamTrack) -> None:
         if self._events is not None:
@@ -265,11 +268,11 @@ def _plausible(device: Device, constraints: Constraints) -> bool:
     return all(rule.allows(identity[rule.name]) for rule in constraints.basic if rule.name in _IDENTITY_RULES)
 
 
-def _check_settings(live: LiveSource, constraints: Constraints) -> None:
+def _check_settings(live: LiveSource, settings: Settings, constraints: Constraints) -> None:
     """A driver may set something else than was chosen: what it really gives satisfies the constraints, or it is closed."""
     for rule in constraints.basic:
-        if rule.required and rule.name in live.settings and not rule.allows(live.settings[rule.name]):
+        if rule.required and rule.name in settings and not rule.allows(settings[rule.name]):
             live.stop()
-            given = live.settings[rule.name]
+            given = settings[rule.name]
             message = f"the driver of “{live.device.label}” set {rule.name} to {given} instead of what it offers"
-            raise OverconstrainedError(rule.name, message, nearest=live.settings)
+            raise OverconstrainedError(rule.name, message, nearest=settings)

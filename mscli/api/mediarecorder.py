@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from threading import Lock, Thread, current_thread
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from mscli.api.blob import Blob
 from mscli.api.mediastream import MediaStream
@@ -185,7 +185,7 @@ class MediaRecorder(EventTarget):
             audio_codec=self._options.audio_codec or audio_codec,
         )
         assert row is not None, "row_for_mime raises for what it does not know"
-        sink = load_sink(row, self._file if self._file is not None else self._pieces, options)
+        sink = load_sink(row, self._file if self._file is not None else cast(BinaryIO, self._pieces), options)
         sink.open([TrackFormat(track.kind, track.get_settings(), track.pixel_format) for track in self.tracks])
         self.mime_type = self.mime_type or mime_type
         return sink

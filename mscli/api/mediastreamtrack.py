@@ -10,14 +10,17 @@ from typing import Any
 from uuid import uuid4
 
 from mscli.api.livesource import LiveSource
-from mscli.api.settings_space import boxes_of, capabilities_of, fixed_box
+from mscli.api.settings_space import boxes_of, capabilities_of
+from mscli.api.sharing import boxes_beside, set_device
 from mscli.core.constraints import Constraints, parse_constraints
+from mscli.core.derived import DERIVED
 from mscli.core.errors import DOMException
 from mscli.core.events import Event, EventTarget, required_member
-from mscli.core.frames import Frame, blank
+from mscli.core.frames import Frame, VideoFrame, blank
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
-from mscli.core.select import select_settings
+from mscli.core.select import Settings, select_settings
+from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
 
 _HINTS = {"video": ("", "motion", "detail", "text"), "audio": ("", "speech", "speech-recognition", "music")}
@@ -35,6 +38,7 @@ class MediaStreamTrack(EventTarget):
     def __init__(
         self,
         live: LiveSource,
+        settings: Settings,
         constraints: Constraints,
         release: Callable[[LiveSource], None],
         passed_over: tuple[DOMException, ...] = (),
@@ -53,6 +57,9 @@ class MediaStreamTrack(EventTarget):
         self._release = release
         self._lanes: tuple[Lane, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._lost_before = live.lost
+        self.settings = settings
+        self._shaper: Shaper | None = None  # None while the frames pass as the device gives them
+        self.reshape()
         live.attach(self)
 
     def __repr__(self) -> str:
@@ -90,7 +97,7 @@ class MediaStreamTrack(EventTarget):
 
     def get_settings(self) -> dict[str, Any]:
         """The settings in effect, with IDL keys; of an ended track the last ones."""
-        return dict(self.live.settings)
+        return dict(self.settings)
 
     def get_constraints(self) -> dict[str, Any]:
         """The constraints applied last, as they were given (after WebIDL conversion)."""
@@ -108,21 +115,27 @@ class MediaStreamTrack(EventTarget):
         asked = parse_constraints(track_constraints(constraints), self.kind)
         if self.ready_state == "ended":
             return
-        selection = select_settings(self._possible(), asked)
-        if any(self.live.settings.get(name) != value for name, value in selection.settings.items()):
-            self.live.change(selection)
+        boxes = boxes_beside(self.live, [other for other in self.live.consumers if other is not self])
+        selection = select_settings(boxes, asked)
+        self.settings = set_device(self.live, selection)
+        self.reshape()
         self._constraints = asked
 
-    def _possible(self) -> list[Any]:
-        """The boxes this track can change to: all of the device's, or only the running one when other tracks share it."""
-        live = self.live
-        if live.shared:
-            return [fixed_box(live.settings, live.device, live.mode, 0)]
-        return boxes_of(live.device, live.abilities, 0)
+    def forbids(self, resize_mode: str) -> bool:
+        """Whether the constraints rule that resizeMode out."""
+        return not all(rule.allows(resize_mode) for rule in self._constraints.basic if rule.name == "resizeMode")
+
+    def reshape(self) -> None:
+        """Derive the track's frames from what the device gives now; they are untouched where they are that already."""
+        native = self.live.native
+        changed = self.kind == "video" and any(self.settings[name] != native[name] for name in ("width", "height", "frameRate"))
+        self._shaper = Shaper(self.settings, native) if changed else None
+        if changed:
+            self.settings = {**self.settings, "resizeMode": DERIVED}
 
     def clone(self) -> MediaStreamTrack:
         """An independent track on the same device, with the same constraints; ended if this one is."""
-        twin = MediaStreamTrack(self.live, self._constraints, self._release)
+        twin = MediaStreamTrack(self.live, dict(self.settings), self._constraints, self._release)
         twin.enabled, twin.muted, twin._content_hint = self.enabled, self.muted, self._content_hint
         if self.ready_state == "ended":
             twin._finish()
@@ -148,10 +161,15 @@ class MediaStreamTrack(EventTarget):
 
     def deliver(self, frame: Frame) -> None:
         """Take a frame from the device's thread: hand it, or black and silence, to every lane."""
-        if self._lanes:
-            shown = frame if self.enabled and not self.muted else blank(frame)
-            for lane in self._lanes:
-                lane.put(shown)
+        if not self._lanes:
+            return
+        shaper = self._shaper
+        shaped = shaper.shape(frame) if shaper is not None and isinstance(frame, VideoFrame) else frame
+        if shaped is None:
+            return
+        shown = shaped if self.enabled and not self.muted else blank(shaped)
+        for lane in self._lanes:
+            lane.put(shown)
 
     def close_lanes(self) -> None:
         """No frame will follow."""

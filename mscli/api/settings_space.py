@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mscli.core.boxes import Box, Mode, Scalar, Span, Values, scalars, values_of
+from mscli.core.derived import twins
 from mscli.core.properties import PROPERTIES
 from mscli.sources.base import VIDEO_INPUT, Abilities, Device
 
@@ -20,7 +21,8 @@ def boxes_of(device: Device, abilities: Abilities, place: int) -> list[Box]:
     common: dict[str, Values] = {"deviceId": (device.device_id,), "groupId": (device.group_id,), **abilities.values}
     if device.kind != VIDEO_INPUT:
         return [Box(common, device, None, (place,))]
-    return [Box(common | _mode_values(mode), device, mode, (place,)) for mode in abilities.modes]
+    native = [Box(common | _mode_values(mode), device, mode, (place, 0)) for mode in abilities.modes]
+    return native + twins(abilities.modes, common, device, place)
 
 
 def _mode_values(mode: Mode) -> dict[str, Values]:

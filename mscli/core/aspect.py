@@ -1,67 +1,108 @@
-"""Width and height under an aspect ratio: three properties, two freedoms, whole pixels.
+"""Width and height under an aspect ratio: three properties, two freedoms, whole steps.
 
 For one height the distance, as a function of the width, bends only at the ideal width, at the width of the ideal ratio and at
-the ends: between these it is linear or concave, so that one of them is the best. Heights are tried one by one.
+the ends; between these it is linear or concave, so that one of them is the best. Along each of those lines the same holds for
+the height. So only heights near the crossings of the lines matter, except in small sets and for narrow ranges of ratios: there
+whole steps decide, and every height is tried. What is missed by that is less than half a step, which is below the tie of
+SelectSettings for sets of more than ``EVERY_HEIGHT`` heights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
 
-from mscli.core.boxes import Scalar, Span, Values
+from mscli.core.boxes import Span, Values
 
+EVERY_HEIGHT = 1024  # sets with no more heights than this are searched one by one
+_NEAR = (-2, -1, 0, 1, 2)  # steps around a crossing
+
+Size = tuple[float, float]
 Cost = Callable[[float, float], tuple[float, ...]]
 
 
 def fit_sizes(
     widths: Values, heights: Values, ratios: Values, goal: Mapping[str, float] | None = None, cost: Cost | None = None
-) -> tuple[float, float] | None:
+) -> Size | None:
     """The width and height out of the sets, with a ratio out of ``ratios``, that cost the least; None if there are none.
 
     ``goal``: the ideal width, height and aspectRatio as far as there are any. Without ``cost`` the first that fits.
     """
-    low, high = _bounds(ratios)
-    fitting = (
-        (width, height)
-        for height in _members(heights)
-        for width in _worth_trying(widths, low * height, high * height, height, goal or {})
-        if low <= width / height <= high
-    )
-    if cost is None:
-        return next(fitting, None)
-    return min(fitting, key=lambda size: cost(*size), default=None)
+    low, high = bounds(ratios)
+    fitting = _fitting(widths, heights, (low, high), goal or {})
+    return next(fitting, None) if cost is None else min(fitting, key=lambda size: cost(*size), default=None)
 
 
-def _bounds(ratios: Values) -> tuple[float, float]:
-    numbers = (ratios.min, ratios.max) if isinstance(ratios, Span) else tuple(float(ratio) for ratio in ratios)
+def _fitting(widths: Values, heights: Values, ratios: tuple[float, float], goal: Mapping[str, float]) -> Iterator[Size]:
+    low, high = ratios
+    for height in _heights(widths, heights, ratios, goal):
+        for width in _widths(widths, low * height, high * height, height, goal):
+            if height > 0 and low <= width / height <= high:
+                yield width, height
+
+
+def bounds(values: Values) -> tuple[float, float]:
+    """The least and the greatest number of a set."""
+    if isinstance(values, Span):
+        return values.min, values.max
+    numbers = [float(value) for value in values]
     return min(numbers), max(numbers)
 
 
-def _members(values: Values) -> Iterator[float]:
-    if not isinstance(values, Span):
-        yield from (float(value) for value in values if _is_number(value))
-        return
-    value = values.min
-    while value <= values.max:
+def _heights(widths: Values, heights: Values, ratios: tuple[float, float], goal: Mapping[str, float]) -> Iterable[float]:
+    if not isinstance(heights, Span):
+        return [float(value) for value in heights]
+    if ratios[0] == ratios[1]:
+        return _multiples(heights, bounds(widths), ratios[0], goal)
+    step = heights.step or 1
+    few = heights.max - heights.min <= EVERY_HEIGHT * step
+    narrow = (ratios[1] - ratios[0]) * heights.max < 2 * (widths.step if isinstance(widths, Span) else 1)
+    return _every(heights) if few or narrow else _crossings(heights, bounds(widths), ratios, goal)
+
+
+def _every(heights: Span) -> Iterator[float]:
+    value = heights.min
+    while value <= heights.max:
         yield value
-        value += values.step or 1
+        value += heights.step or 1
 
 
-def _is_number(value: Scalar) -> bool:
-    return not isinstance(value, str)
+def _multiples(heights: Span, widths: tuple[float, float], ratio: float, goal: Mapping[str, float]) -> Iterable[float]:
+    """The heights at which an exact ratio can be met, multiples of the denominator of its fraction, near the crossings."""
+    fraction = Fraction(ratio).limit_denominator(max(1, int(heights.max))) if ratio > 0 else Fraction(0)
+    if fraction.numerator / fraction.denominator != ratio:
+        return ()
+    unit = fraction.denominator
+    counts = {int(crossing // unit) + offset for crossing in _lines(heights, widths, [ratio], goal) for offset in _NEAR}
+    return sorted(float(count * unit) for count in counts if heights.cut(count * unit, count * unit) is not None)
 
 
-def _worth_trying(widths: Values, low: float, high: float, height: float, goal: Mapping[str, float]) -> Iterator[float]:
+def _crossings(
+    heights: Span, widths: tuple[float, float], ratios: tuple[float, float], goal: Mapping[str, float]
+) -> Iterable[float]:
+    """The heights at which two of the lines cross on which the distance bends, and their neighbours."""
+    lines = _lines(heights, widths, [*ratios, goal.get("aspectRatio", 0)], goal)
+    near = {heights.nearest(crossing) + offset * (heights.step or 1) for crossing in lines for offset in _NEAR}
+    return sorted(height for height in near if heights.min <= height <= heights.max)
+
+
+def _lines(heights: Span, widths: tuple[float, float], ratios: list[float], goal: Mapping[str, float]) -> list[float]:
+    ends = [*widths, *([goal["width"]] if "width" in goal else [])]
+    own = [heights.min, heights.max, *([goal["height"]] if "height" in goal else [])]
+    return own + [width / ratio for width in ends for ratio in ratios if ratio > 0]
+
+
+def _widths(widths: Values, low: float, high: float, height: float, goal: Mapping[str, float]) -> Iterable[float]:
+    """The widths worth trying at one height, out of those between ``low`` and ``high``."""
     if not isinstance(widths, Span):
-        yield from _members(widths)
-        return
+        return [float(value) for value in widths]
     allowed = widths.cut(low, high)
     if allowed is None:
-        return
+        return ()
     wanted = {allowed.min, allowed.max}
     if "width" in goal:
         wanted.add(allowed.nearest(goal["width"]))
     if "aspectRatio" in goal:
-        ideal = allowed.nearest(goal["aspectRatio"] * height)
-        wanted |= {ideal, allowed.nearest(ideal + (allowed.step or 1)), allowed.nearest(ideal - (allowed.step or 1))}
-    yield from sorted(wanted)
+        ideal = goal["aspectRatio"] * height
+        wanted |= {allowed.nearest(ideal + offset * (allowed.step or 1)) for offset in (-1, 0, 1)}
+    return sorted(wanted)

@@ -24,15 +24,19 @@ class Span(NamedTuple):
 
     def cut(self, low: float, high: float) -> Span | None:
         """What of the span lies within [low, high]; None if nothing does."""
+        if low > self.max or high < self.min:
+            return None
         low, high = self._up(max(low, self.min)), self._down(min(high, self.max))
         return Span(low, high, self.step) if low <= high else None
 
     def nearest(self, wanted: float) -> float:
-        """The number of the span that is closest to ``wanted``, the lower of two equally close."""
-        if not self.min < wanted < self.max:
-            return self.min if wanted <= self.min else self.max
-        low, high = self._down(wanted), self._up(wanted)
-        return low if wanted - low <= high - wanted else high
+        """The number of the span at the least fitness distance from ``wanted``, the lower of two equally close."""
+        if wanted <= self.min:
+            return self.min
+        last = self._down(self.max)  # steps may end before max
+        if wanted >= last:
+            return last
+        return min(self._down(wanted), self._up(wanted), key=lambda number: apart(number, wanted))
 
     def _up(self, value: float) -> float:
         steps = math.ceil(round((value - self.min) / self.step, 9)) if self.step else 0
@@ -41,6 +45,11 @@ class Span(NamedTuple):
     def _down(self, value: float) -> float:
         steps = math.floor(round((value - self.min) / self.step, 9)) if self.step else 0
         return self.min + steps * self.step if self.step else value
+
+
+def apart(actual: float, ideal: float) -> float:
+    """The fitness distance of two numbers: https://www.w3.org/TR/mediacapture-streams/#dfn-fitness-distance."""
+    return 0.0 if actual == ideal else abs(actual - ideal) / max(abs(actual), abs(ideal))
 
 
 Values = tuple[Scalar, ...] | Span
@@ -79,19 +88,22 @@ def values_of(value: float | Span) -> Values:
 class Box:
     """A set of settings that one device can deliver: IDL property names to sets of values.
 
-    ``rank`` says how natural the box is among equals, the lowest wins: the device's place, derived or native, shape kept.
+    ``rank`` says how natural the box is among equals, the lowest wins: the device's place, then native before derived.
+    ``backing``: for derived settings, the native modes that they can be made of; ``shapes``: their most natural sizes.
     """
 
     values: Mapping[str, Values]
     device: Any = None
     mode: Mode | None = None
     rank: tuple[float, ...] = ()
+    backing: tuple[Mode, ...] = ()
+    shapes: tuple[tuple[float, float], ...] = ()
 
 
 def scalars(values: Values) -> Iterator[float]:
     """The numeric bounds of a set of values, for capabilities."""
     if isinstance(values, Span):
         yield values.min
-        yield values.max
+        yield values.nearest(values.max)
     else:
         yield from (v for v in values if isinstance(v, int | float))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mscli.core.boxes import Scalar, Span, Values
+from mscli.core.boxes import Scalar, Span, Values, apart
 from mscli.core.properties import PROPERTIES
 
 
@@ -65,7 +65,7 @@ def _apart(actual: Scalar, ideal: Scalar) -> float:
         return 0.0
     if isinstance(actual, str | bool) or isinstance(ideal, str | bool):
         return 1.0
-    return abs(actual - ideal) / max(abs(actual), abs(ideal))
+    return apart(actual, ideal)
 
 
 def rules(converted: Mapping[str, Any], kind: str, *, bare: str) -> list[Rule]:
@@ -80,8 +80,9 @@ def _rule(name: str, value: Any, bare: str) -> Rule:
     return Rule(name, min=members.get("min"), max=members.get("max"), **listed)
 
 
-def _listed(value: Any) -> tuple[Scalar, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+def _listed(value: Any) -> tuple[Scalar, ...] | None:
+    """The values that satisfy; an empty list asks for nothing."""
+    return tuple(value) or None if isinstance(value, list | tuple) else (value,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,15 @@ BT709 = VideoColorSpace("bt709")
 JPEG_COLOR = VideoColorSpace("smpte170m", True)
 
 
+class Rect(NamedTuple):
+    """A rectangle of pixels: https://www.w3.org/TR/geometry-1/#domrect"""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoFrame:
     """A picture, or an encoded chunk of one (format MJPEG, H264): https://www.w3.org/TR/webcodecs/#videoframe.
@@ -116,6 +125,27 @@ class VideoFrame:
     sequence: int = 0
     color_space: VideoColorSpace = BT601
     key: bool = True  # whether decoding may start here; only ever False for H264
+    visible_rect: Rect | None = None  # the part that is shown; None: all
+    display_size: tuple[int, int] | None = None  # the width and height to show it at; None: its own
+
+    @property
+    def display_width(self) -> int:
+        """Pixels that the picture is wide for whoever looks at it: after cropping and scaling."""
+        if self.display_size is not None:
+            return self.display_size[0]
+        return self.visible_rect.width if self.visible_rect is not None else self.coded_width
+
+    @property
+    def display_height(self) -> int:
+        """Pixels that the picture is high for whoever looks at it."""
+        if self.display_size is not None:
+            return self.display_size[1]
+        return self.visible_rect.height if self.visible_rect is not None else self.coded_height
+
+    @property
+    def whole(self) -> bool:
+        """Whether the picture is shown as it is coded, neither cropped nor scaled."""
+        return (self.display_width, self.display_height) == (self.coded_width, self.coded_height)
 
     @property
     def nbytes(self) -> int:
@@ -180,9 +210,9 @@ def _black_planes(name: str, width: int, height: int) -> tuple[tuple[memoryview,
 def black(frame: VideoFrame) -> VideoFrame:
     """A black picture of the same shape and time; encoded pictures become I420, which every sink takes."""
     name = "I420" if PIXEL_FORMATS[frame.format].encoded else frame.format
-    planes, strides = _black_planes(name, frame.coded_width, frame.coded_height)
-    at, took = frame.timestamp, frame.duration
-    return VideoFrame(name, frame.coded_width, frame.coded_height, at, planes, strides, took, frame.sequence)
+    width, height = frame.display_width, frame.display_height
+    planes, strides = _black_planes(name, width, height)
+    return VideoFrame(name, width, height, frame.timestamp, planes, strides, frame.duration, frame.sequence)
 
 
 class SampleFormat(NamedTuple):

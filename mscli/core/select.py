@@ -3,9 +3,10 @@
 https://www.w3.org/TR/mediacapture-streams/#dfn-selectsettings. The standard enumerates every possible settings dictionary; here
 boxes of them are cut by the required constraints and by each advanced set, and the best point of every box is found.
 
-Ties (distances that differ by less than TIE) are broken by, in this order: the box's rank (the default device first), the
-distance of what nobody asked for from ``DEFAULTS``, the preferred pixel formats, the quality of the pixel format, the order of
-the modes. The same devices and constraints always give the same answer.
+Ties (distances that differ by less than TIE) are broken by, in this order: the default device before others, a native mode
+before a derived one, the shape of a native mode kept, the distance of what nobody asked for from ``DEFAULTS``, the preferred
+pixel formats, the quality of the pixel format, the order of the modes. The same devices and constraints always give the same
+answer.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from mscli.core.aspect import fit_sizes
 from mscli.core.boxes import Box, Scalar, Span, Values
 from mscli.core.constraints import Constraints, Rule
+from mscli.core.derived import crop_loss, natural_sizes
 from mscli.core.errors import OverconstrainedError
 from mscli.core.frames import PIXEL_FORMATS
 from mscli.core.properties import PROPERTIES
@@ -66,7 +68,8 @@ def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_format
 
     Raises OverconstrainedError with the failed constraint, a minimal conflict and the nearest settings.
     """
-    cuts = [_cut_by(box, constraints.basic) for box in boxes]
+    cutter = _Cutter(constraints.basic)
+    cuts = [cutter.cut(box) for box in boxes]
     alive = [cut for cut in cuts if isinstance(cut, Box)]
     excluded = [Candidate(box, excluded_by=cut) for box, cut in zip(boxes, cuts, strict=True) if isinstance(cut, str)]
     if not alive:
@@ -76,7 +79,8 @@ def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_format
     alive, kept = _apply_advanced(alive, constraints.advanced)
     found = [_best(box, constraints.basic) for box in alive]
     lowest = min(candidate.distance for candidate in found)
-    tied = [candidate for candidate in found if candidate.distance < lowest + TIE]
+    natural = [other for one in found if one.distance < lowest + TIE for other in _natural_points(one, constraints.basic)]
+    tied = [candidate for candidate in (*found, *natural) if candidate.distance < lowest + TIE]
     asked = {rule.name for rule in constraints.basic if rule.ideal is not None}
     chosen = min(tied, key=lambda candidate: _natural(candidate, asked, pixel_formats))
     return Selection(chosen.box, dict(chosen.settings or {}), (*found, *excluded), tuple(kept))
@@ -85,26 +89,41 @@ def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_format
 def _apply_advanced(boxes: list[Box], sets: Iterable[tuple[Rule, ...]]) -> tuple[list[Box], list[bool]]:
     kept = []
     for rules in sets:
-        surviving = [cut for box in boxes if isinstance(cut := _cut_by(box, rules), Box)]
+        cutter = _Cutter(rules)
+        surviving = [cut for box in boxes if isinstance(cut := cutter.cut(box), Box)]
         kept.append(bool(surviving))
         boxes = surviving or boxes
     return boxes, kept
 
 
-def _cut_by(box: Box, rules: Iterable[Rule]) -> Box | str:
-    """The part of the box that satisfies the required rules, or the name of the constraint that leaves nothing."""
-    values = dict(box.values)
-    required = [rule for rule in rules if rule.required]
-    for rule in required:
-        cut = rule.cut(values[rule.name]) if rule.name in values else None
-        if cut is None:
-            return rule.name
-        values[rule.name] = cut
-    if not required:
-        return box
+class _Cutter:
+    """Cuts boxes by the required rules of one constraint set. Modes share most of their values: each cut is made once."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules: list[tuple[Rule, dict[Values, Values | None]]] = [(rule, {}) for rule in rules if rule.required]
+
+    def cut(self, box: Box) -> Box | str:
+        """The part of the box that satisfies the rules, or the name of the constraint that leaves nothing."""
+        changed: dict[str, Values] = {}
+        for rule, known in self._rules:
+            values = changed.get(rule.name) or box.values.get(rule.name)
+            if values is None:
+                return rule.name
+            if values not in known:
+                known[values] = rule.cut(values)
+            cut = known[values]
+            if cut is None:
+                return rule.name
+            if cut != values:
+                changed[rule.name] = cut
+        return _changed(box, changed) if changed else box
+
+
+def _changed(box: Box, changed: Mapping[str, Values]) -> Box | str:
+    values = {**box.values, **changed}
     if _tied_sizes(values) and fit_sizes(values["width"], values["height"], values["aspectRatio"]) is None:
         return "aspectRatio"
-    return Box(values, box.device, box.mode, box.rank)
+    return Box(values, box.device, box.mode, box.rank, box.backing, box.shapes)
 
 
 def _tied_sizes(values: Mapping[str, Values]) -> bool:
@@ -148,6 +167,19 @@ def _best_sizes(values: Mapping[str, Values], ideals: Mapping[str, Rule]) -> Set
     return {"width": best[0], "height": best[1], "aspectRatio": best[0] / best[1]}
 
 
+def _natural_points(candidate: Candidate, rules: Sequence[Rule]) -> list[Candidate]:
+    """Other points of a box of derived settings, that people may find more natural than its best one."""
+    box, settings = candidate.box, candidate.settings
+    if not box.backing or settings is None:
+        return []
+    goal = {rule.name: float(rule.ideal[0]) for rule in rules if rule.ideal and rule.name in _SIZES}
+    points = ({**settings, "width": int(w), "height": int(h), "aspectRatio": w / h} for w, h in natural_sizes(box, goal))
+    return [Candidate(box, point, {rule.name: rule.distance(point.get(rule.name)) for rule in rules}) for point in points]
+
+
+_SIZES = ("width", "height", "aspectRatio")
+
+
 def _natural(candidate: Candidate, asked: set[str], pixel_formats: Sequence[str]) -> tuple[float, ...]:
     settings = candidate.settings or {}
     unasked = (Rule(name, ideal=(value,)) for name, value in DEFAULTS.items() if name in settings and name not in asked)
@@ -155,7 +187,17 @@ def _natural(candidate: Candidate, asked: set[str], pixel_formats: Sequence[str]
     name = candidate.box.mode.pixel_format if candidate.box.mode else ""
     preferred = pixel_formats.index(name) if name in pixel_formats else len(pixel_formats)
     quality = PIXEL_FORMATS[name].quality if name in PIXEL_FORMATS else 0
-    return (*candidate.box.rank, round(away, 6), preferred, -quality)
+    return (*candidate.box.rank, _shape_lost(candidate), round(away, 6), preferred, -quality)
+
+
+def _shape_lost(candidate: Candidate) -> float:
+    """The least part of a native picture that is cut away for a derived one."""
+    settings = candidate.settings
+    if not candidate.box.backing or settings is None:
+        return 0.0
+    width, height = float(settings["width"]), float(settings["height"])
+    full = ((w, h) for w, h in candidate.box.shapes if width <= w and height <= h)
+    return min((crop_loss(w, h, width, height) for w, h in full), default=1.0)
 
 
 def overconstrained(boxes: Sequence[Box], rules: Sequence[Rule]) -> OverconstrainedError:
@@ -170,7 +212,8 @@ def overconstrained(boxes: Sequence[Box], rules: Sequence[Rule]) -> Overconstrai
 
 
 def _feasible(boxes: Iterable[Box], rules: Sequence[Rule]) -> bool:
-    return any(isinstance(_cut_by(box, rules), Box) for box in boxes)
+    cutter = _Cutter(rules)
+    return any(isinstance(cutter.cut(box), Box) for box in boxes)
 
 
 def _minimal(boxes: Sequence[Box], required: Sequence[Rule]) -> list[Rule]:

@@ -7,7 +7,8 @@ what cannot be converted is a TypeError that names the place. The result is plai
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mscli.core.errors import ArgumentError
@@ -15,76 +16,80 @@ from mscli.core.properties import PROPERTIES
 
 Json = Any
 UNSIGNED_LONG_MAX = 2**32 - 1
-_RANGE = ("exact", "ideal", "max", "min")  # members in lexicographical order, as WebIDL reads them
+_RANGE = ("max", "min", "exact", "ideal")  # inherited members first, each in lexicographical order, as WebIDL reads them
 _PARAMETERS = ("exact", "ideal")
 
 
 def to_number(value: Json) -> float:
     """ECMAScript's ToNumber of a JSON value: NaN where it has none."""
     if isinstance(value, bool | int | float):
-        return _finite_float(value)
+        return _as_double(value)
     if value is None:
         return 0.0
-    text = value.strip() if isinstance(value, str) else to_string(value).strip()
-    return _parse_number(text)
+    return _parse_number(to_string(value).strip(_WHITE_SPACE))
 
 
-def _finite_float(value: float) -> float:
+def _as_double(value: float) -> float:
     try:
         return float(value)
     except OverflowError:  # an integer beyond the doubles is infinite in JavaScript
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
-_RADIX = {"0x": 16, "0o": 8, "0b": 2}
+# https://tc39.es/ecma262/#prod-StringNumericLiteral, which is narrower than what float() and int() take.
+_WHITE_SPACE = "\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
+_DECIMAL = re.compile(r"[+-]?(Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)")
+_OTHER_RADIX = re.compile(r"0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 
 
 def _parse_number(text: str) -> float:
     if not text:
         return 0.0
-    radix = _RADIX.get(text[:2].lower())
-    if text.lstrip("+-") == "Infinity":
-        return float(text)
-    try:
-        if radix:
-            return _finite_float(int(text[2:], radix)) if text[2:3].isalnum() and "_" not in text else math.nan
-        plain = text.isascii() and "_" not in text and text[-1] in "0123456789."
-        return float(text) if plain else math.nan
-    except ValueError:
-        return math.nan
+    if _OTHER_RADIX.fullmatch(text):
+        return _as_double(int(text, 0))
+    return float(text) if _DECIMAL.fullmatch(text) else math.nan
 
 
 def to_string(value: Json) -> str:
-    """ECMAScript's ToString of a JSON value."""
+    """ECMAScript's ToString of a JSON value. Raises TypeError for arrays that are nested deeper than Python's stack."""
     if isinstance(value, str):
         return value
-    if isinstance(value, list | tuple):
-        return ",".join("" if item is None else to_string(item) for item in value)
     if isinstance(value, Mapping):
         return "[object Object]"
+    if isinstance(value, list | tuple):
+        return _join(value)
     return _SINGLETONS[value] if value is None or isinstance(value, bool) else _number_to_string(value)
 
 
 _SINGLETONS = {None: "null", True: "true", False: "false"}
 
 
+def _join(array: Sequence[Json]) -> str:
+    try:
+        return ",".join("" if item is None else to_string(item) for item in array)
+    except RecursionError:
+        raise ArgumentError("constraints: an array is nested too deeply") from None
+
+
 def _number_to_string(value: float) -> str:
-    number = _finite_float(value)
-    if math.isinf(number) or math.isnan(number):
+    number = _as_double(value)
+    if not math.isfinite(number):
         return "NaN" if math.isnan(number) else "-Infinity" if number < 0 else "Infinity"
-    if number == int(number) and abs(number) < 1e21:
-        return str(int(number))
-    mantissa, _, exponent = repr(number).partition("e")
-    if not exponent:
-        return mantissa
-    return _with_exponent(mantissa, int(exponent))
+    return "-" + _digits_to_string(-number) if number < 0 else _digits_to_string(number)
 
 
-def _with_exponent(mantissa: str, exponent: int) -> str:
-    if -7 < exponent < 0:  # JavaScript writes 1e-5 as 0.00001
-        digits = mantissa.replace(".", "").lstrip("-")
-        return ("-" if mantissa.startswith("-") else "") + "0." + "0" * (-exponent - 1) + digits
-    return f"{mantissa}e{'+' if exponent > 0 else ''}{exponent}"
+def _digits_to_string(number: float) -> str:
+    """https://tc39.es/ecma262/#sec-numeric-types-number-tostring for a number ≥ 0: the shortest digits, as in repr."""
+    from decimal import Decimal
+
+    decimal = Decimal(repr(number)).normalize().as_tuple()
+    digits = "".join(map(str, decimal.digits))
+    point = len(digits) + int(decimal.exponent)  # how many digits stand before it
+    if point > 21 or point < -5:
+        return f"{'.'.join(filter(None, (digits[0], digits[1:])))}e{point - 1:+d}"
+    if point <= 0:
+        return "0." + "0" * -point + digits
+    return digits.ljust(point, "0") if len(digits) <= point else f"{digits[:point]}.{digits[point:]}"
 
 
 def to_boolean(value: Json) -> bool:
@@ -212,10 +217,11 @@ def unknown_names(value: Json) -> list[str]:
 
 
 def _unknown_in(value: Json, where: str) -> list[str]:
-    if not isinstance(value, Mapping):
-        return []
-    found = [f"{where}.{name}" for name in value if name not in PROPERTIES and name != "advanced"]
-    advanced = value.get("advanced")
-    for n, item in enumerate(advanced if isinstance(advanced, list) else ()):
-        found += _unknown_in(item, f"{where}.advanced[{n}]")
-    return found
+    advanced = value.get("advanced") if isinstance(value, Mapping) else None
+    sets = advanced if isinstance(advanced, list | tuple) else ()
+    nested = [name for n, item in enumerate(sets) for name in _unknown_members(item, f"{where}.advanced[{n}]")]
+    return [name for name in _unknown_members(value, where) if name != f"{where}.advanced"] + nested
+
+
+def _unknown_members(value: Json, where: str) -> list[str]:
+    return [f"{where}.{name}" for name in value if name not in PROPERTIES] if isinstance(value, Mapping) else []

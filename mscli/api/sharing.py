@@ -1,0 +1,65 @@
+"""Several tracks on one device: what a further one may still be set to, and setting the device so that all get theirs.
+
+A camera runs in one native mode. Each track takes its own size and rate out of it, cropped, scaled and thinned out. The
+native mode is changed only when what is asked for does not fit into it, and only to one that holds every other track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mscli.api.livesource import Consumer, LiveSource
+from mscli.api.settings_space import boxes_of, fixed_box
+from mscli.core.boxes import Box, Mode
+from mscli.core.derived import DERIVED, native_of, reach
+from mscli.core.select import Selection, Settings
+from mscli.sources.base import VIDEO_INPUT, Abilities
+
+RUNNING, SWITCHED = 0.0, 1.0  # the running mode before a change of it
+
+
+def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -> list[Box]:
+    """The settings space for one track of a device on which the ``others`` live: all of it if there are none."""
+    others = list(others)
+    if not others:
+        return boxes_of(live.device, live.abilities, place)
+    running = fixed_box(live.native, live.device, live.mode, place)
+    if live.device.kind != VIDEO_INPUT:
+        return [running]
+    return _boxes_in([live.mode], live, place, RUNNING) + _boxes_in(_holding(live, others), live, place, SWITCHED)
+
+
+def _boxes_in(modes: Sequence[Mode | None], live: LiveSource, place: int, switched: float) -> list[Box]:
+    known = [mode for mode in modes if mode is not None]
+    boxes = boxes_of(live.device, Abilities(known, live.abilities.values), place) if known else []
+    return [Box(box.values, box.device, box.mode, (place, switched, *box.rank[1:]), box.backing, box.shapes) for box in boxes]
+
+
+def _holding(live: LiveSource, others: Sequence[Consumer]) -> list[Mode]:
+    """The modes in which every other track could go on with its settings, derived from them."""
+    if any(other.forbids(DERIVED) for other in others):
+        return []
+    return [
+        mode for mode in live.abilities.modes if mode != live.mode and all(_holds(mode, other.settings) for other in others)
+    ]
+
+
+def _holds(mode: Mode, settings: Settings) -> bool:
+    sizes = (float(settings[name]) for name in ("width", "height", "frameRate"))
+    return all(size <= most for size, most in zip(sizes, reach(mode), strict=True))
+
+
+def set_device(live: LiveSource, selection: Selection, pixel_formats: Sequence[str] = ()) -> Settings:
+    """Set the device for settings that were selected, if it is not set so already; the settings that the track then has."""
+    native, mode = native_of(selection.box, selection.settings, pixel_formats)
+    running = mode == live.mode and all(live.native.get(name) == value for name, value in native.items())
+    if not running:
+        live.change(native, mode)
+        for consumer in live.consumers:
+            consumer.reshape()
+    return settings_of(live, selection)
+
+
+def settings_of(live: LiveSource, selection: Selection) -> Settings:
+    """The settings of a track: what was selected, where it is native as the driver really set it."""
+    return dict(selection.settings) if selection.box.backing else {**selection.settings, **live.native}

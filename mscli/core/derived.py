@@ -1,0 +1,160 @@
+"""Derived settings, ``resizeMode: crop-and-scale``: what a camera gives beyond its native modes when its pictures are cropped
+centrally, scaled down (never up) and left out evenly.
+
+https://www.w3.org/TR/mediacapture-streams/#dom-videoresizemodeenum. Every native mode has a twin box of all that can be
+made of it: any size up to its own at any rate up to its own. A twin that lies inside another one adds nothing and is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mscli.core.aspect import bounds, fit_sizes
+from mscli.core.boxes import Box, Mode, Scalar, Span, Values
+from mscli.core.frames import PIXEL_FORMATS
+
+LEAST_RATE = 1e-6  # frames per second: any positive rate, down to one frame in eleven days
+DERIVED = "crop-and-scale"
+MOST_SHAPES = 32
+USUAL_AREA = 640 * 480  # pixels
+_NEAR = 32  # pixels within which a shape is rounded to an allowed one
+
+Reach = tuple[float, float, float]
+
+
+def twins(modes: Sequence[Mode], common: Mapping[str, Values], device: object, place: int) -> list[Box]:
+    """The boxes of derived settings of a device with these native modes."""
+    front = _outermost({reach(mode): mode for mode in modes})
+    shapes = _natural_shapes(modes)
+    return [
+        Box(dict(common) | _everything_below(size), device, mode, (place, 1), tuple(modes), shapes)
+        for size, mode in front.items()
+    ]
+
+
+def _natural_shapes(modes: Sequence[Mode]) -> tuple[tuple[float, float], ...]:
+    """The native sizes to derive natural ones from; of very many the ones of usual size, and the largest."""
+    sizes = list(dict.fromkeys(reach(mode)[:2] for mode in modes))
+    if len(sizes) <= MOST_SHAPES:
+        return tuple(sizes)
+    by_area = sorted(sizes, key=lambda size: size[0] * size[1])
+    usual = sorted(sizes, key=lambda size: abs(size[0] * size[1] - USUAL_AREA))
+    return tuple(dict.fromkeys(usual[: MOST_SHAPES // 2] + by_area[-MOST_SHAPES // 2 :]))
+
+
+def reach(mode: Mode) -> Reach:
+    """The greatest width, height and rate of a mode."""
+    spans = (mode.width, mode.height, mode.frame_rate)
+    width, height, rate = (span.max if isinstance(span, Span) else span for span in spans)
+    return width, height, rate
+
+
+def _outermost(modes: Mapping[Reach, Mode]) -> dict[Reach, Mode]:
+    """The modes that no other one contains."""
+    front: dict[Reach, Mode] = {}
+    for size in sorted(modes, reverse=True):  # a mode can only lie inside one that sorts before it
+        if not any(_inside(size, other) for other in front):
+            front[size] = modes[size]
+    return front
+
+
+def _inside(inner: Reach, outer: Reach) -> bool:
+    return all(a <= b for a, b in zip(inner, outer, strict=True))
+
+
+def _everything_below(size: Reach) -> dict[str, Values]:
+    width, height, rate = size
+    return {
+        "width": Span(1, width, 1),
+        "height": Span(1, height, 1),
+        "aspectRatio": Span(1 / height, width),
+        "frameRate": Span(LEAST_RATE, rate),
+        "resizeMode": (DERIVED,),
+    }
+
+
+def natural_sizes(box: Box, goal: Mapping[str, float]) -> Iterator[tuple[float, float]]:
+    """Sizes out of a twin box that people find natural: each native shape, scaled to the asked width or height.
+
+    ``goal`` as for ``fit_sizes``. Whether they are near enough to the best distance the caller decides.
+    """
+    for width, height in box.shapes:
+        size = _scaled(box.values, width, height, goal)
+        if size is not None:
+            yield size
+
+
+def _scaled(values: Mapping[str, Values], width: float, height: float, goal: Mapping[str, float]) -> tuple[float, float] | None:
+    """The native size, cropped to an allowed ratio and scaled down to what is asked and allowed."""
+    low, high = bounds(values["aspectRatio"])
+    ratio = min(max(goal.get("aspectRatio", width / height), low), high)
+    crop_width, crop_height = min(width, height * ratio), min(height, width / ratio)
+    scale = min(1.0, _asked_scale(crop_width, crop_height, goal))
+    (least_width, most_width), (least_height, most_height) = bounds(values["width"]), bounds(values["height"])
+    scale = max(scale, least_width / crop_width, least_height / crop_height)
+    scale = min(scale, 1.0, most_width / crop_width, most_height / crop_height)
+    return _on_grid(values, crop_width * scale, crop_height * scale)
+
+
+def _asked_scale(width: float, height: float, goal: Mapping[str, float]) -> float:
+    if "width" in goal:
+        return goal["width"] / width
+    return goal["height"] / height if "height" in goal else 1.0
+
+
+def _on_grid(values: Mapping[str, Values], width: float, height: float) -> tuple[float, float] | None:
+    """The allowed size in whole pixels that is closest to one of the right shape, if there is one near it."""
+    widths, heights = _around(values["width"], width), _around(values["height"], height)
+    if widths is None or heights is None:
+        return None
+    goal = {"width": width, "height": height, "aspectRatio": width / height}
+    return fit_sizes(widths, heights, values["aspectRatio"], goal, lambda w, h: (abs(w - width) + abs(h - height),))
+
+
+def _around(values: Values, wanted: float) -> Span | None:
+    return values.cut(wanted - _NEAR, wanted + _NEAR) if isinstance(values, Span) else None
+
+
+def backing_mode(
+    modes: Sequence[Mode], width: float, height: float, rate: float, pixel_formats: Sequence[str] = ()
+) -> Mode | None:
+    """The native mode to derive a setting from: it loses the least to cropping, then scales the least, then reads best."""
+    covering = [mode for mode in modes if _inside((width, height, rate), reach(mode))]
+    return min(covering, key=lambda mode: _burden(mode, width, height, rate, pixel_formats), default=None)
+
+
+def _burden(mode: Mode, width: float, height: float, rate: float, pixel_formats: Sequence[str]) -> tuple[float, ...]:
+    full_width, full_height, full_rate = reach(mode)
+    name = mode.pixel_format
+    preferred = pixel_formats.index(name) if name in pixel_formats else len(pixel_formats)
+    quality = PIXEL_FORMATS[name].quality if name in PIXEL_FORMATS else 0
+    return crop_loss(full_width, full_height, width, height), full_width * full_height, full_rate / rate, preferred, -quality
+
+
+def crop_loss(full_width: float, full_height: float, width: float, height: float) -> float:
+    """The part of a picture that is cut away to bring it to another shape, in hundredths, 0 for mere rounding."""
+    kept = min(width / full_width, height / full_height) / max(width / full_width, height / full_height)
+    return round(1 - kept, 2)
+
+
+def native_of(
+    box: Box, settings: Mapping[str, Scalar], pixel_formats: Sequence[str] = ()
+) -> tuple[dict[str, Scalar], Mode | None]:
+    """What to set the device to for chosen settings out of ``box``: themselves, or what they are derived from; and the mode."""
+    if not box.backing:
+        return dict(settings), box.mode
+    size = (float(settings["width"]), float(settings["height"]), float(settings["frameRate"]))
+    mode = backing_mode(box.backing, *size, pixel_formats)
+    assert mode is not None, "a derived box lies inside its modes"
+    names = ("width", "height", "frameRate")
+    sides = (mode.width, mode.height, mode.frame_rate)
+    native = {name: _at_least(side, wanted) for name, side, wanted in zip(names, sides, size, strict=True)}
+    return {**settings, **native, "resizeMode": "none", "aspectRatio": native["width"] / native["height"]}, mode
+
+
+def _at_least(side: float | Span, wanted: float) -> float:
+    """A mode's own value; of a span the least that is not below what is wanted."""
+    if not isinstance(side, Span):
+        return side
+    cut = side.cut(wanted, side.max)
+    return side.max if cut is None else cut.min
