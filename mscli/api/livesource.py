@@ -7,6 +7,7 @@ from threading import Event as Flag
 from threading import RLock, Thread, current_thread
 from typing import Protocol
 
+from mscli.api.mediadeviceinfo import device_noun
 from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
@@ -42,11 +43,6 @@ class Consumer(Protocol):
 
     def source_muted(self, muted: bool) -> None:
         """Frames stopped coming, or come again."""
-
-
-def device_noun(kind: str) -> str:
-    """What people call a device of that kind."""
-    return {"videoinput": "camera", "audioinput": "microphone"}.get(kind, "speaker")
 
 
 class LiveSource:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mscli.api.settings_space import boxes_of, capabilities_of
 from mscli.sources.base import AUDIO_OUTPUT, Abilities, Device
 
 
@@ -40,6 +39,8 @@ class InputDeviceInfo(MediaDeviceInfo):
 
     def get_capabilities(self) -> dict[str, Any]:
         """The ranges and lists of values that the device has, with IDL keys. Raises NotReadableError, NotAllowedError."""
+        from mscli.api.settings_space import boxes_of, capabilities_of
+
         return capabilities_of(boxes_of(self._device, self._abilities(self._device), 0))
 
     def get_modes(self) -> list[dict[str, Any]]:
@@ -50,3 +51,8 @@ class InputDeviceInfo(MediaDeviceInfo):
 def device_info(device: Device, abilities: Callable[[Device], Abilities]) -> MediaDeviceInfo:
     """The object for a device: an ``InputDeviceInfo`` for what captures."""
     return MediaDeviceInfo(device) if device.kind == AUDIO_OUTPUT else InputDeviceInfo(device, abilities)
+
+
+def device_noun(kind: str) -> str:
+    """What people call a device of that kind."""
+    return {"videoinput": "camera", "audioinput": "microphone"}.get(kind, "speaker")

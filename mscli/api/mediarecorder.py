@@ -179,8 +179,7 @@ class MediaRecorder(EventTarget):
     def _open_sink(self) -> Sink:
         mime_type = self.mime_type or _DEFAULT_TYPES[any(track.kind == "video" for track in self.tracks)]
         row, video_codec, audio_codec = (self._row, "", "") if self._row else row_for_mime(mime_type)
-        options = replace(
-            self._options,
+        options = self._options._replace(
             video_codec=self._options.video_codec or video_codec,
             audio_codec=self._options.audio_codec or audio_codec,
         )
@@ -266,7 +265,7 @@ def _sink_options(given: Mapping[str, Any], options: SinkOptions) -> SinkOptions
     audio, video = _bit_rates(given)
     asked = "bitsPerSecond" in given
     if asked or "audioBitsPerSecond" in given:
-        options = replace(options, audio_bits_per_second=audio)
+        options = options._replace(audio_bits_per_second=audio)
     if asked or "videoBitsPerSecond" in given:
-        options = replace(options, video_bits_per_second=video)
+        options = options._replace(video_bits_per_second=video)
     return options

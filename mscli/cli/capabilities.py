@@ -10,9 +10,9 @@ import click
 from mscli.api.mediadeviceinfo import InputDeviceInfo
 from mscli.api.mediadevices import MediaDevices
 from mscli.cli.completion import complete_device
-from mscli.cli.options import Shared, shared_options
+from mscli.cli.opening import open_devices
 from mscli.cli.resolve import resolve_device
-from mscli.cli.session import open_devices
+from mscli.cli.shared import Shared, shared_options
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException, NotFoundError
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT

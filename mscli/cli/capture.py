@@ -7,8 +7,10 @@ import sys
 import click
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.cli.completion import complete_file, complete_raw_format
 from mscli.cli.exitcodes import ExitCode
-from mscli.cli.options import Duration, Options, asked_kinds, capture_options
+from mscli.cli.options import Options, asked_kinds, capture_options
+from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
 from mscli.core.clock import now_us
@@ -26,8 +28,17 @@ _AS_IT_COMES = ("", "native", "y4m")  # formats that say nothing of the camera's
 
 
 @click.command("capture", short_help="Write raw frames or PCM sound to a pipe or a file.")
-@click.option("-o", "--output", default="-", metavar="FILE|-", help="Where to write; stdout if not given.")
-@click.option("--format", "form", default="", metavar="FORMAT", help="Pixel or sample format; native: as the device gives it.")
+@click.option(
+    "-o", "--output", default="-", metavar="FILE|-", shell_complete=complete_file, help="Where to write; stdout if not given."
+)
+@click.option(
+    "--format",
+    "form",
+    default="",
+    metavar="FORMAT",
+    shell_complete=complete_raw_format,
+    help="Pixel or sample format; native: as the device gives it.",
+)
 @click.option("--frames", type=click.IntRange(1), help="End after so many frames (sound alone: samples per channel).")
 @click.option("--duration", type=Duration(), help="End after so many seconds; also M:SS.")
 @click.option("--preview", is_flag=True, help="Show the picture in a window, too.")
@@ -152,8 +163,8 @@ class _Previewer:
         """Show a frame."""
         from mscli.core.frames import VideoFrame, packed_planes
 
-        if isinstance(frame, VideoFrame):
-            picture = self._converter.convert(frame)
+        picture = self._converter.convert(frame) if isinstance(frame, VideoFrame) else None
+        if picture is not None:
             self._window.show(picture.coded_width, picture.coded_height, packed_planes(picture)[0])
 
     def close(self) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
-from mscli.cli.options import Shared, shared_options
-from mscli.cli.session import open_devices
+from mscli.cli.opening import open_devices
+from mscli.cli.shared import Shared, shared_options
 from mscli.sources.base import DEVICE_KINDS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -19,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name → module, and its one line of
     "capture": ("mscli.cli.capture", "Write raw frames or PCM sound to a pipe or a file."),
 }
 
+COMPLETE_VARIABLE = "_MSCLI_COMPLETE"  # set by a shell that completes: Click's name for it
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -43,7 +45,7 @@ class LateGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the arguments name; a usage error with a “did you mean” if none."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], COMMANDS, 1)
@@ -68,6 +70,8 @@ def cli(debug: bool) -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code. Nothing but a defect under --debug leaves as an exception."""
     as_json = "--json" in arguments
+    if COMPLETE_VARIABLE in os.environ:
+        import_module("mscli.cli.shells").register()
     try:
         code = cli.main(arguments, prog_name="mscli", standalone_mode=False)
         _flush()
@@ -107,8 +111,6 @@ def _flush() -> None:
 
 def _let_go_of_stdout() -> None:
     """The reader left: let the interpreter's last flush of stdout go nowhere, without a word."""
-    import os
-
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)

@@ -1,38 +1,20 @@
-"""The flags that commands share, made from the table of constrainable properties, and what they say when put together."""
+"""The flags of the commands that capture, made from the table of properties, and what they say when put together."""
 
 from __future__ import annotations
 
 import functools
-import json
-import os
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import click
 
-from mscli.cli.completion import complete_device
-from mscli.cli.values import parse_size, parse_value
-from mscli.core.errors import ArgumentError
-from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO, Property
-
-Command = Callable[..., Any]
+from mscli.cli.completion import complete_constraint, complete_device, complete_file, complete_size, complete_value
+from mscli.cli.paramtypes import Constraints, ConstraintSet, Named, Size, Value
+from mscli.cli.shared import SHARED, Command, Decorator, Shared, decorated_with
+from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO
 
 
-@dataclass(frozen=True)
-class Shared:
-    """The flags of every command."""
-
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    fake_devices: bool = False
-    fake_devices_from: str | None = None
-    debug: bool = False
-
-
-@dataclass(frozen=True)
 class Options(Shared):
     """The flags of the commands that capture. ``flags``: constraints by IDL name, as JSON has them."""
 
@@ -46,165 +28,55 @@ class Options(Shared):
     explain: bool = False
     strict: bool = False
     events: str | None = None
-    flags: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, Any] = MappingProxyType({})
     unknown: tuple[str, ...] = ()  # names given with -c that no property has
 
 
-class _Value(click.ParamType[Any]):
-    """A constraint's value on the command line."""
-
-    name = "value"
-
-    def __init__(self, row: Property) -> None:
-        self.row = row
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return parse_value(self.row, value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Size(click.ParamType[Any]):
-    """Width and height at once."""
-
-    name = "WxH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Named(click.ParamType[Any]):
-    """``NAME=VALUE``: a constraint by its IDL name. An unknown name is kept, for a warning."""
-
-    name = "name=value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        name, sign, text = str(value).partition("=")
-        if not sign:
-            self.fail(f"“{value}” is not NAME=VALUE", param, ctx)
-        if name not in PROPERTIES:
-            return name, None
-        try:
-            return name, parse_value(PROPERTIES[name], text)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _ConstraintSet(click.ParamType[Any]):
-    """One advanced constraint set, as JSON."""
-
-    name = "json"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        parsed = parse_json(value, "--advanced")
-        if not isinstance(parsed, dict):
-            self.fail(f"“{value}” is not a JSON object", param, ctx)
-        return parsed
-
-
-class _Constraints(click.ParamType[Any]):
-    """A ``MediaStreamConstraints`` object: JSON, a file, or - for stdin."""
-
-    name = "file|-|json"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
-        return parse_json(*_read_constraints(value))
-
-
-class Duration(click.ParamType[Any]):
-    """Seconds, also as M:SS or H:MM:SS."""
-
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            parts = [float(part) for part in str(value).split(":")]
-        except ValueError:
-            parts = []
-        if not 1 <= len(parts) <= 3 or not all(0 <= part < float("inf") for part in parts):
-            self.fail(f"“{value}” is not a number of seconds, M:SS or H:MM:SS", param, ctx)
-        seconds = functools.reduce(lambda total, part: total * 60 + part, parts)
-        if seconds <= 0:
-            self.fail("a duration is more than 0 seconds", param, ctx)
-        return seconds
-
-
-def parse_json(text: str, where: str) -> Any:
-    """JSON, or an ArgumentError that says where it stops being that."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        place = (
-            f"line {error.lineno}, column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
-        )
-        raise ArgumentError(f"{where} is not JSON: {place}") from None
-
-
-def _read_constraints(given: str) -> tuple[str, str]:
-    """The text of ``--constraints`` and what to call it."""
-    if given.lstrip()[:1] in ("{", "[", '"'):
-        return given, "--constraints"
-    if given == "-":
-        return sys.stdin.read(), "the constraints on stdin"
-    return read_text(given, "the constraints file"), given
-
-
-def read_text(path: str, what: str) -> str:
-    """A file's text, or a usage error in one sentence."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{what} {path} is not text") from None
-    except OSError as error:
-        raise click.UsageError(f"{what} {path} cannot be read: {error.strerror}") from None
-
-
-_SHARED: list[Callable[[Command], Command]] = [
-    click.option("--fake-devices", is_flag=True, help="Use the built-in fake camera and microphone; no hardware is touched."),
-    click.option("--fake-devices-from", metavar="FILE", help="Use the fake devices that a JSON file describes."),
-    click.option("--json", is_flag=True, help="Print the result for programs."),
-    click.option("-q", "--quiet", is_flag=True, help="Print no text for people."),
-    click.option("-v", "--verbose", is_flag=True, help="Print more of it."),
-    click.option("--debug", is_flag=True, help="Show the traceback of a defect."),
-]
-
-_CAPTURE: list[Callable[[Command], Command]] = [
+_CAPTURE: list[Decorator] = [
     click.option(
         "--camera", metavar="DEVICE", shell_complete=complete_device("videoinput"), help="Id, path or part of a name."
     ),
     click.option("--microphone", metavar="DEVICE", shell_complete=complete_device("audioinput"), help="The same for sound."),
-    click.option("--size", type=_Size(), help="Width and height at once: 1280x720."),
+    click.option("--size", type=Size(), shell_complete=complete_size, help="Width and height at once: 1280x720."),
     *(
-        click.option(f"--{row.flag}", row.name, type=_Value(row), help=f"{row.help[0].upper()}{row.help[1:]}.")
+        click.option(
+            f"--{row.flag}",
+            row.name,
+            type=Value(row),
+            shell_complete=complete_value(row),
+            help=f"{row.help[0].upper()}{row.help[1:]}.",
+        )
         for row in PROPERTIES.values()
         if row.flag
     ),
-    click.option("-c", "--constraint", "named", type=_Named(), multiple=True, help="Any constraint by its W3C name."),
-    click.option("--advanced", type=_ConstraintSet(), multiple=True, help="One advanced constraint set; repeatable, in order."),
-    click.option("--constraints", type=_Constraints(), help="What a browser's getUserMedia takes: a file, - or the JSON."),
+    click.option(
+        "-c",
+        "--constraint",
+        "named",
+        type=Named(),
+        multiple=True,
+        shell_complete=complete_constraint,
+        help="Any constraint by its W3C name.",
+    ),
+    click.option("--advanced", type=ConstraintSet(), multiple=True, help="One advanced constraint set; repeatable, in order."),
+    click.option(
+        "--constraints",
+        type=Constraints(),
+        shell_complete=complete_file,
+        help="What a browser's getUserMedia takes: a file, - or the JSON.",
+    ),
     click.option("--video/--no-video", default=None, help="Whether to capture the picture."),
     click.option("--audio/--no-audio", default=None, help="Whether to capture the sound."),
     click.option("--dry-run", is_flag=True, help="Say what would be used; start nothing."),
     click.option("--explain", is_flag=True, help="Show every candidate with its fitness distance, and the choice."),
     click.option("--strict", is_flag=True, help="Unknown constraints and lost frames are failures."),
-    click.option("--events", metavar="FILE", help="Write one JSON object per event; FILE may be /dev/fd/3."),
+    click.option(
+        "--events",
+        metavar="FILE",
+        shell_complete=complete_file,
+        help="Write one JSON object per event; FILE may be /dev/fd/3.",
+    ),
 ]
-
-
-def shared_options(function: Command) -> Command:
-    """Give a command the flags of every command, as its first argument, a ``Shared``."""
-
-    @functools.wraps(function)
-    def wrapper(**given: Any) -> Any:
-        return function(Shared(**_take(given, Shared)), **given)
-
-    decorated: Command = _decorated(wrapper, _SHARED)
-    return decorated
 
 
 def capture_options(function: Command) -> Command:
@@ -212,21 +84,11 @@ def capture_options(function: Command) -> Command:
 
     @functools.wraps(function)
     def wrapper(**given: Any) -> Any:
-        flags, unknown = _flags(given)
-        return function(Options(**_take(given, Options), flags=flags, unknown=unknown), **given)
+        options = Options.take(given)
+        options.flags, options.unknown = _flags(given)
+        return function(options, **given)
 
-    decorated: Command = _decorated(wrapper, [*_CAPTURE, *_SHARED])
-    return decorated
-
-
-def _decorated(function: Any, options: list[Any]) -> Any:
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _take(given: dict[str, Any], cls: type[Shared]) -> dict[str, Any]:
-    return {one.name: given.pop(one.name) for one in fields(cls) if one.name in given}
+    return decorated_with([*_CAPTURE, *SHARED], wrapper)
 
 
 def _flags(given: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -235,17 +97,8 @@ def _flags(given: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     flags = dict(zip(("width", "height"), size, strict=True)) if size else {}
     flags |= {row.name: value for row in PROPERTIES.values() if row.flag and (value := given.pop(row.name)) is not None}
     named = dict(given.pop("named"))
-    return flags | {name: value for name, value in named.items() if name in PROPERTIES}, tuple(
-        name for name in named if name not in PROPERTIES
-    )
-
-
-def fake_description(shared: Shared) -> Any:
-    """The description of fake devices that flags or MSCLI_FAKE_DEVICES ask for; {} for the default ones; None for hardware."""
-    path = shared.fake_devices_from or ("" if shared.fake_devices else os.environ.get("MSCLI_FAKE_DEVICES", ""))
-    if path and path not in ("0", "1"):
-        return parse_json(read_text(path, "the description of fake devices"), path)
-    return {} if shared.fake_devices or path == "1" else None
+    known = {name: value for name, value in named.items() if name in PROPERTIES}
+    return flags | known, tuple(name for name in named if name not in PROPERTIES)
 
 
 def asked_kinds(options: Options, default: tuple[str, ...], *, all_of: bool = True) -> list[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import click
 
 from mscli.api.mediarecorder import MediaRecorder
+from mscli.cli.completion import complete_file
 from mscli.cli.exitcodes import ExitCode
-from mscli.cli.options import Duration, Options, asked_kinds, capture_options
+from mscli.cli.options import Options, asked_kinds, capture_options
+from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
 from mscli.core.errors import NotSupportedError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
-from mscli.sinks import SinkRow, sink_row
+from mscli.sinks import SinkRow, check_tracks, load_sink, sink_row
 from mscli.sinks.base import SinkOptions
 
 _TICK_S = 0.2  # between two looks at the recorder, and two changes of the status line
@@ -20,7 +22,7 @@ _FINISH_S = 30.0  # how long an encoder may take to write what was captured befo
 
 
 @click.command("record", short_help="Record camera and microphone: MP4, WebM, MKV, WAV, FLAC or Ogg.")
-@click.argument("file")
+@click.argument("file", shell_complete=complete_file)
 @click.option("--duration", type=Duration(), help="End after so many seconds; also M:SS and H:MM:SS.")
 @click.option("--frames", type=click.IntRange(1), help="End after so many frames (sound alone: samples per channel).")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
@@ -39,6 +41,7 @@ def command(options: Options, file: str, duration: float | None, frames: int | N
     row = sink_row(file, "audio")
     with Session(options) as session:
         kinds = _kinds(session, row)
+        check_tracks(row, SinkOptions(), kinds)
         if options.dry_run:
             session.dry_run(kinds)
             return ExitCode.DONE
@@ -79,6 +82,7 @@ class _Recording:
 
     def run(self, kinds: list[str], limits: tuple[float | None, int | None]) -> int:
         """Record; the exit code."""
+        load_sink(self.row, self.file, self.options)  # what cannot be written is said before a light goes on
         stream = self.session.open(kinds)
         recorder = MediaRecorder(stream, file=self.file, row=self.row, sink_options=self.options, window=limits)
         for name in recorder.EVENTS:

@@ -6,8 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
-from mscli.api.livesource import device_noun
-from mscli.api.mediadeviceinfo import MediaDeviceInfo
+from mscli.api.mediadeviceinfo import MediaDeviceInfo, device_noun
 from mscli.core.errors import NotFoundError
 
 Info = TypeVar("Info", bound=MediaDeviceInfo)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mscli.cli.options import Shared
+from mscli.cli.shared import Shared
 
 
 class Voice:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
-from mscli.api.livesource import device_noun
-from mscli.api.mediadevices import Choice, MediaDevices
+from mscli.api.getusermedia import Choice
+from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.eventlog import EventLog
 from mscli.cli.exitcodes import UnknownConstraintError, describe_settings
-from mscli.cli.options import Options, Shared, fake_description, stream_constraints
+from mscli.cli.opening import open_devices
+from mscli.cli.options import Options, stream_constraints
 from mscli.cli.resolve import resolve_device
 from mscli.cli.say import Voice
 from mscli.cli.signals import Stopper
@@ -23,13 +24,6 @@ from mscli.core.events import Event
 from mscli.core.mailbox import Mailbox
 from mscli.core.properties import KINDS, PROPERTIES
 from mscli.core.webidl import unknown_names
-from mscli.sources import load_fake
-
-
-def open_devices(shared: Shared, tasks: Mailbox | None = None) -> MediaDevices:
-    """The devices that a command line means: this machine's, or fake ones."""
-    description = fake_description(shared)
-    return MediaDevices(None if description is None else [load_fake(description)], tasks=tasks)
 
 
 class Session:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 import click
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.cli.completion import complete_file
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, capture_options
 from mscli.cli.report import Report, finish
@@ -23,7 +23,7 @@ _WAIT_S = 0.5
 
 
 @click.command("snapshot", short_help="Take a picture: PNG, JPEG or WebP.")
-@click.argument("file")
+@click.argument("file", shell_complete=complete_file)
 @click.option(
     "--format", "suffix", type=click.Choice(["png", "jpeg", "webp"]), help="For “-”: the kind of picture; PNG if not given."
 )
@@ -39,7 +39,7 @@ def command(options: Options, file: str, suffix: str | None, quality: float | No
     mscli snapshot --camera brio --size 1920x1080 picture.jpg
     mscli snapshot --format jpeg - | magick - small.png
     """
-    options = replace(options, video=True, audio=False)
+    options.video, options.audio = True, False
     row = SINKS[suffix or STDOUT_SUFFIX] if file == "-" else sink_row(file, "still")
     with Session(options) as session:
         if options.dry_run:

@@ -15,8 +15,8 @@ from mscli.cli.exitcodes import describe_settings
 from mscli.core.properties import PROPERTIES
 
 if TYPE_CHECKING:
+    from mscli.api.getusermedia import Choice
     from mscli.api.mediadeviceinfo import MediaDeviceInfo
-    from mscli.api.mediadevices import Choice
     from mscli.core.select import Candidate
 
 PIPE_WIDTH = 200  # columns in a pipe, where nothing needs to be folded to a screen

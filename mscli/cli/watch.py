@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.api.mediadevices import MediaDevices
-from mscli.cli.options import Shared
+from mscli.cli.shared import Shared
 from mscli.cli.signals import Stopper
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
 from mscli.core.mailbox import Mailbox

@@ -10,7 +10,6 @@ SelectSettings for sets of more than ``EVERY_HEIGHT`` heights.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from fractions import Fraction
 
 from mscli.core.boxes import Span, Values
 
@@ -69,6 +68,8 @@ def _every(heights: Span) -> Iterator[float]:
 
 def _multiples(heights: Span, widths: tuple[float, float], ratio: float, goal: Mapping[str, float]) -> Iterable[float]:
     """The heights at which an exact ratio can be met, multiples of the denominator of its fraction, near the crossings."""
+    from fractions import Fraction  # late: few constraints need it, and it costs a tenth of a start
+
     fraction = Fraction(ratio).limit_denominator(max(1, int(heights.max))) if ratio > 0 else Fraction(0)
     if fraction.numerator / fraction.denominator != ratio:
         return ()

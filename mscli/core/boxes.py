@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Scalar = str | bool | int | float
@@ -55,8 +54,7 @@ def apart(actual: float, ideal: float) -> float:
 Values = tuple[Scalar, ...] | Span
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(NamedTuple):
     """A camera's native mode: a pixel format, and the sizes (pixels) and rates (frames per second) that it has.
 
     A width, height or rate is a number, or a ``Span`` where the driver takes any value between bounds.
@@ -84,8 +82,7 @@ def values_of(value: float | Span) -> Values:
     return value if isinstance(value, Span) else (value,)
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A set of settings that one device can deliver: IDL property names to sets of values.
 
     ``rank`` says how natural the box is among equals, the lowest wins: the device's place, then native before derived.

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mscli.core.boxes import Scalar, Span, Values, apart
 from mscli.core.properties import PROPERTIES
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One property's constraint: ``exact`` and ``ideal`` hold the values that satisfy it, None if not given."""
 
     name: str
@@ -71,7 +69,13 @@ def _apart(actual: Scalar, ideal: Scalar) -> float:
 def rules(converted: Mapping[str, Any], kind: str, *, bare: str) -> list[Rule]:
     """The rules of a converted constraint set that apply to tracks of ``kind``; a ``bare`` value is "ideal" or "exact"."""
     applying = (name for name in converted if name in PROPERTIES and kind in PROPERTIES[name].kinds)
-    return [_rule(name, converted[name], bare) for name in applying]
+    return [_rule(name, converted[name], bare) for name in applying if not _empty(converted[name])]
+
+
+def _empty(value: Any) -> bool:
+    """Whether only empty lists are given: then there is no constraint."""
+    given = list(value.values()) if isinstance(value, Mapping) else [value]
+    return bool(given) and all(one == [] for one in given)
 
 
 def _rule(name: str, value: Any, bare: str) -> Rule:
@@ -85,8 +89,7 @@ def _listed(value: Any) -> tuple[Scalar, ...] | None:
     return tuple(value) or None if isinstance(value, list | tuple) else (value,)
 
 
-@dataclass(frozen=True, slots=True)
-class Constraints:
+class Constraints(NamedTuple):
     """What was asked of one track: the basic rules, the advanced sets in order, and the dictionary they came from."""
 
     basic: tuple[Rule, ...]

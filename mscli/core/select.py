@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mscli.core.aspect import fit_sizes
 from mscli.core.boxes import Box, Scalar, Span, Values
@@ -33,8 +33,7 @@ DEFAULTS: Mapping[str, Scalar] = {
 Settings = dict[str, Scalar]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What became of one box: its best settings and their distance per constraint, or the constraint that excluded it."""
 
     box: Box
@@ -48,8 +47,7 @@ class Candidate:
         return sum(self.distances.values()) if self.distances is not None else math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """The answer: the chosen box and settings, what became of the others, and which advanced sets hold."""
 
     box: Box
@@ -145,11 +143,11 @@ def _typed(name: str, value: Scalar) -> Scalar:
 
 
 def _closest(values: Values, name: str, rule: Rule | None) -> Scalar:
-    wanted = rule.ideal[0] if rule and rule.ideal else DEFAULTS.get(name)
-    if isinstance(values, Span):
-        return values.nearest(float(wanted)) if wanted is not None else values.max
-    near = rule or (Rule(name, ideal=(wanted,)) if wanted is not None else Rule(name))
-    return min(values, key=near.distance)
+    default = Rule(name, ideal=(DEFAULTS[name],)) if name in DEFAULTS else Rule(name)
+    asked = rule or default
+    if not isinstance(values, Span):
+        return min(values, key=lambda value: (asked.distance(value), default.distance(value)))
+    return values.nearest(float(asked.ideal[0])) if asked.ideal else values.nearest(values.max)
 
 
 def _best_sizes(values: Mapping[str, Values], ideals: Mapping[str, Rule]) -> Settings:
@@ -201,13 +199,18 @@ def _shape_lost(candidate: Candidate) -> float:
 
 
 def overconstrained(boxes: Sequence[Box], rules: Sequence[Rule]) -> OverconstrainedError:
-    """The error for rules that no box satisfies: what failed, which of them conflict, and what would be closest."""
+    """The error for rules that no box satisfies: what failed, which of them conflict, and what would be closest.
+
+    A rule failed if no settings dictionary satisfies it, out of those with the resizeMode that is required.
+    """
     required = [rule for rule in rules if rule.required]
-    alone = (rule.name for rule in required if not _feasible(boxes, [rule]))
-    failed = next(alone, "")
+    resizing = _Cutter(rule for rule in required if rule.name == "resizeMode")
+    examined = [box for box in boxes if isinstance(resizing.cut(box), Box)] or boxes
+    failed = next((rule.name for rule in required if not _feasible(examined, [rule])), "")
     conflict = [rule.name for rule in _minimal(boxes, required)]
     nearest = nearest_settings(boxes, rules)
-    what = f"the constraint {failed} cannot be satisfied" if failed else f"{' and '.join(conflict)} cannot hold together"
+    together = len(conflict) > 1
+    what = f"{' and '.join(conflict)} cannot hold together" if together else f"the constraint {failed} cannot be satisfied"
     return OverconstrainedError(failed, what, conflict=conflict, nearest=nearest)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib import import_module
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from mscli.core.errors import NotSupportedError
 from mscli.sinks.base import Sink, SinkOptions
@@ -61,6 +62,38 @@ def _unknown(what: str, wanted: str) -> SinkRow:
 
 
 def load_sink(row: SinkRow, target: Target, options: SinkOptions) -> Sink:
-    """The sink of that row for that target, its module imported now."""
-    sink: Sink = getattr(import_module(row.module), row.cls)(row, target, options)
+    """The sink of that row for that target, its module imported now; nothing is opened or made yet.
+
+    Raises OperationError where it is clear already that the target cannot be written.
+    """
+    sink: Sink = _class(row)(row, target, options)
     return sink
+
+
+def check_tracks(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
+    """Whether an output of that row takes tracks of these kinds ("video", "audio") written in this way; nothing is opened.
+
+    Raises NotSupportedError with what would fit.
+    """
+    _class(row).check(row, options, kinds)
+
+
+def row_for_mime(mime_type: str) -> tuple[SinkRow, str, str]:
+    """The row, video codec and audio codec of a recording's MIME type ("" where it names none). Raises NotSupportedError."""
+    from mscli.sinks.codecs import parse_mime
+
+    wanted = parse_mime(mime_type)
+    return SINKS[wanted.container.suffix], wanted.video_codec, wanted.audio_codec
+
+
+def mime_supported(mime_type: str) -> bool:
+    """Whether recordings of that MIME type can be made: https://www.w3.org/TR/mediastream-recording/#dom-mediarecorder-istypesupported."""
+    try:
+        row_for_mime(mime_type)
+    except NotSupportedError:
+        return False
+    return True
+
+
+def _class(row: SinkRow) -> Any:
+    return getattr(import_module(row.module), row.cls)

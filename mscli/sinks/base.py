@@ -8,25 +8,26 @@ track object. Pixel and sample conversion happens here, at its door, once. It ra
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscli.core.boxes import Scalar
 from mscli.core.frames import Frame
 
+if TYPE_CHECKING:
+    from mscli.sinks import SinkRow
 
-@dataclass(frozen=True, slots=True)
-class TrackFormat:
+
+class TrackFormat(NamedTuple):
     """What a sink has to know of a track before the first frame: its kind and settings (IDL names), and the native format."""
 
     kind: str  # "video" | "audio"
-    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    settings: Mapping[str, Scalar] = MappingProxyType({})
     pixel_format: str = ""  # of the frames that will come, if known
 
 
-@dataclass(frozen=True, slots=True)
-class SinkOptions:
+class SinkOptions(NamedTuple):
     """How to write. Empty and None mean: the sink's own choice for the container."""
 
     format: str = ""  # raw sinks: pixel or sample format to convert to
@@ -36,11 +37,16 @@ class SinkOptions:
     audio_bits_per_second: int | None = None
     quality: float | None = None  # images: 0 to 1, as in canvas.toBlob
     overwrite: bool = True
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = MappingProxyType({})
 
 
 class Sink(ABC):
     """One output. ``open`` → ``write``* → ``close``, or ``abort`` at any time; all on the consumer's thread."""
+
+    @classmethod
+    @abstractmethod
+    def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
+        """Whether tracks of these kinds fit, in these codecs or formats; nothing is opened. Raises NotSupportedError."""
 
     @abstractmethod
     def open(self, tracks: list[TrackFormat]) -> None:
@@ -62,3 +68,10 @@ class Sink(ABC):
     @abstractmethod
     def bytes_written(self) -> int:
         """Bytes that the output has taken so far."""
+
+    def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002 (a sink that corrects nothing)
+        """What had to be done to that track's frames, for the report; only what happened.
+
+        ``decodeErrors``: damaged pictures left out. ``silence``: samples filled in. ``skipped``: samples left out.
+        """
+        return {}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from mscli.core.boxes import Mode, Scalar, Values
-from mscli.core.errors import DOMException
-from mscli.core.frames import Frame
+if TYPE_CHECKING:
+    from mscli.core.boxes import Mode, Scalar, Values
+    from mscli.core.errors import DOMException
+    from mscli.core.frames import Frame
 
 VIDEO_INPUT = "videoinput"
 AUDIO_INPUT = "audioinput"
@@ -21,8 +22,7 @@ AUDIO_OUTPUT = "audiooutput"
 DEVICE_KINDS = (AUDIO_INPUT, VIDEO_INPUT, AUDIO_OUTPUT)
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """A device as a backend lists it: https://www.w3.org/TR/mediacapture-streams/#dom-mediadeviceinfo, and how to reach it.
 
     ``device_id`` survives a reboot and a replug; ``path`` is a name that people know it by (/dev/video0), if there is one.
@@ -40,20 +40,18 @@ class Device:
     problem: str = ""  # why it cannot be used, in a sentence, where the backend knows already
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(NamedTuple):
     """What a device can do. Cameras have ``modes``; ``values`` are sets for the IDL properties that hold in every mode.
 
     Microphones have only ``values``: sampleRate, channelCount, sampleSize, latency (seconds), and the three processings.
     """
 
     modes: Sequence[Mode] = ()
-    values: Mapping[str, Values] = field(default_factory=dict)
-    controls: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Values] = MappingProxyType({})
+    controls: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What to open: chosen settings by IDL name (width, height, frameRate; sampleRate, channelCount, sampleSize, latency).
 
     ``pixel_format`` is the chosen mode's. All are single values that the device's abilities contain.

@@ -6,7 +6,6 @@ device) that camera and microphone are part of, so that a webcam's two halves sh
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 ID_DIGITS = 16  # 64 bits: a clash among a machine's devices is out of the question, and people can still paste it
@@ -14,6 +13,8 @@ ID_DIGITS = 16  # 64 bits: a clash among a machine's devices is out of the quest
 
 def stable_id(*parts: str) -> str:
     """The id of what ``parts`` describe: the same on every run, for every user of the machine."""
+    import hashlib  # late: a machine without devices needs none
+
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_DIGITS]
 
 

@@ -1,0 +1,199 @@
+"""getUserMedia: the way from constraints to live tracks, and the devices that are open for them.
+
+https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mscli.api.eventthread import EventThread
+from mscli.api.livesource import LiveSource, Watch
+from mscli.api.mediadeviceinfo import device_noun
+from mscli.api.mediastream import MediaStream
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.settings_space import boxes_of
+from mscli.api.sharing import boxes_beside, set_device, settings_of
+from mscli.core.boxes import Box
+from mscli.core.constraints import Constraints, parse_constraints
+from mscli.core.derived import native_of
+from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, OverconstrainedError
+from mscli.core.mailbox import Mailbox
+from mscli.core.properties import KINDS
+from mscli.core.select import Selection, Settings, select_settings
+from mscli.core.webidl import stream_constraints
+from mscli.sources.base import Device
+
+if TYPE_CHECKING:
+    from mscli.api.mediadevices import MediaDevices
+
+_IDENTITY_RULES = ("deviceId", "groupId")  # decided without asking the device
+
+
+class Choice(NamedTuple):
+    """The answer of the negotiation for one kind of track, before the device is opened."""
+
+    kind: str
+    device: Device
+    selection: Selection
+    constraints: Constraints
+    passed_over: tuple[DOMException, ...] = ()  # why better fitting devices are not used
+
+
+class UserMedia:
+    """The machinery behind one ``MediaDevices``: it chooses, opens and starts devices, and knows which are open.
+
+    ``tasks``: the mailbox of a caller who runs events; without one, a thread of its own does.
+    """
+
+    def __init__(self, devices: MediaDevices, tasks: Mailbox | None) -> None:
+        self._devices = devices
+        self._live: dict[tuple[str, str], LiveSource] = {}
+        self._watch = Watch()
+        self._tasks = tasks or Mailbox()
+        self._events = None if tasks else EventThread(self._tasks)
+
+    def close(self) -> None:
+        """End every track, give every device back, join every thread."""
+        for live in list(self._live.values()):
+            live.on_ended(None)
+            live.stop()
+            self._forget(live)
+        if self._events is not None:
+            self._events.stop()
+
+    def negotiate(self, constraints: Mapping[str, Any] | None, pixel_formats: Sequence[str]) -> list[Choice]:
+        """What would be chosen, audio first."""
+        asked = stream_constraints(constraints)
+        return [self._choose(kind, parse_constraints(one, kind), pixel_formats) for kind, one in asked.items()]
+
+    def get_user_media(
+        self,
+        constraints: Mapping[str, Any] | None,
+        pixel_formats: Sequence[str],
+        prepare: Callable[[MediaStreamTrack], object] | None,
+    ) -> MediaStream:
+        """Choose, open all devices, then start all: they begin together, or none stays open."""
+        asked = stream_constraints(constraints)
+        tracks: list[MediaStreamTrack] = []
+        try:
+            for kind, one in asked.items():
+                tracks.append(self._acquire(kind, parse_constraints(one, kind), pixel_formats))
+            for track in tracks:
+                if prepare is not None:
+                    prepare(track)
+            for track in tracks:
+                self._start(track)
+        except BaseException:
+            for track in tracks:
+                track.stop()
+            raise
+        return MediaStream(tracks)
+
+    # From constraints to settings
+
+    def _choose(
+        self,
+        kind: str,
+        constraints: Constraints,
+        pixel_formats: Sequence[str],
+        refused: Mapping[str, DOMException] | None = None,
+    ) -> Choice:
+        devices = self._devices.list_devices([KINDS[kind]])
+        if not devices:
+            raise self._not_found(kind)
+        plausible = [device for device in devices if _plausible(device, constraints)]
+        failures = dict(refused or {})
+        boxes = self._boxes(devices, plausible or devices, failures)
+        try:
+            selection = select_settings(boxes, constraints, pixel_formats)
+        except OverconstrainedError:
+            if plausible and failures:  # a device that cannot be used might have fitted: that is what people have to know
+                raise next(iter(failures.values())) from None
+            raise
+        chosen = selection.box.device
+        passed_over = tuple(error for device_id, error in failures.items() if device_id != chosen.device_id)
+        return Choice(kind, chosen, selection, constraints, passed_over)
+
+    def _boxes(self, devices: list[Device], among: list[Device], failures: dict[str, DOMException]) -> list[Box]:
+        """The settings spaces of the devices ``among`` all; one that cannot be asked goes into ``failures``."""
+        boxes: list[Box] = []
+        for device in among:
+            if device.device_id in failures:
+                continue
+            try:
+                boxes += self._boxes_of(device, devices.index(device))
+            except DOMException as error:
+                failures[device.device_id] = error
+        return boxes
+
+    def _boxes_of(self, device: Device, place: int) -> list[Box]:
+        live = self._live.get(_key(device))
+        if live is not None and not live.ended:
+            return boxes_beside(live, live.consumers, place)
+        return boxes_of(device, self._devices.abilities_of(device), place)
+
+    def _not_found(self, kind: str) -> NotFoundError:
+        of_kind = KINDS[kind]
+        return NotFoundError(f"there is no {device_noun(of_kind)} on this machine", hints=self._devices.problems([of_kind]))
+
+    # From settings to a live track
+
+    def _acquire(self, kind: str, constraints: Constraints, pixel_formats: Sequence[str]) -> MediaStreamTrack:
+        """A track on the best device that can be opened: one that is busy is passed over for the next that fits."""
+        refused: dict[str, DOMException] = {}
+        while True:
+            choice = self._choose(kind, constraints, pixel_formats, refused)
+            try:
+                live, settings = self._open(choice, pixel_formats)
+            except NotAllowedError:
+                raise
+            except (NotReadableError, NotFoundError) as error:
+                refused[choice.device.device_id] = error
+                continue
+            return MediaStreamTrack(live, settings, constraints, self._forget, choice.passed_over)
+
+    def _open(self, choice: Choice, pixel_formats: Sequence[str]) -> tuple[LiveSource, Settings]:
+        key = _key(choice.device)
+        live = self._live.get(key)
+        if live is not None and not live.ended:
+            return live, set_device(live, choice.selection, pixel_formats)
+        device, devices = choice.device, self._devices
+        live = LiveSource(device, devices.backend_of(device), devices.abilities_of(device), self._tasks.post)
+        live.open(*native_of(choice.selection.box, choice.selection.settings, pixel_formats))
+        settings = settings_of(live, choice.selection)
+        _check_settings(live, settings, choice.constraints)
+        self._live[key] = live
+        return live, settings
+
+    def _start(self, track: MediaStreamTrack) -> None:
+        if self._events is not None:
+            self._events.start()
+        if not track.live.started:
+            track.live.start()
+            self._watch.add(track.live)
+
+    def _forget(self, live: LiveSource) -> None:
+        self._watch.remove(live)
+        if self._live.get(_key(live.device)) is live:
+            del self._live[_key(live.device)]
+
+
+def _key(device: Device) -> tuple[str, str]:
+    return device.kind, device.device_id
+
+
+def _plausible(device: Device, constraints: Constraints) -> bool:
+    identity = {"deviceId": device.device_id, "groupId": device.group_id}
+    return all(rule.allows(identity[rule.name]) for rule in constraints.basic if rule.name in _IDENTITY_RULES)
+
+
+def _check_settings(live: LiveSource, settings: Settings, constraints: Constraints) -> None:
+    """A driver may set something else than was chosen: what it really gives satisfies the constraints, or it is closed."""
+    for rule in constraints.basic:
+        if rule.required and rule.name in settings and not rule.allows(settings[rule.name]):
+            live.stop()
+            given = settings[rule.name]
+            message = f"the driver of “{live.device.label}” set {rule.name} to {given} instead of what it offers"
+            raise OverconstrainedError(rule.name, message, nearest=settings)

@@ -1,0 +1,107 @@
+"""What flags take: values of constraints, sizes, JSON and durations, as click parameter types."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+import click
+
+from mscli.cli.shared import parse_json, read_text
+from mscli.cli.values import parse_size, parse_value
+from mscli.core.properties import PROPERTIES, Property
+
+
+class Value(click.ParamType[Any]):
+    """A constraint's value on the command line."""
+
+    name = "value"
+
+    def __init__(self, row: Property) -> None:
+        self.row = row
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return parse_value(self.row, value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Size(click.ParamType[Any]):
+    """Width and height at once."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Named(click.ParamType[Any]):
+    """``NAME=VALUE``: a constraint by its IDL name. An unknown name is kept, for a warning."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name, sign, text = str(value).partition("=")
+        if not sign:
+            self.fail(f"“{value}” is not NAME=VALUE", param, ctx)
+        if name not in PROPERTIES:
+            return name, None
+        try:
+            return name, parse_value(PROPERTIES[name], text)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class ConstraintSet(click.ParamType[Any]):
+    """One advanced constraint set, as JSON."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        parsed = parse_json(value, "--advanced")
+        if not isinstance(parsed, dict):
+            self.fail(f"“{value}” is not a JSON object", param, ctx)
+        return parsed
+
+
+class Constraints(click.ParamType[Any]):
+    """A ``MediaStreamConstraints`` object: JSON, a file, or - for stdin."""
+
+    name = "file|-|json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        if ctx is not None and ctx.resilient_parsing:  # a shell completes: its stdin is not ours
+            return None
+        return parse_json(*_read_constraints(value))
+
+
+class Duration(click.ParamType[Any]):
+    """Seconds, also as M:SS or H:MM:SS."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            parts = [float(part) for part in str(value).split(":")]
+        except ValueError:
+            parts = []
+        if not 1 <= len(parts) <= 3 or not all(0 <= part < float("inf") for part in parts):
+            self.fail(f"“{value}” is not a number of seconds, M:SS or H:MM:SS", param, ctx)
+        seconds = functools.reduce(lambda total, part: total * 60 + part, parts)
+        if seconds <= 0:
+            self.fail("a duration is more than 0 seconds", param, ctx)
+        return seconds
+
+
+def _read_constraints(given: str) -> tuple[str, str]:
+    """The text of ``--constraints`` and what to call it."""
+    if given.lstrip()[:1] in ("{", "[", '"'):
+        return given, "--constraints"
+    if given == "-":
+        return sys.stdin.read(), "the constraints on stdin"
+    return read_text(given, "the constraints file"), given
