@@ -7,8 +7,9 @@ from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.errors import ArgumentError
-from mscli.core.frames import Frame
+from mscli.core.frames import Frame, VideoFrame
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Mailbox
+from mscli.sinks import show
 
 _WAIT_S = 3600.0  # the end of the track wakes the reader; this only bounds one wait
 
@@ -29,7 +30,8 @@ class FrameReader:
     def read(self, timeout_s: float = _WAIT_S) -> Frame | None:
         """The next frame; None when the track has ended or none came in time."""
         taken = self._mailbox.take(timeout_s)
-        return taken.frame if taken else None
+        frame = taken.frame if taken else None
+        return show(frame) if isinstance(frame, VideoFrame) else frame
 
     def close(self) -> None:
         """Take no more frames."""

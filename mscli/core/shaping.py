@@ -17,11 +17,14 @@ from mscli.core.frames import Rect, VideoFrame
 def central_crop(coded_width: int, coded_height: int, width: int, height: int) -> Rect:
     """The largest rectangle of the shape width : height in the middle of a picture, on even pixels (two share a chroma)."""
     if coded_width * height >= coded_height * width:
-        crop_width, crop_height = max(width, round(coded_height * width / height)), coded_height
+        crop_width, crop_height = _even(max(width, round(coded_height * width / height)), coded_width), coded_height
     else:
-        crop_width, crop_height = coded_width, max(height, round(coded_width * height / width))
-    x, y = (coded_width - crop_width) // 2 & ~1, (coded_height - crop_height) // 2 & ~1
-    return Rect(x, y, min(crop_width, coded_width - x), min(crop_height, coded_height - y))
+        crop_width, crop_height = coded_width, _even(max(height, round(coded_width * height / width)), coded_height)
+    return Rect((coded_width - crop_width) // 2 & ~1, (coded_height - crop_height) // 2 & ~1, crop_width, crop_height)
+
+
+def _even(size: int, most: int) -> int:
+    return min(size + (size & 1), most)
 
 
 class Decimator:
