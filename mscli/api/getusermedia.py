@@ -72,7 +72,7 @@ class UserMedia:
         self,
         constraints: Mapping[str, Any] | None,
         pixel_formats: Sequence[str],
-        prepare: Callable[[MediaStreamTrack], object] | None,
+        prepare: Callable[[MediaStream], object] | None,
     ) -> MediaStream:
         """Choose, open all devices, then start all: they begin together, or none stays open."""
         asked = stream_constraints(constraints)
@@ -80,16 +80,16 @@ class UserMedia:
         try:
             for kind, one in asked.items():
                 tracks.append(self._acquire(kind, parse_constraints(one, kind), pixel_formats))
-            for track in tracks:
-                if prepare is not None:
-                    prepare(track)
-            for track in tracks:
+            stream = MediaStream(tracks)
+            if prepare is not None:
+                prepare(stream)
+            for track in reversed(tracks):  # cameras first: they take longer to give their first frame
                 self._start(track)
         except BaseException:
             for track in tracks:
                 track.stop()
             raise
-        return MediaStream(tracks)
+        return stream
 
     # From constraints to settings
 

@@ -16,7 +16,6 @@ from mscli.sources.base import DEVICE_KINDS, Abilities, Backend, Device
 if TYPE_CHECKING:
     from mscli.api.getusermedia import Choice, UserMedia
     from mscli.api.mediastream import MediaStream
-    from mscli.api.mediastreamtrack import MediaStreamTrack
     from mscli.core.mailbox import Mailbox
 
 
@@ -73,13 +72,13 @@ class MediaDevices(EventTarget):
         constraints: Mapping[str, Any] | None = None,
         *,
         pixel_formats: Sequence[str] = (),
-        prepare: Callable[[MediaStreamTrack], object] | None = None,
+        prepare: Callable[[MediaStream], object] | None = None,
     ) -> MediaStream:
         """A stream of at most one audio and one video track that satisfy the constraints.
 
         https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. ``constraints``: a ``MediaStreamConstraints``
         dictionary as ``json.loads`` gives it. ``pixel_formats``: native formats preferred among equals. ``prepare`` is called
-        with each track before its device streams, so that a consumer misses no frame.
+        with the stream before its devices run, so that a consumer misses no frame.
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError; then nothing stays open.
         """

@@ -143,6 +143,12 @@ class MediaRecorder(EventTarget):
             self.state = "inactive"
             self._close_lanes()
 
+    def abandon(self) -> None:
+        """End at once: what was captured but not written yet is given up. The file is finished all the same."""
+        for lane in self._lanes:
+            self._mailbox.remove(lane)
+        self.stop()
+
     def pause(self) -> None:
         """Leave out what comes until ``resume``. Raises InvalidStateError if inactive."""
         self._check_active()

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.completion import complete_file, complete_raw_format
 from mscli.cli.exitcodes import ExitCode
@@ -89,8 +90,9 @@ class _Capture:
         self.counts = Counts()
         self.lanes: list[Lane] = []
 
-    def prepare(self, track: MediaStreamTrack) -> None:
+    def prepare(self, stream: MediaStream) -> None:
         """Check the output before the device streams, and take every frame from the first on."""
+        (track,) = stream.get_tracks()
         self.sink.open([TrackFormat(track.kind, track.get_settings(), track.pixel_format)])
         self.lanes.append(track.open_lane(self.session.mailbox))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mscli.api.mediarecorder import MediaRecorder
+from mscli.api.mediastream import MediaStream
 from mscli.cli.completion import complete_file
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, capture_options
@@ -16,6 +17,8 @@ from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.sinks import SinkRow, check_tracks, load_sink, sink_row
 from mscli.sinks.base import SinkOptions
+
+Limits = tuple[float | None, int | None]  # seconds, frames
 
 _TICK_S = 0.2  # between two looks at the recorder, and two changes of the status line
 _FINISH_S = 30.0  # how long an encoder may take to write what was captured before it is given up
@@ -45,7 +48,7 @@ def command(options: Options, file: str, duration: float | None, frames: int | N
         if options.dry_run:
             session.dry_run(kinds)
             return ExitCode.DONE
-        return _Recording(session, row, file, overwrite=force).run(kinds, (duration, frames))
+        return _Recording(session, row, file, SinkOptions(overwrite=force), (duration, frames)).run(kinds)
 
 
 def _kinds(session: Session, row: SinkRow) -> list[str]:
@@ -73,45 +76,59 @@ def _has_microphone(session: Session) -> bool:
 class _Recording:
     """The recorder, seen from the main thread: it waits for the end, tells events and shows how it goes."""
 
-    def __init__(self, session: Session, row: SinkRow, file: str, *, overwrite: bool) -> None:
+    def __init__(self, session: Session, row: SinkRow, file: str, options: SinkOptions, window: Limits) -> None:
         self.session = session
         self.row = row
         self.file = file
-        self.options = SinkOptions(overwrite=overwrite)
+        self.options = options
+        self.window = window
+        self.recorder: MediaRecorder | None = None
         self.done = False
 
-    def run(self, kinds: list[str], limits: tuple[float | None, int | None]) -> int:
+    def run(self, kinds: list[str]) -> int:
         """Record; the exit code."""
         load_sink(self.row, self.file, self.options)  # what cannot be written is said before a light goes on
-        stream = self.session.open(kinds)
-        recorder = MediaRecorder(stream, file=self.file, row=self.row, sink_options=self.options, window=limits)
+        try:
+            self.session.open(kinds, prepare=self._start)
+            self.session.show_tracks(to_stderr=False)
+            return self._finish(self._wait())
+        except KeyboardInterrupt:
+            if self.recorder is not None:
+                self.recorder.abandon()
+            raise
+        finally:
+            if self.recorder is not None:
+                self.recorder.stop()
+                self.recorder.join(_FINISH_S)
+
+    def _start(self, stream: MediaStream) -> None:
+        """Start the recorder before the devices run, so that their first frames are in the file."""
+        recorder = MediaRecorder(stream, file=self.file, row=self.row, sink_options=self.options, window=self.window)
         for name in recorder.EVENTS:
             recorder.add_event_listener(name, self._on_event)
         recorder.start()
-        self.session.show_tracks(to_stderr=False)
-        self._wait(recorder)
-        return self._finish(recorder)
+        self.recorder = recorder
 
     def _on_event(self, event: Event) -> None:
         if event.type != "dataavailable":
             self.session.events.emit(event.type, None, event.time, file=self.file)
         self.done = self.done or event.type == "stop"
 
-    def _wait(self, recorder: MediaRecorder) -> None:
+    def _wait(self) -> MediaRecorder:
+        """Until the recorder has stopped: by itself, by a signal, or because a device ended."""
         from mscli.cli.status import status_line
 
-        session = self.session
+        session, recorder = self.session, self.recorder
+        assert recorder is not None, "it was started with the devices"
         with status_line(session.voice, recorder) as refresh:
             while not self.done:
                 session.mailbox.wait(_TICK_S)
                 refresh()
-                if session.stopper.requested:
-                    recorder.reason = recorder.reason or "signal"
-                    recorder.stop()
-                elif session.ended:
-                    recorder.reason = recorder.reason or "ended"
+                if session.stopper.requested or session.ended:
+                    recorder.reason = recorder.reason or ("signal" if session.stopper.requested else "ended")
                     recorder.stop()
         recorder.join(_FINISH_S)
+        return recorder
 
     def _finish(self, recorder: MediaRecorder) -> int:
         session = self.session

@@ -101,9 +101,9 @@ class Session:
         show_choices(choices)
 
     def open(
-        self, kinds: list[str], pixel_formats: Sequence[str] = (), prepare: Callable[[MediaStreamTrack], object] | None = None
+        self, kinds: list[str], pixel_formats: Sequence[str] = (), prepare: Callable[[MediaStream], object] | None = None
     ) -> MediaStream:
-        """Open the devices and start them; ``prepare`` gets each track before its first frame. Says what is used."""
+        """Open the devices and start them; ``prepare`` gets the stream before its first frame. Says what is used."""
         constraints = self.constraints(kinds)
         if self.options.explain:
             self.explain(kinds, pixel_formats)
@@ -129,7 +129,7 @@ class Session:
         self.events.emit(event.type, track, event.time, **event.detail)
         if event.type == "ended":
             self.ended.append(track)
-        self.voice.info(f"{event.type}: “{track.label}” {event.detail.get('reason', '')}".rstrip())
+        self.voice.info(f"{event.type}: {event.detail.get('reason') or track.label}")
 
     def show_tracks(self, to_stderr: bool) -> None:
         """With --json -v: the tracks and their settings, once at the start."""

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.mediastream import MediaStream
 from mscli.cli.completion import complete_file
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, capture_options
@@ -52,7 +52,8 @@ def _take(session: Session, row: SinkRow, file: str, sink_options: SinkOptions) 
     lanes: list[Lane] = []
     sink = load_sink(row, sys.stdout.fileno() if file == "-" else file, sink_options)
 
-    def prepare(track: MediaStreamTrack) -> None:
+    def prepare(stream: MediaStream) -> None:
+        (track,) = stream.get_tracks()
         sink.open([TrackFormat(VIDEO, track.get_settings(), track.pixel_format)])
         lanes.append(track.open_lane(session.mailbox))
 
