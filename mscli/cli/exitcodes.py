@@ -101,10 +101,9 @@ def _one_line(text: str) -> str:
 
 
 def _answers(error: DOMException | ArgumentError) -> list[str]:
-    if not isinstance(error, OverconstrainedError):
+    if not isinstance(error, OverconstrainedError) or not error.nearest:
         return []
-    together = [f"{' and '.join(error.conflict)} cannot hold together"] if len(error.conflict) > 1 and error.constraint else []
-    return together + ([f"the closest that works: {describe_settings(error.nearest)}"] if error.nearest else [])
+    return [f"the closest that works: {describe_settings(error.nearest)}"]
 
 
 _SHOWN = {

@@ -71,7 +71,9 @@ def run(arguments: list[str]) -> int:
     """Run a command line; the exit code. Nothing but a defect under --debug leaves as an exception."""
     as_json = "--json" in arguments
     if COMPLETE_VARIABLE in os.environ:
-        import_module("mscli.cli.shells").register()
+        from mscli.cli.shells import register
+
+        register()
     try:
         code = cli.main(arguments, prog_name="mscli", standalone_mode=False)
         _flush()

@@ -1,0 +1,399 @@
+"""What the man pages say beyond the Click tree: the prose, by command. ``mscli.cli.manpage`` sets it.
+
+A line "# TITLE" begins a section; what stands before the first one goes on with DESCRIPTION. Blank lines part paragraphs. A
+line that begins with ": " says what the line above it means. Lines that are indented by four spaces stay as they are.
+`Backquotes` are around what is typed (bold), _underscores_ around what stands for something else (italics).
+"""
+
+from __future__ import annotations
+
+PROGRAM = """
+Cameras and microphones are chosen and set as in a browser, by the constraints of W3C Media Capture and Streams, but from
+the shell.
+
+Results for programs go to stdout, text for people to stderr; only the tables of `devices` and `capabilities` go to stdout,
+too. An error is one line, `mscli:` _NAME_`:` _sentence_, and below it lines that say what to do about it.
+
+A command that captures ends on SIGINT (Ctrl-C), SIGTERM or SIGHUP with everything captured before in its output, and exit
+code 0. A second SIGINT ends it at once.
+
+# DEVICES
+
+Where a command takes a _DEVICE_, these are tried in this order: a deviceId, a path such as `/dev/video0`, a whole name, and
+a part of a name that only one device has. Case makes no difference in names. If several devices match, or none, the error
+lists the candidates.
+
+Where none is given, all devices of the kind compete: the one that fits the constraints best is used, and among equals the
+default one. A device that is busy is passed over for the next that fits, with a warning.
+
+A deviceId is a hash of what stays the same over a reboot and when a device is plugged into the same port again, and never
+of the number in `/dev/video`_N_. It is the same for every user of a machine. It is made of
+
+camera
+: the path of its bus and port, its serial number, its name, and its place among the nodes of one device
+
+microphone, speaker
+: the name that the sound server has for it; where none runs, the sound card's bus and port, serial number and name, and the
+device's number on the card
+
+Two equal cameras are told apart by their ports. A groupId is a hash of the physical device (USB device, PCI function) that
+a device is part of: a webcam's camera and its microphone have the same one.
+
+# CONSTRAINTS
+
+A constraint is an option such as `--frame-rate` _VALUE_, or `-c` _NAME_`=`_VALUE_ with the standard's own name: `-c
+frameRate=30`. A _VALUE_ is one of
+
+`1280`, `ideal:1280`
+: what is wanted, as near as it can be had
+
+`exact:1280`
+: this and nothing else, or the command fails with exit code 6
+
+`min:640`, `max:1920`
+: bounds that must hold
+
+`min:640,ideal:1280,max:1920`
+: several of these, each at most once
+
+`16:9`, `16/9`, `1.78`, `exact:4:3`
+: an aspect ratio
+
+`true`, `false`
+: for what is on or off
+
+`user|environment`
+: one of several strings
+
+`--size 1280x720` is width and height at once, and `--size exact:1280x720` requires both. A value that does not parse is a
+usage error.
+
+`--constraints` takes the object that a page gives to a browser's getUserMedia, verbatim, in a file or on the command line.
+Its values are converted as a browser converts them (WebIDL).
+
+    {"audio": false,
+     "video": {"width": {"min": 640, "ideal": 1920}, "frameRate": 30,
+               "advanced": [{"aspectRatio": 1.7777777778}]}}
+
+# HOW SETTINGS ARE CHOSEN
+
+Every native mode of every device is a candidate, and so is every smaller size and lower rate that can be made of one
+(`resizeMode` `crop-and-scale`: cropped in the middle, then scaled down, never up). Those that do not satisfy the required
+constraints (`exact`, `min`, `max`) are excluded. The others have a fitness distance, which the standard defines: how far
+they are from what is ideal. The nearest one is used. Distances that differ by less than 0.0005 are a tie, which is broken
+by, in this order:
+
+1.
+: the default device, then the others in the order of `mscli devices`
+
+2.
+: a native mode before one that is derived
+
+3.
+: of the derived ones, the shape of a native mode
+
+4.
+: where nothing was asked for, what is nearest to 640 × 480 pixels and 30 frames per second, or to 48000 Hz, one channel and
+16 bit; and echo cancellation, gain control and noise suppression where a device has them
+
+5.
+: a pixel format that needs no conversion to what `--format` says
+
+6.
+: the pixel format that keeps most of the picture: RGB before YUV, less subsampled before more, raw before compressed
+
+7.
+: the order in which the driver lists its modes
+
+The same devices and constraints always give the same answer, and `--explain` shows how it came about. When nothing fits,
+the error names the constraint that failed, the constraints that cannot hold together, and the closest settings that can be
+had.
+
+# JSON
+
+With `--json` a command prints one JSON document. Properties have the names and units of the standard: pixels, frames per
+second, Hz, seconds.
+
+`devices`
+: an array of objects with `deviceId`, `kind` (`videoinput`, `audioinput` or `audiooutput`), `label`, `groupId`, `default`,
+`backend`, and where there is one `path`, or `problem`: why it cannot be used. With `--watch` a line at the start and for
+each change: `type` (`devicechange`), `time`, `wallTime`, `added`, `removed` and `devices`.
+
+`capabilities`
+: an object with `deviceId`, `kind`, `label`, `groupId`, `capabilities` and `modes`. A mode has `width`, `height`,
+`frameRate`, `pixelFormat`, and with `--probe` `measuredFrameRate`. In place of a number that the driver does not fix stands
+an object with `min`, `max` and perhaps `step`.
+
+`--dry-run`
+: an object with `tracks`, each with `kind`, `label`, `settings`, `constraints`, and of a camera its native `mode`. With
+`--explain` each also has `candidates`, which have `distance` and `distances`, or `excludedBy`.
+
+`-v`, when it starts
+: the same, of the devices that were opened
+
+when it ends
+: an object with `files`, `duration` in seconds, `reason` (`duration`, `frames`, `signal`, `ended` or `pipe`), `tracks`, and
+`avOffset`, the seconds by which the picture begins after the sound. A track has `kind`, `label`, `settings`, `frames` (of
+sound: samples per channel), `dropped` (by mscli, when it cannot keep up), `lost` (before it, by driver or hardware),
+`duplicated`, `bytes`, and of a picture `frameRate`, as it was measured.
+
+an error, on stderr
+: an object with `error`, which has `name`, `message` and perhaps `hints`; an OverconstrainedError also has `constraint`,
+`conflict` and `nearest`.
+
+# EVENTS
+
+`--events` _FILE_ writes a JSON object on a line for whatever happens. It has `type`, `time` (seconds on CLOCK_MONOTONIC)
+and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` and `label`. The types are
+
+`settings`
+: a device was opened; `settings` are those in effect
+
+`mute`, `unmute`
+: its frames stopped coming for a second; they come again
+
+`ended`
+: the device is gone or failed; `reason` says why
+
+`start`, `stop`, `error`
+: a recording began, is complete, or failed; `file` is its name. `capture` writes a `stop` with its `reason`.
+
+# FAKE DEVICES
+
+With `--fake-devices` a built-in camera, microphone and speaker are there in place of all hardware. With
+`--fake-devices-from` _FILE_ it is those that a JSON file describes. Only `kind` must be given of each; `{"devices": []}` is
+a machine without devices.
+
+    {"devices": [
+      {"kind": "videoinput", "deviceId": "v0", "groupId": "g0",
+       "label": "Fake camera", "facingMode": "user",
+       "modes": [{"width": 640, "height": 480, "frameRate": 30,
+                  "pixelFormat": "YUYV"}],
+       "faults": {"dropEvery": 7}},
+      {"kind": "audioinput", "label": "Fake microphone",
+       "sampleRates": [44100, 48000], "channelCounts": [1, 2],
+       "sampleSizes": [16], "latency": [0.01]},
+      {"kind": "audiooutput", "label": "Fake speaker"}]}
+
+The `faults` of a camera or microphone are
+
+`busy`, `denied`, `errorOnStart`
+: if true: it is used by someone else, it may not be used, it fails when it is started
+
+`vanishAfterFrames`
+: it is unplugged after so many frames (of a microphone: blocks of 10 ms)
+
+`stallAfterFrames`, `stallSeconds`
+: after so many frames none comes for so many seconds, or without `stallSeconds` ever
+
+`dropEvery`
+: one of so many frames is lost
+
+`jitterMs`
+: frames are stamped and come up to so many milliseconds early or late
+
+`appearAfterSeconds`
+: it is plugged in so many seconds after the start
+
+The picture shows, from top to bottom, eight colour bars down to 3/4 of its height (white, yellow, cyan, green, magenta,
+red, blue, black, at 75 %), a white pointer on black that crosses it once a second, and 16 steps of grey. Over the bars, in
+the middle of the picture, is a code of 8 columns and 4 rows of square cells, whose side is 1/16 of the picture's shorter
+one. White is 1, black is 0. In reading order they are a number of 32 bits, the highest first:
+
+bits 31 and 30
+: 1 and 0, always
+
+bit 29
+: 1 in a picture that flashes
+
+bits 28 to 5
+: how many frames the camera has made before since it was started, lost ones too, modulo 2^24
+
+bits 4 to 1
+: 15 xor each of the six hexadecimal digits of that number
+
+bit 0
+: 1, always
+
+Once a second, but not at the start, a picture flashes: it is white all over, except for the code. In the very instant of
+its capture a beep begins, 1000 Hz at -6 dBFS for 50 ms, on top of a steady tone of 440 Hz at -30 dBFS. So drops, order and
+the offset of picture and sound can be read back from any file.
+
+# EXAMPLES
+
+What is there:
+
+    mscli devices
+
+A picture as large as the camera can take one:
+
+    mscli snapshot --size 9999x9999 picture.jpg
+
+What would be used for 60 frames per second, and why:
+
+    mscli record --frame-rate 60 --dry-run --explain clip.mp4
+
+With the constraints of a web page, in a file:
+
+    mscli snapshot --constraints constraints.json picture.png
+
+# SEE ALSO
+
+`ffmpeg`(1), `v4l2-ctl`(1), `arecord`(1)
+
+W3C Media Capture and Streams, https://www.w3.org/TR/mediacapture-streams/
+
+W3C MediaStream Recording, https://www.w3.org/TR/mediastream-recording/
+"""
+
+DEVICES = """
+The table has the kind of each device, its name, its path where there is one, and its deviceId; with `-v` also its groupId
+and the backend that found it. A device that cannot be used is listed nevertheless, and the reason is told on stderr.
+
+# FILES
+
+`/dev/video`_N_
+: cameras; a camera's further nodes, which give no pictures, are not listed
+
+# EXAMPLES
+
+A line of JSON for whatever is plugged in or out:
+
+    mscli devices --watch --json
+
+With groups, which tell what belongs together:
+
+    mscli devices -v
+"""
+
+CAPABILITIES = """
+The first table has what the device can be set to, ranges and lists of values, under the names of the standard. The second
+has a camera's native modes: pixel format, size, and the frame rates of each. No device is started, except with `--probe`,
+which takes up to 3 seconds for each mode.
+
+# EXAMPLES
+
+A camera by a part of its name, for programs:
+
+    mscli capabilities brio --json
+
+Which of the rates that the driver lists are true:
+
+    mscli capabilities --probe
+"""
+
+_CAPTURING = """
+Constraints say which device is used and how it is set. See DEVICES, CONSTRAINTS and HOW SETTINGS ARE CHOSEN in `mscli`(1).
+"""
+
+_FILES = """
+# FILES
+
+._FILE_.xxxxxx.part
+: what is written while it cannot be read yet, beside _FILE_. It gets the name of _FILE_ as soon as it can; if that never
+happens it is removed.
+"""
+
+SNAPSHOT = f"""
+The picture is the first frame that the camera gives.
+{_CAPTURING}
+{_FILES}
+
+# EXAMPLES
+
+As near to Full HD as it can be had:
+
+    mscli snapshot --size 1920x1080 picture.png
+
+This size or none:
+
+    mscli snapshot --size exact:1280x720 picture.png
+
+Into a pipe:
+
+    mscli snapshot --format jpeg - > picture.jpg
+"""
+
+RECORD = f"""
+Recorded are picture and sound as far as _FILE_ holds them, the sound only if there is a microphone. Any option for one of
+them, such as `--microphone`, asks for it.
+
+Frames keep the time of their capture: none is repeated or left out for the sake of a constant rate.
+{_CAPTURING}
+{_FILES}
+
+# EXAMPLES
+
+Camera and microphone until Ctrl-C:
+
+    mscli record clip.mp4
+
+A minute, and what became of every frame:
+
+    mscli record --duration 1:00 --json clip.mkv
+
+Only the sound:
+
+    mscli record --duration 5 voice.flac
+
+A failure if a frame is lost:
+
+    mscli record --strict --duration 10 clip.mp4
+
+Events into a file that the shell opens:
+
+    mscli record --events /dev/fd/3 clip.mp4 3> events.jsonl
+"""
+
+CAPTURE = f"""
+Pictures are packed: their planes one after the other, without padding. Sound is interleaved, in the byte order of the
+machine. Formats go by the names of V4L2, WebCodecs or FFmpeg, in any case. `y4m` is YUV4MPEG2, which has size and rate in
+headers. If a reader leaves, that is an ordinary end.
+{_CAPTURING}
+# EXAMPLES
+
+Thirty raw frames:
+
+    mscli capture --size 640x480 --format RGB24 --frames 30 -o frames.rgb
+
+Into another program:
+
+    mscli capture --format y4m --duration 5 | ffmpeg -i - clip.mkv
+
+Sound:
+
+    mscli capture --audio --no-video --format s16 > sound.pcm
+"""
+
+MANUALS: dict[str, str] = {  # command → its text; the program itself is ""
+    "": PROGRAM,
+    "devices": DEVICES,
+    "capabilities": CAPABILITIES,
+    "snapshot": SNAPSHOT,
+    "record": RECORD,
+    "capture": CAPTURE,
+}
+
+OPTION_DETAILS = {  # of an option: what its one line of help has no room for
+    "--advanced": "One that none of the candidates left satisfies is skipped.",
+    "--audio": "`--no-audio` leaves it out, whatever else is asked for.",
+    "--camera": "A part must mean one camera only.",
+    "--constraint": "Repeatable. A name that is not known is ignored, with a warning.",
+    "--constraints": "Options override it property by property.",
+    "--dry-run": "No light goes on.",
+    "--events": "See EVENTS in `mscli`(1).",
+    "--explain": "The table goes to stderr; with `--dry-run --json` the candidates are part of the object.",
+    "--fake-devices": "See FAKE DEVICES in `mscli`(1).",
+    "--fake-devices-from": "See FAKE DEVICES in `mscli`(1).",
+    "--height": "In pixels.",
+    "--json": "It goes to stdout, or to stderr where stdout carries pictures or sound. See JSON in `mscli`(1).",
+    "--quiet": "Errors are told.",
+    "--strict": "The exit code is 10 then; what was captured is kept.",
+    "--video": "`--no-video` leaves it out, whatever else is asked for.",
+    "--width": "In pixels.",
+}
+
+ENVIRONMENT = {
+    "MSCLI_FAKE_DEVICES": "`1` does what `--fake-devices` does, the name of a file what `--fake-devices-from` does with it.",
+    "NO_COLOR": "If it is set, nothing is coloured.",
+}

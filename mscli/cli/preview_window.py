@@ -1,0 +1,77 @@
+"""The process behind ``mscli.cli.preview``: a window, and nothing of mscli. Arguments: title, descriptor of the shared memory.
+
+stdin brings a line “WIDTH HEIGHT" when a BGR24 picture of that size (pixels) stands in the memory. stdout answers “.” when the
+window is ready for the next one, or “!” and the reason when there is no window. It ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import signal
+import sys
+from typing import Any
+
+CLOSING_KEYS = (ord("q"), ord("Q"), 27)  # 27 is Esc
+TICK_MS = 10  # how often pictures are looked for; keys and the window's own events come in between
+LARGEST = (1280, 720)  # pixels that a window takes at first
+
+
+def main(title: str, memory: int) -> None:
+    """Show pictures until the user closes the window or stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes this
+    try:
+        import cv2
+    except ImportError as error:
+        answer(f"!{error}")
+        return
+    window = Window(cv2, title, memory)
+    answer(".")
+    while window.open() and window.take_order():
+        pass
+
+
+def answer(text: str) -> None:
+    """Tell the program."""
+    os.write(sys.stdout.fileno(), text.encode())
+
+
+class Window:
+    """The window, and the memory that its pictures come from."""
+
+    def __init__(self, cv2: Any, title: str, memory: int) -> None:
+        self._cv2, self._title, self._memory = cv2, title, memory
+        self._size = (0, 0)
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+
+    def open(self) -> bool:
+        """Let the window live for a moment; whether it is to stay."""
+        if self._cv2.waitKey(TICK_MS) & 0xFF in CLOSING_KEYS:
+            return False
+        return bool(self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) >= 1)
+
+    def take_order(self) -> bool:
+        """Show the picture that was ordered, if one was; False when there will be no more."""
+        if not select.select([sys.stdin], [], [], 0)[0]:
+            return True
+        order = os.read(sys.stdin.fileno(), 64)
+        if order:
+            width, height = map(int, order.split())
+            self._show(width, height)
+            answer(".")
+        return bool(order)
+
+    def _show(self, width: int, height: int) -> None:
+        import numpy as np
+
+        with mmap.mmap(self._memory, 3 * width * height, access=mmap.ACCESS_READ) as picture:
+            self._cv2.imshow(self._title, np.frombuffer(picture, np.uint8).reshape(height, width, 3))
+        if (width, height) != self._size:
+            self._size = (width, height)
+            scale = min(1, LARGEST[0] / width, LARGEST[1] / height)
+            self._cv2.resizeWindow(self._title, round(width * scale), round(height * scale))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
