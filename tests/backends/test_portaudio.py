@@ -1,0 +1,322 @@
+"""The PortAudio backend on a real sound server, a private PulseAudio, and where there is none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from array import array
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mscli.core.boxes import Span
+from mscli.core.errors import DOMException, NotFoundError, NotReadableError, NotSupportedError
+from mscli.core.frames import AudioData, Frame
+from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Device, Request, Source
+from mscli.sources.portaudio import PortAudioBackend
+from tests.backends.pulse_rig import RATE, PrivatePulse, amplitude, private_pulse
+from tests.conftest import ROOT, require
+
+SINKS = {"studio": "Studio one", "garage": "Garage"}
+STEREO = Request({"sampleRate": RATE, "channelCount": 2, "sampleSize": 16, "latency": 0.1})
+MONO = Request({"sampleRate": RATE, "channelCount": 1, "sampleSize": 16, "latency": 0.1})
+
+
+class Collector:
+    """A receiver that keeps everything."""
+
+    def __init__(self) -> None:
+        self.blocks: list[AudioData] = []
+        self.lost = 0
+        self.errors: list[DOMException | None] = []
+        self._changed = threading.Condition()
+
+    def on_frame(self, frame: Frame) -> None:
+        assert isinstance(frame, AudioData)
+        with self._changed:
+            self.blocks.append(frame)
+            self._changed.notify_all()
+
+    def on_lost(self, count: int) -> None:
+        self.lost += count
+
+    def on_ended(self, error: DOMException | None) -> None:
+        with self._changed:
+            self.errors.append(error)
+            self._changed.notify_all()
+
+    @property
+    def samples(self) -> int:
+        return sum(block.number_of_frames for block in self.blocks)
+
+    def wait(self, seconds_of_sound: float = 0, ended: bool = False) -> None:
+        """Until so much sound has come, or until the end."""
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: self.samples >= seconds_of_sound * RATE and len(self.errors) >= ended, timeout=5
+            )
+
+    def last(self, seconds: float) -> array[int]:
+        """The last 16-bit samples of the first channel."""
+        samples = array("h", b"".join(block.data for block in self.blocks))
+        return samples[:: self.blocks[0].number_of_channels][-int(seconds * RATE) :]
+
+
+def lead_to(server: PrivatePulse) -> Iterator[PrivatePulse]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePulse]:
+    """A server that all tests share."""
+    with private_pulse(tmp_path_factory.mktemp("pulse"), SINKS) as server:
+        yield from lead_to(server)
+
+
+@pytest.fixture
+def doomed(tmp_path: Path) -> Iterator[PrivatePulse]:
+    """A server of the test's own, to do harm to."""
+    with private_pulse(tmp_path, SINKS) as server:
+        yield from lead_to(server)
+
+
+def microphone(path: str = "studio.monitor") -> Device:
+    return next(device for device in PortAudioBackend().devices([AUDIO_INPUT]) if device.path == path)
+
+
+def record(device: Device, request: Request = STEREO) -> tuple[Source, Collector]:
+    source, collector = PortAudioBackend().open(device, request), Collector()
+    source.start(collector)
+    return source, collector
+
+
+def run_python(code: str, **environment: str) -> tuple[str, str]:
+    """What a fresh Python prints on stdout and stderr; it must end within 10 s."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, env=os.environ | environment, cwd=ROOT, capture_output=True, timeout=10, check=True)
+    return done.stdout.decode(), done.stderr.decode()
+
+
+def test_sources_and_sinks_have_the_names_that_the_server_gives_them(pulse: PrivatePulse) -> None:
+    devices = PortAudioBackend().devices()
+    assert [(device.kind, device.label) for device in devices] == [
+        (AUDIO_INPUT, "Monitor of Studio one"), (AUDIO_INPUT, "Monitor of Garage"),
+        (AUDIO_OUTPUT, "Studio one"), (AUDIO_OUTPUT, "Garage"),
+    ]  # fmt: skip
+    assert len({device.device_id for device in devices}) == 4
+
+
+def test_the_default_source_and_sink_come_first_and_are_marked(pulse: PrivatePulse) -> None:
+    pulse.control("set-default-source", "garage.monitor")
+    devices = PortAudioBackend().devices()
+    pulse.control("set-default-source", "studio.monitor")
+    assert [device.path for device in devices] == ["garage.monitor", "studio.monitor", "studio", "garage"]
+    assert [device.default for device in devices] == [True, False, True, False]
+
+
+def test_ids_are_the_same_on_every_run_and_a_sink_shares_its_group_with_its_monitor(pulse: PrivatePulse) -> None:
+    code = "from mscli.sources.portaudio import PortAudioBackend as P; print([d.device_id for d in P().devices()])"
+    devices = PortAudioBackend().devices()
+    assert run_python(code)[0] == f"{[device.device_id for device in devices]}\n"
+    group = {device.path: device.group_id for device in devices}
+    assert group["studio.monitor"] == group["studio"] != group["garage.monitor"] == group["garage"]
+
+
+def test_only_the_kinds_that_are_asked_for_are_listed(pulse: PrivatePulse) -> None:
+    assert PortAudioBackend().devices([VIDEO_INPUT]) == []
+    assert {device.kind for device in PortAudioBackend().devices([AUDIO_OUTPUT])} == {AUDIO_OUTPUT}
+
+
+def test_listing_a_server_does_not_load_portaudio(pulse: PrivatePulse) -> None:
+    code = "import sys; from mscli.sources.portaudio import PortAudioBackend as P; P().devices(); print(*sys.modules)"
+    assert {"sounddevice", "numpy"} & set(run_python(code)[0].split()) == set()
+
+
+def test_a_source_can_be_set_to_what_the_server_converts_to(pulse: PrivatePulse) -> None:
+    values = PortAudioBackend().abilities(microphone()).values
+    assert {8000, 44100, 48000, 192000} <= {*values["sampleRate"]}
+    assert (values["channelCount"], values["sampleSize"]) == ((1, 2), (16,))
+    assert isinstance(values["latency"], Span)
+    assert values["echoCancellation"] == values["autoGainControl"] == values["noiseSuppression"] == (False,)
+
+
+def test_two_sources_at_once_each_hear_their_own_tone(pulse: PrivatePulse) -> None:
+    with pulse.tone("studio", 440), pulse.tone("garage", 880):
+        recordings = [record(microphone(path)) for path in ("studio.monitor", "garage.monitor")]
+        for source, collector in recordings:
+            collector.wait(1.0)
+            source.stop()
+    (_, studio), (_, garage) = recordings
+    assert amplitude(studio.last(0.2), 440) == pytest.approx(16384, rel=0.02)
+    assert amplitude(garage.last(0.2), 880) == pytest.approx(16384, rel=0.02)
+    assert amplitude(studio.last(0.2), 880) < 100
+    assert amplitude(garage.last(0.2), 440) < 100
+
+
+def test_timestamps_count_samples_and_agree_with_the_clock(pulse: PrivatePulse) -> None:
+    source, collector = record(microphone())
+    collector.wait(2.0)
+    now_us = time.monotonic_ns() // 1000
+    source.stop()
+    blocks = collector.blocks
+    assert collector.lost == 0
+    for before, after in pairwise(blocks):
+        assert after.sequence == before.sequence + before.number_of_frames
+        assert 0.94 * before.duration <= after.timestamp - before.timestamp <= 1.01 * before.duration
+    assert blocks[-1].timestamp - blocks[0].timestamp == pytest.approx(blocks[-1].sequence * 1e6 / RATE, abs=30_000)
+    assert 0 < now_us - blocks[-1].timestamp < 200_000
+
+
+@pytest.mark.parametrize(("settings", "block"), [(STEREO, (2, 48000)), (MONO, (1, 48000))])
+def test_settings_say_what_is_delivered(pulse: PrivatePulse, settings: Request, block: tuple[int, int]) -> None:
+    source, collector = record(microphone(), settings)
+    collector.wait(0.1)
+    source.stop()
+    first = collector.blocks[0]
+    given = source.settings
+    assert (first.number_of_channels, first.sample_rate) == block == (given["channelCount"], given["sampleRate"])
+    assert first.format == "s16"
+    assert first.data.nbytes == first.number_of_frames * first.number_of_channels * 2
+    assert 0 < float(given["latency"]) < 0.5
+    assert given["echoCancellation"] is given["autoGainControl"] is given["noiseSuppression"] is False
+
+
+def test_a_speaker_cannot_be_captured(pulse: PrivatePulse) -> None:
+    speaker = PortAudioBackend().devices([AUDIO_OUTPUT])[0]
+    with pytest.raises(NotSupportedError, match="“Studio one” is a speaker"):
+        PortAudioBackend().open(speaker, STEREO)
+
+
+def test_a_rate_that_cannot_be_is_refused_with_the_name_of_the_device(pulse: PrivatePulse) -> None:
+    with pytest.raises(NotReadableError, match="“Monitor of Studio one” does not have this sample rate"):
+        PortAudioBackend().open(microphone(), Request({"sampleRate": 7}))
+
+
+def test_opening_and_closing_leaves_no_descriptor_and_no_thread(pulse: PrivatePulse) -> None:
+    device = microphone()
+
+    def cycle() -> int:
+        source, collector = record(device)
+        collector.wait(0.05)
+        source.stop()
+        source.stop()
+        return len(os.listdir("/proc/self/fd"))
+
+    cycle()
+    assert [cycle() for _ in range(8)] == [cycle()] * 8
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("mscli-")]
+
+
+def test_a_source_that_is_removed_ends_although_the_server_goes_on_with_another(doomed: PrivatePulse) -> None:
+    device = microphone()
+    source, collector = record(device)
+    collector.wait(0.2)
+    began = time.monotonic()
+    doomed.remove("studio")
+    collector.wait(ended=True)
+    assert time.monotonic() - began < 2.5
+    source.stop()
+    assert [str(error) for error in collector.errors] == ["“Monitor of Studio one” was unplugged or removed"]
+    with pytest.raises(NotFoundError, match="“Monitor of Studio one” is no longer there"):
+        PortAudioBackend().open(device, STEREO)
+
+
+def test_the_end_of_the_server_ends_the_source_and_nothing_is_printed(
+    doomed: PrivatePulse, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, collector = record(microphone())
+    collector.wait(0.2)
+    doomed.send(signal.SIGKILL)
+    collector.wait(ended=True)
+    source.stop()
+    assert [type(error) for error in collector.errors] == [NotReadableError]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_that_hangs_holds_up_neither_stop_nor_open_nor_devices(doomed: PrivatePulse) -> None:
+    device = microphone()
+    source, collector = record(device)
+    collector.wait(0.2)
+    doomed.send(signal.SIGSTOP)
+    began = time.monotonic()
+    source.stop()
+    PortAudioBackend().devices([AUDIO_INPUT])
+    with pytest.raises(NotReadableError, match="“Monitor of Studio one” does not answer"):
+        PortAudioBackend().open(device, STEREO)
+    took = time.monotonic() - began
+    doomed.send(signal.SIGCONT)
+    assert took < 6
+    assert collector.errors == []
+
+
+def test_a_process_ends_although_the_server_hangs(doomed: PrivatePulse) -> None:
+    code = """if True:
+        import signal
+        from tests.backends.test_portaudio import *
+        source, collector = record(microphone())
+        collector.wait(0.2)
+        print("frozen" if os.kill(int(os.environ["SERVER"]), signal.SIGSTOP) is None else "")
+        source.stop()
+        print("stopped")"""
+    out, err = run_python(code, SERVER=str(doomed.pid))
+    assert (out, err) == ("frozen\nstopped\n", "")
+
+
+def test_a_server_that_hangs_from_the_start_is_given_up_after_a_second(doomed: PrivatePulse) -> None:
+    doomed.send(signal.SIGSTOP)
+    code = """if True:
+        import time
+        from mscli.sources.portaudio import PortAudioBackend
+        began = time.monotonic()
+        PortAudioBackend().devices()
+        print(time.monotonic() - began < 4)"""
+    assert run_python(code) == ("True\n", "")
+
+
+NO_SERVER = {"PULSE_SERVER": "unix:/nonexistent"}
+
+MISSING = """if True:
+    from mscli.core.errors import NotFoundError
+    from mscli.sources.base import Device, Request
+    from mscli.sources.portaudio import PortAudioBackend
+    from mscli.sources.portaudio_library import Handle
+    backend = PortAudioBackend()
+    print(backend.devices(), backend.problem)
+    device = Device("1", "audioinput", "Old", "", "portaudio", handle=Handle(("pulse",), "input", "old"))
+    for call in (backend.abilities, lambda device: backend.open(device, Request({}))):
+        try:
+            call(device)
+        except NotFoundError as error:
+            print(error.message, *error.hints)"""
+
+
+@pytest.mark.parametrize("environment", [{}, NO_SERVER], ids=["served", "without a server"])
+def test_where_portaudio_cannot_be_loaded_the_package_is_named(
+    pulse: PrivatePulse, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "libportaudio.so.2").touch()  # the loader finds this, which is no library
+    out, err = run_python(MISSING, LD_LIBRARY_PATH=str(tmp_path), **environment)
+    listed, *raised = out.splitlines()
+    sentence, _, remedy = listed.partition(": ")
+    assert sentence == "[] PortAudio is missing"
+    assert remedy.startswith("install ")
+    assert "portaudio" in remedy
+    assert raised == [f"PortAudio is missing {remedy}"] * 2
+    assert err == ""
+
+
+def test_a_machine_without_sound_has_no_devices_and_no_problem() -> None:
+    require("libportaudio.so.2")
+    if Path("/proc/asound/pcm").exists():
+        pytest.skip("this machine has a sound card")
+    code = "from mscli.sources.portaudio import PortAudioBackend as P; p = P(); print(p.devices(), [p.problem])"
+    assert run_python(code, **NO_SERVER) == ("[] ['']\n", "")
