@@ -1,0 +1,255 @@
+"""Fake devices: cameras and microphones whose every frame tells which one it is and when it was captured.
+
+They are described by the contract's JSON object (``fake_desc``), so that any machine can be played, failing ones too.
+
+**Time.** All sources of one backend share an epoch, the first start of any of them. A camera of r frames per second captures
+at the epoch plus k/r seconds, a microphone blocks of 10 ms at the epoch plus k/100 seconds, and a start waits for the next of
+these. Timestamps are those instants exactly; frames are never early, and late only when the machine is.
+
+**Flash and beep.** At every whole second after the epoch, but not at the epoch, a beep starts (``fake_sound``) and the first
+picture captured then or later flashes (``fake_picture``): at integer rates both have the same instant. The first picture of a
+camera never flashes, so that a snapshot shows the picture.
+
+**Faults.** A microphone's frames are its blocks.
+
+- ``busy``, ``denied``: opening raises NotReadableError, NotAllowedError. ``errorOnStart``: starting raises NotReadableError.
+- ``vanishAfterFrames`` N: after N frames the source ends with NotReadableError and the device is no longer listed.
+- ``stallAfterFrames`` N, ``stallSeconds`` S: after N frames none is captured for S seconds (without S: for good). Nothing is
+  lost: frame numbers go on where they stopped, and the timestamps show the gap.
+- ``dropEvery`` N: every Nth frame is captured and lost before it arrives; sequence and frame number jump.
+- ``jitterMs`` J: timestamps and deliveries are off by up to ±J ms (less than half a frame), the same on every run.
+- ``appearAfterSeconds`` S: the device is listed only S seconds after the backend was made.
+- ``clockDriftPpm`` of a microphone, beside ``faults``: its clock is that many millionths fast.
+
+A consumer that keeps up loses nothing: a source that was held up catches up, with true timestamps, unless it is more than
+a second behind; then it reports what it leaves out as lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from math import ceil, isinf
+from threading import Event, Lock, Thread
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
+
+from mscli.core.boxes import Scalar
+from mscli.core.clock import MICROSECONDS, Clock, SystemClock
+from mscli.core.errors import NotAllowedError, NotReadableError, NotSupportedError
+from mscli.core.frames import Frame
+from mscli.sources.base import AUDIO_OUTPUT, DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Receiver, Request, Source
+from mscli.sources.fake_desc import FakeDevice, parse
+
+LATE_US = MICROSECONDS  # a source that is further behind leaves frames out
+
+
+class Feed(Protocol):
+    """What differs between a camera's frames and a microphone's blocks. Indexes count from the epoch."""
+
+    @property
+    def rate(self) -> float:
+        """Frames per second."""
+
+    @property
+    def delay(self) -> int:
+        """Durations of a frame from its timestamp to its delivery."""
+
+    def first(self, since_epoch_us: int) -> int:
+        """The index of the first frame that is captured at that instant or later."""
+
+    def at_us(self, index: int) -> int:
+        """The timestamp of that frame, in microseconds since the epoch."""
+
+    def size(self, index: int) -> int:
+        """What the frame counts for in sequence numbers and losses."""
+
+    def frame(self, index: int, sequence: int, timestamp: int) -> Frame:
+        """Make that frame."""
+
+
+class Timeline:
+    """The clock of a backend's sources, and the epoch that they share."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._epoch_us: int | None = None
+        self._lock = Lock()
+
+    def begin(self) -> tuple[int, int]:
+        """The epoch, which is now if there was none, and how long ago it was, in microseconds."""
+        with self._lock:
+            now = self.clock.now_us()
+            self._epoch_us = now if self._epoch_us is None else self._epoch_us
+            return self._epoch_us, now - self._epoch_us
+
+
+class Shot(NamedTuple):
+    """A frame to capture: its number since the start, its place in the common grid, its sequence number."""
+
+    number: int
+    slot: int
+    sequence: int
+
+
+def jitter(number: int) -> float:
+    """From -1 to 1, scattered as if by chance, but always the same for that frame; 0 for the first."""
+    return number * 2654435761 % 2**32 / 2**31 - 1 if number else 0
+
+
+class FakeSource(Source):
+    """A fake device that was opened; see the module for its times and faults."""
+
+    def __init__(
+        self, device: FakeDevice, feed: Feed, settings: Mapping[str, Scalar], timeline: Timeline, vanish: Callable[[], None]
+    ) -> None:
+        self.released = False
+        self._device, self._feed, self._settings, self._timeline, self._vanish = device, feed, settings, timeline, vanish
+        self._cancelled = Event()
+        self._thread: Thread | None = None
+
+    @property
+    def settings(self) -> Mapping[str, Scalar]:
+        """What was asked, which a fake device always does."""
+        return self._settings
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin to stream on a thread of its own. Raises NotReadableError where a fault says so."""
+        if self._device.faults.error_on_start:
+            raise NotReadableError(f"“{self._device.label}” does not start: the driver reports an input/output error")
+        epoch_us, since_us = self._timeline.begin()
+        self._thread = Thread(
+            target=self._run,
+            args=(receiver, epoch_us, self._feed.first(since_us)),
+            name=f"mscli-fake-{self._device.device_id}",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the stream, join the thread and release the device."""
+        self._cancelled.set()
+        if self._thread:
+            self._thread.join()
+        self.released = True
+
+    def _run(self, receiver: Receiver, epoch_us: int, first: int) -> None:
+        for shot in self._shots(first):
+            if not self._deliver(receiver, epoch_us + self._off_us(shot.number), shot):
+                return
+        if not self._cancelled.is_set():
+            self._vanish()
+            receiver.on_ended(NotReadableError(f"“{self._device.label}” was unplugged"))
+
+    def _shots(self, first: int) -> Iterator[Shot]:
+        """The frames to capture, from that one of the common grid on, until the device vanishes."""
+        faults, sequence = self._device.faults, 0
+        for number in count():
+            if number == faults.vanish_after_frames:
+                return
+            if number == faults.stall_after_frames:
+                if isinf(faults.stall_seconds):
+                    self._cancelled.wait()
+                    return
+                first += ceil(faults.stall_seconds * self._feed.rate)
+            yield Shot(number, first + number, sequence)
+            sequence += self._feed.size(first + number)
+
+    def _deliver(self, receiver: Receiver, epoch_us: int, shot: Shot) -> bool:
+        """Hand a frame over when it is due, or say that it is lost; False when the source was stopped before."""
+        clock, feed, drop_every = self._timeline.clock, self._feed, self._device.faults.drop_every
+        due_us = epoch_us + feed.at_us(shot.slot + feed.delay)
+        if not clock.wait_until_us(due_us, self._cancelled):
+            return False
+        if clock.now_us() - due_us > LATE_US:
+            receiver.on_lost(feed.size(shot.slot))
+            return True
+        frame = feed.frame(shot.slot, shot.sequence, epoch_us + feed.at_us(shot.slot))  # encoders see lost ones too
+        if drop_every and (shot.number + 1) % drop_every == 0:
+            receiver.on_lost(feed.size(shot.slot))
+        else:
+            receiver.on_frame(frame)
+        return True
+
+    def _off_us(self, number: int) -> int:
+        """How far that frame is off its time."""
+        return round(min(self._device.faults.jitter_ms * 1000, 0.45 * MICROSECONDS / self._feed.rate) * jitter(number))
+
+
+class FakeBackend(Backend):
+    """Devices that exist only by description: the contract's JSON object as a dict, {} or None for the defaults.
+
+    ``clock`` paces the sources; it is the system's unless told otherwise. Raises TypeError for a malformed description.
+    """
+
+    name = "fake"
+
+    def __init__(self, desc: Mapping[str, Any] | None = None, *, clock: Clock | None = None) -> None:
+        self._clock: Clock = clock or SystemClock()
+        self._timeline = Timeline(self._clock)
+        self._devices = parse({} if desc is None else desc)
+        self._made_us = self._clock.now_us()
+        self._vanished: set[FakeDevice] = set()
+        self._opened: WeakValueDictionary[FakeDevice, FakeSource] = WeakValueDictionary()
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        """The devices of those kinds that have appeared and not vanished; the first of each kind is the default."""
+        defaults: dict[str, FakeDevice] = {}
+        return [
+            Device(
+                fake.device_id, fake.kind, fake.label, fake.group_id, self.name,
+                default=defaults.setdefault(fake.kind, fake) is fake, handle=fake,
+            )
+            for fake in self._devices
+            if fake.kind in kinds and self._present(fake)
+        ]  # fmt: skip
+
+    def abilities(self, device: Device) -> Abilities:
+        """What the description gives the device. Raises NotReadableError if it has vanished."""
+        return self._fake(device).abilities
+
+    def open(self, device: Device, request: Request) -> Source:
+        """Take the device. Raises NotReadableError or NotAllowedError where a fault says so, or the camera is already taken."""
+        fake = self._fake(device)
+        self._check(fake)
+        settings = _settings(fake.abilities, request)
+        source = FakeSource(fake, _feed(fake, request, settings), settings, self._timeline, lambda: self._vanished.add(fake))
+        self._opened[fake] = source
+        return source
+
+    def _present(self, fake: FakeDevice) -> bool:
+        age_us = self._clock.now_us() - self._made_us
+        return fake not in self._vanished and age_us >= fake.faults.appear_after_seconds * MICROSECONDS
+
+    def _fake(self, device: Device) -> FakeDevice:
+        fake: FakeDevice = device.handle
+        if not self._present(fake):
+            raise NotReadableError(f"“{fake.label}” was unplugged")
+        return fake
+
+    def _check(self, fake: FakeDevice) -> None:
+        """Raise what keeps the device from being opened."""
+        if fake.kind == AUDIO_OUTPUT:
+            raise NotSupportedError(f"“{fake.label}” plays sound and cannot be recorded from")
+        if fake.faults.denied:
+            raise NotAllowedError(f"this user may not use “{fake.label}”", hints=["choose another device"])
+        opened = self._opened.get(fake)
+        ours = fake.kind == VIDEO_INPUT and opened is not None and not opened.released
+        if fake.faults.busy or ours:
+            by = "this program" if ours else "another program"
+            raise NotReadableError(f"“{fake.label}” is in use by {by}", hints=["close what uses it, or choose another device"])
+
+
+def _settings(abilities: Abilities, request: Request) -> dict[str, Scalar]:
+    """The request's settings, and the first value that the device has of every other property."""
+    return {name: values[0] for name, values in abilities.values.items()} | dict(request.settings)
+
+
+def _feed(fake: FakeDevice, request: Request, settings: Mapping[str, Scalar]) -> Feed:
+    if fake.kind == VIDEO_INPUT:
+        from mscli.sources.fake_video import VideoFeed
+
+        return VideoFeed(request.pixel_format, settings)
+    from mscli.sources.fake_sound import AudioFeed
+
+    return AudioFeed(settings, fake.clock_drift_ppm)

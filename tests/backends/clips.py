@@ -1,0 +1,17 @@
+"""Video files that stand in for a camera."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+PICTURES = 25  # in the clip, one second
+
+
+def clip(folder: Path) -> Path:
+    """A clip of red pictures, 320 × 240 at 25 per second."""
+    path = folder / "red.avi"
+    source = f"color=red:size=320x240:rate={PICTURES}"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(PICTURES), "-c:v", "mjpeg", str(path)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return path
