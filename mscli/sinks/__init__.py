@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, BinaryIO, NamedTuple
 
 from mscli.core.errors import NotSupportedError
+from mscli.core.frames import VideoFrame
 from mscli.sinks.base import Sink, SinkOptions
 
 Target = str | int | BinaryIO  # a path, a file descriptor (not closed by the sink), or a writable binary file
@@ -93,6 +94,25 @@ def mime_supported(mime_type: str) -> bool:
     except NotSupportedError:
         return False
     return True
+
+
+def show(frame: VideoFrame) -> VideoFrame:
+    """The frame cropped and scaled as it is to be shown, in its own format (I420 if it is encoded); itself if nothing is to do.
+
+    Raises NotReadableError when it holds no whole picture.
+    """
+    if frame.whole:
+        return frame
+    from mscli.sinks.convert import shown
+
+    return shown(frame)
+
+
+def load_converter(pixel_format: str) -> Callable[[VideoFrame], VideoFrame | None]:
+    """A function that brings frames of any kind to a raw format, cropped and scaled; None for a damaged one."""
+    from mscli.sinks.convert import Converter
+
+    return Converter(pixel_format).convert
 
 
 def _class(row: SinkRow) -> Any:

@@ -72,6 +72,7 @@ class Sink(ABC):
     def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002 (a sink that corrects nothing)
         """What had to be done to that track's frames, for the report; only what happened.
 
-        ``decodeErrors``: damaged pictures left out. ``silence``: samples filled in. ``skipped``: samples left out.
+        ``decodeErrors``: damaged pictures left out. ``duplicated``: pictures repeated for want of new ones.
+        ``silence``: samples filled in. ``skipped``: samples left out.
         """
         return {}

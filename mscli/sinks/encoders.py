@@ -1,0 +1,255 @@
+"""One track's way into a container: pictures at the times of their capture, sound counted by its samples.
+
+Each encoder is opened by its track's first frame. Until the recording starts (when all tracks have begun, or one has
+kept the others waiting too long) pictures wait encoded and sound as it came, for the origin of time is not known before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+
+from mscli.core.clock import MICROSECONDS
+from mscli.core.errors import NotSupportedError
+from mscli.core.frames import BT601, AudioData, VideoColorSpace, VideoFrame
+from mscli.sinks.base import SinkOptions, TrackFormat
+from mscli.sinks.codecs import AUDIO_BITS_PER_CHANNEL, BITS_PER_PIXEL, AudioCodec, VideoCodec
+from mscli.sinks.convert import PictureReader, Reshaper, color_of, cropped_even, layout_name, silence_av, sound_to_av
+from mscli.sinks.muxer import Muxer, open_encoder
+from mscli.sinks.timeline import AudioTimeline
+
+if TYPE_CHECKING:
+    from mscli.sinks.muxer import Packet
+
+TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
+_DEFAULT_RATE, _DEFAULT_SIZE = 30.0, (640, 480)  # if the settings do not say
+_AV_MATRIX = {"smpte170m": 6, "bt709": 1}
+_BT709 = 1  # primaries and transfer of cameras, sRGB's but for the curve's foot
+_MPEG_RANGE = 1
+_REPEAT_US = 500_000
+_SILENT_CHUNK_S = 1  # silence is written in pieces, whatever the length of the gap
+
+
+class VideoEncoder:
+    """A video track. Pictures of another size than the first are scaled to it; damaged ones are left out and counted."""
+
+    def __init__(self, muxer: Muxer, codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> None:
+        self._codec = codec
+        self._options = options
+        self._settings = track.settings
+        self._rate = float(track.settings.get("frameRate") or _DEFAULT_RATE)
+        nominal = Fraction(self._rate).limit_denominator(1001)
+        self._stream = muxer.add_video(codec.encoder, codec.name, nominal)
+        self._reader = PictureReader()
+        self._reshape: Reshaper | None = None
+        self._early: list[Packet] = []
+        self._last: VideoFrame | None = None
+        self._first_us: int | None = None
+        self._ticks = -1  # of the picture before, from the track's first
+        self._shown: av.VideoFrame | None = None  # that picture
+        self._shown_us = 0
+        self._repeated = 0
+        self._offset = 0  # ticks from the recording's origin to the track's first picture
+        self._origin_us: int | None = None
+
+    @property
+    def first_us(self) -> int | None:
+        """When the track's first picture was captured, if there was one (microseconds)."""
+        return self._first_us
+
+    def hold(self, frame: VideoFrame) -> None:
+        """Take a frame before the start."""
+        self._early += self._encode(frame)
+
+    def start(self, origin_us: int) -> None:
+        """From now on time counts from ``origin_us``. A track without a picture gets the size that its settings say."""
+        self._origin_us = origin_us
+        if self._reshape is None:
+            width, height = (int(self._settings.get(k, d)) for k, d in zip(("width", "height"), _DEFAULT_SIZE, strict=True))
+            self._open(width, height, BT601)
+        self._set_offset()
+
+    def held(self) -> list[Packet]:
+        """What waited for the start."""
+        packets, self._early = self._early, []
+        return self._shifted(packets)
+
+    def encode(self, frame: VideoFrame) -> list[Packet]:
+        """The packets that the frame completes."""
+        return self._shifted(self._encode(frame))
+
+    def keep_up(self, until_us: int) -> list[Packet]:
+        """The last picture once more, if none has come for long and the muxer would wait for it; else it stands longer."""
+        if not self._codec.awaited or self._shown is None or until_us < self._shown_us + _REPEAT_US:
+            return []
+        self._repeated += 1
+        return self._shifted(self._send(self._shown, until_us))
+
+    def finish(self) -> list[Packet]:
+        """What decoder and encoder still hold."""
+        packets = []
+        if self._last is not None:
+            for picture in self._reader.rest(self._last):
+                packets += self._encode_picture(picture, self._last)
+        return self._shifted(packets + self._stream.encode(None))
+
+    def corrections(self) -> Mapping[str, int]:
+        """For the report."""
+        return {"decodeErrors": self._reader.damaged, "duplicated": self._repeated}
+
+    def _encode(self, frame: VideoFrame) -> list[Packet]:
+        packets: list[Packet] = []
+        self._last = replace(frame, planes=(), strides=())  # the driver gets its memory back
+        for picture in self._reader.read(frame):
+            packets += self._encode_picture(picture, frame)
+        return packets
+
+    def _encode_picture(self, picture: av.VideoFrame, frame: VideoFrame) -> list[Packet]:
+        at_us = picture.pts if picture.pts is not None else frame.timestamp
+        if self._reshape is None:
+            self._open(*(frame.display_size or (picture.width, picture.height)), color_of(picture))
+        if self._first_us is None:
+            self._first_us = at_us
+            self._set_offset()
+        assert self._reshape is not None, "opened above"
+        shaped = self._reshape(picture)
+        if self._codec.even:
+            shaped = cropped_even(shaped, frame)
+        return self._send(shaped, at_us)
+
+    def _send(self, picture: av.VideoFrame, at_us: int) -> list[Packet]:
+        assert self._first_us is not None, "a picture has come"
+        self._ticks = max(self._ticks + 1, round((at_us - self._first_us) * TICKS / MICROSECONDS))
+        picture.pts, picture.time_base = self._ticks, Fraction(1, TICKS)
+        picture.pict_type = 0  # else what the camera's decoder said would make every picture a key frame
+        self._shown, self._shown_us = picture, at_us
+        return self._stream.encode(picture)
+
+    def _set_offset(self) -> None:
+        if self._origin_us is not None and self._first_us is not None:
+            self._offset = max(0, round((self._first_us - self._origin_us) * TICKS / MICROSECONDS))
+
+    def _shifted(self, packets: list[Packet]) -> list[Packet]:
+        for packet in packets:
+            packet.pts = (packet.pts or 0) + self._offset
+            packet.dts = (packet.dts or 0) + self._offset
+        return packets
+
+    def _open(self, width: int, height: int, color: VideoColorSpace) -> None:
+        matrix = color.matrix if self._codec.tagged else BT601.matrix
+        self._reshape = Reshaper("yuv420p", VideoColorSpace(matrix), width, height)
+        context = self._stream.codec_context
+        context.width, context.height = (width & ~1, height & ~1) if self._codec.even else (width, height)
+        context.pix_fmt, context.time_base = "yuv420p", Fraction(1, TICKS)
+        context.gop_size = max(1, round(self._rate))
+        context.color_range, context.colorspace = _MPEG_RANGE, _AV_MATRIX[matrix]
+        context.color_primaries = context.color_trc = _BT709
+        os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder writes to stderr by itself: errors only
+        open_encoder(context, self._rate_control(context), self._codec.title, f"pictures of {width}×{height}")
+
+    def _rate_control(self, context: av.VideoCodecContext) -> dict[str, str]:
+        options = dict(self._codec.options)
+        if not self._options.video_bits_per_second and self._codec.quality:
+            return options | dict(self._codec.quality)
+        default = round(context.width * context.height * self._rate * BITS_PER_PIXEL)
+        context.bit_rate = self._options.video_bits_per_second or default
+        return options
+
+
+class AudioEncoder:
+    """An audio track: gaps and late starts become silence, so that every sample stands where it was heard."""
+
+    def __init__(self, muxer: Muxer, codec: AudioCodec, track: TrackFormat, options: SinkOptions) -> None:
+        self._codec = codec
+        self._options = options
+        self._settings = track.settings
+        bits = int(track.settings.get("sampleSize") or 16)
+        encoder, self._sample_format = codec.encoder(bits)
+        self._stream = muxer.add_audio(encoder)
+        self._early: list[AudioData] = []
+        self._format, self._rate, self._channels = "", 0, 0
+        self._timeline: AudioTimeline | None = None
+        self._sent = 0  # samples
+
+    @property
+    def first_us(self) -> int | None:
+        """When the track's first sample was captured, if it came before the start (microseconds)."""
+        return self._early[0].timestamp if self._early else None
+
+    def hold(self, block: AudioData) -> None:
+        """Take a block before the start."""
+        if not self._rate:
+            self._open(block.format, block.sample_rate, block.number_of_channels)
+        self._early.append(block)
+
+    def start(self, origin_us: int) -> None:
+        """From now on time counts from ``origin_us``. A track without sound gets the rate that its settings say."""
+        if not self._rate:
+            rate = int(self._settings.get("sampleRate") or 48_000)
+            self._open("s16", rate, int(self._settings.get("channelCount") or 1))
+        self._timeline = AudioTimeline(self._rate, origin_us)
+
+    def held(self) -> list[Packet]:
+        """What waited for the start."""
+        blocks, self._early = self._early, []
+        return [packet for block in blocks for packet in self.encode(block)]
+
+    def encode(self, block: AudioData) -> list[Packet]:
+        """The packets that the block completes, with the silence before it."""
+        assert self._timeline is not None, "started"
+        self._check_shape(block)
+        silence, skip = self._timeline.place(block.timestamp, block.number_of_frames, block.sequence)
+        packets = self._silence(silence)
+        return packets + self._send(sound_to_av(block, skip)) if skip < block.number_of_frames else packets
+
+    def keep_up(self, until_us: int) -> list[Packet]:
+        """Silence up to there, if no sound has come."""
+        assert self._timeline is not None, "started"
+        return self._silence(self._timeline.advance(until_us))
+
+    def finish(self) -> list[Packet]:
+        """What the encoder still holds."""
+        return list(self._stream.encode(None))
+
+    def corrections(self) -> Mapping[str, int]:
+        """For the report."""
+        timeline = self._timeline
+        return {"silence": timeline.silence, "skipped": timeline.skipped} if timeline else {}
+
+    def _check_shape(self, block: AudioData) -> None:
+        if (block.format, block.sample_rate, block.number_of_channels) != (self._format, self._rate, self._channels):
+            now = f"{block.number_of_channels} channels at {block.sample_rate} Hz ({block.format})"
+            raise NotSupportedError(f"the sound changed to {now} while it was recorded", hints=["start another recording"])
+
+    def _silence(self, samples: int) -> list[Packet]:
+        packets: list[Packet] = []
+        while samples > 0:
+            count = min(samples, _SILENT_CHUNK_S * self._rate)
+            packets += self._send(silence_av(self._format, self._rate, self._channels, count))
+            samples -= count
+        return packets
+
+    def _send(self, frame: av.AudioFrame) -> list[Packet]:
+        frame.pts, frame.time_base = self._sent, Fraction(1, self._rate)
+        self._sent += frame.samples
+        return list(self._stream.encode(frame))
+
+    def _open(self, sample_format: str, rate: int, channels: int) -> None:
+        if channels > self._codec.most_channels:
+            raise NotSupportedError(f"{self._codec.title} holds {self._codec.most_channels} channels at most, not {channels}")
+        self._format, self._rate, self._channels = sample_format, rate, channels
+        context = self._stream.codec_context
+        context.sample_rate = self._codec.rate(rate)
+        context.layout, context.format = layout_name(channels), self._sample_format
+        context.time_base = Fraction(1, context.sample_rate)
+        if self._codec.lossy:
+            context.bit_rate = self._options.audio_bits_per_second or AUDIO_BITS_PER_CHANNEL * channels
+        open_encoder(context, {}, self._codec.title, f"{channels} channels at {rate} Hz")
+
+
+Encoder = VideoEncoder | AudioEncoder

@@ -1,0 +1,101 @@
+"""FFmpeg's muxers on an output that may fail at any byte: everything that was readable before stays readable.
+
+https://ffmpeg.org/ffmpeg-formats.html. Packets are flushed as they come; the output gets its name with the first that can
+be read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+
+from mscli.core.errors import NotSupportedError, OperationError
+from mscli.sinks.codecs import Container
+from mscli.sinks.outputs import Output
+
+_INTERLEAVE_US = 1_000_000  # how long a track's packets wait for those of another that has none
+
+if TYPE_CHECKING:
+    Packet = av.Packet[Any]
+
+_NO_ENCODER = "this installation of PyAV lacks the encoder “{}”"
+
+
+class Muxer:
+    """One container. ``add`` streams, ``start`` when their encoders are open, ``mux``, and ``close`` or ``salvage``."""
+
+    def __init__(self, container: Container, output: Output) -> None:
+        self.started = False
+        self._container = container
+        self._output = output
+        self._head = 0  # bytes before the first packet
+        options = container.options if output.seekable() else container.streaming
+        general = {"flush_packets": "1", "max_interleave_delta": str(_INTERLEAVE_US)}
+        self._file = av.open(output, "w", format=container.muxer, container_options={**general, **options})
+
+    def add_video(self, encoder: str, codec: str, rate: Fraction) -> av.VideoStream:
+        """A stream for that encoder (FFmpeg's name) of that codec (ours) at nominally ``rate`` frames per second."""
+        stream = self._add(encoder, rate)
+        assert isinstance(stream, av.VideoStream), "a video encoder makes a video stream"
+        if codec in self._container.tags:
+            stream.codec_context.codec_tag = self._container.tags[codec]
+        return stream
+
+    def add_audio(self, encoder: str) -> av.AudioStream:
+        """A stream for that encoder (FFmpeg's name)."""
+        stream = self._add(encoder, None)
+        assert isinstance(stream, av.AudioStream), "an audio encoder makes an audio stream"
+        return stream
+
+    @contextmanager
+    def border(self) -> Iterator[None]:
+        """Where FFmpeg's errors become ours; the output's own pass through."""
+        try:
+            yield
+        except av.FFmpegError as error:
+            sentence = f"“{self._output.name}” cannot be written: {error.strerror}"
+            raise OperationError(sentence, hints=["choose another codec or container"]) from error
+
+    def start(self) -> None:
+        """Write the header, now that every encoder is open."""
+        self._file.start_encoding()
+        self.started = True
+        self._head = self._output.size
+
+    def mux(self, packets: Sequence[Packet]) -> None:
+        """Write packets. Raises OperationError, BrokenPipeError."""
+        before = self._output.size
+        self._file.mux(packets)
+        if self._output.size > max(before, self._head):
+            self._output.mark()
+
+    def close(self) -> None:
+        """Write the trailer and finish the output. Raises OperationError, BrokenPipeError."""
+        self._file.close()
+        self._output.commit()
+
+    def salvage(self) -> None:
+        """Keep what can be read, or nothing, and write no more: a trailer that lacks its end would spoil the file."""
+        self._output.failed = True
+        with suppress(av.FFmpegError, OperationError, BrokenPipeError):
+            self._file.close()
+        self._output.discard()
+
+    def _add(self, encoder: str, rate: Fraction | None) -> object:
+        try:
+            return self._file.add_stream(encoder, rate)
+        except (av.FFmpegError, ValueError) as error:
+            raise NotSupportedError(_NO_ENCODER.format(encoder), hints=["choose another codec"]) from error
+
+
+def open_encoder(context: av.CodecContext, options: Mapping[str, str], title: str, shape: str) -> None:
+    """Open an encoder whose shape is set. Raises NotSupportedError that names ``title`` and ``shape`` if it refuses."""
+    context.options = dict(options)
+    try:
+        context.open()
+    except av.FFmpegError as error:
+        raise NotSupportedError(f"{title} cannot encode {shape}: {error.strerror}", hints=["choose another codec"]) from error

@@ -1,0 +1,213 @@
+"""Where bytes go: open descriptors, pipes, devices and file objects, and what the system says when they do not go there.
+
+Parts of a frame go out with one ``writev`` (https://man7.org/linux/man-pages/man2/writev.2.html), uncopied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mscli.core.errors import OperationError
+
+PIPE_BYTES = 1 << 20  # the most that an unprivileged process may ask for; four times the speed with large frames
+_DESCRIPTOR_NAMES = {0: "stdin", 1: "stdout", 2: "stderr"}
+
+_REASONS: dict[int, tuple[str, str]] = {
+    errno.ENOENT: ("its folder does not exist", "make the folder first: mkdir -p {folder}"),
+    errno.ENOTDIR: ("a part of its path is not a folder", "check the path"),
+    errno.EISDIR: ("it is a folder", "add a file name: {name}/NAME"),
+    errno.EACCES: ("you may not write there", "choose a folder that belongs to you"),
+    errno.EPERM: ("the system does not permit it", "choose another folder"),
+    errno.EROFS: ("the file system is read-only", "choose another folder"),
+    errno.ENOSPC: ("the disk is full", "free some space, or choose a folder on another disk"),
+    errno.EDQUOT: ("your disk quota is used up", "free some space, or choose a folder on another disk"),
+    errno.EFBIG: (
+        "the file has grown larger than its file system or limit allows",
+        "write to another disk, or raise ulimit -f",
+    ),
+    errno.EIO: ("the disk reports a hardware error", "look into the kernel's log: dmesg"),
+    errno.ENAMETOOLONG: ("its name is too long", "choose a shorter name"),
+    errno.ENXIO: ("nothing is behind that device or socket", "check what it stands for"),
+    errno.EBADF: ("that descriptor is not open for writing", "check the redirection of the shell"),
+    errno.EEXIST: ("it exists already", "use --force to replace it, or choose another name"),
+}
+
+
+def output_error(name: str, error: OSError) -> OperationError:
+    """The system's error about an output as a sentence and a remedy."""
+    unknown = (error.strerror or str(error), "choose another place for the output")
+    why, remedy = _REASONS.get(error.errno or 0, unknown)
+    folder = os.path.dirname(name) or "."
+    return OperationError(f"“{name}” cannot be written: {why}", hints=[remedy.format(name=name, folder=folder)])
+
+
+class Output(ABC):
+    """A place for bytes. ``open`` → ``write``* with a ``mark`` wherever it can be read → ``commit`` or ``discard``.
+
+    After an error everything written is thrown away, so that a library in the middle of a file can come to its end. It
+    is itself a writable file object, as far as libraries need one. Raises OperationError; BrokenPipeError passes through.
+    """
+
+    name: str
+    size = 0  # bytes, up to the furthest that was written
+    failed = False
+
+    def open(self) -> None:  # noqa: B027 (nothing to do is a fair answer)
+        """Make ready to write. Raises OperationError."""
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of it; the number of bytes."""
+        self.write_all((data,))
+        return len(data)
+
+    def write_all(self, parts: Iterable[bytes | memoryview]) -> None:
+        """Write all parts, one after the other, uncopied where the system can."""
+        if not self.failed:
+            with self._border():
+                self._grow(self._put([memoryview(part) for part in parts]))
+
+    def seekable(self) -> bool:
+        """Whether ``seek`` works."""
+        return False
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is something that can be read, as far as it goes."""
+        return self.size > 0
+
+    def mark(self) -> None:  # noqa: B027
+        """Say that everything up to here can be read as it stands."""
+
+    def commit(self, *, sync: bool = False) -> None:  # noqa: B027
+        """Finish. After an error: keep what was marked. ``sync``: have it on the disk before it gets its name."""
+
+    def discard(self) -> None:
+        """Give up: what was marked stays, the rest goes."""
+        self.failed = True
+        self.commit()
+
+    @contextlib.contextmanager
+    def _border(self) -> Iterator[None]:
+        """Where the system's errors become ours."""
+        try:
+            yield
+        except BrokenPipeError:
+            self.failed = True
+            raise
+        except OSError as error:
+            self.failed = True
+            raise output_error(self.name, error) from error
+
+    def _grow(self, count: int) -> None:
+        self.size += count
+
+    @abstractmethod
+    def _put(self, parts: list[memoryview]) -> int:
+        """Write all parts; the number of bytes."""
+
+
+class FileObject(Output):
+    """A writable binary file object of the caller, which stays open."""
+
+    def __init__(self, target: Any) -> None:
+        self.name = str(getattr(target, "name", "the given file"))
+        self._target = target
+
+    def commit(self, *, sync: bool = False) -> None:  # noqa: ARG002
+        """Flush it, where it can be."""
+        if not self.failed and hasattr(self._target, "flush"):
+            with self._border():
+                self._target.flush()
+
+    def _put(self, parts: list[memoryview]) -> int:
+        for part in parts:
+            view = part.cast("B")
+            while view.nbytes:
+                took = self._target.write(view)
+                view = view[view.nbytes if took is None else took :]
+        return sum(part.nbytes for part in parts)
+
+
+class Descriptor(Output):
+    """An open descriptor of the caller, which stays open."""
+
+    def __init__(self, fd: int) -> None:
+        self.name = _DESCRIPTOR_NAMES.get(fd, f"descriptor {fd}")
+        self._fd = fd
+
+    def open(self) -> None:
+        """Widen it, if it is a pipe."""
+        with self._border():
+            kind = os.fstat(self._fd).st_mode
+        if stat.S_ISFIFO(kind):
+            _widen(self._fd)
+
+    def _put(self, parts: list[memoryview]) -> int:
+        total = sum(part.nbytes for part in parts)
+        wrote = self._write_some(parts)
+        if wrote < total:
+            rest = [part.cast("B") for part in parts]
+            while rest := _after(rest, wrote):
+                wrote = self._write_some(rest)
+        return total
+
+    def _write_some(self, parts: list[memoryview]) -> int:
+        while True:
+            try:
+                return _writev(self._fd, parts)
+            except BlockingIOError:  # another process has made the shared pipe non-blocking
+                _wait_writable(self._fd)
+
+
+class Special(Descriptor):
+    """A device, pipe or socket by its path, written directly."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(-1)
+        self.name = path
+
+    def open(self) -> None:
+        """Open it. A FIFO waits here for its reader."""
+        with self._border():
+            self._fd = os.open(self.name, os.O_WRONLY)
+        super().open()
+
+    def commit(self, *, sync: bool = False) -> None:  # noqa: ARG002
+        """Close it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _after(parts: list[memoryview], count: int) -> list[memoryview]:
+    """What is left of the parts after ``count`` bytes of them."""
+    for index, part in enumerate(parts):
+        if count < part.nbytes:
+            return [part[count:], *parts[index + 1 :]]
+        count -= part.nbytes
+    return []
+
+
+def _writev(fd: int, parts: list[memoryview]) -> int:
+    return os.writev(fd, parts) if hasattr(os, "writev") else os.write(fd, parts[0])
+
+
+def _wait_writable(fd: int) -> None:
+    import select
+
+    select.select([], [fd], [])
+
+
+def _widen(fd: int) -> None:
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # the user's share of pipe memory is used up: it stays as it is
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

@@ -1,0 +1,139 @@
+"""Raw output: packed planes or interleaved samples one after the other, or YUV4MPEG2, without a container.
+
+Native frames go from the driver's memory to the descriptor with one ``writev`` each (https://man7.org/linux/man-pages/man2/writev.2.html).
+YUV4MPEG2 is what mjpegtools and FFmpeg read: https://wiki.multimedia.cx/index.php/YUV4MPEG2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mscli.core.errors import NotSupportedError
+from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, AudioData, Frame, VideoFrame, packed_planes, pixel_format
+from mscli.sinks.base import SinkOptions, TrackFormat
+from mscli.sinks.files import OutputSink
+
+if TYPE_CHECKING:
+    from mscli.sinks import SinkRow
+
+NATIVE = "native"  # untouched, also when it is encoded
+Y4M = "y4m"
+_DECODED = "I420"  # what encoded pictures become if nothing is said
+_UNKNOWN_RATE = "30:1"
+
+Parts = Sequence[bytes | memoryview]
+
+
+class RawSink(OutputSink):
+    """Frames of one track, back to back.
+
+    ``options.format``: a pixel or sample format to convert to, "native", "y4m", or "" (raw frames as they are, others decoded).
+    """
+
+    _parts: Callable[[Any], Parts]
+    _converter: Any = None
+    _rate = _UNKNOWN_RATE
+
+    @classmethod
+    def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:  # noqa: ARG003
+        """One track, and a format of its kind."""
+        if len(kinds) != 1:
+            hints = ["choose one with --no-video or --no-audio", "or write both into a container: mscli record FILE.mkv"]
+            raise NotSupportedError("a raw output holds exactly one track", hints=hints)
+        if kinds[0] == "video" and options.format not in ("", NATIVE, Y4M):
+            _raw_pixels(options.format)
+        if kinds[0] == "audio" and options.format not in ("", NATIVE, *SAMPLE_FORMATS):
+            hints = [f"sample formats: {', '.join(SAMPLE_FORMATS)}"]
+            raise NotSupportedError(f"there is no sample format “{options.format}”", hints=hints)
+
+    def open(self, tracks: list[TrackFormat]) -> None:
+        """Check and open; the output gets its name with the first frame."""
+        self.check(self.row, self.options, [track.kind for track in tracks])
+        self._parts = self._writer(tracks[0])
+        self.output.open()
+
+    def write(self, track: int, frame: Frame) -> None:  # noqa: ARG002
+        """Write the frame; nothing if it is damaged and has to be decoded."""
+        parts = self._parts(frame)
+        if parts:
+            self.output.write_all(parts)
+            self.output.mark()
+
+    def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002
+        """Damaged pictures."""
+        damaged = getattr(self._converter, "damaged", 0)
+        return {"decodeErrors": damaged} if damaged else {}
+
+    def _writer(self, track: TrackFormat) -> Callable[[Any], Parts]:
+        wanted = self.options.format
+        if track.kind == "audio":
+            return _samples if wanted in ("", NATIVE) else self._converted_samples
+        if wanted == Y4M:
+            self._rate = y4m_rate(track.settings.get("frameRate"))
+            return self._y4m
+        return {NATIVE: self._untouched, "": self._raw_or_decoded}.get(wanted, self._converted)
+
+    def _untouched(self, frame: VideoFrame) -> Parts:
+        return packed_planes(frame) if frame.whole else self._raw_or_decoded(frame)
+
+    def _raw_or_decoded(self, frame: VideoFrame) -> Parts:
+        return self._in_format(frame, _DECODED if PIXEL_FORMATS[frame.format].encoded else frame.format)
+
+    def _converted(self, frame: VideoFrame) -> Parts:
+        return self._in_format(frame, pixel_format(self.options.format).name)
+
+    def _in_format(self, frame: VideoFrame, name: str, *, fixed_size: bool = False) -> Parts:
+        if frame.format == name and frame.whole and not fixed_size:
+            return packed_planes(frame)
+        if self._converter is None:
+            from mscli.sinks.convert import Converter
+
+            self._converter = Converter(name, fixed_size=fixed_size)
+        raw = self._converter.convert(frame)
+        return packed_planes(raw) if raw else ()
+
+    def _y4m(self, frame: VideoFrame) -> Parts:
+        planes = self._in_format(frame, "I420", fixed_size=True)
+        if not planes:
+            return ()
+        header = b"" if self.output.size else self._y4m_header(frame)
+        return (header + b"FRAME\n", *planes)
+
+    def _y4m_header(self, frame: VideoFrame) -> bytes:
+        size = f"W{frame.display_width} H{frame.display_height}"
+        return f"YUV4MPEG2 {size} F{self._rate} Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n".encode()
+
+    def _converted_samples(self, block: AudioData) -> Parts:
+        if block.format == self.options.format:
+            return _samples(block)
+        if self._converter is None:
+            from mscli.sinks.convert import SampleConverter
+
+            self._converter = SampleConverter(self.options.format)
+        return _samples(self._converter.convert(block))
+
+
+def _samples(block: AudioData) -> Parts:
+    return (block.data,)
+
+
+def _raw_pixels(name: str) -> str:
+    """The name of a raw pixel format. Raises NotSupportedError, also for encoded ones: nothing is encoded here."""
+    row = pixel_format(name)
+    if row.encoded:
+        hints = [f"--format {NATIVE} hands on what the camera encodes", "mscli record FILE.mkv encodes"]
+        raise NotSupportedError(f"raw output is not encoded as {row.name}", hints=hints)
+    return row.name
+
+
+def y4m_rate(frame_rate: object) -> str:
+    """The rate as YUV4MPEG2 writes it: 30:1, and 30000:1001 for 29.97."""
+    if not isinstance(frame_rate, int | float) or frame_rate <= 0:
+        return _UNKNOWN_RATE
+    if abs(frame_rate - round(frame_rate)) < 1e-3:
+        return f"{round(frame_rate)}:1"
+    whole = round(frame_rate * 1.001)
+    if abs(frame_rate - whole / 1.001) < 5e-3:
+        return f"{whole * 1000}:1001"
+    return f"{round(frame_rate * 1000)}:1000"

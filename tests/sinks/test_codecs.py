@@ -1,0 +1,131 @@
+"""MIME types and codecs: what fits is known before anything is opened, and what does not is told with what would."""
+
+from __future__ import annotations
+
+import pytest
+
+from mscli.core.errors import NotSupportedError
+from mscli.sinks import SINKS, check_tracks, mime_supported, row_for_mime, sink_row
+from mscli.sinks.base import SinkOptions
+from mscli.sinks.codecs import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS
+from mscli.sinks.raw import y4m_rate
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "suffix", "video", "audio"),
+    [
+        ("video/webm", "webm", "", ""),
+        ("video/webm;codecs=vp8,opus", "webm", "vp8", "opus"),
+        ('VIDEO/WebM; Codecs="VP9, opus"', "webm", "vp9", "opus"),
+        ("video/webm;codecs=vp09.00.10.08", "webm", "vp9", ""),
+        ("video/webm;codecs=av01.0.04M.08", "webm", "av1", ""),
+        ("audio/webm;codecs=opus", "webm", "", "opus"),
+        ("video/mp4;codecs=avc1.42E01E,mp4a.40.2", "mp4", "h264", "aac"),
+        ("video/mp4;codecs=hvc1.1.6.L93.B0", "mp4", "hevc", ""),
+        ("video/mp4;codecs=hev1", "mp4", "hevc", ""),
+        ("audio/mp4", "mp4", "", ""),
+        ("audio/mp4;codecs=mp4a.40.2", "mp4", "", "aac"),
+        ("video/x-matroska;codecs=avc1,opus", "mkv", "h264", "opus"),
+        ("audio/ogg;codecs=opus", "ogg", "", "opus"),
+        ("audio/wav", "wav", "", ""),
+        ("audio/wav;codecs=1", "wav", "", "pcm"),
+        ("audio/flac", "flac", "", ""),
+    ],
+)
+def test_mime_types_name_containers_and_codecs(mime_type: str, suffix: str, video: str, audio: str) -> None:
+    assert mime_supported(mime_type)
+    assert row_for_mime(mime_type) == (SINKS[suffix], video, audio)
+
+
+@pytest.mark.parametrize(
+    "mime_type",
+    [
+        "video/x-nothing",
+        "video/webm;codecs=avc1",
+        "video/webm;codecs=vp8,vp9",
+        "video/webm;codecs=vp10",
+        "audio/webm;codecs=vp8",
+        "audio/mp4;codecs=pcm",
+        "video/ogg",
+        "image/png",
+        "video",
+        "",
+    ],
+)
+def test_what_cannot_be_recorded_is_not_supported(mime_type: str) -> None:
+    assert not mime_supported(mime_type)
+    with pytest.raises(NotSupportedError) as caught:
+        row_for_mime(mime_type)
+    assert caught.value.hints
+
+
+def test_every_container_is_a_sink_and_holds_known_codecs() -> None:
+    for container in CONTAINERS.values():
+        row = SINKS[container.suffix]
+        assert row.mime_type in container.mime_types
+        assert (row.video, row.audio) == (bool(container.video), bool(container.audio))
+        assert set(container.video) <= set(VIDEO_CODECS)
+        assert set(container.audio) <= set(AUDIO_CODECS)
+
+
+def test_a_codec_that_does_not_fit_is_told_with_what_fits() -> None:
+    with pytest.raises(NotSupportedError, match=r"does not hold H\.264") as caught:
+        check_tracks(SINKS["webm"], SinkOptions(video_codec="h264"), ["video"])
+    assert caught.value.hints == (".webm holds: vp9, vp8, av1", "H.264 goes into: .mp4, .mkv")
+
+
+def test_a_codec_that_nobody_knows_is_told_with_the_known_ones() -> None:
+    with pytest.raises(NotSupportedError, match="no audio codec “mp5”") as caught:
+        check_tracks(SINKS["mkv"], SinkOptions(audio_codec="mp5"), ["audio"])
+    assert caught.value.hints == ("audio codecs: opus, aac, flac, pcm",)
+
+
+def test_a_container_of_sound_takes_no_picture() -> None:
+    with pytest.raises(NotSupportedError, match="holds no video") as caught:
+        check_tracks(SINKS["wav"], SinkOptions(), ["video", "audio"])
+    assert caught.value.hints == ("use one of: .mp4, .webm, .mkv; or --no-video",)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_a_container_of_sound_takes_one_track(suffix: str) -> None:
+    with pytest.raises(NotSupportedError, match="holds one track"):
+        check_tracks(SINKS[suffix], SinkOptions(), ["audio", "audio"])
+
+
+@pytest.mark.parametrize("bits", [0, -1])
+def test_a_bit_rate_is_above_zero(bits: int) -> None:
+    with pytest.raises(NotSupportedError, match="above zero"):
+        check_tracks(SINKS["mp4"], SinkOptions(video_bits_per_second=bits), ["video"])
+
+
+def test_raw_output_takes_one_track() -> None:
+    with pytest.raises(NotSupportedError, match="exactly one track") as caught:
+        check_tracks(SINKS["raw"], SinkOptions(), ["video", "audio"])
+    assert "--no-video" in caught.value.hints[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("video", "s16"), ("video", "yuv999"), ("video", "mjpeg"), ("audio", "I420"), ("audio", "y4m")]
+)
+def test_raw_output_is_in_a_format_of_its_kind(kind: str, name: str) -> None:
+    with pytest.raises(NotSupportedError) as caught:
+        check_tracks(SINKS["raw"], SinkOptions(format=name), [kind])
+    assert caught.value.hints
+
+
+def test_a_picture_is_taken_of_one_video_track() -> None:
+    with pytest.raises(NotSupportedError, match="exactly one video track"):
+        check_tracks(SINKS["png"], SinkOptions(), ["video", "audio"])
+
+
+def test_a_suffix_in_capitals_is_known() -> None:
+    assert sink_row("A.B.MP4", "video") is SINKS["mp4"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "written"),
+    [(30, "30:1"), (29.97, "30000:1001"), (30000 / 1001, "30000:1001"), (23.976, "24000:1001"), (7.5, "7500:1000"), (0, "30:1"),
+     (None, "30:1")],
+)  # fmt: skip
+def test_frame_rates_are_written_as_fractions(rate: object, written: str) -> None:
+    assert y4m_rate(rate) == written

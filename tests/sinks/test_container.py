@@ -1,0 +1,340 @@
+"""Recordings, read back by ffprobe and ffmpeg: times as captured, sound in its place, codecs and colours as asked."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mscli.core.errors import NotSupportedError
+from mscli.core.frames import BT601, BT709, JPEG_COLOR, AudioData, Frame, VideoColorSpace, VideoFrame
+from mscli.sinks import SINKS, load_sink
+from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+from mscli.sinks.codecs import CONTAINERS
+from tests.sinks.synth import (
+    BLUE,
+    GREEN,
+    RED,
+    T0,
+    WHITE,
+    close_to,
+    feed_and_close,
+    frame_times,
+    h264,
+    jpeg,
+    mean_rgb,
+    noise,
+    opened,
+    pcm,
+    picture,
+    probe,
+    run,
+    tone,
+)
+
+BLACK = (0, 0, 0)
+JITTER_US = (0, 3_000, -2_000, 11_000, 7_000)
+
+video_containers = pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv"])
+
+
+def pictures(count: int, start_us: int = 0, *, flash: int = -1) -> list[tuple[int, Frame]]:
+    """Pictures about 40 ms apart, not evenly; one of them white."""
+    return [
+        (0, picture(rgb=WHITE if index == flash else BLACK, at_us=T0 + start_us + moment(index), sequence=index))
+        for index in range(count)
+    ]
+
+
+def moment(index: int) -> int:
+    return index * 40_000 + JITTER_US[index % len(JITTER_US)]
+
+
+def sound(
+    seconds: float, start_us: int = 0, *, track: int = 1, rate: int = 48_000, beep_us: int = -1
+) -> list[tuple[int, Frame]]:
+    """Blocks of 20 ms; a tone throughout, or 100 ms of it at one place (from T0) and silence else."""
+    size = rate // 50
+    blocks: list[tuple[int, Frame]] = []
+    for index in range(round(seconds * 50)):
+        at_us = start_us + index * 20_000
+        block = tone(index * size, size, rate=rate, hz=1000, at_us=T0 + at_us)
+        if beep_us >= 0 and not beep_us <= at_us < beep_us + 100_000:
+            block = replace(block, data=memoryview(bytes(size * 2)))
+        blocks.append((track, block))
+    return blocks
+
+
+def in_time(*tracks: Sequence[tuple[int, Frame]]) -> list[tuple[int, Frame]]:
+    """All frames in the order in which they come: sound when its block is complete."""
+    return sorted((entry for track in tracks for entry in track), key=lambda entry: ends(entry[1]))
+
+
+def ends(frame: Frame) -> int:
+    return frame.timestamp + (frame.duration or 0)
+
+
+def recorded(
+    path: Path, frames: Sequence[tuple[int, Frame]], kinds: Sequence[str] = ("video", "audio"), **options: Any
+) -> Sink:
+    sink = opened(SINKS[path.suffix[1:]], str(path), kinds, **options)
+    feed_and_close(sink, frames)
+    return sink
+
+
+def flash_at(path: Path) -> float:
+    """When the white picture is shown (seconds)."""
+    found = probe(
+        f"movie={path},signalstats", "-f", "lavfi", "-show_entries", "frame=pts_time:frame_tags=lavfi.signalstats.YAVG"
+    )
+    return next(float(f["pts_time"]) for f in found["frames"] if float(f["tags"]["lavfi.signalstats.YAVG"]) > 120)
+
+
+def first_sound_at(path: Path) -> float:
+    """When the sound begins (seconds)."""
+    return next(index for index, value in enumerate(pcm(path)) if abs(value) > 3000) / rate_of(path)
+
+
+def rate_of(path: Path) -> int:
+    (stream,) = probe(path, "-select_streams", "a", "-show_streams")["streams"]
+    return int(stream["sample_rate"])
+
+
+def frequency(samples: Sequence[int], rate: int) -> float:
+    """Of a tone, by its zero crossings (Hz)."""
+    crossings = sum(a < 0 <= b for a, b in pairwise(samples))
+    return crossings * rate / len(samples)
+
+
+@video_containers
+def test_pictures_keep_the_times_of_their_capture(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    recorded(path, pictures(40), ["video"])
+    assert close_to(frame_times(path), [moment(index) / 1e6 for index in range(40)], 0.001)
+
+
+@video_containers
+@pytest.mark.parametrize(("picture_us", "sound_us"), [(0, 0), (0, 140_000), (140_000, 0), (0, 1_400_000), (1_400_000, 0)])
+def test_picture_and_sound_meet_whichever_begins_first(suffix: str, picture_us: int, sound_us: int, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    beep_us = 1_800_000
+    flash = (beep_us - picture_us) // 40_000
+    sink = recorded(path, in_time(pictures(60, picture_us, flash=flash), sound(3, sound_us, beep_us=beep_us)))
+    shown_us = picture_us + moment(flash) - min(picture_us, sound_us)
+    assert abs(flash_at(path) - shown_us / 1e6) < 0.002
+    assert abs(first_sound_at(path) - beep_us / 1e6) < 0.012
+    assert sink.corrections(1).get("silence", 0) >= sound_us * 48 // 1000
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv", "wav", "flac", "ogg"])
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_a_tone_keeps_its_pitch_and_its_length(suffix: str, rate: int, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    recorded(path, sound(2, track=0, rate=rate), ["audio"])
+    samples, found = pcm(path), rate_of(path)
+    assert abs(len(samples) / found - 2) < 0.05
+    assert abs(frequency(samples[found // 2 : found * 3 // 2], found) - 1000) < 3
+    assert max(samples) > 10_000
+
+
+def test_lossless_sound_is_the_very_samples(tmp_path: Path) -> None:
+    wanted = [value for _, block in sound(1) if isinstance(block, AudioData) for value in block.data.cast("h")]
+    for suffix in ("wav", "flac"):
+        recorded(tmp_path / f"a.{suffix}", sound(1, track=0), ["audio"])
+        assert pcm(tmp_path / f"a.{suffix}") == wanted
+    assert run("sox", tmp_path / "a.wav", "-t", "raw", "-") == struct.pack(f"<{len(wanted)}h", *wanted)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_samples_of_24_bits_are_kept(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    data = memoryview(struct.pack("=480i", *(index << 10 for index in range(480))))
+    sink = load_sink(SINKS[suffix], str(path), SinkOptions())
+    sink.open([TrackFormat("audio", {"sampleSize": 24})])
+    feed_and_close(sink, [(0, AudioData("s32", 48_000, 480, 1, T0, data))])
+    assert run("ffmpeg", "-v", "error", "-i", path, "-f", "s32le", "-") == bytes(data)
+
+
+def test_lost_sound_is_silence_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    blocks = sound(1, track=0)
+    sink = recorded(path, blocks[:20] + blocks[25:], ["audio"])
+    samples = pcm(path)
+    assert len(samples) == 48_000
+    assert set(samples[19_200:24_000]) == {0}
+    assert sink.corrections(0) == {"silence": 4800}
+
+
+@video_containers
+def test_sound_that_stops_keeps_up_with_silence(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    recorded(path, in_time(pictures(100), sound(0.5)))
+    samples = pcm(path)
+    assert 2.8 < len(samples) / 48_000 < 3.3
+    assert max(map(abs, samples[48_000:])) < 300
+
+
+@video_containers
+def test_pictures_that_stop_do_not_hold_the_sound_back(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    sink = opened(SINKS[suffix], str(path))
+    for track, frame in in_time(pictures(10), sound(5)):
+        sink.write(track, frame)
+    assert path.stat().st_size > 5000
+    sink.close()
+    assert len(frame_times(path)) == 10 + sink.corrections(0).get("duplicated", 0) < 20
+    assert abs(len(pcm(path)) / 48_000 - 5) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(row.suffix, codec) for row in CONTAINERS.values() for codec in row.video]
+)  # fmt: skip
+def test_every_video_codec_of_every_container_can_be_read(suffix: str, codec: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    frames: list[tuple[int, Frame]] = [(0, picture("YUYV", 64, 64, GREEN, at_us=T0 + moment(index))) for index in range(30)]
+    recorded(path, frames, ["video"], video_codec=codec)
+    (stream,) = probe(path, "-count_frames", "-show_streams")["streams"]
+    assert (stream["codec_name"], stream["nb_read_frames"], stream["pix_fmt"]) == (codec, "30", "yuv420p")
+    assert close_to(mean_rgb(path), GREEN, 8)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(row.suffix, codec) for row in CONTAINERS.values() for codec in row.audio]
+)  # fmt: skip
+def test_every_audio_codec_of_every_container_can_be_read(suffix: str, codec: str, channels: int, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    recorded(path, [(0, tone(index * 960, 960, channels=channels)) for index in range(25)], ["audio"], audio_codec=codec)
+    (stream,) = probe(path)["streams"]
+    assert (stream["codec_name"].partition("_")[0], stream["channels"]) == (codec, channels)
+    assert abs(frequency(pcm(path)[4800:19_200], 48_000) - 440) < 10
+
+
+def test_too_many_channels_are_refused() -> None:
+    sink = opened(SINKS["ogg"], io.BytesIO())
+    with pytest.raises(NotSupportedError, match="8 channels at most"):
+        sink.write(0, tone(0, 960, channels=9))
+    sink.abort()
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8", "vp9"])
+@pytest.mark.parametrize("color", [BT601, BT709, JPEG_COLOR, VideoColorSpace("bt709", True)])
+@pytest.mark.parametrize("rgb", [RED, BLUE])
+def test_colours_survive(rgb: tuple[int, int, int], color: VideoColorSpace, codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    frames: list[tuple[int, Frame]] = [(0, picture("NV12", 64, 64, rgb, color=color, at_us=T0 + moment(i))) for i in range(2)]
+    recorded(path, frames, ["video"], video_codec=codec)
+    assert close_to(mean_rgb(path), rgb, 8)
+
+
+@video_containers
+def test_frames_of_every_format_and_size_go_into_one_recording(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    shapes = [("YUYV", 64, 48), ("MJPEG", 64, 48), ("I420", 32, 24), ("RGB24", 63, 47), ("BGRX", 64, 48)]
+    frames: list[tuple[int, Frame]] = []
+    for index, (name, width, height) in enumerate(shapes * 3):
+        at_us = T0 + moment(index)
+        frame = jpeg(rgb=GREEN, at_us=at_us) if name == "MJPEG" else picture(name, width, height, GREEN, at_us=at_us)
+        frames.append((0, frame))
+    recorded(path, frames, ["video"])
+    (stream,) = probe(path, "-count_frames", "-show_streams")["streams"]
+    assert (stream["width"], stream["height"], stream["nb_read_frames"]) == (64, 48, "15")
+    assert close_to(mean_rgb(path), GREEN, 8)
+
+
+@pytest.mark.parametrize(
+    ("codec", "size"), [("h264", (62, 46)), ("hevc", (62, 46)), ("av1", (62, 46)), ("vp9", (63, 47)), ("vp8", (63, 47))]
+)
+def test_an_odd_column_and_row_are_cut_where_the_codec_needs_it(codec: str, size: tuple[int, int], tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    frames: list[tuple[int, Frame]] = [(0, picture("UYVY", 63, 47, RED, at_us=T0 + moment(index))) for index in range(3)]
+    recorded(path, frames, ["video"], video_codec=codec)
+    (stream,) = probe(path)["streams"]
+    assert (stream["width"], stream["height"]) == size
+    assert close_to(mean_rgb(path), RED, 8)
+
+
+def test_a_size_that_no_encoder_takes_is_told() -> None:
+    sink = opened(SINKS["mp4"], io.BytesIO(), ["video"])
+    with pytest.raises(NotSupportedError, match=r"H\.264 cannot encode pictures of 1×1"):
+        sink.write(0, picture("RGB24", 1, 1))
+    sink.abort()
+
+
+def test_damaged_pictures_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    frames: list[tuple[int, Frame]] = [(0, jpeg(at_us=T0 + moment(index))) for index in range(10)]
+    broken = frames[4][1]
+    assert isinstance(broken, VideoFrame)
+    frames[4] = (0, replace(broken, planes=(broken.planes[0][:300],)))
+    sink = recorded(path, frames, ["video"])
+    assert sink.corrections(0) == {"decodeErrors": 1}
+    assert close_to(frame_times(path), [moment(index) / 1e6 for index in range(10) if index != 4], 0.001)
+
+
+@video_containers
+def test_a_cameras_h264_is_recorded_in_every_container(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    chunks = h264(20)
+    recorded(path, [(0, replace(chunk, timestamp=T0 + moment(index))) for index, chunk in enumerate(chunks)], ["video"])
+    assert close_to(frame_times(path), [moment(index) / 1e6 for index in range(20)], 0.001)
+    assert close_to(mean_rgb(path), GREEN, 8)
+
+
+def test_a_lower_bit_rate_makes_a_smaller_file(tmp_path: Path) -> None:
+    frames: list[tuple[int, Frame]] = [(0, noise(160, 120, T0 + moment(index), index)) for index in range(25)]
+    for codec in ("h264", "vp9"):
+        sizes = [
+            recorded(tmp_path / "a.mkv", frames, ["video"], video_codec=codec, video_bits_per_second=bits).bytes_written
+            for bits in (200_000, 2_000_000)
+        ]
+        assert sizes[0] < sizes[1] * 3 / 4
+    small, large = (
+        recorded(tmp_path / "a.ogg", sound(2, track=0), ["audio"], audio_bits_per_second=bits).bytes_written
+        for bits in (16_000, 128_000)
+    )
+    assert small < large / 2
+
+
+def test_two_cameras_and_a_microphone_go_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    second = [(1, replace(frame, timestamp=frame.timestamp + 5_000)) for _, frame in pictures(30)]
+    recorded(path, in_time(pictures(30), second, sound(1.2, track=2)), ["video", "video", "audio"])
+    assert [stream["codec_type"] for stream in probe(path)["streams"]] == ["video", "video", "audio"]
+    assert abs(frame_times(path, "v:1")[0] - 0.005) <= 0.001
+
+
+@video_containers
+def test_a_recording_can_be_streamed_to_where_there_is_no_way_back(suffix: str, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    sink = opened(SINKS[suffix], file)
+    feed_and_close(sink, in_time(pictures(60, flash=30), sound(2.4, beep_us=1_200_000)))
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(file.getvalue())
+    assert len(frame_times(path)) == 60
+    assert abs(flash_at(path) - moment(30) / 1e6) < 0.002
+
+
+def test_an_mp4_ends_as_an_ordinary_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    recorded(path, in_time(pictures(60), sound(2.4)))
+    data, boxes, at = path.read_bytes(), [], 0
+    while at < len(data):
+        size, name = struct.unpack(">I4s", data[at : at + 8])
+        boxes.append(name.decode())
+        at += size
+    assert boxes[0] == "ftyp"
+    assert boxes[-1] == "moov"
+    assert "moof" not in boxes
+
+
+def test_nothing_is_said_on_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for suffix, codec in (("mp4", "h264"), ("mkv", "hevc"), ("webm", "av1"), ("webm", "vp8")):
+        recorded(tmp_path / f"a.{suffix}", pictures(5), ["video"], video_codec=codec)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,138 @@
+"""Raw output: every byte of the frames and no other, converted only if asked."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mscli.core.frames import PIXEL_FORMATS, Frame, VideoFrame, frame_bytes, packed_planes
+from mscli.sinks import SINKS
+from mscli.sinks.outputs import PIPE_BYTES
+from tests.sinks.synth import RED, T0, close_to, feed_and_close, jpeg, opened, picture, probe, run, tone, yuv
+
+RAW = [name for name, row in PIXEL_FORMATS.items() if not row.encoded]
+
+
+def written(frames: list[Frame], form: str = "") -> bytes:
+    file = io.BytesIO()
+    kind = "video" if isinstance(frames[0], VideoFrame) else "audio"
+    feed_and_close(opened(SINKS["raw"], file, [kind], format=form), [(0, frame) for frame in frames])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize("name", RAW)
+def test_native_frames_are_written_packed_and_unchanged(name: str, padding: int) -> None:
+    frame = picture(name, 63, 47, padding=padding)
+    data = written([frame, frame])
+    assert data == 2 * b"".join(packed_planes(frame))
+    assert len(data) == 2 * frame_bytes(name, 63, 47)
+
+
+@pytest.mark.parametrize("source", RAW)
+@pytest.mark.parametrize("name", ["I420", "rgb24", "YUYV", "GREY"])
+def test_a_format_that_is_asked_for_is_delivered_with_the_same_colour(source: str, name: str) -> None:
+    data = written([picture(source, 62, 46, RED)], name)
+    row = PIXEL_FORMATS[name.upper()]
+    assert len(data) == frame_bytes(row.name, 62, 46)
+    colors = {"I420": yuv(RED)[0], "RGB24": RED[0], "YUYV": yuv(RED)[0], "GREY": 98}
+    wanted = (
+        {"I420": 98 * 219 // 255 + 16, "YUYV": 98 * 219 // 255 + 16}.get(row.name, 98) if source == "GREY" else colors[row.name]
+    )
+    assert close_to([data[0]], [wanted], 3)
+
+
+def test_a_cameras_jpeg_is_decoded_unless_it_is_asked_for_as_it_is() -> None:
+    frame = jpeg()
+    assert written([frame], "native") == bytes(frame.planes[0])
+    data = written([frame])
+    assert len(data) == frame_bytes("I420", 64, 48)
+    assert close_to([data[0], data[64 * 48], data[-1]], yuv(RED), 2)
+
+
+def test_damaged_pictures_are_left_out_and_counted() -> None:
+    sink = opened(SINKS["raw"], file := io.BytesIO())
+    damaged = replace(jpeg(), planes=(jpeg().planes[0][:300],))
+    feed_and_close(sink, [(0, frame) for frame in (jpeg(), damaged, jpeg())])
+    assert len(file.getvalue()) == 2 * frame_bytes("I420", 64, 48)
+    assert sink.corrections(0) == {"decodeErrors": 1}
+
+
+def test_damage_that_never_ends_is_taken_for_the_cameras_habit() -> None:
+    whole = jpeg(320, 240, pixels="yuvj420p").planes[0]
+    odd = replace(jpeg(320, 240), planes=(memoryview(bytes(whole[:-40])),))
+    data = written([odd] * 12)
+    assert len(data) == 7 * frame_bytes("I420", 320, 240)
+
+
+@pytest.mark.parametrize(("name", "code", "scale"), [("u8", "B", 1 / 256), ("s32", "i", 65536), ("f32", "f", 1 / 32768)])
+def test_samples_are_converted(name: str, code: str, scale: float) -> None:
+    block = tone(0, 100, channels=2)
+    found = struct.unpack(f"=200{code}", written([block], name))
+    offset = 128 if name == "u8" else 0
+    samples = struct.unpack("=200h", block.data)
+    assert all(abs(value - offset - sample * scale) <= max(1, scale) for value, sample in zip(found, samples, strict=True))
+
+
+@pytest.mark.parametrize("form", ["", "native", "s16"])
+def test_samples_that_are_right_are_written_as_they_come(form: str) -> None:
+    assert written([tone(0, 100), tone(100, 50)], form) == bytes(tone(0, 150).data)
+
+
+def test_y4m_is_read_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.y4m"
+    frames: list[Frame] = [picture(name, 63, 47) for name in ("YUYV", "I420", "I420", "RGB24")]
+    path.write_bytes(written([*frames, jpeg(), picture("NV12", 31, 23)], "y4m"))
+    (stream,) = probe(path, "-count_frames", "-show_streams")["streams"]
+    assert (stream["width"], stream["height"], stream["pix_fmt"]) == (63, 47, "yuv420p")
+    assert (stream["nb_read_frames"], stream["r_frame_rate"]) == ("6", "25/1")
+    data = run("ffmpeg", "-v", "error", "-i", path, "-pix_fmt", "rgb24", "-f", "rawvideo", "-")
+    size = 63 * 47 * 3
+    assert all(close_to(data[at + size // 2 - 1 : at + size // 2 + 2], RED, 5) for at in range(0, len(data), size))
+
+
+def test_a_pipe_is_widened_and_takes_frames_larger_than_itself() -> None:
+    import fcntl
+
+    reading, writing = os.pipe()
+    sink = opened(SINKS["raw"], writing)
+    assert fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ) == PIPE_BYTES
+    frame = picture("I420", 1280, 960)
+    taken: list[bytes] = []
+
+    def drain() -> None:
+        with os.fdopen(reading, "rb") as pipe:
+            taken.append(pipe.read())
+
+    reader = threading.Thread(target=drain)
+    reader.start()
+    os.set_blocking(writing, False)  # as another process that shares the pipe may have made it
+    feed_and_close(sink, [(0, frame)] * 3)
+    os.close(writing)
+    reader.join()
+    assert taken == [3 * b"".join(frame.planes)]
+
+
+def test_a_redirected_file_is_continued_where_the_shell_stands(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"before")
+    with path.open("ab") as file:
+        feed_and_close(opened(SINKS["raw"], f"/dev/fd/{file.fileno()}", ["audio"]), [(0, tone(0, 10, at_us=T0))])
+        assert not file.closed
+    assert path.read_bytes() == b"before" + bytes(tone(0, 10).data)
+
+
+def test_a_raw_file_stands_under_its_name_from_the_first_frame_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    sink = opened(SINKS["raw"], str(path))
+    sink.write(0, picture())
+    assert path.read_bytes() == b"".join(picture().planes)
+    sink.write(0, picture())
+    sink.close()
+    assert path.read_bytes() == 2 * b"".join(picture().planes)

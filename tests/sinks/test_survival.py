@@ -1,0 +1,76 @@
+"""What is left when the recording process is killed: a file under the asked name that can be read to the last second."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mscli.sinks import SINKS, SinkRow
+from tests.sinks.synth import CONTAINER_ROWS, T0, frame_times, frames_for, kinds_of, opened, pcm, probe, run, tone
+
+SECONDS = 3
+
+
+def record(path: str, rate: int) -> None:
+    """Write three seconds, tell it, and wait to be killed."""
+    row = SINKS[Path(path).suffix[1:]]
+    sink = opened(row, path)
+    every = 25 // rate
+    for index, (track, frame) in enumerate(frames_for(row, SECONDS * 25)):
+        if kinds_of(row)[track] == "audio" or (index // len(kinds_of(row))) % every == 0:
+            sink.write(track, frame)
+    print("written", flush=True)
+    sys.stdin.read()
+
+
+def killed(path: Path, rate: int = 25) -> Path:
+    """A recording whose process was killed after three seconds of it were written."""
+    script = f"from tests.sinks.test_survival import record; record({str(path)!r}, {rate})"
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        process.kill()
+    return path
+
+
+@pytest.mark.parametrize("row", CONTAINER_ROWS, ids=[row.suffix for row in CONTAINER_ROWS])
+def test_a_killed_recording_can_be_read_to_its_last_second(row: SinkRow, tmp_path: Path) -> None:
+    path = killed(tmp_path / f"a.{row.suffix}")
+    assert list(tmp_path.iterdir()) == [path]
+    if row.video:
+        assert frame_times(path)[-1] > SECONDS - 1
+    assert len(pcm(path)) / 48_000 > SECONDS - 1
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv"])
+def test_so_can_that_of_a_slow_camera(suffix: str, tmp_path: Path) -> None:
+    assert frame_times(killed(tmp_path / f"a.{suffix}", 5))[-1] >= SECONDS - 1.2
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_killed_recording_of_sound_has_a_header_that_others_read(suffix: str, tmp_path: Path) -> None:
+    path = killed(tmp_path / f"a.{suffix}")
+    (stream,) = probe(path)["streams"]
+    assert (stream["sample_rate"], stream["channels"]) == ("48000", 1)
+    decoded = run("sox", "--ignore-length", path, "-t", "raw", "-")
+    assert decoded[: 2 * 48_000] == bytes(tone(0, 48_000, at_us=T0).data)
+
+
+def test_nothing_stands_under_the_name_before_something_can_be_read(tmp_path: Path) -> None:
+    for row in CONTAINER_ROWS:
+        path = tmp_path / f"a.{row.suffix}"
+        sink = opened(row, str(path))
+        for track, frame in frames_for(row, 50):
+            sink.write(track, frame)
+            if path.exists():
+                streams = probe(path, "-count_frames", "-show_streams")["streams"]
+                assert len(streams) == len(kinds_of(row))
+                assert all(int(stream["nb_read_frames"]) > 0 for stream in streams)
+                break
+        else:
+            pytest.fail(f".{row.suffix} never got its name")
+        sink.abort()
