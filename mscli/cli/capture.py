@@ -20,7 +20,7 @@ from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Counts, pixel_forma
 from mscli.core.mailbox import Lane
 from mscli.core.properties import VIDEO
 from mscli.core.window import Window
-from mscli.sinks import SINKS, load_sink
+from mscli.sinks import SINKS, load_converter, load_sink
 from mscli.sinks.base import Sink, SinkOptions, TrackFormat
 
 _WAIT_S = 0.2
@@ -151,10 +151,9 @@ class _Previewer:
 
     def __init__(self, track: MediaStreamTrack) -> None:
         from mscli.cli.preview import Preview
-        from mscli.sinks.convert import Converter
 
         self._window = Preview(track.label)
-        self._converter = Converter("BGR24")
+        self._convert = load_converter("BGR24")
 
     @property
     def closed(self) -> bool:
@@ -165,7 +164,7 @@ class _Previewer:
         """Show a frame."""
         from mscli.core.frames import VideoFrame, packed_planes
 
-        picture = self._converter.convert(frame) if isinstance(frame, VideoFrame) else None
+        picture = self._convert(frame) if isinstance(frame, VideoFrame) else None
         if picture is not None:
             self._window.show(picture.coded_width, picture.coded_height, packed_planes(picture)[0])
 

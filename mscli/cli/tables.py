@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mscli.core.select import Candidate
 
 PIPE_WIDTH = 200  # columns in a pipe, where nothing needs to be folded to a screen
+AS_GOOD_AS_NONE = 1e-4  # of a range's greatest value: a lower end below that says nothing to people
 MOST_CANDIDATES = 24  # rows of an explanation; the rest is counted by what excluded it
 
 _KIND_NAMES = {"videoinput": "camera", "audioinput": "microphone", "audiooutput": "speaker"}
@@ -72,6 +73,8 @@ def show_capabilities(info: MediaDeviceInfo, capabilities: Mapping[str, Any], mo
 def _values(value: Any) -> str:
     if isinstance(value, Mapping):
         low, high = _number(value["min"]), _number(value["max"])
+        if value["min"] < value["max"] * AS_GOOD_AS_NONE:
+            return f"up to {high}"
         return low if low == high else f"{low} – {high}"
     return ", ".join(map(_word, value)) if isinstance(value, list) else _word(value)
 

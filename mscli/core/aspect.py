@@ -2,18 +2,19 @@
 
 For one height the distance, as a function of the width, bends only at the ideal width, at the width of the ideal ratio and at
 the ends; between these it is linear or concave, so that one of them is the best. Along each of those lines the same holds for
-the height. So only heights near the crossings of the lines matter, except in small sets and for narrow ranges of ratios: there
-whole steps decide, and every height is tried. What is missed by that is less than half a step, which is below the tie of
-SelectSettings for sets of more than ``EVERY_HEIGHT`` heights.
+the height. So only heights near the crossings of the lines matter, except where whole steps decide: in small sets of heights
+and for narrow ranges of ratios every height is tried, and in small sets of widths every width has its lines. What is missed
+is less than half a step, which is below the tie of SelectSettings for sets of more than ``FEW`` members.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import gcd
 
 from mscli.core.boxes import Span, Values
 
-EVERY_HEIGHT = 1024  # sets with no more heights than this are searched one by one
+FEW = 1024  # sets with no more members than this are searched one by one
 _NEAR = (-2, -1, 0, 1, 2)  # steps around a crossing
 
 Size = tuple[float, float]
@@ -51,46 +52,62 @@ def bounds(values: Values) -> tuple[float, float]:
 def _heights(widths: Values, heights: Values, ratios: tuple[float, float], goal: Mapping[str, float]) -> Iterable[float]:
     if not isinstance(heights, Span):
         return [float(value) for value in heights]
-    if ratios[0] == ratios[1]:
-        return _multiples(heights, bounds(widths), ratios[0], goal)
-    step = heights.step or 1
-    few = heights.max - heights.min <= EVERY_HEIGHT * step
     narrow = (ratios[1] - ratios[0]) * heights.max < 2 * (widths.step if isinstance(widths, Span) else 1)
-    return _every(heights) if few or narrow else _crossings(heights, bounds(widths), ratios, goal)
+    if _few(heights) or (narrow and ratios[0] < ratios[1]):
+        return _every(heights)
+    if ratios[0] == ratios[1]:
+        aligned = _aligned(heights) and _aligned(widths)
+        return _multiples(heights, widths, ratios[0], goal) if aligned else _every(heights)
+    return _crossings(heights, widths, ratios, goal)
 
 
-def _every(heights: Span) -> Iterator[float]:
-    value = heights.min
-    while value <= heights.max:
+def _few(span: Span) -> bool:
+    return span.max - span.min <= FEW * (span.step or 1)
+
+
+def _aligned(values: Values) -> bool:
+    """Whether the grid of a set passes through 0."""
+    return not isinstance(values, Span) or values.min % (values.step or 1) == 0
+
+
+def _every(span: Span) -> Iterator[float]:
+    value = span.min
+    while value <= span.max:
         yield value
-        value += heights.step or 1
+        value += span.step or 1
 
 
-def _multiples(heights: Span, widths: tuple[float, float], ratio: float, goal: Mapping[str, float]) -> Iterable[float]:
-    """The heights at which an exact ratio can be met, multiples of the denominator of its fraction, near the crossings."""
+def _multiples(heights: Span, widths: Values, ratio: float, goal: Mapping[str, float]) -> Iterable[float]:
+    """The heights at which an exact ratio can be met, near the crossings: multiples of the denominator of its fraction."""
     from fractions import Fraction  # late: few constraints need it, and it costs a tenth of a start
 
     fraction = Fraction(ratio).limit_denominator(max(1, int(heights.max))) if ratio > 0 else Fraction(0)
     if fraction.numerator / fraction.denominator != ratio:
         return ()
-    unit = fraction.denominator
+    unit = fraction.denominator * _repeat(heights.step, fraction.denominator)
+    unit *= _repeat(widths.step if isinstance(widths, Span) else 1, int(unit * fraction))
     counts = {int(crossing // unit) + offset for crossing in _lines(heights, widths, [ratio], goal) for offset in _NEAR}
     return sorted(float(count * unit) for count in counts if heights.cut(count * unit, count * unit) is not None)
 
 
-def _crossings(
-    heights: Span, widths: tuple[float, float], ratios: tuple[float, float], goal: Mapping[str, float]
-) -> Iterable[float]:
+def _repeat(step: float, unit: int) -> int:
+    """After how many units a grid of that step is met again."""
+    whole = int(step) or 1
+    return whole // gcd(whole, unit)
+
+
+def _crossings(heights: Span, widths: Values, ratios: tuple[float, float], goal: Mapping[str, float]) -> Iterable[float]:
     """The heights at which two of the lines cross on which the distance bends, and their neighbours."""
     lines = _lines(heights, widths, [*ratios, goal.get("aspectRatio", 0)], goal)
     near = {heights.nearest(crossing) + offset * (heights.step or 1) for crossing in lines for offset in _NEAR}
     return sorted(height for height in near if heights.min <= height <= heights.max)
 
 
-def _lines(heights: Span, widths: tuple[float, float], ratios: list[float], goal: Mapping[str, float]) -> list[float]:
-    ends = [*widths, *([goal["width"]] if "width" in goal else [])]
+def _lines(heights: Span, widths: Values, ratios: list[float], goal: Mapping[str, float]) -> list[float]:
+    members = _every(widths) if isinstance(widths, Span) and _few(widths) else bounds(widths)
+    across = [*members, *([goal["width"]] if "width" in goal else [])]
     own = [heights.min, heights.max, *([goal["height"]] if "height" in goal else [])]
-    return own + [width / ratio for width in ends for ratio in ratios if ratio > 0]
+    return own + [width / ratio for width in across for ratio in ratios if ratio > 0]
 
 
 def _widths(widths: Values, low: float, high: float, height: float, goal: Mapping[str, float]) -> Iterable[float]:

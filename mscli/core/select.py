@@ -58,7 +58,7 @@ class Selection(NamedTuple):
     @property
     def distance(self) -> float:
         """The fitness distance of the chosen settings."""
-        return min(candidate.distance for candidate in self.candidates)
+        return next(candidate.distance for candidate in self.candidates if candidate.box is self.box)
 
 
 def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_formats: Sequence[str] = ()) -> Selection:
@@ -81,7 +81,8 @@ def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_format
     tied = [candidate for candidate in (*found, *natural) if candidate.distance < lowest + TIE]
     asked = {rule.name for rule in constraints.basic if rule.ideal is not None}
     chosen = min(tied, key=lambda candidate: _natural(candidate, asked, pixel_formats))
-    return Selection(chosen.box, dict(chosen.settings or {}), (*found, *excluded), tuple(kept))
+    shown = [chosen if candidate.box is chosen.box else candidate for candidate in found]
+    return Selection(chosen.box, dict(chosen.settings or {}), (*shown, *excluded), tuple(kept))
 
 
 def _apply_advanced(boxes: list[Box], sets: Iterable[tuple[Rule, ...]]) -> tuple[list[Box], list[bool]]:
@@ -222,7 +223,7 @@ def _feasible(boxes: Iterable[Box], rules: Sequence[Rule]) -> bool:
 def _minimal(boxes: Sequence[Box], required: Sequence[Rule]) -> list[Rule]:
     """A subset of the rules that still excludes every box, and of which none can be left out."""
     conflict = list(required)
-    for rule in required:
+    for rule in reversed(required):  # the first that fails by itself is the one that stays
         without = [other for other in conflict if other is not rule]
         if not _feasible(boxes, without):
             conflict = without
