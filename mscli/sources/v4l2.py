@@ -1,0 +1,187 @@
+"""Cameras on Linux: the kernel's video nodes, listed through sysfs, asked for their modes, and opened.
+
+https://docs.kernel.org/userspace-api/media/v4l/v4l2.html
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+
+from mscli.core.boxes import Mode, Span
+from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
+from mscli.sources import v4l2_abi as abi
+from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Request, Source
+from mscli.sources.identity import attribute, group_id, physical_device, stable_id
+from mscli.sources.v4l2_node import Node
+
+SYSFS = "/sys/class/video4linux"
+USUAL_RATE = 30.0  # frames per second, of a driver that tells none
+_BUS_NUMBER = re.compile(r"(?<=/usb)\d+(?=/)|(?<=/)\d+(?=-\d)")  # in …/usb1/1-2/1-2:1.0: given out in the order of probing
+
+Length = float | Span
+
+
+class V4L2Backend(Backend):
+    """The cameras that the kernel knows: capture nodes, single- or multi-planar."""
+
+    name = "v4l2"
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        """The cameras in the order of their nodes, the first being the default. Costs an open and a query for each."""
+        if VIDEO_INPUT not in kinds:
+            return []
+        found: list[Device] = []
+        for folder, device_id in _identified(_nodes()):
+            device = _describe(folder, device_id, self.name, default=not found)
+            if device is not None:
+                found.append(device)
+        return found
+
+    def abilities(self, device: Device) -> Abilities:
+        with Node(device.handle, device.label) as node:
+            return Abilities(modes=list(dict.fromkeys(_modes(node))))
+
+    def open(self, device: Device, request: Request) -> Source:
+        from mscli.sources.v4l2_stream import V4L2Source, set_mode
+
+        node = Node(device.handle, device.label)
+        try:
+            buffer_type = _buffer_type(node)
+            row = _layouts(node, buffer_type).get(request.pixel_format)
+            if row is None:
+                raise NotReadableError(f"camera “{node.label}” ({node.path}) no longer has the format {request.pixel_format}")
+            return V4L2Source(node, buffer_type, set_mode(node, buffer_type, row.fourcc, request))
+        except BaseException:
+            node.close()
+            raise
+
+
+def _nodes() -> list[str]:
+    """The sysfs folders of all video nodes, by number."""
+    try:
+        names = [name for name in os.listdir(SYSFS) if name.startswith("video")]
+    except FileNotFoundError:  # no driver of such a device is loaded
+        return []
+    return [os.path.join(SYSFS, name) for name in sorted(names, key=lambda name: (len(name), name))]
+
+
+def _identified(folders: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each folder with its deviceId: from what every user may read, and what stays over a reboot and a replug."""
+    seen: Counter[tuple[str, ...]] = Counter()
+    for folder in folders:
+        serial = attribute(physical_device(folder), "serial")
+        parts = (_bus_path(folder), serial, attribute(folder, "name"), attribute(folder, "index"))
+        yield folder, stable_id("camera", *parts, *(["another"] * seen[parts]))
+        seen[parts] += 1
+
+
+def _bus_path(folder: str) -> str:
+    """Where the device is plugged in, as far as that is the same after a reboot."""
+    device = os.path.join(folder, "device")
+    place = os.path.realpath(device) if os.path.exists(device) else os.path.dirname(os.path.realpath(folder))
+    return _BUS_NUMBER.sub("", place)
+
+
+def _describe(folder: str, device_id: str, backend: str, *, default: bool) -> Device | None:
+    """The camera behind a node; None if it is none. What cannot be opened is taken for one, and says why."""
+    path = "/dev/" + os.path.basename(folder)
+    label, problem = attribute(folder, "name") or os.path.basename(folder), ""
+    try:
+        with Node(path, label) as node:
+            card, caps = node.capability()
+        if not is_camera(caps):
+            return None
+        label = card or label
+    except DOMException as error:
+        if isinstance(error, NotAllowedError) and attribute(folder, "index") != "0":
+            return None  # a camera's further nodes are mostly for metadata
+        problem = error.message
+    return Device(device_id, VIDEO_INPUT, label, group_id(folder), backend, default, path, handle=path, problem=problem)
+
+
+def is_camera(caps: int) -> bool:
+    """Whether a node with those capabilities captures pictures."""
+    return bool(caps & (abi.CAP_CAPTURE | abi.CAP_CAPTURE_MPLANE)) and not caps & abi.CAP_M2M
+
+
+def _buffer_type(node: Node) -> int:
+    _, caps = node.capability()
+    return abi.BUF_TYPE_CAPTURE if caps & abi.CAP_CAPTURE else abi.BUF_TYPE_CAPTURE_MPLANE
+
+
+def _layouts(node: Node, buffer_type: int) -> dict[str, abi.PixelLayout]:
+    """The formats that the camera has and that we know, by our names; the first that the driver lists for each."""
+    found: dict[str, abi.PixelLayout] = {}
+    for entry in node.enumerate(abi.ENUM_FMT, abi.FormatDescription(type=buffer_type)):
+        row = abi.LAYOUT_OF_CODE.get(entry.pixelformat)
+        if row is not None:
+            found.setdefault(row.name, row)
+    return found
+
+
+def _modes(node: Node) -> Iterator[Mode]:
+    """Every mode, in the driver's order. A range of sizes has the rates of its largest; others that only its smallest has
+    are modes of their own."""
+    buffer_type = _buffer_type(node)
+    for name, row in _layouts(node, buffer_type).items():
+        code = abi.fourcc_code(row.fourcc)
+        for width, height in _sizes(node, buffer_type, code):
+            rates = _rates(node, buffer_type, code, _bound(width, "max"), _bound(height, "max"))
+            yield from (Mode(name, width, height, rate) for rate in rates)
+            if isinstance(width, Span) or isinstance(height, Span):
+                small = _bound(width, "min"), _bound(height, "min")
+                more = _rates(node, buffer_type, code, *small)
+                yield from (Mode(name, *small, rate) for rate in more if rate not in rates)
+
+
+def _bound(length: Length, end: str) -> int:
+    return int(getattr(length, end) if isinstance(length, Span) else length)
+
+
+def _span(low: float, high: float, step: float = 0) -> Length:
+    return Span(low, high, step) if low < high else high
+
+
+def _sizes(node: Node, buffer_type: int, code: int) -> Iterator[tuple[Length, Length]]:
+    """Widths and heights in pixels; the current size where the driver does not list any."""
+    known = False
+    for entry in node.enumerate(abi.ENUM_FRAMESIZES, abi.FrameSize(pixel_format=code)):
+        known = True
+        steps = entry.stepwise
+        if entry.type == abi.KIND_DISCRETE:
+            yield entry.discrete.width, entry.discrete.height
+        else:
+            width = _span(steps.min_width, steps.max_width, steps.step_width or 1)
+            yield width, _span(steps.min_height, steps.max_height, steps.step_height or 1)
+    current = abi.Format(type=buffer_type)
+    if not known and node.ask(abi.G_FMT, current):
+        pix = current.pix_mp if buffer_type == abi.BUF_TYPE_CAPTURE_MPLANE else current.pix
+        yield pix.width, pix.height
+
+
+def _rates(node: Node, buffer_type: int, code: int, width: int, height: int) -> list[Length]:
+    """Frames per second at a size; the current rate where the driver does not list any."""
+    wanted = abi.FrameInterval(pixel_format=code, width=width, height=height)
+    found: list[Length] = []
+    for entry in node.enumerate(abi.ENUM_FRAMEINTERVALS, wanted):
+        steps = entry.stepwise
+        ends = (entry.discrete, entry.discrete) if entry.type == abi.KIND_DISCRETE else (steps.max, steps.min)
+        if all(end.numerator and end.denominator for end in ends):
+            found.append(_span(*map(_rate, ends)))
+    return found or [_current_rate(node, buffer_type)]
+
+
+def _rate(interval: abi.Fract) -> float:
+    return float(Fraction(interval.denominator, interval.numerator))
+
+
+def _current_rate(node: Node, buffer_type: int) -> float:
+    parm = abi.StreamParm(type=buffer_type)
+    if not node.ask(abi.G_PARM, parm):
+        return USUAL_RATE
+    interval = parm.capture.timeperframe
+    return _rate(interval) if interval.numerator and interval.denominator else USUAL_RATE

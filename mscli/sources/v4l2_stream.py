@@ -1,0 +1,346 @@
+"""A V4L2 camera that streams: the mode is set, buffers are mapped, and every filled one is lent out as a frame, uncopied.
+
+https://docs.kernel.org/userspace-api/media/v4l/mmap.html
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import re
+import select
+import threading
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from mscli.core.boxes import Scalar
+from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.errors import DOMException, NotReadableError
+from mscli.core.frames import JPEG_COLOR, PIXEL_FORMATS, VideoColorSpace, VideoFrame, frame_bytes, split_planes
+from mscli.sources import v4l2_abi as abi
+from mscli.sources.base import Receiver, Request, Source
+from mscli.sources.v4l2_node import Node
+
+BUFFERS = 6  # asked for; the driver may give more or fewer
+QUEUED_AT_LEAST = 2  # buffers that stay with the driver: it fills one while the next is ready. Beyond that frames are copied.
+LOOK_AGAIN_MS = 1000  # some drivers do not wake their sleepers when the camera is unplugged
+STOP_SECONDS = 2  # what a driver gets to answer when its stream ends
+SEQUENCE_RANGE = 1 << 32
+_IDR = re.compile(b"\0\0\1[\x25\x45\x65]")  # a start code and the header of an IDR slice, ITU-T H.264 7.3.1 and table 7-1
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the driver has set: the format of our name, size in pixels, bytes per row of each buffer plane, interval."""
+
+    format: str
+    split: bool  # each plane in a buffer plane of its own
+    width: int
+    height: int
+    strides: tuple[int, ...]
+    color_space: VideoColorSpace
+    interval: Fraction  # seconds per frame
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """By IDL name."""
+        return {"width": self.width, "height": self.height, "frameRate": float(1 / self.interval)}
+
+    @property
+    def needed_bytes(self) -> int:
+        """What a whole picture takes in memory; of an encoded one, at least a byte."""
+        layout = PIXEL_FORMATS[self.format].planes
+        if self.split:
+            return sum(stride * plane.rows(self.height) for stride, plane in zip(self.strides, layout, strict=True))
+        packed = frame_bytes(self.format, self.width, self.height)
+        base = layout[0].row_bytes(self.width) if layout else 1
+        return packed * (self.strides[0] or base) // base or 1
+
+    def planes(self, views: list[memoryview]) -> tuple[tuple[memoryview, ...], tuple[int, ...]]:
+        """A frame's planes and strides, cut out of the data of a buffer's planes."""
+        if not self.split:
+            return split_planes(self.format, self.width, self.height, views[0], self.strides[0])
+        rows = (plane.rows(self.height) for plane in PIXEL_FORMATS[self.format].planes)
+        return tuple(view[: stride * n] for view, stride, n in zip(views, self.strides, rows, strict=True)), self.strides
+
+
+def set_mode(node: Node, buffer_type: int, fourcc: str, request: Request) -> Picture:
+    """Set format, size and rate. Raises NotReadableError when the driver sets another format than ``fourcc``."""
+    settings = request.settings
+    found = abi.Format(type=buffer_type)
+    multi = buffer_type == abi.BUF_TYPE_CAPTURE_MPLANE
+    pix: Any = found.pix_mp if multi else found.pix
+    pix.width, pix.height = int(settings["width"]), int(settings["height"])
+    pix.pixelformat = abi.fourcc_code(fourcc)
+    node.call(abi.S_FMT, found, f"be set to {pix.width}×{pix.height} {fourcc}")
+    interval = _set_interval(node, buffer_type, float(settings["frameRate"]))
+    node.call(abi.G_FMT, found, "tell its format")  # again: a rate may have changed the size
+    if pix.pixelformat != abi.fourcc_code(fourcc):
+        got = abi.fourcc_text(pix.pixelformat)
+        raise NotReadableError(f"camera “{node.label}” ({node.path}) was asked for {fourcc} and set {got}")
+    strides = tuple(plane.bytesperline for plane in pix.plane_fmt[: pix.num_planes]) if multi else (pix.bytesperline,)
+    row = abi.LAYOUT_OF_CODE[pix.pixelformat]
+    return Picture(row.name, row.split, pix.width, pix.height, strides, color_space(row.name, pix), interval)
+
+
+def _set_interval(node: Node, buffer_type: int, rate: float) -> Fraction:
+    """Ask for a rate in frames per second; the seconds per frame that the driver then says it has."""
+    wanted = 1 / Fraction(rate).limit_denominator(100_000)
+    parm = abi.StreamParm(type=buffer_type)
+    if not node.ask(abi.G_PARM, parm):
+        return wanted
+    if parm.capture.capability & abi.CAP_TIMEPERFRAME:
+        parm.capture.timeperframe = abi.Fract(wanted.numerator, wanted.denominator)
+        node.call(abi.S_PARM, parm, f"be set to {rate:g} frames per second")
+    got = parm.capture.timeperframe
+    return Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else wanted
+
+
+def color_space(name: str, pix: Any) -> VideoColorSpace:
+    """What the driver says of its colours; its defaults are those of videodev2.h (V4L2_MAP_YCBCR_ENC_DEFAULT and after)."""
+    if name == "MJPEG":
+        return JPEG_COLOR
+    hd = (abi.COLORSPACE_REC709, abi.COLORSPACE_DCI_P3, abi.COLORSPACE_BT2020, abi.COLORSPACE_SMPTE240M)
+    bt709 = pix.ycbcr_enc in abi.YCBCR_709 if pix.ycbcr_enc else pix.colorspace in hd
+    full_by_default = pix.colorspace == abi.COLORSPACE_JPEG or name.startswith(("RGB", "BGR", "GREY"))
+    full = pix.quantization == abi.QUANTIZATION_FULL if pix.quantization else full_by_default
+    return VideoColorSpace("bt709" if bt709 else "smpte170m", full)
+
+
+def is_key(name: str, flags: int, data: memoryview) -> bool:
+    """Whether decoding may start at a frame: of H.264, where the driver says so, or where there is an IDR slice."""
+    return name != "H264" or bool(flags & abi.FLAG_KEYFRAME) or _IDR.search(data) is not None
+
+
+class Loan:
+    """A buffer that is out of the driver's hands. Every view of its memory holds it: it dies with the last of them."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Buffers:
+    """The driver's buffers, mapped, and their way round: queued, filled, lent to consumers, and queued again.
+
+    A loan may end on any thread; that only notes the buffer's number, and the owner's next ``requeue`` hands it back. Memory
+    stays mapped until both this object and the last view have gone: views outlive the stream.
+    """
+
+    def __init__(self, node: Node, buffer_type: int, planes: int) -> None:
+        self.queued = 0
+        self._node = node
+        self._type = buffer_type
+        self._planes = planes if buffer_type == abi.BUF_TYPE_CAPTURE_MPLANE else 0
+        self._back: deque[int] = deque()  # at most one entry for each buffer
+        asked = abi.RequestBuffers(BUFFERS, buffer_type, abi.MEMORY_MMAP)
+        node.call(abi.REQBUFS, asked, "reserve its buffers")
+        self._maps = [self._map(index) for index in range(asked.count)]
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def _map(self, index: int) -> list[mmap.mmap]:
+        buffer = self._buffer(index)
+        self._node.call(abi.QUERYBUF, buffer, "describe its buffers")
+        places = [(p.length, p.offset) for p in buffer.m.planes[: buffer.length]] if self._planes else []
+        places = places or [(buffer.length, buffer.m.offset)]
+        try:  # writable, because ctypes lends only memory that is; the views of it are not
+            return [mmap.mmap(self._node.fd, length, offset=offset) for length, offset in places]
+        except OSError as error:
+            raise self._node.failure(error, "map its buffers") from error
+
+    def _buffer(self, index: int = 0) -> abi.Buffer:
+        buffer = abi.Buffer(index=index, type=self._type, memory=abi.MEMORY_MMAP)
+        if self._planes:
+            planes = (abi.BufferPlane * self._planes)()
+            buffer.m.planes, buffer.length = planes, self._planes
+        return buffer
+
+    def queue(self, index: int) -> None:
+        """Give a buffer to the driver to be filled. Raises NotReadableError."""
+        self._node.call(abi.QBUF, self._buffer(index), "take a buffer back")
+        self.queued += 1
+
+    def give_up(self, index: int) -> None:
+        """Let go of a dequeued buffer that is not lent. Safe from any thread."""
+        self._back.append(index)
+
+    def requeue(self) -> None:
+        """Give back to the driver what was let go of. One that it refuses is offered again after the next frame.
+
+        Raises NotReadableError when the driver has no other buffer left, so that there will be no next frame.
+        """
+        for _ in range(len(self._back)):
+            index = self._back.popleft()
+            try:
+                self.queue(index)
+            except NotReadableError:
+                if not self.queued:
+                    raise
+                self._back.append(index)
+
+    def dequeue(self) -> abi.Buffer | None:
+        """The next filled buffer, or None if there is none yet. Raises NotReadableError."""
+        buffer = self._buffer()
+        try:
+            abi.ioctl(self._node.fd, abi.DQBUF, buffer)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._node.failure(error, "deliver frames") from error
+        self.queued -= 1
+        return buffer
+
+    def extents(self, buffer: abi.Buffer) -> list[tuple[int, int]]:
+        """Where the data of a filled buffer starts and ends, in each of its planes."""
+        if not self._planes:
+            return [(0, buffer.bytesused)]
+        return [(plane.data_offset, plane.bytesused) for plane in buffer.m.planes[: self._planes]]
+
+    def views(self, buffer: abi.Buffer) -> list[memoryview]:
+        """The data of a filled buffer, to read: lent as long as any view lives, or copied if the driver would run short."""
+        index, extents = buffer.index, self.extents(buffer)
+        if self.queued < QUEUED_AT_LEAST:
+            copies = [memoryview(area[start:end]) for area, (start, end) in zip(self._maps[index], extents, strict=True)]
+            self.give_up(index)
+            return copies
+        loan = Loan()
+        weakref.finalize(loan, self.give_up, index).atexit = False
+        return [_lend(area, loan)[start:end] for area, (start, end) in zip(self._maps[index], extents, strict=True)]
+
+    def release(self) -> None:
+        """Have the driver forget the buffers. Those still lent stay readable: the kernel keeps what is mapped."""
+        self._maps = []
+        abi.ioctl(self._node.fd, abi.REQBUFS, abi.RequestBuffers(0, self._type, abi.MEMORY_MMAP))
+
+
+def _lend(area: mmap.mmap, loan: Loan) -> memoryview:
+    array: Any = (ctypes.c_ubyte * len(area)).from_buffer(area)  # an owner for the views that can hold the loan
+    array.loan = loan
+    return memoryview(array).cast("B").toreadonly()
+
+
+class V4L2Source(Source):
+    """An opened camera. Its thread waits for the driver and hands frames on; stream and node are given back there, too."""
+
+    def __init__(self, node: Node, buffer_type: int, picture: Picture) -> None:
+        self._node = node
+        self._type = buffer_type
+        self._picture = picture
+        self._needed_bytes = picture.needed_bytes
+        self._duration = round(picture.interval * MICROSECONDS)
+        self._buffers = Buffers(node, buffer_type, len(picture.strides))
+        self._last: int | None = None  # the driver's number of the frame before
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def settings(self) -> Mapping[str, Scalar]:
+        return self._picture.settings
+
+    def start(self, receiver: Receiver) -> None:
+        try:
+            for index in range(len(self._buffers)):
+                self._buffers.queue(index)
+            self._node.call(abi.STREAMON, ctypes.c_int(self._type), "start")
+        except DOMException:
+            self.stop()
+            raise
+        name = "mscli-v4l2-" + os.path.basename(self._node.path)
+        self._thread = threading.Thread(target=self._run, args=(receiver,), name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the stream. A driver that does not answer within STOP_SECONDS keeps its thread, which holds up nobody."""
+        self._stopping.set()
+        if self._wake < 0 or self._thread is threading.current_thread():
+            return
+        os.eventfd_write(self._wake, 1)
+        if self._thread is None:
+            self._give_back()
+        else:
+            self._thread.join(STOP_SECONDS)
+            if self._thread.is_alive():
+                return
+        os.close(self._wake)
+        self._wake = -1
+
+    def _run(self, receiver: Receiver) -> None:
+        error: DOMException | None = None
+        try:
+            self._stream(receiver)
+        except DOMException as failure:
+            error = failure
+        finally:
+            self._give_back()
+        if error is not None and not self._stopping.is_set():
+            receiver.on_ended(error)
+
+    def _stream(self, receiver: Receiver) -> None:
+        """Hand frames on until stopped. Raises NotReadableError when the driver fails or the camera is gone."""
+        poll = select.poll()
+        poll.register(self._node.fd, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        while not self._stopping.is_set():
+            events = dict(poll.poll(LOOK_AGAIN_MS)).get(self._node.fd, 0)
+            buffer = self._buffers.dequeue() if events else None
+            if buffer is not None:
+                self._take(buffer, receiver)
+                del buffer
+            elif events & (select.POLLERR | select.POLLHUP):
+                raise self._node.failure(OSError(errno.EIO, ""), "deliver frames")
+            self._buffers.requeue()
+
+    def _take(self, buffer: abi.Buffer, receiver: Receiver) -> None:
+        """Hand on a filled buffer's frame, and how many were lost before it; a damaged one is lost itself."""
+        timestamp = _timestamp(buffer)
+        damaged = bool(buffer.flags & abi.FLAG_ERROR) or self._too_short(buffer)
+        lost = self._gap(buffer.sequence) + damaged
+        if lost:
+            receiver.on_lost(lost)
+        if damaged:
+            self._buffers.give_up(buffer.index)
+        else:
+            receiver.on_frame(self._frame(buffer, timestamp))
+
+    def _too_short(self, buffer: abi.Buffer) -> bool:
+        return sum(end - start for start, end in self._buffers.extents(buffer)) < self._needed_bytes
+
+    def _gap(self, sequence: int) -> int:
+        """How many numbers are missing before this one; none where the driver does not count, or starts anew."""
+        last, self._last = self._last, sequence
+        missing = 0 if last is None else (sequence - last - 1) % SEQUENCE_RANGE
+        return missing if missing < SEQUENCE_RANGE // 2 else 0
+
+    def _frame(self, buffer: abi.Buffer, timestamp: int) -> VideoFrame:
+        made, views = self._picture, self._buffers.views(buffer)
+        planes, strides = made.planes(views)
+        key = is_key(made.format, buffer.flags, views[0])
+        return VideoFrame(
+            made.format, made.width, made.height, timestamp, planes, strides, self._duration, buffer.sequence,
+            made.color_space, key,
+        )  # fmt: skip
+
+    def _give_back(self) -> None:
+        """End the stream at the driver and close the node; a second time nothing happens."""
+        if self._node.fd < 0:
+            return
+        with suppress(OSError):  # unplugged: there is nothing left to end
+            abi.ioctl(self._node.fd, abi.STREAMOFF, ctypes.c_int(self._type))
+        with suppress(OSError):
+            self._buffers.release()
+        self._node.close()
+
+
+def _timestamp(buffer: abi.Buffer) -> int:
+    """Microseconds on CLOCK_MONOTONIC: the driver's own, or this instant where it uses another clock."""
+    if buffer.flags & abi.FLAG_TIMESTAMP_MASK != abi.FLAG_TIMESTAMP_MONOTONIC:
+        return now_us()
+    return int(buffer.timestamp.tv_sec) * MICROSECONDS + int(buffer.timestamp.tv_usec)

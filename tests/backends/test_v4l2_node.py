@@ -1,0 +1,106 @@
+"""What the V4L2 backend says of cameras that cannot be used; no camera is needed for that."""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
+from mscli.sources import v4l2_abi as abi
+from mscli.sources.v4l2 import V4L2Backend, is_camera
+from mscli.sources.v4l2_node import Node, holders, permission_hints
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    """A node that is no camera, but is there."""
+    path = tmp_path / "video7"
+    path.touch()
+    node = Node(str(path), "Attic")
+    node.close()
+    return node
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "sentence"),
+    [
+        (errno.ENODEV, NotReadableError, "was unplugged, or its driver was removed"),
+        (errno.EBUSY, NotReadableError, "is in use by another program"),
+        (errno.EACCES, NotAllowedError, "may not be used by this user"),
+        (errno.ENOSPC, NotReadableError, "cannot start: the USB bus has no bandwidth left"),
+        (errno.EIO, NotReadableError, "cannot start: Input/output error"),
+    ],
+)
+def test_an_error_names_the_camera_and_why(node: Node, number: int, kind: type[DOMException], sentence: str) -> None:
+    error = node.failure(OSError(number, ""), "start")
+    assert type(error) is kind
+    assert error.message == f"camera “Attic” ({node.path}) {sentence}"
+    assert error.hints or number == errno.EIO
+
+
+def test_a_node_that_is_gone_is_reported_as_unplugged(tmp_path: Path) -> None:
+    with pytest.raises(NotReadableError, match=r"camera .*/video9 was unplugged"):
+        Node(str(tmp_path / "video9"))
+
+
+def test_a_file_that_is_no_camera_says_so(node: Node) -> None:
+    with Node(node.path, "Attic") as opened, pytest.raises(NotReadableError, match="cannot tell what it is"):
+        opened.capability()
+
+
+def test_a_node_may_be_closed_twice(node: Node) -> None:
+    node.close()
+    assert node.fd == -1
+
+
+def test_the_process_that_holds_a_node_is_named(node: Node) -> None:
+    hold = "import sys; file = open(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", hold, node.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        name = Path(f"/proc/{other.pid}/comm").read_text().strip()
+        assert holders(node.path) == f"{name} (pid {other.pid})"
+        other.communicate()
+    assert holders(node.path) == "another program"
+
+
+def test_the_group_that_has_access_is_the_remedy(node: Node) -> None:
+    group = next(group for group in grp.getgrall() if group.gr_gid)
+    os.chmod(node.path, 0o660)
+    try:
+        os.chown(node.path, -1, group.gr_gid)
+    except PermissionError:
+        pytest.skip("only root may give a file to another group")
+    assert f"usermod -aG {group.gr_name} $USER" in permission_hints(node.path)[0]
+
+
+def test_a_node_that_no_group_may_use_has_another_remedy(node: Node) -> None:
+    os.chmod(node.path, 0o600)
+    assert f"setfacl -m u:$USER:rw {node.path}" in permission_hints(node.path)[0]
+
+
+@pytest.mark.parametrize(
+    ("caps", "camera"),
+    [
+        (abi.CAP_CAPTURE, True),
+        (abi.CAP_CAPTURE_MPLANE, True),
+        (abi.CAP_CAPTURE | 0x800000, True),  # captures metadata as well, as multiplexed receivers do
+        (0x800000, False),  # metadata only
+        (0x2, False),  # output
+        (0x8000, False),  # memory to memory: a codec
+        (abi.CAP_CAPTURE | 0x8000, False),
+        (0x10, False),  # teletext
+    ],
+)
+def test_only_nodes_that_capture_pictures_are_cameras(caps: int, camera: bool) -> None:
+    assert is_camera(caps) is camera
+
+
+def test_a_machine_without_cameras_has_an_empty_list() -> None:
+    assert all(device.kind == "videoinput" for device in V4L2Backend().devices())

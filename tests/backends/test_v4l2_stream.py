@@ -1,0 +1,85 @@
+"""How a V4L2 buffer becomes a frame: planes, colours, key frames; no camera is needed for that."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from mscli.core.frames import BT601, BT709, JPEG_COLOR, VideoColorSpace, frame_bytes
+from mscli.sources import v4l2_abi as abi
+from mscli.sources.v4l2_stream import Picture, color_space, is_key
+
+SRGB, ENC_601, ENC_709, LIMITED = 8, 1, 2, 2  # of <linux/videodev2.h>
+
+
+def picture(name: str, *strides: int, split: bool = False, size: tuple[int, int] = (8, 4)) -> Picture:
+    return Picture(name, split, *size, strides, BT601, Fraction(1001, 30000))
+
+
+@pytest.mark.parametrize("name", ["YUYV", "NV12", "I420", "I422", "RGB24", "BGRX", "GREY"])
+def test_a_picture_without_padding_takes_its_packed_bytes(name: str) -> None:
+    width = {"YUYV": 16, "RGB24": 24, "BGRX": 32}.get(name, 8)
+    assert picture(name, width).needed_bytes == picture(name, 0).needed_bytes == frame_bytes(name, 8, 4)
+
+
+def test_a_padded_picture_is_cut_by_its_stride() -> None:
+    made = picture("I420", 16)
+    assert made.needed_bytes == 16 * 4 + 2 * 8 * 2
+    planes, strides = made.planes([memoryview(bytes(range(made.needed_bytes)))])
+    assert strides == (16, 8, 8)
+    assert [plane[0] for plane in planes] == [0, 64, 80]
+
+
+def test_a_picture_in_several_buffer_planes_takes_each_from_its_own() -> None:
+    made = picture("NV12", 16, 32, split=True)
+    assert made.needed_bytes == 16 * 4 + 32 * 2
+    planes, strides = made.planes([memoryview(bytes([1]) * 100), memoryview(bytes([2]) * 100)])
+    assert strides == (16, 32)
+    assert [bytes(plane) for plane in planes] == [b"\1" * 64, b"\2" * 64]
+
+
+def test_an_encoded_picture_is_whatever_came_but_not_nothing() -> None:
+    made = picture("MJPEG", 0)
+    assert made.needed_bytes == 1
+    assert made.planes([memoryview(b"\xff\xd8")]) == ((memoryview(b"\xff\xd8"),), (0,))
+
+
+def test_a_rate_of_television_is_exact() -> None:
+    assert picture("YUYV", 16).settings == {"width": 8, "height": 4, "frameRate": 30000 / 1001}
+
+
+@pytest.mark.parametrize(
+    ("name", "pix", "expected"),
+    [
+        ("YUYV", abi.Pix(colorspace=SRGB), BT601),
+        ("YUYV", abi.Pix(colorspace=abi.COLORSPACE_REC709), BT709),
+        ("YUYV", abi.Pix(colorspace=abi.COLORSPACE_REC709, ycbcr_enc=ENC_601), BT601),
+        ("NV12", abi.Pix(colorspace=SRGB, ycbcr_enc=ENC_709), BT709),
+        ("NV12", abi.Pix(colorspace=SRGB, quantization=abi.QUANTIZATION_FULL), VideoColorSpace(full_range=True)),
+        ("YUYV", abi.Pix(colorspace=abi.COLORSPACE_JPEG), JPEG_COLOR),
+        ("MJPEG", abi.Pix(colorspace=abi.COLORSPACE_REC709), JPEG_COLOR),
+        ("RGB24", abi.Pix(colorspace=SRGB), VideoColorSpace(full_range=True)),
+        ("RGB24", abi.Pix(colorspace=SRGB, quantization=LIMITED), VideoColorSpace()),
+        ("GREY", abi.Pix(colorspace=SRGB), VideoColorSpace(full_range=True)),
+    ],
+)
+def test_colours_are_what_the_driver_says_or_the_kernels_defaults(name: str, pix: abi.Pix, expected: VideoColorSpace) -> None:
+    assert color_space(name, pix) == expected
+
+
+SPS, IDR, SLICE = b"\0\0\0\1\x67spspps", b"\0\0\1\x65idr", b"\0\0\1\x41slice"
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "data", "key"),
+    [
+        ("H264", 0, SPS + IDR, True),
+        ("H264", 0, SLICE, False),
+        ("H264", 0, SLICE.replace(b"slice", b"sl\x65ice"), False),
+        ("H264", abi.FLAG_KEYFRAME, SLICE, True),
+        ("MJPEG", 0, b"\xff\xd8", True),
+    ],
+)
+def test_decoding_may_start_at_key_frames(name: str, flags: int, data: bytes, key: bool) -> None:
+    assert is_key(name, flags, memoryview(data)) is key
