@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from mscli.core.aspect import fit_sizes
+from mscli.core.aspect import bounds, fit_sizes
 from mscli.core.boxes import Box, Scalar, Span, Values
 from mscli.core.constraints import Constraints, Rule
 from mscli.core.derived import crop_loss, natural_sizes
@@ -77,8 +77,10 @@ def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_format
     alive, kept = _apply_advanced(alive, constraints.advanced)
     found = [_best(box, constraints.basic) for box in alive]
     lowest = min(candidate.distance for candidate in found)
-    natural = [other for one in found if one.distance < lowest + TIE for other in _natural_points(one, constraints.basic)]
-    tied = [candidate for candidate in (*found, *natural) if candidate.distance < lowest + TIE]
+    tied = [candidate for candidate in found if candidate.distance < lowest + TIE]
+    first = min(candidate.box.rank for candidate in tied)
+    natural = (other for one in tied if one.box.rank == first for other in _natural_points(one, constraints.basic))
+    tied += [candidate for candidate in natural if candidate.distance < lowest + TIE]
     asked = {rule.name for rule in constraints.basic if rule.ideal is not None}
     chosen = min(tied, key=lambda candidate: _natural(candidate, asked, pixel_formats))
     shown = [chosen if candidate.box is chosen.box else candidate for candidate in found]
@@ -120,21 +122,32 @@ class _Cutter:
 
 def _changed(box: Box, changed: Mapping[str, Values]) -> Box | str:
     values = {**box.values, **changed}
-    if _tied_sizes(values) and fit_sizes(values["width"], values["height"], values["aspectRatio"]) is None:
+    if _ratio_binds(values) and fit_sizes(values["width"], values["height"], values["aspectRatio"]) is None:
         return "aspectRatio"
     return Box(values, box.device, box.mode, box.rank, box.backing, box.shapes)
 
 
-def _tied_sizes(values: Mapping[str, Values]) -> bool:
-    """Whether width and height are free, so that the aspect ratio binds them."""
+def _free_sizes(values: Mapping[str, Values]) -> bool:
+    """Whether width or height are not fixed, so that the aspect ratio follows from them."""
     return "aspectRatio" in values and (isinstance(values["width"], Span) or isinstance(values["height"], Span))
+
+
+def _ratio_binds(values: Mapping[str, Values]) -> bool:
+    """Whether not every free width goes with every height, because the aspect ratio is constrained."""
+    if not _free_sizes(values):
+        return False
+    (least_width, most_width), (least_height, most_height) = bounds(values["width"]), bounds(values["height"])
+    low, high = bounds(values["aspectRatio"])
+    return least_width / most_height < low or most_width / least_height > high
 
 
 def _best(box: Box, rules: Sequence[Rule]) -> Candidate:
     ideals = {rule.name: rule for rule in rules if rule.ideal is not None}
     settings = {name: _closest(values, name, ideals.get(name)) for name, values in box.values.items()}
-    if _tied_sizes(box.values):
+    if ("aspectRatio" in ideals and _free_sizes(box.values)) or _ratio_binds(box.values):
         settings |= _best_sizes(box.values, ideals)
+    elif _free_sizes(box.values):
+        settings["aspectRatio"] = float(settings["width"]) / float(settings["height"])
     settings = {name: _typed(name, value) for name, value in settings.items()}
     return Candidate(box, settings, {rule.name: rule.distance(settings.get(rule.name)) for rule in rules})
 

@@ -56,9 +56,11 @@ class ContainerSink(OutputSink):
         container = CONTAINERS[self.row.suffix]
         classes: Mapping[str, Any] = {"video": VideoEncoder, "audio": AudioEncoder}
         self._muxer = muxer = Muxer(container, self.output)
-        self._encoders = [
-            classes[track.kind](muxer, _CODECS[track.kind](container, self.options), track, self.options) for track in tracks
-        ]
+        made = {}
+        for index, track in sorted(enumerate(tracks), key=lambda entry: entry[1].kind != "video"):  # the picture comes first
+            codec = _CODECS[track.kind](container, self.options)
+            made[index] = classes[track.kind](muxer, codec, track, self.options)
+        self._encoders = [made[index] for index in range(len(tracks))]
 
     def write(self, track: int, frame: Frame) -> None:
         """Record the frame. Raises OperationError, BrokenPipeError, and NotSupportedError if an encoder refuses its shape."""

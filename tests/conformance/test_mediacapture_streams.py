@@ -1,0 +1,57 @@
+"""The checks that web-platform-tests make of Media Capture and Streams, by number. ``excused.toml`` is strict: what passes must go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from tests.conformance.checklist import FUNCTIONS, Check, Room, checks, excused
+
+for _module in ("capabilities", "constraints", "devices", "idl", "streams", "tracks"):
+    import_module(f"tests.conformance.checks.{_module}")
+
+CHECKS = {one.number: one for one in checks()}
+EXCUSED = excused()
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    """What a check works with, closed after it."""
+    room = Room()
+    yield room
+    room.close()
+
+
+def parameters() -> list[Any]:
+    """Every check that can be made; an excused one has to fail."""
+    return [pytest.param(one, id=_id(one), marks=_marks(one)) for one in CHECKS.values() if one.number in FUNCTIONS]
+
+
+def _id(one: Check) -> str:
+    return f"{one.number} {re.sub('[^ -~]', '-', one.title)}"
+
+
+def _marks(one: Check) -> list[pytest.MarkDecorator]:
+    reason = EXCUSED.get(one.number)
+    return [pytest.mark.xfail(reason=reason, strict=True, raises=(AssertionError, AttributeError))] if reason else []
+
+
+@pytest.mark.parametrize("one", parameters())
+def test_web_platform_tests(one: Check, room: Room) -> None:
+    FUNCTIONS[one.number](room)
+
+
+def test_every_check_is_made_or_excused() -> None:
+    assert CHECKS.keys() - FUNCTIONS.keys() - EXCUSED.keys() == set()
+
+
+def test_nothing_is_made_or_excused_that_is_no_check() -> None:
+    assert (FUNCTIONS.keys() | EXCUSED.keys()) - CHECKS.keys() == set()
+
+
+def test_what_has_no_meaning_here_is_excused() -> None:
+    assert {one.number for one in CHECKS.values() if one.applies == "no"} <= EXCUSED.keys()

@@ -1,0 +1,144 @@
+"""In the guest: cameras as the test wants them, and a receiver that keeps what a camera gives."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from mscli.core.errors import DOMException
+from mscli.core.frames import Frame, VideoFrame
+from mscli.sources.base import Device, Request, Source
+from mscli.sources.v4l2 import V4L2Backend
+
+PATIENCE_SECONDS = 60  # for what comes at once on real hardware
+TWO_WEBCAMS = "n_devs=2 node_types=0x1,0x1"  # as the machine has booted
+
+
+def run(*command: str) -> str:
+    """What a command that must succeed prints."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}"
+    return done.stdout
+
+
+def load_vivid(options: str) -> None:
+    """Load the driver anew: its devices are as new, and as ``options`` has them."""
+    run("modprobe", "-r", "vivid")
+    run("modprobe", "vivid", *options.split())
+
+
+def control(path: str, **values: int) -> None:
+    """Set controls of the driver: the picture that it makes, the faults that it shows."""
+    run("v4l2-ctl", "-d", path, "-c", ",".join(f"{name}={value}" for name, value in values.items()))
+
+
+def wait_until(happened: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.01)
+
+
+@dataclass
+class Receiver:
+    """Keeps what a source gives: the last ``keep`` frames, all timestamps and sequence numbers, and what it says."""
+
+    keep: int = 1
+    frames: list[VideoFrame] = field(default_factory=list)
+    timestamps: list[int] = field(default_factory=list)
+    sequences: list[int] = field(default_factory=list)
+    lost: int = 0
+    ended: list[DOMException | None] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+
+    def on_frame(self, frame: Frame) -> None:
+        assert isinstance(frame, VideoFrame)
+        self.threads.add(threading.current_thread().name)
+        self.timestamps.append(frame.timestamp)
+        self.sequences.append(frame.sequence)
+        self.frames = [*self.frames, frame][-self.keep :]
+
+    def on_lost(self, count: int) -> None:
+        self.lost += count
+
+    def on_ended(self, error: DOMException | None) -> None:
+        self.ended.append(error)
+
+    @property
+    def tells_every_loss(self) -> bool:
+        """Whether the gaps in the driver's numbers, which may wrap, are the losses that were told."""
+        numbers = list(dict.fromkeys(self.sequences))  # under load vivid gives one twice when its numbers wrap
+        return (numbers[-1] - numbers[0]) % (1 << 32) + 1 == len(numbers) + self.lost
+
+    def wait(self, frames: int) -> None:
+        """Until so many more frames have come."""
+        enough = len(self.sequences) + frames
+        wait_until(lambda: self.ended or len(self.sequences) >= enough, f"{frames} frames")
+        assert not self.ended, self.ended
+
+    def wait_for_end(self) -> DOMException:
+        """Until the source has ended by itself; why it did."""
+        wait_until(lambda: self.ended, "the end")
+        assert self.ended[0] is not None
+        return self.ended[0]
+
+
+_opened: list[Source] = []
+
+
+def cameras() -> list[Device]:
+    return V4L2Backend().devices()
+
+
+def open_camera(device: Device, pixel_format: str = "YUYV", width: int = 320, height: int = 180, rate: float = 30) -> Source:
+    source = V4L2Backend().open(device, Request({"width": width, "height": height, "frameRate": rate}, pixel_format))
+    _opened.append(source)
+    return source
+
+
+@contextmanager
+def streaming(source: Source, receiver: Receiver) -> Iterator[Receiver]:
+    source.start(receiver)
+    try:
+        yield receiver
+    finally:
+        source.stop()
+
+
+@contextmanager
+def used_by_another(path: str) -> Iterator[int]:
+    """Another process streams from the camera; its pid."""
+    with subprocess.Popen(["v4l2-ctl", "-d", path, "--stream-mmap"], stderr=subprocess.PIPE) as other:
+        assert other.stderr is not None
+        other.stderr.read(1)  # a mark for its first frame
+        yield other.pid
+        other.kill()
+
+
+@pytest.fixture(autouse=True)
+def no_camera_stays_open() -> Iterator[None]:
+    """Also after a test that fails, whose traceback pytest keeps, with its frames: the next test loads the driver anew."""
+    yield
+    while _opened:
+        _opened.pop().stop()
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        vars(sys).pop(name, None)
+    gc.collect()
+
+
+@pytest.fixture
+def webcam() -> Device:
+    """The first of two new cameras whose picture is colour bars with nothing written into them."""
+    load_vivid(TWO_WEBCAMS)
+    device = cameras()[0]
+    assert device.path
+    control(device.path, osd_text_mode=2)
+    return device

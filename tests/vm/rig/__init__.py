@@ -1,0 +1,1 @@
+"""A virtual machine with real media drivers, and what runs in it."""

@@ -1,0 +1,1 @@
+"""USB devices made of software, for the virtual machine: `fake-usb`."""
