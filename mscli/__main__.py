@@ -12,6 +12,9 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"mscli {__version__}")  # noqa: T201 (the answer)
         return
+    import gc
+
+    gc.disable()  # a start makes many objects and drops none; a command that goes on enables it again
     from mscli.cli.main import run
 
     sys.exit(run(sys.argv[1:]))

@@ -5,7 +5,7 @@ https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscli.api.eventthread import EventThread
@@ -74,12 +74,12 @@ class UserMedia:
         pixel_formats: Sequence[str],
         prepare: Callable[[MediaStream], object] | None,
     ) -> MediaStream:
-        """Choose, open all devices, then start all: they begin together, or none stays open."""
-        asked = stream_constraints(constraints)
+        """Choose all, open all devices, then start all: they begin together, or none stays open."""
+        choices = self.negotiate(constraints, pixel_formats)
         tracks: list[MediaStreamTrack] = []
         try:
-            for kind, one in asked.items():
-                tracks.append(self._acquire(kind, parse_constraints(one, kind), pixel_formats))
+            for choice in choices:
+                tracks.append(self._acquire(choice, pixel_formats))
             stream = MediaStream(tracks)
             if prepare is not None:
                 prepare(stream)
@@ -105,13 +105,15 @@ class UserMedia:
             raise self._not_found(kind)
         plausible = [device for device in devices if _plausible(device, constraints)]
         failures = dict(refused or {})
-        boxes = self._boxes(devices, plausible or devices, failures)
+        among = plausible or devices
+        boxes = self._boxes(devices, among, failures)
         try:
             selection = select_settings(boxes, constraints, pixel_formats)
         except OverconstrainedError:
             if plausible and failures:  # a device that cannot be used might have fitted: that is what people have to know
-                raise next(iter(failures.values())) from None
-            raise
+                raise _reason(failures.values()) from None
+            boxes += self._boxes(devices, [device for device in devices if device not in among], {})
+            selection = select_settings(boxes, constraints)  # raises, with what failed on all devices
         chosen = selection.box.device
         passed_over = tuple(error for device_id, error in failures.items() if device_id != chosen.device_id)
         return Choice(kind, chosen, selection, constraints, passed_over)
@@ -140,19 +142,17 @@ class UserMedia:
 
     # From settings to a live track
 
-    def _acquire(self, kind: str, constraints: Constraints, pixel_formats: Sequence[str]) -> MediaStreamTrack:
-        """A track on the best device that can be opened: one that is busy is passed over for the next that fits."""
+    def _acquire(self, choice: Choice, pixel_formats: Sequence[str]) -> MediaStreamTrack:
+        """A track on the best device that can be opened: one that is busy or denied is passed over for the next that fits."""
         refused: dict[str, DOMException] = {}
         while True:
-            choice = self._choose(kind, constraints, pixel_formats, refused)
             try:
                 live, settings = self._open(choice, pixel_formats)
-            except NotAllowedError:
-                raise
-            except (NotReadableError, NotFoundError) as error:
+            except (NotAllowedError, NotReadableError, NotFoundError) as error:
                 refused[choice.device.device_id] = error
-                continue
-            return MediaStreamTrack(live, settings, constraints, self._forget, choice.passed_over)
+                choice = self._choose(choice.kind, choice.constraints, pixel_formats, refused)
+            else:
+                return MediaStreamTrack(live, settings, choice.constraints, self._forget, choice.passed_over)
 
     def _open(self, choice: Choice, pixel_formats: Sequence[str]) -> tuple[LiveSource, Settings]:
         key = _key(choice.device)
@@ -171,17 +171,22 @@ class UserMedia:
         if self._events is not None:
             self._events.start()
         if not track.live.started:
+            self._watch.add(track.live)  # before it may end
             track.live.start()
-            self._watch.add(track.live)
 
     def _forget(self, live: LiveSource) -> None:
         self._watch.remove(live)
         if self._live.get(_key(live.device)) is live:
-            del self._live[_key(live.device)]
+            self._live.pop(_key(live.device), None)  # ``close`` and the thread of events may both come here
 
 
 def _key(device: Device) -> tuple[str, str]:
     return device.kind, device.device_id
+
+
+def _reason(failures: Iterable[DOMException]) -> DOMException:
+    """The first that is no denial, if there is one: as long as others are left, denied devices do not count."""
+    return min(failures, key=lambda error: isinstance(error, NotAllowedError))
 
 
 def _plausible(device: Device, constraints: Constraints) -> bool:

@@ -28,8 +28,7 @@ class ImageCapture:
 
     def grab_frame(self) -> VideoFrame:
         """The next frame. Raises InvalidStateError if the track has ended, NotReadableError if its device fails meanwhile."""
-        if self.track.ready_state != "live":
-            raise InvalidStateError("the track has ended")
+        self._check_live()
         with FrameReader(self.track, VIDEO_LANE_BYTES) as reader:
             frame = next(reader, None)
         if not isinstance(frame, VideoFrame):
@@ -44,21 +43,26 @@ class ImageCapture:
         frame = self.grab_frame()
         file = io.BytesIO()
         sink = load_sink(_row(type), file, SinkOptions())
-        sink.open([TrackFormat("video", self.track.get_settings(), frame.format)])
+        sink.open([TrackFormat("video", self.track.settings, frame.format)])
         sink.write(0, frame)
         sink.close()
         return Blob(file.getvalue(), type)
 
     def get_photo_capabilities(self) -> dict[str, Any]:
-        """What ``take_photo`` can vary: the sizes of the stream; no flash and no red-eye reduction."""
+        """What ``take_photo`` can vary: the sizes of the stream; no flash, no red-eye reduction. Raises InvalidStateError."""
+        self._check_live()
         able = self.track.get_capabilities()
         sizes = {"imageWidth": able["width"], "imageHeight": able["height"]}
         return {"redEyeReduction": "never", "fillLightMode": [], **sizes}
 
     def get_photo_settings(self) -> dict[str, Any]:
-        """What ``take_photo`` uses now: the size of the stream."""
-        settings = self.track.get_settings()
-        return {"imageWidth": settings["width"], "imageHeight": settings["height"]}
+        """What ``take_photo`` uses now: the size of the stream. Raises InvalidStateError."""
+        self._check_live()
+        return {"imageWidth": self.track.settings["width"], "imageHeight": self.track.settings["height"]}
+
+    def _check_live(self) -> None:
+        if self.track.ready_state != "live":
+            raise InvalidStateError("the track has ended")
 
 
 def _row(type: str) -> SinkRow:  # noqa: A002

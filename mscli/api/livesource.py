@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from threading import Event as Flag
-from threading import RLock, Thread, current_thread
+from threading import Lock, RLock, Thread
 from typing import Protocol
 
 from mscli.api.mediadeviceinfo import device_noun
@@ -182,29 +182,32 @@ class Watch:
 
     def __init__(self) -> None:
         self._sources: tuple[LiveSource, ...] = ()
-        self._wake = Flag()
         self._thread: Thread | None = None
+        self._wake = Flag()  # the running thread's own: one that was told to end stays told
+        self._lock = Lock()
 
     def add(self, source: LiveSource) -> None:
-        """Watch that source too."""
-        self._sources = (*self._sources, source)
-        if self._thread is None:
-            self._wake.clear()
-            self._thread = Thread(target=self._run, name="mscli-watch", daemon=True)
-            self._thread.start()
+        """Watch that source too, from when it is started."""
+        with self._lock:
+            self._sources = (*self._sources, source)
+            if self._thread is None:
+                self._wake = Flag()
+                self._thread = Thread(target=self._run, args=(self._wake,), name="mscli-watch", daemon=True)
+                self._thread.start()
 
     def remove(self, source: LiveSource) -> None:
         """Watch it no more; the thread ends with the last one."""
-        self._sources = tuple(other for other in self._sources if other is not source)
-        if not self._sources and self._thread is not None:
+        with self._lock:
+            self._sources = tuple(other for other in self._sources if other is not source)
+            if self._sources or self._thread is None:
+                return
             thread, self._thread = self._thread, None
             self._wake.set()
-            if thread is not current_thread():
-                thread.join()
+        thread.join()
 
-    def _run(self) -> None:
-        while not self._wake.wait(LOOK_S):
+    def _run(self, wake: Flag) -> None:
+        while not wake.wait(LOOK_S):
             at_us = now_us()
             for source in self._sources:
-                if not source.ended:
+                if source.started and not source.ended:
                     source.look(at_us)

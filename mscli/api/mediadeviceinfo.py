@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mscli.core.readonly import ReadOnly
 from mscli.sources.base import AUDIO_OUTPUT, Abilities, Device
 
 
 class MediaDeviceInfo:
     """A device. Beyond the standard: ``default``, ``backend``, ``path`` and ``problem`` (why it cannot be used, if known)."""
 
+    device_id = ReadOnly[str]()
+    kind = ReadOnly[str]()
+    label = ReadOnly[str]()
+    group_id = ReadOnly[str]()
+
     def __init__(self, device: Device) -> None:
-        self.device_id = device.device_id
-        self.kind = device.kind
-        self.label = device.label
-        self.group_id = device.group_id
+        self._device_id = device.device_id
+        self._kind = device.kind
+        self._label = device.label
+        self._group_id = device.group_id
         self.default = device.default
         self.backend = device.backend
         self.path = device.path

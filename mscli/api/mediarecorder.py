@@ -125,7 +125,8 @@ class MediaRecorder(EventTarget):
         self.tracks = [track for track in self.stream.get_tracks() if track.ready_state == "live"]
         if not self.tracks:
             raise NotSupportedError("the stream has no live track to record")
-        self._sink = self._open_sink()
+        self.join()  # a recording that was stopped may still be written
+        self._sink, self.error, self.reason = self._open_sink(), None, ""
         self.counts = [Counts() for _ in self.tracks]
         self.first_us = [None for _ in self.tracks]
         self._mailbox, self._pauses = Mailbox(), Pauses()
@@ -134,8 +135,8 @@ class MediaRecorder(EventTarget):
         self._due_us = now_us() + (self._slice_us or 0)
         self.state = "recording"
         self._thread = Thread(target=self._run, name="mscli-recorder", daemon=True)
-        self._thread.start()
         self._post(Event("start"))
+        self._thread.start()
 
     def stop(self) -> None:
         """End: what was captured before is written, then ``dataavailable`` and ``stop`` come. Nothing if inactive."""
@@ -203,27 +204,34 @@ class MediaRecorder(EventTarget):
             self._record(self._sink)
             self._close_lanes()
             self._sink.close()
+            for track, counts in enumerate(self.counts):
+                counts.correct(self._sink.corrections(track))
         except (DOMException, BrokenPipeError) as error:
             self.error = error
             self._close_lanes()
             self._sink.abort()
-        self.tracks[0].live.post(self._finished)
+        self.state = "inactive"
+        self._post_end()
 
     def _record(self, sink: Sink) -> None:
         window = Window([track.kind for track in self.tracks], *self._window_limits)
-        while not window.over and not self._overdue(window):
+        while not window.over:
             taken = self._mailbox.take(_LOOK_S)
             if taken is not None:
                 self._write(sink, window, self._lanes.index(taken.lane), taken.frame)
             elif self._mailbox.finished:
                 return
+            elif self._overdue(window):
+                break
             if self._slice_us is not None and now_us() >= self._due_us:
                 self._due_us += self._slice_us
                 self._post_data()
         self.reason = window.reason or "duration"
 
     def _overdue(self, window: Window) -> bool:
-        return window.end_us is not None and self.state == "recording" and now_us() > window.end_us + _LATE_US
+        """Whether a recording that no frame comes for is past its end: a track stalls."""
+        placed_us = self._pauses.place(now_us())
+        return window.end_us is not None and placed_us is not None and placed_us > window.end_us + _LATE_US
 
     def _write(self, sink: Sink, window: Window, track: int, frame: Frame) -> None:
         placed_us = self._pauses.place(frame.timestamp)
@@ -245,12 +253,11 @@ class MediaRecorder(EventTarget):
     def _post_data(self) -> None:
         self._post(BlobEvent("dataavailable", {"data": Blob(self._pieces.take(), self.mime_type)}))
 
-    def _finished(self) -> None:
-        self.state = "inactive"
+    def _post_end(self) -> None:
         if self.error is not None:
-            self.dispatch_event(Event("error", error=self.error))
-        self.dispatch_event(BlobEvent("dataavailable", {"data": Blob(self._pieces.take(), self.mime_type)}))
-        self.dispatch_event(Event("stop"))
+            self._post(Event("error", error=self.error))
+        self._post_data()
+        self._post(Event("stop"))
 
     def _close_lanes(self) -> None:
         for track, lane in zip(self.tracks, self._lanes, strict=True):

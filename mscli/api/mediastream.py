@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from uuid import uuid4
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.core.errors import ArgumentError
 from mscli.core.events import EventTarget
+from mscli.core.readonly import ReadOnly
 
 
 class MediaStream(EventTarget):
@@ -17,11 +19,13 @@ class MediaStream(EventTarget):
 
     EVENTS = ("addtrack", "removetrack")
 
+    id = ReadOnly[str]()
+
     def __init__(self, tracks: MediaStream | Iterable[MediaStreamTrack] = ()) -> None:
         super().__init__()
-        self.id = str(uuid4())
+        self._id = str(uuid4())
         given = tracks.get_tracks() if isinstance(tracks, MediaStream) else tracks
-        self._tracks = {track.id: track for track in given}
+        self._tracks = {track.id: track for track in map(_checked, given)}
 
     @property
     def active(self) -> bool:
@@ -46,12 +50,19 @@ class MediaStream(EventTarget):
 
     def add_track(self, track: MediaStreamTrack) -> None:
         """Take a track in; one that is in already changes nothing."""
-        self._tracks.setdefault(track.id, track)
+        self._tracks.setdefault(_checked(track).id, track)
 
     def remove_track(self, track: MediaStreamTrack) -> None:
         """Take a track out; one that is not in changes nothing."""
-        self._tracks.pop(track.id, None)
+        self._tracks.pop(_checked(track).id, None)
 
     def clone(self) -> MediaStream:
         """A stream of clones of all tracks."""
         return MediaStream([track.clone() for track in self._tracks.values()])
+
+
+def _checked(track: MediaStreamTrack) -> MediaStreamTrack:
+    """The track, if it is one: callers without types may hand over anything. Raises TypeError."""
+    if not isinstance(track, MediaStreamTrack):
+        raise ArgumentError("MediaStream: a MediaStreamTrack is needed")
+    return track

@@ -6,6 +6,7 @@ https://www.w3.org/TR/mediacapture-streams/#mediastreamtrack
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 from uuid import uuid4
 
@@ -19,11 +20,13 @@ from mscli.core.events import Event, EventTarget, required_member
 from mscli.core.frames import Frame, VideoFrame, blank
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
+from mscli.core.readonly import ReadOnly
 from mscli.core.select import Settings, select_settings
 from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
 
 _HINTS = {"video": ("", "motion", "detail", "text"), "audio": ("", "speech", "speech-recognition", "music")}
+_INHERENT = ("deviceId", "facingMode", "groupId")
 _TRACK_KIND = {device_kind: kind for kind, device_kind in KINDS.items()}
 
 
@@ -35,6 +38,12 @@ class MediaStreamTrack(EventTarget):
 
     EVENTS = ("mute", "unmute", "ended")
 
+    id = ReadOnly[str]()
+    kind = ReadOnly[str]()
+    label = ReadOnly[str]()
+    muted = ReadOnly[bool]()
+    ready_state = ReadOnly[str]()
+
     def __init__(
         self,
         live: LiveSource,
@@ -44,12 +53,12 @@ class MediaStreamTrack(EventTarget):
         passed_over: tuple[DOMException, ...] = (),
     ) -> None:
         super().__init__()
-        self.id = str(uuid4())
-        self.kind = _TRACK_KIND[live.device.kind]
-        self.label = live.device.label
+        self._id = str(uuid4())
+        self._kind = _TRACK_KIND[live.device.kind]
+        self._label = live.device.label
         self.enabled = True
-        self.muted = live.muted
-        self.ready_state = "live"
+        self._muted = live.muted
+        self._ready_state = "live"
         self.passed_over = passed_over  # why better fitting devices are not used
         self.live = live
         self._content_hint = ""
@@ -96,12 +105,13 @@ class MediaStreamTrack(EventTarget):
         return self.live.mode.to_json() if self.live.mode else None
 
     def get_settings(self) -> dict[str, Any]:
-        """The settings in effect, with IDL keys; of an ended track the last ones."""
-        return dict(self.settings)
+        """The settings in effect, with IDL keys; of an ended track those inherent in its device (``settings``: all)."""
+        known = _INHERENT if self.ready_state == "ended" else self.settings
+        return {name: value for name, value in self.settings.items() if name in known}
 
     def get_constraints(self) -> dict[str, Any]:
         """The constraints applied last, as they were given (after WebIDL conversion)."""
-        return dict(self._constraints.source)
+        return deepcopy(dict(self._constraints.source))
 
     def get_capabilities(self) -> dict[str, Any]:
         """The ranges and lists of values that the device can be set to, with IDL keys."""
@@ -136,7 +146,7 @@ class MediaStreamTrack(EventTarget):
     def clone(self) -> MediaStreamTrack:
         """An independent track on the same device, with the same constraints; ended if this one is."""
         twin = MediaStreamTrack(self.live, dict(self.settings), self._constraints, self._release)
-        twin.enabled, twin.muted, twin._content_hint = self.enabled, self.muted, self._content_hint
+        twin.enabled, twin._muted, twin._content_hint = self.enabled, self.muted, self._content_hint
         if self.ready_state == "ended":
             twin._finish()
         return twin
@@ -185,11 +195,11 @@ class MediaStreamTrack(EventTarget):
     def source_muted(self, muted: bool) -> None:
         """Frames stopped coming, or come again."""
         if self.ready_state == "live" and self.muted != muted:
-            self.muted = muted
+            self._muted = muted
             self.dispatch_event(Event("mute" if muted else "unmute"))
 
     def _finish(self) -> None:
-        self.ready_state = "ended"
+        self._ready_state = "ended"
         self.close_lanes()
         if self.live.detach(self):
             self._release(self.live)
@@ -198,6 +208,8 @@ class MediaStreamTrack(EventTarget):
 class MediaStreamTrackEvent(Event):
     """A track joined or left a stream: https://www.w3.org/TR/mediacapture-streams/#mediastreamtrackevent."""
 
+    track = ReadOnly[MediaStreamTrack]()
+
     def __init__(self, type: str, init: Mapping[str, Any]) -> None:  # noqa: A002 (the standard's name)
-        self.track: MediaStreamTrack = required_member("MediaStreamTrackEvent", init, "track")
+        self._track: MediaStreamTrack = required_member("MediaStreamTrackEvent", init, "track")
         super().__init__(type)

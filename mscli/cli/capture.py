@@ -93,13 +93,14 @@ class _Capture:
     def prepare(self, stream: MediaStream) -> None:
         """Check the output before the device streams, and take every frame from the first on."""
         (track,) = stream.get_tracks()
-        self.sink.open([TrackFormat(track.kind, track.get_settings(), track.pixel_format)])
+        self.sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
         self.lanes.append(track.open_lane(self.session.mailbox))
 
     def run(self, preferred: list[str], window: Window, *, preview: bool) -> int:
         """Capture; the exit code."""
         self.session.open(self.kinds, preferred, self.prepare)
         self.session.show_tracks(self.to_stdout)
+        self.session.settle()
         shown = _Previewer(self.session.tracks[0]) if preview else None
         try:
             reason = self._loop(window, shown)
@@ -137,6 +138,7 @@ class _Capture:
     def _finish(self, reason: str) -> int:
         track = self.session.tracks[0]
         self.counts.dropped, self.counts.lost = self.lanes[0].dropped, track.lost
+        self.counts.correct(self.sink.corrections(0))
         self.session.events.emit("stop", track, reason=reason)
         if reason == "signal" and not self.counts.frames:
             return ExitCode.ABANDONED

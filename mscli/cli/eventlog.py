@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, TextIO
 
@@ -23,6 +22,8 @@ class EventLog:
             return
         at_us = now_us() if at_us is None else at_us
         of_track = {"track": track.id, "kind": track.kind, "label": track.label} if track else {}
+        import json
+
         event = {"type": type, "time": at_us / MICROSECONDS, "wallTime": wall_time(at_us), **of_track, **detail}
         try:
             self._file.write(json.dumps(event, ensure_ascii=False) + "\n")

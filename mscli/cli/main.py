@@ -1,16 +1,13 @@
-"""The command tree, and the one place where an error becomes a line and an exit code."""
+"""The command tree, and where a command line is run."""
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 
 import click
 
 from mscli import __version__
-from mscli.cli.exitcodes import ExitCode, code_of, show_error, show_line
-from mscli.core.errors import ArgumentError, DOMException
 
 COMMANDS: dict[str, tuple[str, str]] = {  # name → module, and its one line of help, so that --help imports none of them
     "devices": ("mscli.cli.devices", "List cameras, microphones and speakers."),
@@ -69,50 +66,11 @@ def cli(debug: bool) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code. Nothing but a defect under --debug leaves as an exception."""
-    as_json = "--json" in arguments
-    if COMPLETE_VARIABLE in os.environ:
-        from mscli.cli.shells import register
-
-        register()
     try:
         code = cli.main(arguments, prog_name="mscli", standalone_mode=False)
-        _flush()
+        sys.stdout.flush()  # have a reader that left noticed here, not at the interpreter's end
         return int(code or 0)
-    except click.ClickException as error:
-        return _show_usage(error, as_json=as_json)
-    except click.Abort:
-        return ExitCode.ABANDONED
-    except (DOMException, ArgumentError) as error:
-        show_error(error, as_json=as_json)
-        return code_of(error)
-    except BrokenPipeError as error:
-        _let_go_of_stdout()
-        return code_of(error)
-    except KeyboardInterrupt as error:
-        return code_of(error)
-    except Exception as error:
-        if "--debug" in arguments:
-            raise
-        show_line("Defect", f"{type(error).__name__}: {error}", ["this is a fault of mscli; --debug shows where"])
-        return ExitCode.DEFECT
+    except (Exception, KeyboardInterrupt) as error:
+        from mscli.cli.failure import tell
 
-
-def _show_usage(error: click.ClickException, *, as_json: bool) -> int:
-    context = getattr(error, "ctx", None)
-    if as_json:
-        show_error(ArgumentError(error.format_message()), as_json=True)
-    else:
-        show_line("usage", error.format_message(), [f"{context.command_path if context else 'mscli'} --help says more"])
-    return ExitCode.USAGE
-
-
-def _flush() -> None:
-    """Have a reader that left noticed here, not at the interpreter's end."""
-    sys.stdout.flush()
-
-
-def _let_go_of_stdout() -> None:
-    """The reader left: let the interpreter's last flush of stdout go nowhere, without a word."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+        return tell(error, arguments)

@@ -1,16 +1,18 @@
 """The process behind ``mscli.cli.preview``: a window, and nothing of mscli. Arguments: title, descriptor of the shared memory.
 
-stdin brings a line “WIDTH HEIGHT" when a BGR24 picture of that size (pixels) stands in the memory. stdout answers “.” when the
+stdin brings a line “WIDTH HEIGHT” when a BGR24 picture of that size (pixels) stands in the memory. stdout answers “.” when the
 window is ready for the next one, or “!” and the reason when there is no window. It ends when stdin does.
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import select
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 CLOSING_KEYS = (ord("q"), ord("Q"), 27)  # 27 is Esc
@@ -21,6 +23,7 @@ LARGEST = (1280, 720)  # pixels that a window takes at first
 def main(title: str, memory: int) -> None:
     """Show pictures until the user closes the window or stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes this
+    prefer_system_x11()
     try:
         import cv2
     except ImportError as error:
@@ -30,6 +33,16 @@ def main(title: str, memory: int) -> None:
     answer(".")
     while window.open() and window.take_order():
         pass
+
+
+def prefer_system_x11() -> None:
+    """Have Qt take the system's libX11-xcb, where there is one.
+
+    OpenCV's wheel brings an old one of its own, which sets a flag in the wrong place of a newer libX11's structures. Now and
+    then Qt then misses that its window is visible, and never paints it.
+    """
+    with suppress(OSError):
+        ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 def answer(text: str) -> None:

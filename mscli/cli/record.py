@@ -91,6 +91,7 @@ class _Recording:
         try:
             self.session.open(kinds, prepare=self._start)
             self.session.show_tracks(to_stderr=False)
+            self.session.settle()
             return self._finish(self._wait())
         except KeyboardInterrupt:
             if self.recorder is not None:
@@ -133,7 +134,7 @@ class _Recording:
     def _finish(self, recorder: MediaRecorder) -> int:
         session = self.session
         for counts, dropped, track in zip(recorder.counts, recorder.dropped, recorder.tracks, strict=True):
-            counts.dropped, counts.lost = dropped, track.lost
+            counts.dropped, counts.lost = dropped, counts.lost + track.lost
         frames = sum(counts.frames for counts in recorder.counts)
         if recorder.error is not None and not isinstance(recorder.error, BrokenPipeError):
             raise recorder.error

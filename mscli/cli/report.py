@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.exitcodes import ExitCode
@@ -15,15 +13,13 @@ from mscli.core.frames import Counts
 REASON_CODES = {"ended": ExitCode.SOURCE_ENDED}  # all other reasons: done
 
 
-@dataclass(slots=True)
-class Report:
+class Report(NamedTuple):
     """What was captured and why it ended."""
 
     files: list[str]
     reason: str
     tracks: list[MediaStreamTrack]
     counts: list[Counts]
-    first_us: list[int | None] = field(default_factory=list)
     size: int = 0  # bytes of the output
 
     @property
@@ -62,7 +58,7 @@ class Report:
 def _track(track: MediaStreamTrack, count: Counts) -> dict[str, Any]:
     told = {"frames": count.frames, "dropped": count.dropped, "lost": count.lost, "duplicated": count.duplicated}
     rate = {"bytes": count.bytes, "frameRate": measured_rate(count)} if track.kind == "video" else {"bytes": count.bytes}
-    return {"kind": track.kind, "label": track.label, "settings": track.get_settings(), **told, **rate}
+    return {"kind": track.kind, "label": track.label, "settings": track.settings, **told, **rate}
 
 
 def measured_rate(count: Counts) -> float | None:
@@ -74,7 +70,7 @@ def measured_rate(count: Counts) -> float | None:
 
 def _counted(track: MediaStreamTrack, count: Counts) -> str:
     if track.kind == "audio":
-        return f"{count.frames / float(track.get_settings().get('sampleRate', 1)):.2f} s of sound"
+        return f"{count.frames / float(track.settings.get('sampleRate', 1)):.2f} s of sound"
     rate = measured_rate(count)
     return f"{count.frames} frame{'s' if count.frames != 1 else ''}" + (f" at {rate:.4g}/s" if rate else "")
 
@@ -91,6 +87,8 @@ def _bytes(size: int) -> str:
 def finish(report: Report, voice: Any, *, as_json: bool, strict: bool, to_stderr: bool) -> ExitCode:
     """Print the report and give the command's exit code."""
     if as_json:
+        import json
+
         print(json.dumps(report.to_json()), file=sys.stderr if to_stderr else sys.stdout)
     else:
         voice.info(report.line())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -92,6 +92,8 @@ class Session:
         """Print the settings that would be used; nothing is started."""
         choices = self.negotiate(kinds, pixel_formats)
         if self.options.json:
+            import json
+
             print(json.dumps({"tracks": [_choice_json(choice, explain=self.options.explain) for choice in choices]}))  # noqa: T201
             return
         from mscli.cli.tables import show_candidates, show_choices
@@ -131,9 +133,16 @@ class Session:
             self.ended.append(track)
         self.voice.info(f"{event.type}: {event.detail.get('reason') or track.label}")
 
+    def settle(self) -> None:
+        """The start is over and a loop follows: look for garbage again, but not among what the start has made."""
+        gc.freeze()
+        gc.enable()
+
     def show_tracks(self, to_stderr: bool) -> None:
         """With --json -v: the tracks and their settings, once at the start."""
         if self.options.json and self.options.verbose:
+            import json
+
             tracks = [_track_json(track) for track in self.tracks]
             print(json.dumps({"tracks": tracks}), file=sys.stderr if to_stderr else sys.stdout, flush=True)
 

@@ -12,13 +12,15 @@ from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, capture_options
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
-from mscli.core.frames import Counts, Frame
+from mscli.core.errors import NotReadableError
+from mscli.core.frames import PIXEL_FORMATS, Counts, VideoFrame
 from mscli.core.mailbox import Lane
 from mscli.core.properties import VIDEO
 from mscli.sinks import SINKS, SinkRow, load_sink, sink_row
 from mscli.sinks.base import Sink, SinkOptions, TrackFormat
 
 STDOUT_SUFFIX = "png"  # what "-" writes unless --format says otherwise
+DAMAGED = 30  # damaged pictures after which a camera counts as failed
 _WAIT_S = 0.5
 
 
@@ -54,34 +56,45 @@ def _take(session: Session, row: SinkRow, file: str, sink_options: SinkOptions) 
 
     def prepare(stream: MediaStream) -> None:
         (track,) = stream.get_tracks()
-        sink.open([TrackFormat(VIDEO, track.get_settings(), track.pixel_format)])
+        sink.open([TrackFormat(VIDEO, track.settings, track.pixel_format)])
         lanes.append(track.open_lane(session.mailbox))
 
     session.open([VIDEO], prepare=prepare)
     to_stderr = file == "-"
     session.show_tracks(to_stderr)
-    frame = _first_frame(session)
-    counts = Counts(dropped=lanes[0].dropped, lost=session.tracks[0].lost)
-    _write(sink, frame)
-    counts.note(frame)
-    report = Report([] if to_stderr else [file], "frames", session.tracks, [counts], size=sink.bytes_written)
-    return finish(report, session.voice, as_json=session.options.json, strict=session.options.strict, to_stderr=to_stderr)
-
-
-def _first_frame(session: Session) -> Frame:
-    """The first frame that comes. Raises what keeps it from coming."""
-    while not session.stopper.requested:
-        taken = session.mailbox.take(_WAIT_S)
-        if taken is not None:
-            return taken.frame
-        session.check_source(0)
-    raise KeyboardInterrupt
-
-
-def _write(sink: Sink, frame: Frame) -> None:
+    counts = Counts()
     try:
-        sink.write(0, frame)
+        counts.note(_write_one(session, sink, counts))
         sink.close()
     except BaseException:
         sink.abort()
         raise
+    counts.dropped, counts.lost = lanes[0].dropped, counts.lost + session.tracks[0].lost
+    report = Report([] if to_stderr else [file], "frames", session.tracks, [counts], size=sink.bytes_written)
+    return finish(report, session.voice, as_json=session.options.json, strict=session.options.strict, to_stderr=to_stderr)
+
+
+def _write_one(session: Session, sink: Sink, counts: Counts) -> VideoFrame:
+    """Write the first picture that is whole; of damaged ones at most ``DAMAGED`` are passed over."""
+    while True:
+        frame = _next_frame(session)
+        if not PIXEL_FORMATS[frame.format].encoded:
+            session.tracks[0].stop()  # it is whole: the light goes off before the picture is written
+        try:
+            sink.write(0, frame)
+        except NotReadableError:
+            counts.lost += 1
+            if counts.lost > DAMAGED:
+                raise
+        else:
+            return frame
+
+
+def _next_frame(session: Session) -> VideoFrame:
+    """The next frame that comes. Raises what keeps it from coming."""
+    while not session.stopper.requested:
+        taken = session.mailbox.take(_WAIT_S)
+        if taken is not None and isinstance(taken.frame, VideoFrame):
+            return taken.frame
+        session.check_source(0)
+    raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ LOOK_S = 1.0  # between two looks at the list
 
 def watch_devices(devices: MediaDevices, kinds: Sequence[str], shared: Shared) -> int:
     """Show the devices, then every change, until a signal comes or the reader leaves."""
+    gc.enable()  # it goes on for days
     mailbox = Mailbox()
     known: dict[str, MediaDeviceInfo] | None = None
     with Stopper(lambda: mailbox.post(lambda: None)) as stopper:

@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mscli.core.readonly import ReadOnly
+
 
 class ArgumentError(TypeError):
     """A ``TypeError`` in what the caller gave (constraints, a description), as against a defect of the program."""
@@ -102,6 +104,8 @@ class OverconstrainedError(DOMException):
     the device can give, or None.
     """
 
+    constraint = ReadOnly[str]()
+
     def __init__(
         self,
         constraint: str,
@@ -112,7 +116,7 @@ class OverconstrainedError(DOMException):
         hints: Iterable[str] = (),
     ) -> None:
         super().__init__(message, hints=hints)
-        self.constraint = constraint
+        self._constraint = constraint
         self.conflict = tuple(conflict) or ((constraint,) if constraint else ())
         self.nearest = dict(nearest) if nearest is not None else None
         self.candidates: tuple[Any, ...] = ()  # what became of each possibility, for an explanation

@@ -59,11 +59,18 @@ class EventTarget:
         """
         event.target = self
         handler: Listener | None = getattr(self, "on" + event.type, None)
-        for call in [*([handler] if handler else []), *self._listeners.get(event.type, ())]:
-            try:
-                call(event)
-            except Exception:
-                sys.excepthook(*sys.exc_info())
+        if handler is not None:
+            _call(handler, event)
+        for listener in tuple(self._listeners.get(event.type, ())):
+            if listener in self._listeners[event.type]:  # not if another one has removed it meanwhile
+                _call(listener, event)
+
+
+def _call(listener: Listener, event: Event) -> None:
+    try:
+        listener(event)
+    except Exception:
+        sys.excepthook(*sys.exc_info())
 
 
 def required_member(interface: str, init: Mapping[str, Any] | None, member: str) -> Any:

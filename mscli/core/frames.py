@@ -7,7 +7,8 @@ camera's JPEG bytes or a decoder's picture travel uncopied. Memory lent by a dri
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -107,7 +108,7 @@ class Rect(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class VideoFrame:
     """A picture, or an encoded chunk of one (format MJPEG, H264): https://www.w3.org/TR/webcodecs/#videoframe.
 
@@ -235,7 +236,7 @@ SAMPLE_FORMATS: dict[str, SampleFormat] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AudioData:
     """A block of interleaved sound: https://www.w3.org/TR/webcodecs/#audiodata.
 
@@ -290,18 +291,23 @@ def blank(frame: Frame) -> Frame:
     return black(frame) if isinstance(frame, VideoFrame) else silence(frame)
 
 
-@dataclass(slots=True)
 class Counts:
     """What became of the frames (video) or samples per channel (audio) of a track, for the report."""
 
-    frames: int = 0  # written to the output
-    dropped: int = 0  # by us: a bounded lane was full
-    lost: int = 0  # before us: gaps in the driver's sequence, overruns, frames flagged as damaged
-    duplicated: int = 0
-    bytes: int = 0  # of frames handed to the output
-    first_us: int | None = None
-    last_us: int | None = None
-    extra: dict[str, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.frames = 0  # written to the output
+        self.dropped = 0  # by us: a bounded lane was full
+        self.lost = 0  # before us: gaps in the driver's sequence, overruns, damaged frames
+        self.duplicated = 0
+        self.bytes = 0  # of frames handed to the output
+        self.first_us: int | None = None
+        self.last_us: int | None = None
+
+    def correct(self, corrections: Mapping[str, int]) -> None:
+        """Add what a sink had to correct: damaged pictures are lost, repeated ones duplicated, skipped samples dropped."""
+        self.lost += corrections.get("decodeErrors", 0)
+        self.duplicated += corrections.get("duplicated", 0)
+        self.dropped += corrections.get("skipped", 0)
 
     def note(self, frame: Frame) -> None:
         """Count a frame that was written."""

@@ -49,7 +49,8 @@ class Window:
             return None
         if isinstance(frame, AudioData) and frame.timestamp + frame.duration > end_us:
             self._finish(track, "duration")
-            return clip(frame, round((end_us - frame.timestamp) * frame.sample_rate / MICROSECONDS))
+            samples = round((end_us - frame.timestamp) * frame.sample_rate / MICROSECONDS)
+            return clip(frame, samples) if samples else None
         return frame
 
     def _within_count(self, frame: Frame) -> Frame | None:

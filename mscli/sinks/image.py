@@ -71,6 +71,8 @@ class ImageSink(OutputSink):
 
     def open(self, tracks: list[TrackFormat]) -> None:
         """Check that it can be written; the file is made with the picture."""
+        import mscli.sinks.convert  # noqa: F401 (the codecs are loaded before the camera runs, not while its picture waits)
+
         self.check(self.row, self.options, [track.kind for track in tracks])
         self.output.open()
 

@@ -21,8 +21,8 @@ camera never flashes, so that a snapshot shows the picture.
 - ``appearAfterSeconds`` S: the device is listed only S seconds after the backend was made.
 - ``clockDriftPpm`` of a microphone, beside ``faults``: its clock is that many millionths fast.
 
-A consumer that keeps up loses nothing: a source that was held up catches up, with true timestamps, unless it is more than
-a second behind; then it reports what it leaves out as lost.
+A source that was held up by a busy machine catches up, with true timestamps. What it is more than a second behind with, it
+leaves out and reports as lost.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from mscli.core.boxes import Mode, Span, Values
 from mscli.core.errors import ArgumentError, NotSupportedError
@@ -36,8 +36,7 @@ DEFAULT_MODES = tuple(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Faults:
+class Faults(NamedTuple):
     """What goes wrong with a device; ``mscli.sources.fake`` says how. A microphone's frames are blocks of 10 ms."""
 
     busy: bool = False

@@ -2,7 +2,7 @@
 
 OpenCV opens cameras by number and tells little of them. So:
 
-- devices are the numbers from 0 that open, up to the first two in a row that do not; their names are “Camera N";
+- devices are the numbers from 0 that open, up to the first two in a row that do not; their names are “Camera N”;
 - the deviceId stands for the number, and moves with it when cameras are plugged in another order;
 - modes are the usual sizes that the driver accepts, each at one rate, and frames are BGR24 whatever the camera gives;
 - a frame is stamped when it arrives in the program, and losses before that cannot be known.
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from weakref import WeakValueDictionary
 
 from mscli.core.boxes import Mode, Scalar
@@ -26,9 +26,6 @@ from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import VideoFrame
 from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Receiver, Request, Source
 from mscli.sources.identity import stable_id
-
-if TYPE_CHECKING:
-    import cv2
 
 Camera = int | str  # a number, or the path of a video file, which stands in for a camera
 
@@ -53,21 +50,21 @@ def load_cv2() -> Any:
     return cv2
 
 
-def open_capture(camera: Camera) -> cv2.VideoCapture | None:
+def open_capture(camera: Camera) -> Any | None:
     """The camera, opened but not streaming; None where it does not open."""
-    library = load_cv2()
+    cv2 = load_cv2()
     system = _SYSTEMS.get(sys.platform, "CAP_ANY") if isinstance(camera, int) else "CAP_ANY"
-    capture: cv2.VideoCapture = library.VideoCapture(camera, getattr(library, system))
+    capture = cv2.VideoCapture(camera, getattr(cv2, system))
     return capture if capture.isOpened() else None
 
 
-def set_mode(capture: cv2.VideoCapture, settings: Mapping[str, Scalar]) -> tuple[int, int, float]:
+def set_mode(capture: Any, settings: Mapping[str, Scalar]) -> tuple[int, int, float]:
     """Ask the driver for width, height and, if given, frameRate; the three that it set instead."""
-    library = load_cv2()
+    cv2 = load_cv2()
     numbers = {
-        "width": library.CAP_PROP_FRAME_WIDTH,
-        "height": library.CAP_PROP_FRAME_HEIGHT,
-        "frameRate": library.CAP_PROP_FPS,
+        "width": cv2.CAP_PROP_FRAME_WIDTH,
+        "height": cv2.CAP_PROP_FRAME_HEIGHT,
+        "frameRate": cv2.CAP_PROP_FPS,
     }
     for name, number in numbers.items():
         if name in settings:
@@ -79,7 +76,7 @@ def set_mode(capture: cv2.VideoCapture, settings: Mapping[str, Scalar]) -> tuple
 class OpenCVSource(Source):
     """An opened camera. Its thread reads, and gives the camera back when it ends."""
 
-    def __init__(self, camera: Camera, label: str, capture: cv2.VideoCapture, settings: Mapping[str, Scalar]) -> None:
+    def __init__(self, camera: Camera, label: str, capture: Any, settings: Mapping[str, Scalar]) -> None:
         self._camera, self._label, self._capture, self._settings = camera, label, capture, settings
         self._pace_s = 0 if isinstance(camera, int) else 1 / float(settings["frameRate"])  # a file is read as if it were live
         self._cancelled, self._released = Event(), Event()
@@ -129,7 +126,7 @@ class OpenCVSource(Source):
             if not there or self._cancelled.is_set():
                 return
             height, width, _ = picture.shape
-            data = memoryview(cast("Any", picture)).cast("B").toreadonly()
+            data = memoryview(picture).cast("B").toreadonly()
             yield VideoFrame("BGR24", width, height, at_us, (data,), (3 * width,), sequence=number)
 
     def _release(self) -> None:
@@ -194,7 +191,7 @@ class OpenCVBackend(Backend):
         hashed = (stable_id(self.name, str(camera)), stable_id("group", self.name, str(camera)))
         return Device(hashed[0], VIDEO_INPUT, label, hashed[1], self.name, default, handle=camera)
 
-    def _open(self, device: Device) -> cv2.VideoCapture:
+    def _open(self, device: Device) -> Any:
         capture = None if self._in_use(device.handle) else open_capture(device.handle)
         if capture is None:
             hints = ["close other programs that use the camera", "see “mscli devices” for the cameras that are there"]
@@ -204,7 +201,7 @@ class OpenCVBackend(Backend):
         return capture
 
 
-def _modes(capture: cv2.VideoCapture) -> tuple[Mode, ...]:
+def _modes(capture: Any) -> tuple[Mode, ...]:
     """What the driver makes of the usual sizes, each once; no stream is started."""
     answers = dict.fromkeys(set_mode(capture, {"width": width, "height": height}) for width, height in USUAL_SIZES)
     return tuple(Mode("BGR24", *answer) for answer in answers)

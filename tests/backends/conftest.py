@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 
 import pytest
 
+FOLDER = "/proc/self/fd"
 KEPT = os.devnull  # where the noise of C libraries goes is opened once and stays open
 
 
-def _threads() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name.startswith("mscli-")}
-
-
-def _descriptors() -> dict[str, str]:
+def descriptors() -> dict[str, str]:
     """The open file descriptors and what they are, where the system tells."""
-    folder = "/proc/self/fd"
-    if not os.path.isdir(folder):
-        return {}
-    links = {fd: os.path.join(folder, fd) for fd in os.listdir(folder)}
+    links = {fd: os.path.join(FOLDER, fd) for fd in (os.listdir(FOLDER) if os.path.isdir(FOLDER) else ())}
     return {fd: os.readlink(link) for fd, link in links.items() if os.path.lexists(link)}
 
 
 @pytest.fixture
-def no_leaks() -> Iterator[None]:
-    """Fails a test that leaves threads of the program, or file descriptors."""
-    threads, descriptors = _threads(), _descriptors()
+def no_descriptor_is_left() -> Iterator[None]:
+    """Fail the test if a file descriptor that it opened outlives it."""
+    before = descriptors()
     yield
-    assert _threads() <= threads, "threads were left"
-    left = {what for fd, what in _descriptors().items() if descriptors.get(fd) != what} - {KEPT}
+    left = {what for fd, what in descriptors().items() if before.get(fd) != what} - {KEPT}
     assert not left, "file descriptors were left"

@@ -16,7 +16,7 @@ from mscli.sources.opencv import OpenCVBackend
 from tests.backends.clips import PICTURES, clip
 from tests.backends.rig import Collector, first_request
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
+pytestmark = pytest.mark.usefixtures("no_descriptor_is_left")
 
 
 @pytest.fixture

@@ -6,14 +6,16 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mscli
 from tests.backends.rig import ManualClock
 
 _HERE = Path(__file__).parent
 
-CAMERAS = [
+Description = dict[str, Any]
+
+CAMERAS: list[Description] = [
     {
         "kind": "videoinput",
         "deviceId": f"camera-{n}",
@@ -24,11 +26,11 @@ CAMERAS = [
     }
     for n, facing in enumerate(("user", "environment"))
 ]
-MICROPHONES = [
+MICROPHONES: list[Description] = [
     {"kind": "audioinput", "deviceId": f"microphone-{n}", "groupId": f"webcam-{n}", "label": f"Microphone {n}"}
     for n in range(2)
 ]
-SPEAKER = {"kind": "audiooutput", "deviceId": "speaker", "groupId": "speakers", "label": "Speaker"}
+SPEAKER: Description = {"kind": "audiooutput", "deviceId": "speaker", "groupId": "speakers", "label": "Speaker"}
 
 
 class Check(NamedTuple):
@@ -62,7 +64,7 @@ class Room:
         self.clock: ManualClock | None = None
         self._opened: list[mscli.MediaDevices] = []
 
-    def devices(self, *described: dict[str, object], by_hand: bool = False) -> mscli.MediaDevices:
+    def devices(self, *described: Description, by_hand: bool = False) -> mscli.MediaDevices:
         """New MediaDevices with these fake devices; ``by_hand``: on ``clock``, which stands still until it is moved."""
         desc = {"devices": list(described or (*CAMERAS, *MICROPHONES, SPEAKER))}
         self.clock = ManualClock() if by_hand else None

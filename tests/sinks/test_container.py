@@ -310,6 +310,13 @@ def test_two_cameras_and_a_microphone_go_into_one_file(tmp_path: Path) -> None:
     assert abs(frame_times(path, "v:1")[0] - 0.005) <= 0.001
 
 
+def test_the_picture_is_the_first_stream_whatever_the_order_of_the_tracks(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    shown = [(1, frame) for _, frame in pictures(20)]
+    recorded(path, in_time(shown, sound(0.8, track=0)), ["audio", "video"])
+    assert [stream["codec_type"] for stream in probe(path)["streams"]] == ["video", "audio"]
+
+
 @video_containers
 def test_a_recording_can_be_streamed_to_where_there_is_no_way_back(suffix: str, tmp_path: Path) -> None:
     file = io.BytesIO()

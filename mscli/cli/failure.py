@@ -1,0 +1,49 @@
+"""The one place where an error becomes a line for people or scripts, and an exit code. Imported when there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from mscli.cli.exitcodes import ExitCode, code_of, show_error, show_line
+from mscli.core.errors import ArgumentError, DOMException
+
+
+def tell(error: BaseException, arguments: list[str]) -> ExitCode:
+    """Print what is to be said of an error; the exit code. A defect is raised again under --debug."""
+    as_json = "--json" in arguments
+    if isinstance(error, click.Abort):
+        return ExitCode.ABANDONED
+    if isinstance(error, click.ClickException):
+        return _usage(error, as_json=as_json)
+    if isinstance(error, DOMException | ArgumentError):
+        show_error(error, as_json=as_json)
+    elif isinstance(error, BrokenPipeError):
+        _let_go_of_stdout()
+    elif not isinstance(error, KeyboardInterrupt):
+        _defect(error, arguments)
+    return code_of(error)
+
+
+def _usage(error: click.ClickException, *, as_json: bool) -> ExitCode:
+    context = getattr(error, "ctx", None)
+    if as_json:
+        show_error(ArgumentError(error.format_message()), as_json=True)
+    else:
+        show_line("usage", error.format_message(), [f"{context.command_path if context else 'mscli'} --help says more"])
+    return ExitCode.USAGE
+
+
+def _defect(error: BaseException, arguments: list[str]) -> None:
+    if "--debug" in arguments:
+        raise error
+    show_line("Defect", f"{type(error).__name__}: {error}", ["this is a fault of mscli; --debug shows where"])
+
+
+def _let_go_of_stdout() -> None:
+    """The reader left: let the interpreter's last flush of stdout go nowhere, without a word."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

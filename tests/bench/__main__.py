@@ -1,0 +1,52 @@
+"""python -m tests.bench [--runs N] [GROUP]...: what mscli costs, beside a peer or a floor, in one run.
+
+    startup    --version and --help            python -c pass
+    devices    devices --json                  ffmpeg -version
+    snapshot   one 720p PNG of the fake camera ffmpeg's testsrc2
+    capture    raw frames; memory of long runs ffmpeg's testsrc2; a short run
+
+Costs are CPU time of the whole process (user and system), which a busy machine disturbs little; medians of runs in turns.
+It is a benchmark, not a test: nothing fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+
+from tests.bench import capture, devices, snapshot, startup
+from tests.bench.measure import CannotRun, Row
+
+GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
+    "startup": startup.rows,
+    "devices": devices.rows,
+    "snapshot": snapshot.rows,
+    "capture": capture.rows,
+}
+LINE = "{:<40} {:>9} {:<20} {:>9} {:>7} {:>7}  {}"
+
+
+def line(row: Row) -> str:
+    """A row of the table."""
+    verdict = "" if row.target is None else "reached" if row.ratio <= row.target else "NOT REACHED"
+    target = "" if row.target is None else f"≤ {row.target:g}"
+    ours, theirs = (f"{value:.2f}" if value < 10 else f"{value:.0f}" for value in (row.ours, row.theirs))
+    return LINE.format(row.what, f"{ours} {row.unit}", row.against, f"{theirs} {row.unit}", f"{row.ratio:.2f}", target, verdict)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="What mscli costs, beside a peer or a floor.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: all")
+    parser.add_argument("--runs", type=int, default=9, help="of each command, of which the median counts (default: 9)")
+    asked = parser.parse_args()
+    print(LINE.format("what", "cost", "against", "cost", "ratio", "target", "").rstrip())
+    for name in asked.groups or GROUPS:
+        try:
+            for row in GROUPS[name](asked.runs):
+                print(line(row).rstrip(), flush=True)
+        except CannotRun as problem:
+            print(f"{name}: {problem}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Fixtures for unit tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.stage import MemorySink, Stage
+
+
+@pytest.fixture
+def stage() -> Iterator[Callable[..., Stage]]:
+    """Sets stages, and closes them after the test."""
+    stages: list[Stage] = []
+
+    def set_stage(*described: dict[str, Any], **more: Any) -> Stage:
+        stages.append(Stage(*described, **more))
+        return stages[-1]
+
+    yield set_stage
+    for one in stages:
+        one.close()
+
+
+@pytest.fixture
+def sinks(monkeypatch: pytest.MonkeyPatch) -> list[MemorySink]:
+    """The sinks in memory that are made from now on."""
+    made: list[MemorySink] = []
+    monkeypatch.setattr(MemorySink, "made", made)
+    return made

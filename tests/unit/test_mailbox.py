@@ -1,0 +1,216 @@
+"""Lanes and the mailbox: bounds, order, tasks, and many threads at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from mscli.core.frames import AudioData, VideoFrame
+from mscli.core.mailbox import AUDIO_LANE_SECONDS, Mailbox
+
+PATIENCE_S = 20.0
+
+
+def picture(timestamp: int, size: int = 100) -> VideoFrame:
+    """A picture of so many bytes."""
+    return VideoFrame("GREY", size, 1, timestamp, (memoryview(bytes(size)),), (size,))
+
+
+def sound(timestamp: int, samples: int = 480, rate: int = 48000) -> AudioData:
+    """A block of 16-bit stereo."""
+    return AudioData("s16", rate, samples, 2, timestamp, memoryview(bytes(samples * 4)))
+
+
+def take_all(mailbox: Mailbox) -> list[int]:
+    """The timestamps of all that waits."""
+    taken = []
+    while (one := mailbox.take(0)) is not None:
+        taken.append(one.frame.timestamp)
+    return taken
+
+
+def run_all(*tasks: Callable[[], None]) -> list[threading.Thread]:
+    """Start a thread for each."""
+    threads = [threading.Thread(target=task) for task in tasks]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_the_earliest_frame_of_all_lanes_comes_first() -> None:
+    mailbox = Mailbox()
+    one, other = mailbox.lane(), mailbox.lane()
+    for timestamp in (10, 30, 50):
+        one.put(picture(timestamp))
+    for timestamp in (20, 25, 60):
+        other.put(sound(timestamp))
+    assert take_all(mailbox) == [10, 20, 25, 30, 50, 60]
+
+
+def test_a_frame_comes_with_its_lane() -> None:
+    mailbox = Mailbox()
+    mailbox.lane()
+    lane = mailbox.lane()
+    lane.put(picture(1))
+    taken = mailbox.take(0)
+    assert taken is not None
+    assert taken.lane is lane
+
+
+def test_a_full_lane_drops_its_oldest_pictures_and_counts_them() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane(limit_bytes=250)
+    for timestamp in range(5):
+        lane.put(picture(timestamp))
+    assert lane.dropped == 3
+    assert take_all(mailbox) == [3, 4]
+
+
+def test_one_picture_is_kept_whatever_its_size() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane(limit_bytes=10)
+    lane.put(picture(1))
+    lane.put(picture(2))
+    assert lane.dropped == 1
+    assert take_all(mailbox) == [2]
+
+
+def test_a_lane_of_sound_holds_two_seconds_and_counts_samples() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane(limit_bytes=1)
+    blocks = AUDIO_LANE_SECONDS * 100 + 7
+    for block in range(blocks):
+        lane.put(sound(block * 10_000))
+    assert lane.dropped == 7 * 480
+    assert len(take_all(mailbox)) == AUDIO_LANE_SECONDS * 100
+
+
+def test_what_was_taken_makes_room() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane(limit_bytes=200)
+    for timestamp in range(10):
+        lane.put(picture(timestamp))
+        assert take_all(mailbox) == [timestamp]
+    assert lane.dropped == 0
+
+
+def test_a_closed_lane_gives_what_waits_and_takes_nothing_more() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane()
+    lane.put(picture(1))
+    lane.close()
+    lane.put(picture(2))
+    assert (lane.finished, mailbox.finished) == (False, False)
+    assert take_all(mailbox) == [1]
+    assert (lane.finished, mailbox.finished) == (True, True)
+
+
+def test_a_removed_lane_gives_nothing() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane()
+    lane.put(picture(1))
+    mailbox.remove(lane)
+    mailbox.remove(lane)
+    lane.put(picture(2))
+    assert take_all(mailbox) == []
+    assert mailbox.finished
+
+
+def test_taking_from_finished_lanes_does_not_wait() -> None:
+    mailbox = Mailbox()
+    mailbox.lane().close()
+    assert mailbox.take(PATIENCE_S) is None
+
+
+def test_tasks_run_in_order_on_the_taking_thread_before_the_next_frame() -> None:
+    mailbox = Mailbox()
+    lane, ran = mailbox.lane(), []
+    lane.put(picture(1))
+    mailbox.post(lambda: ran.append(("a", threading.current_thread())))
+    mailbox.post(lambda: ran.append(("b", threading.current_thread())))
+    taken = mailbox.take(0)
+    assert taken is not None
+    assert ran == [("a", threading.current_thread()), ("b", threading.current_thread())]
+
+
+def test_a_task_may_post_another() -> None:
+    mailbox, ran = Mailbox(), []
+
+    def first() -> None:
+        ran.append("first")
+        mailbox.post(lambda: ran.append("second"))
+
+    mailbox.post(first)
+    mailbox.run_tasks()
+    mailbox.run_tasks()
+    assert ran == ["first", "second"]
+
+
+def test_an_exception_in_a_task_reaches_the_consumer_and_loses_no_other_task() -> None:
+    mailbox, ran = Mailbox(), []
+    mailbox.post(lambda: ran.append(1 // 0))
+    mailbox.post(lambda: ran.append(2))
+    with pytest.raises(ZeroDivisionError):
+        mailbox.run_tasks()
+    mailbox.run_tasks()
+    assert ran == [2]
+
+
+def test_a_waiting_consumer_is_woken_by_a_frame() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane()
+    (thread,) = run_all(lambda: lane.put(picture(5)))
+    taken = mailbox.take(PATIENCE_S)
+    thread.join()
+    assert taken is not None
+    assert taken.frame.timestamp == 5
+
+
+def test_a_waiting_consumer_is_woken_by_the_end_of_its_lanes() -> None:
+    mailbox = Mailbox()
+    (thread,) = run_all(mailbox.lane().close)
+    assert mailbox.take(PATIENCE_S) is None
+    thread.join()
+    assert mailbox.finished
+
+
+def test_a_waiting_consumer_is_woken_by_a_task() -> None:
+    mailbox, ran = Mailbox(), threading.Event()
+    (thread,) = run_all(lambda: mailbox.post(ran.set))
+    while not ran.is_set():
+        mailbox.wait(PATIENCE_S)
+    thread.join()
+
+
+def test_wait_returns_when_its_time_is_over() -> None:
+    mailbox = Mailbox()
+    mailbox.lane()
+    mailbox.wait(0.001)
+    assert mailbox.take(0.001) is None
+
+
+def test_many_threads_lose_nothing_and_keep_their_order() -> None:
+    mailbox, ran = Mailbox(), []
+    lanes = [mailbox.lane() for _ in range(4)]
+
+    def produce(number: int) -> None:
+        for timestamp in range(300):
+            lanes[number].put(picture(timestamp, size=4))
+            if timestamp % 10 == 0:
+                mailbox.post(lambda: ran.append(number))
+        lanes[number].close()
+
+    threads = run_all(*(partial(produce, number) for number in range(4)))
+    taken: dict[int, list[int]] = {number: [] for number in range(4)}
+    while not mailbox.finished:
+        one = mailbox.take(PATIENCE_S)
+        if one is not None:
+            taken[lanes.index(one.lane)].append(one.frame.timestamp)
+    for thread in threads:
+        thread.join()
+    mailbox.run_tasks()
+    assert all(timestamps == list(range(300)) for timestamps in taken.values())
+    assert sorted(ran) == [number for number in range(4) for _ in range(30)]

@@ -1,0 +1,423 @@
+"""MediaStreamTrack: what flows, when it is muted, how it ends, and applyConstraints on a live track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from threading import Event as Flag
+from threading import Thread
+from typing import Any
+
+import pytest
+
+import mscli
+from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.mailbox import Mailbox
+from mscli.sources.base import Device, Request, Source
+from tests.unit.stage import MODES, Heard, Stage, camera, microphone, picture, push, silent
+
+Setting = Callable[..., Stage]
+INHERENT = {"deviceId", "groupId", "facingMode"}
+
+
+def level(frame: Any) -> int:
+    """The brightness of a grey picture's first pixel."""
+    return int(frame.planes[0][0])
+
+
+def reader(track: mscli.MediaStreamTrack, **init: Any) -> Any:
+    """The frames of a track."""
+    return mscli.MediaStreamTrackProcessor({"track": track, **init}).readable
+
+
+def waiting(frames: Any) -> list[Any]:
+    """What a reader has by now."""
+    return list(iter(lambda: frames.read(0), None))
+
+
+# What flows
+
+
+def test_frames_pass_untouched_while_the_track_is_enabled(stage: Setting) -> None:
+    track = stage(silent(camera())).track()
+    with reader(track) as frames:
+        given = picture()
+        push(track, given)
+        assert next(frames) is given
+
+
+def test_a_disabled_track_is_black_and_an_enabled_one_is_not_again(stage: Setting) -> None:
+    track = stage(silent(camera())).track()
+    with reader(track) as frames:
+        levels = []
+        for enabled in (True, False, True):
+            track.enabled = enabled
+            push(track, picture(level=77))
+            levels.append(level(next(frames)))
+    assert levels == [77, 0, 77]
+
+
+def test_every_reader_of_a_track_has_every_frame(stage: Setting) -> None:
+    track = stage(silent(camera())).track()
+    with reader(track) as one, reader(track) as other:
+        push(track, *(picture(level=n) for n in range(3)))
+        assert [level(next(one)) for _ in range(3)] == [level(next(other)) for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_reader_that_is_slow_loses_the_oldest_frames_and_counts_them(stage: Setting) -> None:
+    track = stage(silent(camera())).track()
+    with reader(track, maxBufferBytes=2 * 64 * 48) as frames:
+        push(track, *(picture(level=n) for n in range(5)))
+        assert [level(next(frames)) for _ in range(2)] == [3, 4]
+        assert frames.dropped == 3
+
+
+def test_reading_ends_with_the_track_after_the_last_frame(stage: Setting) -> None:
+    track = stage(silent(camera())).track()
+    frames = reader(track)
+    push(track, picture(level=1), picture(level=2))
+    track.stop()
+    push(track, picture(level=3))
+    assert [level(frame) for frame in frames] == [1, 2]
+
+
+def test_an_ended_track_gives_a_reader_nothing(stage: Setting) -> None:
+    track = stage(silent(camera())).track()
+    track.stop()
+    assert list(reader(track)) == []
+
+
+@pytest.mark.parametrize("init", [None, {}, {"track": None}, {"track": 5}])
+def test_a_processor_needs_a_track(init: Any) -> None:
+    with pytest.raises(TypeError):
+        mscli.MediaStreamTrackProcessor(init)
+
+
+def test_the_frames_of_a_device_come_with_true_times_and_numbers(stage: Setting) -> None:
+    here = stage(camera())
+    track = here.track()
+    with reader(track) as frames:
+        here.clock.run(0.2)
+        got = waiting(frames)
+    assert [late.sequence - early.sequence for early, late in pairwise(got)] == [1] * (len(got) - 1)
+    assert {late.timestamp - early.timestamp for early, late in pairwise(got)} <= {33_333, 33_334}
+    assert len(got) in (6, 7)  # the first one may have come before there was a reader
+
+
+def test_what_the_driver_lost_is_counted(stage: Setting) -> None:
+    here = stage(camera(faults={"dropEvery": 3}))
+    track = here.track()
+    here.clock.run(0.2)
+    assert track.lost == 2
+
+
+# Muted
+
+
+def test_a_stalled_device_mutes_its_tracks_and_frames_unmute_them(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track()
+    heard = Heard(track)
+    push(track, picture())
+    track.live.look(now_us() + 1_500_000)
+    here.tasks.run_tasks()
+    assert (track.muted, heard.types) == (True, ["mute"])
+    track.live.look(now_us() + 1_600_000)
+    push(track, picture())
+    here.tasks.run_tasks()
+    assert (track.muted, heard.types) == (False, ["mute", "unmute"])
+
+
+def test_a_muted_track_is_black(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track()
+    push(track, picture())
+    track.live.look(now_us() + 1_500_000)
+    here.tasks.run_tasks()
+    with reader(track) as frames:
+        push(track, picture(level=9))
+        assert level(next(frames)) == 0
+
+
+def test_waiting_for_the_first_frame_is_not_muted(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track()
+    track.live.look(now_us() + 4_000_000)
+    here.tasks.run_tasks()
+    assert not track.muted
+
+
+def test_a_slow_camera_is_given_time(stage: Setting) -> None:
+    here = stage(silent(camera(modes=[{**MODES[0], "frameRate": 0.5}])))
+    track = here.track()
+    push(track, picture())
+    track.live.look(now_us() + 5_000_000)
+    here.tasks.run_tasks()
+    assert not track.muted
+
+
+def test_a_track_on_a_muted_device_is_muted_from_the_beginning(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track()
+    push(track, picture())
+    track.live.look(now_us() + 1_500_000)
+    here.tasks.run_tasks()
+    assert here.track().muted
+    assert track.clone().muted
+
+
+# The end
+
+
+def test_a_device_that_gives_no_frame_has_failed(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track()
+    heard = Heard(track)
+    track.live.look(now_us() + 6 * MICROSECONDS)
+    here.tasks.run_tasks()
+    assert (track.ready_state, heard.types) == ("ended", ["ended"])
+    assert "the camera “Camera 0” gave no frame within 5 s" in str(track.ended_error)
+
+
+def test_a_device_that_vanishes_ends_its_tracks_and_those_only(stage: Setting) -> None:
+    here = stage(camera(faults={"vanishAfterFrames": 1}), microphone())
+    stream = here.devices.get_user_media({"audio": True, "video": True})
+    (video,), (audio,) = stream.get_video_tracks(), stream.get_audio_tracks()
+    states: list[str] = []
+    video.add_event_listener("ended", lambda event: states.append(event.target.ready_state))
+    here.run_until(lambda: states)
+    assert states == ["ended"]
+    assert audio.ready_state == "live"
+    assert isinstance(video.ended_error, mscli.NotReadableError)
+    assert [info.device_id for info in here.devices.enumerate_devices()] == ["m0"]
+
+
+def test_stopping_fires_nothing_and_may_be_repeated(stage: Setting) -> None:
+    here = stage(camera())
+    track = here.track()
+    heard = Heard(track)
+    track.stop()
+    track.stop()
+    here.devices.close()
+    here.tasks.run_tasks()
+    assert (track.ready_state, heard.types, track.ended_error) == ("ended", [], None)
+
+
+def test_an_ended_track_keeps_what_is_inherent_in_its_device(stage: Setting) -> None:
+    track = stage(camera(facingMode="user")).track(width=64)
+    before, able = track.get_settings(), track.get_capabilities()
+    track.stop()
+    assert track.get_settings() == {name: before[name] for name in INHERENT}
+    assert track.settings == before
+    assert track.get_constraints() == {"width": 64}
+    assert track.get_capabilities() == able
+
+
+def test_applying_constraints_to_an_ended_track_does_nothing(stage: Setting) -> None:
+    track = stage(camera()).track(width=64)
+    track.stop()
+    track.apply_constraints({"width": {"exact": 5000}})
+    assert track.get_constraints() == {"width": 64}
+    with pytest.raises(TypeError):
+        track.apply_constraints({"frameRate": "x"})
+
+
+def test_enabled_can_still_be_set_after_the_end(stage: Setting) -> None:
+    track = stage(camera()).track()
+    track.stop()
+    track.enabled = False
+    assert track.enabled is False
+
+
+# Clones
+
+
+def test_a_clone_has_the_state_and_settings_of_the_original_but_not_its_id(stage: Setting) -> None:
+    track = stage(camera()).track(width={"exact": 128})
+    track.enabled, track.content_hint = False, "detail"
+    clone = track.clone()
+    assert clone.id != track.id
+    assert (clone.kind, clone.label, clone.enabled, clone.content_hint) == ("video", "Camera 0", False, "detail")
+    assert (clone.get_settings(), clone.get_constraints()) == (track.get_settings(), track.get_constraints())
+
+
+def test_a_clone_lives_on_its_own(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track()
+    clone = track.clone()
+    clone.enabled = False
+    with reader(track) as frames, reader(clone) as cloned:
+        push(track, picture(level=5))
+        assert (level(next(frames)), level(next(cloned))) == (5, 0)
+    track.stop()
+    assert clone.ready_state == "live"
+    with reader(clone) as cloned:
+        push(clone, picture(level=6))
+        assert level(next(cloned)) == 0
+
+
+def test_a_clone_of_an_ended_track_is_ended_and_opens_nothing(stage: Setting) -> None:
+    here = stage(camera())
+    track = here.track()
+    track.stop()
+    assert track.clone().ready_state == "ended"
+    assert here.track(width={"exact": 128}).ready_state == "live"
+
+
+def test_a_device_that_vanishes_ends_clones_too(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track()
+    clone = track.clone()
+    heard = Heard(clone)
+    track.live.on_ended(mscli.NotReadableError("gone"))
+    here.tasks.run_tasks()
+    assert (track.ready_state, clone.ready_state, heard.types) == ("ended", "ended", ["ended"])
+
+
+# applyConstraints
+
+
+def test_applying_constraints_changes_settings_and_frames(stage: Setting) -> None:
+    here = stage(camera())
+    track = here.track(width=64)
+    with reader(track) as frames:
+        here.clock.run(0.1)
+        before = waiting(frames)
+        here.clock.jump(0.001)
+        track.apply_constraints({"width": {"exact": 128}, "resizeMode": {"exact": "none"}})
+        here.clock.run(0.1)
+        after = waiting(frames)
+    assert {frame.coded_width for frame in before} == {64}
+    assert {frame.coded_width for frame in after} == {128}
+    assert before[-1].timestamp < after[0].timestamp
+    assert (track.get_settings()["width"], track.get_settings()["height"]) == (128, 72)
+
+
+def test_a_rejection_leaves_everything_as_it_was(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track(width=64, frameRate=30)
+    settings, constraints = track.get_settings(), track.get_constraints()
+    with reader(track) as frames:
+        with pytest.raises(mscli.OverconstrainedError) as caught:
+            track.apply_constraints({"width": {"exact": 5000}})
+        push(track, picture())
+        assert next(frames).coded_width == 64
+    assert caught.value.constraint == "width"
+    assert (track.get_settings(), track.get_constraints()) == (settings, constraints)
+
+
+def test_a_mode_that_cannot_be_set_leaves_the_old_one_running(stage: Setting) -> None:
+    class Stubborn(mscli.FakeBackend):
+        def open(self, device: Device, request: Request) -> Source:
+            if request.settings["width"] == 128:
+                raise mscli.NotReadableError("the driver refuses")
+            return super().open(device, request)
+
+    here = stage(camera(), backend=Stubborn)
+    track = here.track(width=64)
+    with pytest.raises(mscli.NotReadableError, match="the driver refuses"):
+        track.apply_constraints({"width": {"exact": 128}})
+    with reader(track) as frames:
+        here.clock.run(0.1)
+        assert {frame.coded_width for frame in waiting(frames)} == {64}
+    assert (track.get_settings()["width"], track.get_constraints()) == (64, {"width": 64})
+
+
+def test_no_constraints_take_all_away(stage: Setting) -> None:
+    track = stage(camera()).track(width={"exact": 128})
+    track.apply_constraints()
+    assert track.get_constraints() == {}
+    track.apply_constraints({})
+    assert track.get_settings()["width"] == 128  # nearest to the usual 640
+
+
+def test_constraints_are_returned_as_they_were_applied_in_order(stage: Setting) -> None:
+    track = stage(camera()).track(height=48)
+    asked = {"width": {"ideal": 128, "min": 1}, "sampleRate": 5, "aspectRatio": 1.5, "advanced": [{"height": 72}, {}]}
+    track.apply_constraints(asked)
+    assert track.get_constraints() == asked
+    assert list(track.get_constraints()) == list(asked)
+
+
+def test_changing_what_a_getter_gave_changes_nothing(stage: Setting) -> None:
+    track = stage(camera()).track(width={"ideal": 64})
+    track.get_settings().clear()
+    track.get_constraints()["width"]["ideal"] = 5
+    track.get_capabilities().clear()
+    assert track.get_constraints() == {"width": {"ideal": 64}}
+    assert track.get_settings()["width"] == 64
+    assert track.get_capabilities()
+
+
+def test_two_tracks_of_one_camera_have_each_their_size_and_rate(stage: Setting) -> None:
+    here = stage(camera())
+    full = here.track(width={"exact": 128}, resizeMode={"exact": "none"})
+    small = here.track(width={"exact": 32}, height={"exact": 24}, frameRate={"exact": 10})
+    with reader(full) as fulls, reader(small) as smalls:
+        here.clock.run(1.0)
+        big, little = waiting(fulls), waiting(smalls)
+    assert {(frame.display_width, frame.display_height) for frame in big} == {(128, 72)}
+    assert {(frame.display_width, frame.display_height) for frame in little} == {(32, 24)}
+    assert abs(len(big) - 3 * len(little)) <= 3
+    assert {late.timestamp - early.timestamp for early, late in pairwise(little)} <= {99_999, 100_000, 100_001}
+
+
+def test_a_track_may_not_force_a_mode_on_another_that_wants_no_scaling(stage: Setting) -> None:
+    here = stage(camera())
+    native = here.track(width={"exact": 64}, resizeMode={"exact": "none"})
+    with pytest.raises(mscli.OverconstrainedError):
+        here.track(width={"exact": 128})
+    assert native.get_settings()["width"] == 64
+
+
+def test_a_clone_is_changed_without_the_original(stage: Setting) -> None:
+    track = stage(camera()).track(width={"exact": 128})
+    clone = track.clone()
+    clone.apply_constraints({"width": {"exact": 50}})
+    assert (track.get_settings()["width"], clone.get_settings()["width"]) == (128, 50)
+    assert track.get_constraints() == {"width": {"exact": 128}}
+
+
+# Content hints
+
+
+@pytest.mark.parametrize(("kind", "hint", "kept"), [
+    ("video", "motion", "motion"), ("video", "text", "text"), ("video", "speech", "detail"), ("video", "", ""),
+    ("audio", "speech-recognition", "speech-recognition"), ("audio", "detail", "music"), ("audio", "x", "music"),
+])  # fmt: skip
+def test_a_content_hint_of_another_kind_is_ignored(stage: Setting, kind: str, hint: str, kept: str) -> None:
+    track = stage(camera(), microphone()).track(kind)
+    assert track.content_hint == ""
+    track.content_hint = {"video": "detail", "audio": "music"}[kind]
+    track.content_hint = hint
+    assert track.content_hint == kept
+
+
+# Threads
+
+
+def test_stopping_waits_for_no_consumer(stage: Setting) -> None:
+    here = stage(camera())
+    track = here.track()
+    track.open_lane(Mailbox(), limit_bytes=1)
+    here.clock.run(0.2)
+    track.stop()
+    assert track.ready_state == "ended"
+
+
+def test_frames_that_come_while_readers_come_and_go_are_lost_by_none_that_stays(stage: Setting) -> None:
+    track = stage(silent(camera())).track()
+    done = Flag()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            reader(track).close()
+
+    thread = Thread(target=come_and_go)
+    thread.start()
+    with reader(track) as frames:
+        push(track, *(picture(level=n) for n in range(200)))
+        got = [level(next(frames)) for _ in range(200)]
+    done.set()
+    thread.join()
+    assert got == list(range(200))

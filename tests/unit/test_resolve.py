@@ -1,0 +1,92 @@
+"""From what people call a device to the device."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mscli.api.mediadeviceinfo import MediaDeviceInfo
+from mscli.cli.resolve import describe, resolve_device
+from mscli.core.errors import NotFoundError
+from mscli.sources.base import VIDEO_INPUT, Device
+
+
+def info(device_id: str, label: str, path: str | None = None) -> MediaDeviceInfo:
+    """A camera."""
+    return MediaDeviceInfo(Device(device_id, VIDEO_INPUT, label, "g", "fake", path=path))
+
+
+CAMERAS = [
+    info("a1", "HD Pro Webcam C920", "/dev/video0"),
+    info("b2", "HD Pro Webcam C930e", "/dev/video2"),
+    info("c3", "Integrated Camera"),
+    info("camera", "Straße"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "device_id"),
+    [
+        ("a1", "a1"),
+        ("/dev/video2", "b2"),
+        ("HD Pro Webcam C920", "a1"),
+        ("integrated camera", "c3"),
+        ("c920", "a1"),
+        ("INTEGRATED", "c3"),
+        ("camera", "camera"),
+        ("STRASSE", "camera"),
+    ],
+)
+def test_a_device_is_known_by_id_path_name_and_part_of_its_name(name: str, device_id: str) -> None:
+    assert resolve_device(name, CAMERAS).device_id == device_id
+
+
+def test_a_whole_name_wins_over_a_part_of_another() -> None:
+    assert resolve_device("camera", [info("1", "Camera"), info("2", "Camera 2")]).device_id == "1"
+
+
+def test_a_link_to_the_node_is_the_node(tmp_path: Path) -> None:
+    node = tmp_path / "video0"
+    node.touch()
+    link = tmp_path / "by-id"
+    os.symlink(node, link)
+    assert resolve_device(str(link), [info("a", "A", str(node)), info("b", "B")]).device_id == "a"
+
+
+def test_several_matches_are_listed() -> None:
+    with pytest.raises(NotFoundError, match="“webcam” is part of the names of 2 devices") as caught:
+        resolve_device("webcam", CAMERAS)
+    assert caught.value.hints[1:] == (describe(CAMERAS[0]), describe(CAMERAS[1]))
+
+
+def test_devices_of_the_same_name_are_told_apart_by_more() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        resolve_device("Same", [info("1", "Same", "/dev/video0"), info("2", "Same", "/dev/video2")])
+    assert "/dev/video2" in caught.value.hints[2]
+
+
+def test_a_near_miss_is_asked_back() -> None:
+    with pytest.raises(NotFoundError, match=r"there is no camera “Intergrated Camera”; did you mean “Integrated Camera”\?"):
+        resolve_device("Intergrated Camera", CAMERAS, VIDEO_INPUT)
+
+
+def test_what_is_there_is_listed_when_nothing_is_near() -> None:
+    with pytest.raises(NotFoundError, match=r"there is no device “zzz”$") as caught:
+        resolve_device("zzz", CAMERAS)
+    assert len(caught.value.hints) == 4
+
+
+def test_a_machine_without_devices_says_so() -> None:
+    with pytest.raises(NotFoundError, match="there is no camera “x”: this machine has none"):
+        resolve_device("x", [], VIDEO_INPUT)
+
+
+def test_no_name_is_no_device() -> None:
+    with pytest.raises(NotFoundError):
+        resolve_device("", CAMERAS)
+
+
+def test_a_device_without_a_path_is_described_by_its_kind() -> None:
+    assert describe(CAMERAS[2]) == "“Integrated Camera”  videoinput  c3"

@@ -1,0 +1,162 @@
+"""Windows are exact to the frame and to the sample; pauses leave no gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from mscli.core.frames import AudioData, Frame, VideoFrame
+from mscli.core.window import Pauses, Window
+
+START = 7_000_123
+SECOND = 1_000_000
+
+
+def pictures(rate: float, count: int, start: int = START, jitter: int = 0) -> Iterator[VideoFrame]:
+    """Pictures at a rate, every other one late by ``jitter`` microseconds."""
+    for n in range(count):
+        timestamp = start + round(n * SECOND / rate) + (jitter if n % 2 else 0)
+        yield VideoFrame("GREY", 1, 1, timestamp, (memoryview(b"\0"),), (1,), round(SECOND / rate))
+
+
+def blocks(samples: int, count: int, rate: int = 48000, start: int = START) -> Iterator[AudioData]:
+    """Blocks of mono sound; each sample is the low byte of its number."""
+    for n in range(count):
+        data = bytes((n * samples + i) % 256 for i in range(samples))
+        yield AudioData("u8", rate, samples, 1, start + n * samples * SECOND // rate, memoryview(data))
+
+
+def admitted(window: Window, frames: Iterable[Frame], track: int = 0) -> list[Frame]:
+    """What a window lets in of the frames of a track, until it is over."""
+    inside = []
+    for frame in frames:
+        if window.over:
+            break
+        one = window.admit(track, frame)
+        if one is not None:
+            inside.append(one)
+    return inside
+
+
+def samples(frames: Iterable[Frame]) -> int:
+    """How many samples there are."""
+    return sum(frame.number_of_frames for frame in frames if isinstance(frame, AudioData))
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "count"), [(30, 1, 30), (29.97, 2, 60), (25, 0.2, 5), (7.5, 1, 8), (1, 3, 3), (30, 0.01, 1)]
+)
+def test_a_duration_admits_the_pictures_that_begin_in_it(rate: float, seconds: float, count: int) -> None:
+    window = Window(["video"], duration_s=seconds)
+    assert len(admitted(window, pictures(rate, 100))) == count
+    assert window.over
+    assert window.reason == "duration"
+
+
+@pytest.mark.parametrize("jitter", [-5_000, 5_000])
+def test_jitter_does_not_change_the_number_of_pictures(jitter: int) -> None:
+    assert len(admitted(Window(["video"], duration_s=1), pictures(30, 100, jitter=jitter))) == 30
+
+
+@pytest.mark.parametrize("size", [1, 441, 480, 512, 1000, 1024, 4096])
+@pytest.mark.parametrize("rate", [44100, 48000])
+@pytest.mark.parametrize("seconds", [0.5, 1, 1.0001])
+def test_a_duration_admits_sound_to_the_sample(size: int, rate: int, seconds: float) -> None:
+    window = Window(["audio"], duration_s=seconds)
+    count = 2 * rate // size + 2 if size > 1 else round(seconds * rate) + 10
+    inside = admitted(window, blocks(size, count, rate))
+    assert samples(inside) == pytest.approx(seconds * rate, abs=1)
+    assert all(isinstance(frame, AudioData) and frame.number_of_frames > 0 for frame in inside)
+
+
+def test_the_last_block_is_cut_and_its_samples_are_the_first_ones() -> None:
+    *_, last = admitted(Window(["audio"], duration_s=0.015), blocks(480, 5))
+    assert isinstance(last, AudioData)
+    assert (last.number_of_frames, last.nbytes, last.timestamp) == (240, 240, START + 10_000)
+    assert bytes(last.data) == bytes((480 + i) % 256 for i in range(240))
+
+
+def test_a_block_of_which_less_than_half_a_sample_is_inside_is_left_out() -> None:
+    window = Window(["audio"], duration_s=0.010005)
+    assert samples(admitted(window, blocks(480, 5))) == 480
+    assert window.over
+
+
+def test_the_duration_counts_from_the_earliest_frame_for_all_tracks() -> None:
+    window = Window(["audio", "video"], duration_s=1)
+    (first,) = blocks(480, 1)
+    assert window.admit(0, first) is first
+    assert window.end_us == START + SECOND
+    inside = admitted(window, pictures(30, 100, start=START + 500_000), track=1)
+    assert len(inside) == 15
+    assert not window.over
+    rest = admitted(window, blocks(480, 200, start=START + 10_000))
+    assert samples(rest) + 480 == 48000
+    assert window.over
+
+
+def test_nothing_of_a_track_that_is_through_is_admitted() -> None:
+    window = Window(["video", "video"], duration_s=0.1)
+    late, early = list(pictures(30, 10))[5], next(pictures(30, 1))
+    assert window.admit(0, early) is early
+    assert window.admit(0, late) is None
+    assert window.admit(0, early) is None
+    assert not window.over
+    assert window.admit(1, early) is early
+
+
+def test_frames_count_pictures_where_there_are_any() -> None:
+    window = Window(["audio", "video"], frames=3)
+    assert len(admitted(window, blocks(480, 5))) == 5
+    assert len(admitted(window, pictures(30, 10), track=1)) == 3
+    assert window.over
+    assert window.reason == "frames"
+
+
+def test_frames_count_samples_where_there_is_only_sound() -> None:
+    window = Window(["audio"], frames=1000)
+    inside = admitted(window, blocks(480, 5))
+    assert [frame.number_of_frames for frame in inside if isinstance(frame, AudioData)] == [480, 480, 40]
+    assert window.over
+
+
+def test_what_comes_first_ends_it() -> None:
+    window = Window(["video"], duration_s=1, frames=10)
+    assert len(admitted(window, pictures(30, 100))) == 10
+    assert window.reason == "frames"
+    window = Window(["video"], duration_s=0.1, frames=10)
+    assert len(admitted(window, pictures(30, 100))) == 3
+    assert window.reason == "duration"
+
+
+def test_no_frames_are_over_at_once() -> None:
+    assert Window(["video"], frames=0).over
+
+
+def test_without_a_limit_it_is_never_over() -> None:
+    window = Window(["video"])
+    assert len(admitted(window, pictures(30, 1000))) == 1000
+    assert not window.over
+    assert window.end_us is None
+
+
+def test_without_a_pause_frames_stand_where_they_are() -> None:
+    assert Pauses().place(123) == 123
+
+
+def test_frames_inside_a_pause_are_left_out_and_later_ones_close_the_gap() -> None:
+    pauses = Pauses()
+    pauses.begin(100)
+    assert [pauses.place(at) for at in (99, 100, 150)] == [99, None, None]
+    pauses.end(200)
+    assert [pauses.place(at) for at in (99, 100, 199, 200, 250)] == [99, None, None, 100, 150]
+    pauses.begin(300)
+    pauses.end(310)
+    assert [pauses.place(at) for at in (299, 305, 310)] == [199, None, 200]
+
+
+def test_an_end_without_a_beginning_is_nothing() -> None:
+    pauses = Pauses()
+    pauses.end(5)
+    assert pauses.place(1) == 1
