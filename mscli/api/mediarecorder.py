@@ -11,7 +11,7 @@ from mscli.api.blob import Blob
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.clock import MICROSECONDS, now_us
-from mscli.core.errors import DOMException, InvalidStateError, NotSupportedError
+from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, NotSupportedError
 from mscli.core.events import Event, EventTarget, required_member
 from mscli.core.frames import Counts, Frame
 from mscli.core.mailbox import Lane, Mailbox
@@ -74,6 +74,8 @@ class MediaRecorder(EventTarget):
         window: tuple[float | None, int | None] = (None, None),
     ) -> None:
         super().__init__()
+        if not isinstance(stream, MediaStream):
+            raise ArgumentError("MediaRecorder: a MediaStream is needed")
         given = dict(options or {})
         self.stream = stream
         self.mime_type = str(given.get("mimeType", ""))

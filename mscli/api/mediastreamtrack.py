@@ -159,9 +159,9 @@ class MediaStreamTrack(EventTarget):
     def open_lane(self, mailbox: Mailbox, limit_bytes: int = VIDEO_LANE_BYTES) -> Lane:
         """Begin to put the track's frames into ``mailbox``; the lane's bound and policy are ``Lane``'s."""
         lane = mailbox.lane(limit_bytes)
-        if self.ready_state == "ended":
-            lane.close()
         self._lanes = (*self._lanes, lane)
+        if self.ready_state == "ended" or self.live.ended:  # the device may be gone before the track has been told
+            lane.close()
         return lane
 
     def close_lane(self, lane: Lane) -> None:

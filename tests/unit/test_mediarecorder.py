@@ -225,10 +225,12 @@ def test_after_a_failure_it_can_be_started_again(recording: Recording, monkeypat
 def test_requested_data_comes_in_pieces_that_make_the_whole(recording: Recording, sinks: list[MemorySink]) -> None:
     recorder = recording.recorder
     recorder.start()
-    for count in (2, 1):
-        push(recording.track, *(picture() for _ in range(count)))
-        recording.stage.run_until(lambda count=count: recorder.bytes_written == {2: 2, 1: 3}[count])
-        recorder.request_data()
+    push(recording.track, picture(), picture())
+    recording.stage.run_until(lambda: recorder.bytes_written == 2)
+    recorder.request_data()
+    push(recording.track, picture())
+    recording.stage.run_until(lambda: recorder.bytes_written == 3)
+    recorder.request_data()
     recorder.stop()
     assert recording.finish() == ["start", "dataavailable", "dataavailable", "dataavailable", "stop"]
     assert recording.data() == [b"ff", b"f", b"."]
@@ -361,18 +363,22 @@ def test_a_track_that_stalls_does_not_hold_a_window_for_ever(
 def test_a_pause_does_not_count_for_the_window(
     stage: Setting, sinks: list[MemorySink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mediarecorder, "_LATE_US", 30_000_000)
     monkeypatch.setattr(mediarecorder, "_LOOK_S", 0.001)
     recording = Recording(stage(silent(camera())), window=(5.0, None))
-    recorder = recording.recorder
+    recorder, long_ago = recording.recorder, now_us() - 100_000_000
     recorder.start()
-    push(recording.track, picture())
     recorder.pause()
-    recorder._pauses._open_us = now_us() - 100_000_000  # as if paused long ago
+    recorder._pauses.begin(long_ago + 100_000)  # as if that had been long ago
+    push(recording.track, picture(long_ago))
     recorder.resume()
     assert not recorder.join(0.05)
+    push(recording.track, picture())
+    recording.stage.run_until(lambda: len(sinks[0].frames) == 2)
+    assert recorder.state == "recording"
     recorder.stop()
-    recording.finish()
+    assert recording.finish()[-1] == "stop"
+    (_, first), (_, second) = sinks[0].frames
+    assert 100_000 <= second.timestamp - first.timestamp < 1_000_000
 
 
 # Bits per second

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mscli.sources.base import VIDEO_INPUT
-from tests.backends.conftest import no_leaks  # noqa: F401
+from tests.backends.conftest import no_descriptor_is_left  # noqa: F401
 from tests.backends.test_contract import *  # noqa: F403
 from tests.backends.test_contract import Make
 from tests.vm.guest.conftest import load_vivid
