@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -66,6 +67,10 @@ def cli(debug: bool) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code. Nothing but a defect under --debug leaves as an exception."""
+    if COMPLETE_VARIABLE in os.environ:
+        from mscli.cli.shells import register
+
+        register()
     try:
         code = cli.main(arguments, prog_name="mscli", standalone_mode=False)
         sys.stdout.flush()  # have a reader that left noticed here, not at the interpreter's end

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from mscli.core.select import TIE, Selection, select_settings
 from mscli.core.webidl import track_constraints
 from mscli.sources.base import Abilities, Device
 from tests.property import reference
+
+pytestmark = pytest.mark.timeout(600)  # many cases, on a machine that may be busy
 
 Json = Any
 Dictionary = dict[str, Any]

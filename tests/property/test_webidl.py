@@ -26,6 +26,8 @@ from mscli.core.webidl import (
 )
 from tests.backends.rig import ManualClock
 
+pytestmark = pytest.mark.timeout(600)  # many cases, on a machine that may be busy
+
 Json = Any
 
 CASES = settings(max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

@@ -55,6 +55,11 @@ def test_an_exact_ratio_is_met_on_any_grid(widths: Span, heights: Span, size: tu
     assert fit_sizes(widths, heights, Span(NINE, NINE), goal, cost(goal)) == size
 
 
+def test_an_exact_ratio_is_met_on_a_grid_that_does_not_pass_through_zero() -> None:
+    width, height = fit_sizes(Span(48, 4096, 32), Span(2, 3000, 2), Span(4 / 3, 4 / 3)) or (0, 1)
+    assert (width / height, (width - 48) % 32, height % 2) == (4 / 3, 0, 0)
+
+
 def test_a_ratio_that_no_grid_point_has_fits_nothing() -> None:
     assert fit_sizes(Span(2, 4096, 2), Span(1, 3, 2), Span(1.7, 1.71)) is None
     assert fit_sizes(Span(1, 3840, 1), Span(1, 2160, 1), Span(0.1234567890123, 0.1234567890123)) is None

@@ -72,6 +72,10 @@ def test_a_native_mode_comes_before_a_derived_one() -> None:
     assert size(select({"width": {"max": 700}})) == (640, 480, 30)
 
 
+def test_less_than_a_two_thousandth_of_distance_is_no_reason_for_an_odd_size() -> None:
+    assert size(select({"aspectRatio": 1.777})) == (1920, 1080, 30)
+
+
 def test_preferred_pixel_formats_decide_between_equals_only() -> None:
     selection = select({"width": 640, "height": 480, "frameRate": 30}, pixel_formats=("H264", "MJPEG"))
     assert selection.box.mode == Mode("MJPEG", 640, 480, 30)
@@ -195,10 +199,10 @@ def test_every_box_is_told_with_its_distance_per_constraint_or_what_excluded_it(
 
 
 def test_the_chosen_settings_stand_among_the_candidates_with_their_distance() -> None:
-    selection = select({"aspectRatio": 1.777, "height": {"max": 1000}})
+    selection = select({"aspectRatio": 1.777, "resizeMode": {"exact": "crop-and-scale"}})
     (chosen,) = (candidate for candidate in selection.candidates if candidate.box is selection.box)
     assert chosen.settings == selection.settings
-    assert chosen.distance == selection.distance < 0.0005
+    assert 0 < chosen.distance == selection.distance < 0.0005
 
 
 # Whole values

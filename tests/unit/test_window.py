@@ -14,9 +14,9 @@ SECOND = 1_000_000
 
 
 def pictures(rate: float, count: int, start: int = START, jitter: int = 0) -> Iterator[VideoFrame]:
-    """Pictures at a rate, every other one late by ``jitter`` microseconds."""
+    """Pictures at a rate, every other one but the first late by ``jitter`` microseconds."""
     for n in range(count):
-        timestamp = start + round(n * SECOND / rate) + (jitter if n % 2 else 0)
+        timestamp = start + round(n * SECOND / rate) + (jitter if n and n % 2 == 0 else 0)
         yield VideoFrame("GREY", 1, 1, timestamp, (memoryview(b"\0"),), (1,), round(SECOND / rate))
 
 
