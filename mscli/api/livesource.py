@@ -52,6 +52,7 @@ class LiveSource:
         self.device = device
         self.abilities = abilities
         self.native: Settings = {}  # what the device gives; its tracks may give something derived from it
+        self._asked: Settings = {}  # what it was set to; the driver may have set something near it
         self.mode: Mode | None = None
         self.lost = 0  # frames, or samples per channel, before us
         self.started = False
@@ -69,6 +70,7 @@ class LiveSource:
     def open(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Take the device and set it to native settings. Raises NotReadableError, NotAllowedError."""
         self._source = self._backend.open(self.device, Request(settings, mode.pixel_format if mode else ""))
+        self._asked = dict(settings)
         self.native = {**settings, **self._source.settings}
         if "width" in self.native:
             self.native["aspectRatio"] = float(self.native["width"]) / float(self.native["height"])
@@ -85,7 +87,7 @@ class LiveSource:
     def change(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Go on with other native settings: the stream is interrupted. On failure the old ones run again, and it is raised."""
         with self._lock:
-            before = self.native, self.mode
+            before = self._asked, self.mode
             self.stop()
             try:
                 self.open(settings, mode)
@@ -95,6 +97,11 @@ class LiveSource:
                 self.open(*before)
                 self.start()
                 raise
+
+    def runs(self, settings: Mapping[str, Scalar], mode: Mode | None) -> bool:
+        """Whether the device is set to that already, or gives just that."""
+        known = (self._asked, self.native)
+        return mode == self.mode and any(all(one.get(name) == value for name, value in settings.items()) for one in known)
 
     def attach(self, consumer: Consumer) -> None:
         """Hand frames to ``consumer`` too."""

@@ -52,8 +52,7 @@ def _holds(mode: Mode, settings: Settings) -> bool:
 def set_device(live: LiveSource, selection: Selection, pixel_formats: Sequence[str] = ()) -> Settings:
     """Set the device for settings that were selected, if it is not set so already; the settings that the track then has."""
     native, mode = native_of(selection.box, selection.settings, pixel_formats)
-    running = mode == live.mode and all(live.native.get(name) == value for name, value in native.items())
-    if not running:
+    if not live.runs(native, mode):
         live.change(native, mode)
         for consumer in live.consumers:
             consumer.reshape()

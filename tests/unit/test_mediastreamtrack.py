@@ -323,6 +323,25 @@ def test_a_mode_that_cannot_be_set_leaves_the_old_one_running(stage: Setting) ->
     assert (track.get_settings()["width"], track.get_constraints()) == (64, {"width": 64})
 
 
+def test_a_driver_that_sets_something_near_is_not_set_again_and_again(stage: Setting) -> None:
+    opened: list[Request] = []
+
+    class Near(mscli.FakeBackend):
+        def open(self, device: Device, request: Request) -> Source:
+            opened.append(request)
+            source: Any = super().open(device, request)
+            source._settings = {**source.settings, "frameRate": 29.97}
+            return source  # type: ignore[no-any-return]
+
+    here = stage(camera(), backend=Near)
+    track = here.track(width=64)
+    track.apply_constraints({"width": 64, "frameRate": 30})
+    track.apply_constraints({"width": 64, "frameRate": {"max": 40}})
+    second = here.track(width=64)
+    assert len(opened) == 1
+    assert track.get_settings()["frameRate"] == second.get_settings()["frameRate"] == 29.97
+
+
 def test_no_constraints_take_all_away(stage: Setting) -> None:
     track = stage(camera()).track(width={"exact": 128})
     track.apply_constraints()
