@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from mscli import __version__
@@ -13,11 +14,31 @@ def main() -> None:
         print(f"mscli {__version__}")  # noqa: T201 (the answer)
         return
     import gc
+    import signal
 
     gc.disable()  # a start makes many objects and drops none; a command that goes on enables it again
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a command listens, Ctrl-C ends it without a traceback
+    _open_streams()
     from mscli.cli.main import run
 
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_streams() -> None:
+    """Have a stdout and a stderr even if the caller closed them, so that no other file gets their numbers.
+
+    What is written to a closed stdout fails; what is said on a closed stderr goes nowhere. No character is too strange.
+    """
+    for fd, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, mode)  # gets the lowest free number, which is this one
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":

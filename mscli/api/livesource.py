@@ -87,6 +87,8 @@ class LiveSource:
     def change(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Go on with other native settings: the stream is interrupted. On failure the old ones run again, and it is raised."""
         with self._lock:
+            if self.ended:
+                return
             before = self._asked, self.mode
             self.stop()
             try:
@@ -123,9 +125,10 @@ class LiveSource:
 
     def stop(self) -> None:
         """Give the device back."""
-        source, self._source = self._source, None
-        if source is not None:
-            source.stop()
+        with self._lock:
+            source, self._source = self._source, None
+            if source is not None:
+                source.stop()
 
     def on_frame(self, frame: Frame) -> None:
         """Take a frame from the device's thread and pass it to every track."""

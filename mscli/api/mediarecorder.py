@@ -11,7 +11,7 @@ from mscli.api.blob import Blob
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.clock import MICROSECONDS, now_us
-from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, NotSupportedError
+from mscli.core.errors import ArgumentError, InvalidStateError, NotSupportedError
 from mscli.core.events import Event, EventTarget, required_member
 from mscli.core.frames import Counts, Frame
 from mscli.core.mailbox import Lane, Mailbox
@@ -80,7 +80,7 @@ class MediaRecorder(EventTarget):
         self.stream = stream
         self.mime_type = str(given.get("mimeType", ""))
         self.state = "inactive"
-        self.error: DOMException | BrokenPipeError | None = None  # why it ended, if not as asked
+        self.error: Exception | None = None  # why it ended, if not as asked
         self.audio_bits_per_second, self.video_bits_per_second = _bit_rates(given)
         self.counts: list[Counts] = []  # what was written, per track
         self.tracks: list[MediaStreamTrack] = []
@@ -208,7 +208,8 @@ class MediaRecorder(EventTarget):
             self._sink.close()
             for track, counts in enumerate(self.counts):
                 counts.correct(self._sink.corrections(track))
-        except (DOMException, BrokenPipeError) as error:
+                counts.bytes = self._sink.track_bytes(track)
+        except Exception as error:  # whatever it is, the recorder says that it has stopped
             self.error = error
             self._close_lanes()
             self._sink.abort()
@@ -224,7 +225,8 @@ class MediaRecorder(EventTarget):
             elif self._mailbox.finished:
                 return
             elif self._overdue(window):
-                break
+                self.reason = "ended"
+                return
             if self._slice_us is not None and now_us() >= self._due_us:
                 self._due_us += self._slice_us
                 self._post_data()

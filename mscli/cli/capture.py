@@ -122,7 +122,7 @@ class _Capture:
             taken = mailbox.take(_WAIT_S)
             if taken is None:
                 if mailbox.finished or (window.end_us is not None and now_us() > window.end_us + _LATE_US):
-                    break
+                    break  # the device gives nothing more, and it is past the end
                 continue
             frame = window.admit(0, taken.frame)
             if frame is not None:
@@ -133,12 +133,13 @@ class _Capture:
         self.session.check_source(self.counts.frames)
         if stopper.requested or (shown is not None and shown.closed):
             return "signal"
-        return window.reason or ("ended" if mailbox.finished else "duration")
+        return window.reason or "ended"
 
     def _finish(self, reason: str) -> int:
         track = self.session.tracks[0]
         self.counts.dropped, self.counts.lost = self.lanes[0].dropped, track.lost
         self.counts.correct(self.sink.corrections(0))
+        self.counts.bytes = self.sink.track_bytes(0)
         self.session.events.emit("stop", track, reason=reason)
         if reason == "signal" and not self.counts.frames:
             return ExitCode.ABANDONED

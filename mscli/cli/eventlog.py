@@ -15,12 +15,13 @@ class EventLog:
 
     def __init__(self, path: str | None) -> None:
         self._file = _open(path) if path else None
+        self._last_us = 0
 
     def emit(self, type: str, track: MediaStreamTrack | None = None, at_us: int | None = None, **detail: Any) -> None:  # noqa: A002
         """Write an event: its type, its time in seconds on CLOCK_MONOTONIC and in UTC, its track if it has one, and details."""
         if self._file is None:
             return
-        at_us = now_us() if at_us is None else at_us
+        at_us = self._last_us = max(self._last_us, now_us() if at_us is None else at_us)  # a log goes forward
         of_track = {"track": track.id, "kind": track.kind, "label": track.label} if track else {}
         import json
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
+from contextlib import suppress
 
 import click
 
 from mscli.cli.exitcodes import ExitCode, code_of, show_error, show_line
-from mscli.core.errors import ArgumentError, DOMException
+from mscli.core.errors import ArgumentError, DOMException, OperationError
+
+_OF_STDOUT = (errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT)
 
 
 def tell(error: BaseException, arguments: list[str]) -> ExitCode:
@@ -20,11 +23,22 @@ def tell(error: BaseException, arguments: list[str]) -> ExitCode:
         return _usage(error, as_json=as_json)
     if isinstance(error, DOMException | ArgumentError):
         show_error(error, as_json=as_json)
-    elif isinstance(error, BrokenPipeError):
-        _let_go_of_stdout()
+    elif isinstance(error, OSError) and error.errno in _OF_STDOUT:
+        return _stdout_failed(error, as_json=as_json)
     elif not isinstance(error, KeyboardInterrupt):
         _defect(error, arguments)
     return code_of(error)
+
+
+def _stdout_failed(error: OSError, *, as_json: bool) -> ExitCode:
+    """What the program prints cannot be printed: a reader that left is no failure, a full disk is one."""
+    _let_go_of_stdout()
+    if isinstance(error, BrokenPipeError):
+        return ExitCode.DONE
+    failure = OperationError(f"stdout cannot be written: {os.strerror(error.errno or 0).lower()}")
+    with suppress(OSError):  # stderr may be as full
+        show_error(failure, as_json=as_json)
+    return code_of(failure)
 
 
 def _usage(error: click.ClickException, *, as_json: bool) -> ExitCode:
@@ -43,7 +57,7 @@ def _defect(error: BaseException, arguments: list[str]) -> None:
 
 
 def _let_go_of_stdout() -> None:
-    """The reader left: let the interpreter's last flush of stdout go nowhere, without a word."""
+    """Let the interpreter's last flush of stdout go nowhere, without a word."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, 1)
     os.close(null)

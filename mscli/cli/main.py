@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -67,15 +68,27 @@ def cli(debug: bool) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code. Nothing but a defect under --debug leaves as an exception."""
-    if COMPLETE_VARIABLE in os.environ:
-        from mscli.cli.shells import register
-
-        register()
     try:
-        code = cli.main(arguments, prog_name="mscli", standalone_mode=False)
+        code = _complete(arguments) if COMPLETE_VARIABLE in os.environ else _invoke(arguments)
         sys.stdout.flush()  # have a reader that left noticed here, not at the interpreter's end
         return int(code or 0)
     except (Exception, KeyboardInterrupt) as error:
         from mscli.cli.failure import tell
 
         return tell(error, arguments)
+
+
+def _invoke(arguments: list[str]) -> Any:
+    """Parse and run. (Click's own ``main`` would make an exit code 1 of a reader that left.)"""
+    try:
+        with cli.make_context("mscli", list(arguments)) as context:
+            return cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+
+
+def _complete(arguments: list[str]) -> Any:
+    from mscli.cli.shells import register
+
+    register()
+    return cli.main(arguments, prog_name="mscli", standalone_mode=False)

@@ -12,7 +12,7 @@ from mscli.cli.options import Options, asked_kinds, capture_options
 from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
-from mscli.core.errors import NotSupportedError
+from mscli.core.errors import DOMException, NotSupportedError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.sinks import SinkRow, check_tracks, load_sink, sink_row
@@ -111,7 +111,7 @@ class _Recording:
         self.recorder = recorder
 
     def _on_event(self, event: Event) -> None:
-        if event.type != "dataavailable":
+        if event.type in ("start", "pause", "resume"):
             self.session.events.emit(event.type, None, event.time, file=self.file)
         self.done = self.done or event.type == "stop"
 
@@ -125,6 +125,8 @@ class _Recording:
             while not self.done:
                 session.mailbox.wait(_TICK_S)
                 refresh()
+                if session.stopper.abandoned:
+                    raise KeyboardInterrupt
                 if session.stopper.requested or session.ended:
                     recorder.reason = recorder.reason or ("signal" if session.stopper.requested else "ended")
                     recorder.stop()
@@ -136,12 +138,17 @@ class _Recording:
         for counts, dropped, track in zip(recorder.counts, recorder.dropped, recorder.tracks, strict=True):
             counts.dropped, counts.lost = dropped, counts.lost + track.lost
         frames = sum(counts.frames for counts in recorder.counts)
-        if recorder.error is not None and not isinstance(recorder.error, BrokenPipeError):
-            raise recorder.error
-        session.check_source(frames)
+        try:
+            if recorder.error is not None and not isinstance(recorder.error, BrokenPipeError):
+                raise recorder.error
+            session.check_source(frames)
+        except DOMException as error:
+            session.events.emit("error", error=error.to_json())
+            raise
         if not frames and session.stopper.requested:
             return ExitCode.ABANDONED
         reason = "pipe" if isinstance(recorder.error, BrokenPipeError) else recorder.reason
+        session.events.emit("stop", file=self.file, reason=reason)
         report = Report([self.file], reason, recorder.tracks, recorder.counts, size=recorder.bytes_written)
         options = session.options
         return finish(report, session.voice, as_json=options.json, strict=options.strict, to_stderr=False)

@@ -37,6 +37,7 @@ class Voice:
             self._say(f"mscli: {text}", "yellow")
 
     def _say(self, text: str, style: str) -> None:
+        text = text.replace("\n", " ")  # of a name: a message is one line
         if self.on_terminal:
             from rich.console import Console
 

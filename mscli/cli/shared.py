@@ -68,12 +68,16 @@ def decorated_with(options: list[Decorator], function: Command) -> Command:
     return function
 
 
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
 def parse_json(text: str, where: str) -> Any:
     """JSON, or an ArgumentError that says where it stops being that."""
     import json
 
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         place = (
             f"line {error.lineno}, column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)

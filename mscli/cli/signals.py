@@ -11,10 +11,14 @@ _STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHU
 
 
 class Stopper:
-    """While it is entered, the first signal sets ``requested`` and calls ``wake``; a second SIGINT is KeyboardInterrupt."""
+    """While it is entered, the first signal sets ``requested`` and calls ``wake``, a second SIGINT also ``abandoned``.
+
+    Only flags: an exception could come between any two steps of a lock. A third SIGINT is one nevertheless.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self.requested = False
+        self.abandoned = False
         self._wake = wake
         self._before: dict[int, Any] = {}
 
@@ -29,7 +33,8 @@ class Stopper:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
+        if self.abandoned and number == signal.SIGINT:
             raise KeyboardInterrupt
+        self.abandoned = self.requested and number == signal.SIGINT
         self.requested = True
         self._wake()

@@ -12,7 +12,7 @@ from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, capture_options
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
-from mscli.core.errors import NotReadableError
+from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import PIXEL_FORMATS, Counts, VideoFrame
 from mscli.core.mailbox import Lane
 from mscli.core.properties import VIDEO
@@ -41,8 +41,10 @@ def command(options: Options, file: str, suffix: str | None, quality: float | No
     mscli snapshot --camera brio --size 1920x1080 picture.jpg
     mscli snapshot --format jpeg - | magick - small.png
     """
+    if options.video is False:
+        raise NotSupportedError("a snapshot needs the picture", hints=["leave --no-video out"])
     options.video, options.audio = True, False
-    row = SINKS[suffix or STDOUT_SUFFIX] if file == "-" else sink_row(file, "still")
+    row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
     with Session(options) as session:
         if options.dry_run:
             session.dry_run([VIDEO])
@@ -66,6 +68,7 @@ def _take(session: Session, row: SinkRow, file: str, sink_options: SinkOptions) 
     try:
         counts.note(_write_one(session, sink, counts))
         sink.close()
+        counts.bytes = sink.track_bytes(0)
     except BaseException:
         sink.abort()
         raise

@@ -44,7 +44,8 @@ class Window:
         end_us = self.end_us
         if end_us is None:
             return frame
-        if frame.timestamp + frame_tolerance_us(frame) >= end_us:
+        tolerance_us = frame_tolerance_us(frame) if frame.timestamp != self.start_us else 0
+        if frame.timestamp + tolerance_us >= end_us:
             self._finish(track, "duration")
             return None
         if isinstance(frame, AudioData) and frame.timestamp + frame.duration > end_us:

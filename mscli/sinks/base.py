@@ -69,6 +69,10 @@ class Sink(ABC):
     def bytes_written(self) -> int:
         """Bytes that the output has taken so far."""
 
+    def track_bytes(self, track: int) -> int:  # noqa: ARG002 (a sink that holds one track)
+        """Bytes of the output that are that track's."""
+        return self.bytes_written
+
     def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002 (a sink that corrects nothing)
         """What had to be done to that track's frames, for the report; only what happened.
 

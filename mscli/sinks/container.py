@@ -90,6 +90,10 @@ class ContainerSink(OutputSink):
             self._closed = True
             self._muxer.salvage()
 
+    def track_bytes(self, track: int) -> int:
+        """Bytes of the track's encoded packets."""
+        return self._muxer.bytes[self._encoders[track].stream_index] if self._muxer is not None else 0
+
     def corrections(self, track: int) -> Mapping[str, int]:
         """Pictures left out and repeated, samples filled in and left out."""
         done = self._encoders[track].corrections() if self._encoders else {}

@@ -98,6 +98,11 @@ class VideoEncoder:
                 packets += self._encode_picture(picture, self._last)
         return self._shifted(packets + self._stream.encode(None))
 
+    @property
+    def stream_index(self) -> int:
+        """The place of its stream in the container."""
+        return self._stream.index
+
     def corrections(self) -> Mapping[str, int]:
         """For the report."""
         return {"decodeErrors": self._reader.damaged, "duplicated": self._repeated}
@@ -215,6 +220,11 @@ class AudioEncoder:
     def finish(self) -> list[Packet]:
         """What the encoder still holds."""
         return list(self._stream.encode(None))
+
+    @property
+    def stream_index(self) -> int:
+        """The place of its stream in the container."""
+        return self._stream.index
 
     def corrections(self) -> Mapping[str, int]:
         """For the report."""

@@ -6,6 +6,7 @@ be read back.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -30,6 +31,7 @@ class Muxer:
 
     def __init__(self, container: Container, output: Output) -> None:
         self.started = False
+        self.bytes: Counter[int] = Counter()  # of the packets of each stream, by its index
         self._container = container
         self._output = output
         self._head = 0  # bytes before the first packet
@@ -69,6 +71,8 @@ class Muxer:
     def mux(self, packets: Sequence[Packet]) -> None:
         """Write packets. Raises OperationError, BrokenPipeError."""
         before = self._output.size
+        for packet in packets:
+            self.bytes[packet.stream.index] += packet.size
         self._file.mux(packets)
         if self._output.size > max(before, self._head):
             self._output.mark()

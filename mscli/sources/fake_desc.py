@@ -15,6 +15,7 @@ from mscli.core.errors import ArgumentError, NotSupportedError
 from mscli.core.frames import pixel_format
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, DEVICE_KINDS, VIDEO_INPUT, Abilities
 
+MAX_PIXELS = 16384  # a side of a picture
 MAX_DRIFT_PPM = 10_000  # of a sound clock; real ones stay below 200
 
 _CAMERA = {
@@ -136,6 +137,11 @@ def _positive_integer(node: Node) -> int:
     return number
 
 
+def _pixels(node: Node) -> int:
+    side = _positive_integer(node)
+    return side if side <= MAX_PIXELS else node.fail(f"must be at most {MAX_PIXELS}")
+
+
 def _count(node: Node) -> int:
     number: int = _number(node, "an integer, 0 or more", low=0, whole=True)
     return number
@@ -185,8 +191,8 @@ def _pixel_format(node: Node) -> str:
 def _mode(node: Node) -> Mode:
     return Mode(
         node.read("pixelFormat", _pixel_format, "I420"),
-        node.need("width", _or_span(_positive_integer, 1)),
-        node.need("height", _or_span(_positive_integer, 1)),
+        node.need("width", _or_span(_pixels, 1)),
+        node.need("height", _or_span(_pixels, 1)),
         node.read("frameRate", _or_span(_positive, 0), DEFAULT_RATE),
     )
 
