@@ -6,6 +6,7 @@ be read back.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -100,6 +101,20 @@ def open_encoder(context: av.CodecContext, options: Mapping[str, str], title: st
     """Open an encoder whose shape is set. Raises NotSupportedError that names ``title`` and ``shape`` if it refuses."""
     context.options = dict(options)
     try:
-        context.open()
+        with usual_scheduling():
+            context.open()
     except av.FFmpegError as error:
         raise NotSupportedError(f"{title} cannot encode {shape}: {error.strerror}", hints=["choose another codec"]) from error
+
+
+@contextmanager
+def usual_scheduling() -> Iterator[None]:
+    """Take back the real-time priority that an encoder gives: SVT-AV1, run by root, puts its threads and the caller's above
+    everything on the machine, and what they start inherits it."""
+    real_time = (os.SCHED_FIFO, os.SCHED_RR) if hasattr(os, "SCHED_FIFO") else ()
+    usual = not real_time or os.sched_getscheduler(0) not in real_time  # else somebody wants it so
+    yield
+    for thread in map(int, os.listdir("/proc/self/task")) if real_time and usual else ():
+        with suppress(ProcessLookupError, PermissionError):
+            if os.sched_getscheduler(thread) in real_time:
+                os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))

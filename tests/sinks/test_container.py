@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
@@ -202,6 +203,17 @@ def test_every_video_codec_of_every_container_can_be_read(suffix: str, codec: st
     (stream,) = probe(path, "-count_frames", "-show_streams")["streams"]
     assert (stream["codec_name"], stream["nb_read_frames"], stream["pix_fmt"]) == (codec, "30", "yuv420p")
     assert close_to(mean_rgb(path), GREEN, 8)
+
+
+@pytest.mark.parametrize("codec", ["av1", "h264"])
+def test_an_encoder_does_not_put_the_process_above_all_others(codec: str, tmp_path: Path) -> None:
+    sink = load_sink(SINKS["mkv"], str(tmp_path / "a.mkv"), SinkOptions(video_codec=codec))
+    sink.open([TrackFormat("video", {"frameRate": 30})])
+    for index in range(3):
+        sink.write(0, picture("I420", 64, 64, GREEN, at_us=T0 + moment(index)))
+    policies = {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+    sink.close()
+    assert policies == {os.SCHED_OTHER}
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])

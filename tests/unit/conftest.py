@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.unit.stage import MemorySink, Stage
+from mscli.api import livesource
+from tests.unit.stage import MemorySink, Recording, Stage, camera, silent
+
+
+@pytest.fixture(autouse=True)
+def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that stop coming are noticed only by tests that look, however slow the machine is."""
+    monkeypatch.setattr(livesource, "LOOK_S", 3600.0)
 
 
 @pytest.fixture
@@ -30,3 +37,9 @@ def sinks(monkeypatch: pytest.MonkeyPatch) -> list[MemorySink]:
     made: list[MemorySink] = []
     monkeypatch.setattr(MemorySink, "made", made)
     return made
+
+
+@pytest.fixture
+def recording(stage: Callable[..., Stage], sinks: list[MemorySink]) -> Recording:
+    """A recorder of a camera whose frames are pushed."""
+    return Recording(stage(silent(camera())))

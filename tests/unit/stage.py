@@ -88,6 +88,16 @@ def push(track: mscli.MediaStreamTrack, *frames: Frame) -> None:
         track.live.on_frame(frame)
 
 
+def reader(track: mscli.MediaStreamTrack, **init: Any) -> Any:
+    """The frames of a track."""
+    return mscli.MediaStreamTrackProcessor({"track": track, **init}).readable
+
+
+def waiting(frames: Any) -> list[Any]:
+    """What a reader has by now."""
+    return list(iter(lambda: frames.read(0), None))
+
+
 class MemorySink(Sink):
     """Keeps what it is told. Its target, the recorder's pieces, is given one byte for each frame."""
 
@@ -137,3 +147,34 @@ class MemorySink(Sink):
 
 
 MEMORY = SinkRow("memory", "video/x-memory", __name__, "MemorySink", video=True, audio=True)
+
+
+class Recording:
+    """A recorder into memory, and what it says."""
+
+    def __init__(self, stage: Stage, *kinds: str, **more: Any) -> None:
+        self.stage = stage
+        self.stream = stage.devices.get_user_media(dict.fromkeys(kinds or ("video",), True))
+        self.recorder = mscli.MediaRecorder(self.stream, row=MEMORY, **more)
+        self.heard = Heard(self.recorder)
+
+    @property
+    def track(self) -> mscli.MediaStreamTrack:
+        """The first track."""
+        return self.stream.get_tracks()[0]
+
+    @property
+    def types(self) -> list[str]:
+        """The events up to now."""
+        self.stage.tasks.run_tasks()
+        return self.heard.types
+
+    def data(self) -> list[bytes]:
+        """What came in pieces up to now."""
+        self.stage.tasks.run_tasks()
+        return [event.data.bytes() for event in self.heard.events if event.type == "dataavailable"]
+
+    def finish(self) -> list[str]:
+        """Wait for the end of the recording; the events up to then."""
+        assert self.recorder.join(PATIENCE_S)
+        return self.types

@@ -1,4 +1,4 @@
-"""MediaStreamTrack: what flows, when it is muted, how it ends, and applyConstraints on a live track."""
+"""MediaStreamTrack: what flows, when it is muted, how it ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 import mscli
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.mailbox import Mailbox
-from mscli.sources.base import Device, Request, Source
-from tests.unit.stage import MODES, Heard, Stage, camera, microphone, picture, push, silent
+from tests.unit.stage import MODES, Heard, Stage, camera, microphone, picture, push, reader, silent, waiting
 
 Setting = Callable[..., Stage]
 INHERENT = {"deviceId", "groupId", "facingMode"}
@@ -23,16 +22,6 @@ INHERENT = {"deviceId", "groupId", "facingMode"}
 def level(frame: Any) -> int:
     """The brightness of a grey picture's first pixel."""
     return int(frame.planes[0][0])
-
-
-def reader(track: mscli.MediaStreamTrack, **init: Any) -> Any:
-    """The frames of a track."""
-    return mscli.MediaStreamTrackProcessor({"track": track, **init}).readable
-
-
-def waiting(frames: Any) -> list[Any]:
-    """What a reader has by now."""
-    return list(iter(lambda: frames.read(0), None))
 
 
 # What flows
@@ -272,129 +261,6 @@ def test_a_device_that_vanishes_ends_clones_too(stage: Setting) -> None:
     track.live.on_ended(mscli.NotReadableError("gone"))
     here.tasks.run_tasks()
     assert (track.ready_state, clone.ready_state, heard.types) == ("ended", "ended", ["ended"])
-
-
-# applyConstraints
-
-
-def test_applying_constraints_changes_settings_and_frames(stage: Setting) -> None:
-    here = stage(camera())
-    track = here.track(width=64)
-    with reader(track) as frames:
-        here.clock.run(0.1)
-        before = waiting(frames)
-        here.clock.jump(0.001)
-        track.apply_constraints({"width": {"exact": 128}, "resizeMode": {"exact": "none"}})
-        here.clock.run(0.1)
-        after = waiting(frames)
-    assert {frame.coded_width for frame in before} == {64}
-    assert {frame.coded_width for frame in after} == {128}
-    assert before[-1].timestamp < after[0].timestamp
-    assert (track.get_settings()["width"], track.get_settings()["height"]) == (128, 72)
-
-
-def test_a_rejection_leaves_everything_as_it_was(stage: Setting) -> None:
-    here = stage(silent(camera()))
-    track = here.track(width=64, frameRate=30)
-    settings, constraints = track.get_settings(), track.get_constraints()
-    with reader(track) as frames:
-        with pytest.raises(mscli.OverconstrainedError) as caught:
-            track.apply_constraints({"width": {"exact": 5000}})
-        push(track, picture())
-        assert next(frames).coded_width == 64
-    assert caught.value.constraint == "width"
-    assert (track.get_settings(), track.get_constraints()) == (settings, constraints)
-
-
-def test_a_mode_that_cannot_be_set_leaves_the_old_one_running(stage: Setting) -> None:
-    class Stubborn(mscli.FakeBackend):
-        def open(self, device: Device, request: Request) -> Source:
-            if request.settings["width"] == 128:
-                raise mscli.NotReadableError("the driver refuses")
-            return super().open(device, request)
-
-    here = stage(camera(), backend=Stubborn)
-    track = here.track(width=64)
-    with pytest.raises(mscli.NotReadableError, match="the driver refuses"):
-        track.apply_constraints({"width": {"exact": 128}})
-    with reader(track) as frames:
-        here.clock.run(0.1)
-        assert {frame.coded_width for frame in waiting(frames)} == {64}
-    assert (track.get_settings()["width"], track.get_constraints()) == (64, {"width": 64})
-
-
-def test_a_driver_that_sets_something_near_is_not_set_again_and_again(stage: Setting) -> None:
-    opened: list[Request] = []
-
-    class Near(mscli.FakeBackend):
-        def open(self, device: Device, request: Request) -> Source:
-            opened.append(request)
-            source: Any = super().open(device, request)
-            source._settings = {**source.settings, "frameRate": 29.97}
-            return source  # type: ignore[no-any-return]
-
-    here = stage(camera(), backend=Near)
-    track = here.track(width=64)
-    track.apply_constraints({"width": 64, "frameRate": 30})
-    track.apply_constraints({"width": 64, "frameRate": {"max": 40}})
-    second = here.track(width=64)
-    assert len(opened) == 1
-    assert track.get_settings()["frameRate"] == second.get_settings()["frameRate"] == 29.97
-
-
-def test_no_constraints_take_all_away(stage: Setting) -> None:
-    track = stage(camera()).track(width={"exact": 128})
-    track.apply_constraints()
-    assert track.get_constraints() == {}
-    track.apply_constraints({})
-    assert track.get_settings()["width"] == 128  # nearest to the usual 640
-
-
-def test_constraints_are_returned_as_they_were_applied_in_order(stage: Setting) -> None:
-    track = stage(camera()).track(height=48)
-    asked = {"width": {"ideal": 128, "min": 1}, "sampleRate": 5, "aspectRatio": 1.5, "advanced": [{"height": 72}, {}]}
-    track.apply_constraints(asked)
-    assert track.get_constraints() == asked
-    assert list(track.get_constraints()) == list(asked)
-
-
-def test_changing_what_a_getter_gave_changes_nothing(stage: Setting) -> None:
-    track = stage(camera()).track(width={"ideal": 64})
-    track.get_settings().clear()
-    track.get_constraints()["width"]["ideal"] = 5
-    track.get_capabilities().clear()
-    assert track.get_constraints() == {"width": {"ideal": 64}}
-    assert track.get_settings()["width"] == 64
-    assert track.get_capabilities()
-
-
-def test_two_tracks_of_one_camera_have_each_their_size_and_rate(stage: Setting) -> None:
-    here = stage(camera())
-    full = here.track(width={"exact": 128}, resizeMode={"exact": "none"})
-    small = here.track(width={"exact": 32}, height={"exact": 24}, frameRate={"exact": 10})
-    with reader(full) as fulls, reader(small) as smalls:
-        here.clock.run(1.0)
-        big, little = waiting(fulls), waiting(smalls)
-    assert {(frame.display_width, frame.display_height) for frame in big} == {(128, 72)}
-    assert {(frame.display_width, frame.display_height) for frame in little} == {(32, 24)}
-    assert abs(len(big) - 3 * len(little)) <= 3
-    assert {late.timestamp - early.timestamp for early, late in pairwise(little)} <= {99_999, 100_000, 100_001}
-
-
-def test_a_track_may_not_force_a_mode_on_another_that_wants_no_scaling(stage: Setting) -> None:
-    here = stage(camera())
-    native = here.track(width={"exact": 64}, resizeMode={"exact": "none"})
-    with pytest.raises(mscli.OverconstrainedError):
-        here.track(width={"exact": 128})
-    assert native.get_settings()["width"] == 64
-
-
-def test_a_clone_is_changed_without_the_original(stage: Setting) -> None:
-    track = stage(camera()).track(width={"exact": 128})
-    clone = track.clone()
-    clone.apply_constraints({"width": {"exact": 50}})
-    assert (track.get_settings()["width"], clone.get_settings()["width"]) == (128, 50)
-    assert track.get_constraints() == {"width": {"exact": 128}}
 
 
 # Content hints
