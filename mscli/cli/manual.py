@@ -156,7 +156,7 @@ and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` an
 : the device is gone or failed; `reason` says why
 
 `start`, `stop`, `error`
-: a recording began, is complete, or failed; `file` is its name. `capture` writes a `stop` with its `reason`.
+: a recording began, is complete, or failed; `file` is its name. A `stop` has its `reason`, an `error` the error.
 
 # FAKE DEVICES
 
