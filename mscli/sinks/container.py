@@ -17,8 +17,11 @@ from mscli.sinks.files import OutputSink
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow
-    from mscli.sinks.encoders import Encoder
+    from mscli.sinks.audioencoder import AudioEncoder
     from mscli.sinks.muxer import Muxer
+    from mscli.sinks.videoencoder import VideoEncoder
+
+    Encoder = VideoEncoder | AudioEncoder
 
 PATIENCE_US = 1_000_000  # how long one track waits for the first frame of another, and how far sound may fall behind
 
@@ -50,8 +53,9 @@ class ContainerSink(OutputSink):
         """Check, and have encoders ready to be opened by their first frames."""
         self.check(self.row, self.options, [track.kind for track in tracks])
         self.output.open()
-        from mscli.sinks.encoders import AudioEncoder, VideoEncoder
+        from mscli.sinks.audioencoder import AudioEncoder
         from mscli.sinks.muxer import Muxer
+        from mscli.sinks.videoencoder import VideoEncoder
 
         container = CONTAINERS[self.row.suffix]
         classes: Mapping[str, Any] = {"video": VideoEncoder, "audio": AudioEncoder}
