@@ -21,7 +21,8 @@ from mscli.core.derived import native_of
 from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, OverconstrainedError
 from mscli.core.mailbox import Mailbox
 from mscli.core.properties import KINDS
-from mscli.core.select import Selection, Settings, select_settings
+from mscli.core.select import select_settings
+from mscli.core.selection import Selection, Settings
 from mscli.core.webidl import stream_constraints
 from mscli.sources.base import Device
 

@@ -13,7 +13,7 @@ from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame
 from mscli.core.mailbox import Task
-from mscli.core.select import Settings
+from mscli.core.selection import Settings
 from mscli.sources.base import VIDEO_INPUT, Abilities, Backend, Device, Request, Source
 
 STALL_S = 1.0  # without frames for so long a track is muted

@@ -21,7 +21,8 @@ from mscli.core.frames import Frame, VideoFrame, blank
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
 from mscli.core.readonly import ReadOnly
-from mscli.core.select import Settings, select_settings
+from mscli.core.select import select_settings
+from mscli.core.selection import Settings
 from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
 

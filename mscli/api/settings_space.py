@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mscli.core.boxes import Box, Mode, Scalar, Span, Values, scalars, values_of
+from mscli.core.boxes import Box, Mode, Rank, Scalar, Span, Values, scalars, values_of
 from mscli.core.derived import twins
 from mscli.core.properties import PROPERTIES
 from mscli.sources.base import VIDEO_INPUT, Abilities, Device
@@ -20,8 +20,8 @@ def boxes_of(device: Device, abilities: Abilities, place: int) -> list[Box]:
     """The settings space of a device that stands at ``place`` in the order of preference."""
     common: dict[str, Values] = {"deviceId": (device.device_id,), "groupId": (device.group_id,), **abilities.values}
     if device.kind != VIDEO_INPUT:
-        return [Box(common, device, None, (place,))]
-    native = [Box(common | _mode_values(mode), device, mode, (place, 0)) for mode in abilities.modes]
+        return [Box(common, device, None, Rank(place))]
+    native = [Box(common | _mode_values(mode), device, mode, Rank(place)) for mode in abilities.modes]
     return native + twins(abilities.modes, common, device, place)
 
 
@@ -48,7 +48,7 @@ def _ends(value: float | Span) -> tuple[float, float]:
 
 def fixed_box(settings: Mapping[str, Scalar], device: Device, mode: Mode | None, place: int) -> Box:
     """The settings space of a device that already runs: what it gives now."""
-    return Box({name: (value,) for name, value in settings.items()}, device, mode, (place,))
+    return Box({name: (value,) for name, value in settings.items()}, device, mode, Rank(place))
 
 
 def capabilities_of(boxes: Sequence[Box]) -> dict[str, Any]:

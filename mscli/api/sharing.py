@@ -12,10 +12,10 @@ from mscli.api.livesource import Consumer, LiveSource
 from mscli.api.settings_space import boxes_of, fixed_box
 from mscli.core.boxes import Box, Mode
 from mscli.core.derived import DERIVED, native_of, reach
-from mscli.core.select import Selection, Settings
+from mscli.core.selection import Selection, Settings
 from mscli.sources.base import VIDEO_INPUT, Abilities
 
-RUNNING, SWITCHED = 0.0, 1.0  # the running mode before a change of it
+RUNNING, SWITCHED = 0.0, 1.0  # ``Rank.switched``: the running mode before a change of it
 
 
 def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -> list[Box]:
@@ -32,7 +32,7 @@ def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -
 def _boxes_in(modes: Sequence[Mode | None], live: LiveSource, place: int, switched: float) -> list[Box]:
     known = [mode for mode in modes if mode is not None]
     boxes = boxes_of(live.device, Abilities(known, live.abilities.values), place) if known else []
-    return [Box(box.values, box.device, box.mode, (place, switched, *box.rank[1:]), box.backing, box.shapes) for box in boxes]
+    return [box._replace(rank=box.rank._replace(switched=switched)) for box in boxes]
 
 
 def _holding(live: LiveSource, others: Sequence[Consumer]) -> list[Mode]:

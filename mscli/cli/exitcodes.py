@@ -119,4 +119,5 @@ def describe_settings(settings: dict[str, Any]) -> str:
     """Settings as people say them: 1280×720 at 30 frames/s."""
     size = [f"{settings['width']}×{settings['height']}"] if "width" in settings else []
     rest = [text.format(settings[name]) for name, text in _SHOWN.items() if name in settings]
+    rest += ["cropped and scaled"] if settings.get("resizeMode") == "crop-and-scale" else []
     return " ".join(size + rest[:1]) + "".join(f", {item}" for item in rest[1:])

@@ -87,25 +87,32 @@ by, in this order:
 : the default device, then the others in the order of `mscli devices`
 
 2.
-: a native mode before one that is derived
+: the mode in which a camera runs already, for another track
 
 3.
-: of the derived ones, the shape of a native mode
+: a native mode before one that is derived
 
 4.
+: of the derived ones: the shape of a native mode, then a native size
+
+5.
+: the nearer one, exactly taken; of the derived ones an even size
+
+6.
 : where nothing was asked for, what is nearest to 640 × 480 pixels and 30 frames per second, or to 48000 Hz, one channel and
 16 bit; and echo cancellation, gain control and noise suppression where a device has them
 
-5.
+7.
 : a pixel format that needs no conversion to what `--format` says
 
-6.
+8.
 : the pixel format that keeps most of the picture: RGB before YUV, less subsampled before more, raw before compressed
 
-7.
+9.
 : the order in which the driver lists its modes
 
-The same devices and constraints always give the same answer, and `--explain` shows how it came about. When nothing fits,
+The same devices and constraints always give the same answer. `--explain` shows how it came about: the candidates with
+their distance for each constraint, or what excluded them, the advanced sets kept, and what broke the tie. When nothing fits,
 the error names the constraint that failed, the constraints that cannot hold together, and the closest settings that can be
 had.
 
@@ -126,7 +133,8 @@ an object with `min`, `max` and perhaps `step`.
 
 `--dry-run`
 : an object with `tracks`, each with `kind`, `label`, `settings`, `constraints`, and of a camera its native `mode`. With
-`--explain` each also has `candidates`, which have `distance` and `distances`, or `excludedBy`.
+`--explain` each also has `distance`, `decidedBy` (what broke the tie), `advancedKept`, and `candidates`, which have
+`derived`, `mode`, and `settings`, `distance` and `distances`, or `excludedBy`.
 
 `-v`, when it starts
 : the same, of the devices that were opened

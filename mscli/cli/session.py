@@ -23,7 +23,8 @@ from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event
 from mscli.core.mailbox import Mailbox
 from mscli.core.properties import KINDS, PROPERTIES
-from mscli.core.webidl import unknown_names
+from mscli.core.selection import Selection
+from mscli.core.webidl import RANGE_MEMBERS, unknown_names
 
 
 class Session:
@@ -156,8 +157,10 @@ class Session:
 def _did_you_mean(path: str) -> str:
     from difflib import get_close_matches
 
-    folded = {name.casefold(): name for name in PROPERTIES}
-    close = get_close_matches(path.rpartition(".")[2].casefold().replace("-", ""), folded, 1)
+    *above, name = path.split(".")
+    known = RANGE_MEMBERS if above and above[-1] in PROPERTIES else tuple(PROPERTIES)
+    folded = {name.casefold(): name for name in known}
+    close = get_close_matches(name.casefold().replace("-", ""), folded, 1)
     return f"; did you mean “{folded[close[0]]}”?" if close else ""
 
 
@@ -175,13 +178,22 @@ def _choice_json(choice: Choice, *, explain: bool) -> dict[str, Any]:
     selection = choice.selection
     mode = {"mode": selection.box.mode.to_json()} if selection.box.mode else {}
     described = {"kind": choice.kind, "label": choice.device.label, "settings": selection.settings}
-    candidates = {"candidates": [_candidate_json(one) for one in selection.candidates]} if explain else {}
-    return {**described, "constraints": dict(choice.constraints.source), **mode, **candidates}
+    asked = {**described, "constraints": dict(choice.constraints.source), **mode}
+    return asked | _explanation_json(selection) if explain else asked
+
+
+def _explanation_json(selection: Selection) -> dict[str, Any]:
+    return {
+        "distance": selection.distance,
+        "decidedBy": selection.decided_by,
+        "advancedKept": list(selection.advanced),
+        "candidates": [_candidate_json(one) for one in selection.candidates],
+    }
 
 
 def _candidate_json(candidate: Any) -> dict[str, Any]:
     mode = {"mode": candidate.box.mode.to_json()} if candidate.box.mode else {}
-    told = {"deviceId": candidate.box.device.device_id, **mode}
+    told = {"deviceId": candidate.box.device.device_id, "derived": bool(candidate.box.backing), **mode}
     if candidate.settings is None:
         return {**told, "excludedBy": candidate.excluded_by}
     return {

@@ -12,12 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from mscli.cli.exitcodes import describe_settings
+from mscli.core.boxes import Span
 from mscli.core.properties import PROPERTIES
 
 if TYPE_CHECKING:
     from mscli.api.getusermedia import Choice
     from mscli.api.mediadeviceinfo import MediaDeviceInfo
-    from mscli.core.select import Candidate
+    from mscli.core.boxes import Mode
+    from mscli.core.selection import Candidate
 
 PIPE_WIDTH = 200  # columns in a pipe, where nothing needs to be folded to a screen
 AS_GOOD_AS_NONE = 1e-4  # of a range's greatest value: a lower end below that says nothing to people
@@ -133,6 +135,8 @@ def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> N
     if choice is not None:
         for number, kept in enumerate(choice.selection.advanced, 1):
             out.print(f"advanced set {number}: {'kept' if kept else 'skipped, no candidate satisfies it'}")
+        if choice.selection.decided_by:
+            out.print(f"among equally near ones: {choice.selection.decided_by}", markup=False)
 
 
 def _candidate_row(one: Candidate, asked: list[str], *, chosen: bool) -> list[str]:
@@ -145,9 +149,18 @@ def _candidate_name(one: Candidate) -> str:
     mode = one.box.mode
     if mode is None:
         return describe_settings(one.settings) if one.settings else "any"
-    shown = one.settings or mode.to_json()
-    size = f"{_number(shown['width'])}×{_number(shown['height'])} {_number(shown['frameRate'])}/s"
-    return f"{mode.pixel_format} {size}"
+    native = f"{mode.pixel_format} {_size(mode.to_json())}"
+    if not one.box.backing:
+        return native if one.settings is None or not _open_ended(mode) else f"{mode.pixel_format} {_size(one.settings)}"
+    return f"{_size(one.settings)} out of {native}" if one.settings else f"any out of {native}"
+
+
+def _size(shown: Mapping[str, Any]) -> str:
+    return f"{_number(shown['width'])}×{_number(shown['height'])} {_number(shown['frameRate'])}/s"
+
+
+def _open_ended(mode: Mode) -> bool:
+    return any(isinstance(side, Span) for side in mode[1:])
 
 
 def _counted(rest: Sequence[Candidate]) -> str:

@@ -82,17 +82,24 @@ def values_of(value: float | Span) -> Values:
     return value if isinstance(value, Span) else (value,)
 
 
+class Rank(NamedTuple):
+    """How natural a box is among equals, the lowest wins: see the first rows of ``mscli.core.ties.STEPS``."""
+
+    place: float = 0  # of its device in the order of preference
+    switched: float = 0  # 1: the device would have to leave the mode in which others use it
+    derived: float = 0  # 1: made of native frames
+
+
 class Box(NamedTuple):
     """A set of settings that one device can deliver: IDL property names to sets of values.
 
-    ``rank`` says how natural the box is among equals, the lowest wins: the device's place, then native before derived.
     ``backing``: for derived settings, the native modes that they can be made of; ``shapes``: their most natural sizes.
     """
 
     values: Mapping[str, Values]
     device: Any = None
     mode: Mode | None = None
-    rank: tuple[float, ...] = ()
+    rank: Rank = Rank()
     backing: tuple[Mode, ...] = ()
     shapes: tuple[tuple[float, float], ...] = ()
 

@@ -6,11 +6,11 @@ https://www.w3.org/TR/mediacapture-streams/#dfn-fitness-distance
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mscli.core.boxes import Scalar, Span, Values, apart
-from mscli.core.properties import PROPERTIES
+from mscli.core.properties import AUDIO, PROPERTIES, VIDEO
 
 
 class Rule(NamedTuple):
@@ -49,6 +49,14 @@ class Rule(NamedTuple):
             return math.inf
         return 0.0 if self.ideal is None else min(_apart(value, ideal) for ideal in self.ideal)
 
+    def in_words(self) -> str:
+        """The required part: ``width ≥ 640 px``."""
+        parts = [f"= {' or '.join(map(_word, self.exact))}"] if self.exact is not None else []
+        parts += [f"≥ {_word(self.min)}"] if self.min is not None else []
+        parts += [f"≤ {_word(self.max)}"] if self.max is not None else []
+        unit = PROPERTIES[self.name].unit if self.name in PROPERTIES else ""
+        return f"{self.name} {' and '.join(parts)} {unit}".rstrip()
+
     def _bounds(self) -> tuple[float, float]:
         low = -math.inf if self.min is None else self.min
         high = math.inf if self.max is None else self.max
@@ -64,6 +72,22 @@ def _apart(actual: Scalar, ideal: Scalar) -> float:
     if isinstance(actual, str | bool) or isinstance(ideal, str | bool):
         return 1.0
     return apart(actual, ideal)
+
+
+def _word(value: Scalar) -> str:
+    if isinstance(value, str):
+        return f"“{value}”"
+    return str(value).lower() if isinstance(value, bool) else f"{value:.10g}"
+
+
+_NOUNS = {(VIDEO,): "camera", (AUDIO,): "microphone"}
+
+
+def together_in_words(conflict: Sequence[Rule]) -> str:
+    """Required constraints that cannot hold together: ``camera offers width = 1280 px together with frameRate ≥ 90 /s``."""
+    kinds = {PROPERTIES[rule.name].kinds for rule in conflict if rule.name in PROPERTIES}
+    noun = next((_NOUNS[kind] for kind in kinds if kind in _NOUNS), "device")
+    return f"{noun} offers {' together with '.join(rule.in_words() for rule in conflict)}"
 
 
 def rules(converted: Mapping[str, Any], kind: str, *, bare: str) -> list[Rule]:

@@ -7,17 +7,18 @@ made of it: any size up to its own at any rate up to its own. A twin that lies i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import ceil, floor
 
 from mscli.core.aspect import bounds, fit_sizes
-from mscli.core.boxes import Box, Mode, Scalar, Span, Values
+from mscli.core.boxes import Box, Mode, Rank, Scalar, Span, Values
 from mscli.core.frames import PIXEL_FORMATS
 
 LEAST_RATE = 1e-6  # frames per second: any positive rate, down to one frame in eleven days
 DERIVED = "crop-and-scale"
 MOST_SHAPES = 32
 USUAL_AREA = 640 * 480  # pixels
-_NEAR = 32  # pixels within which a shape is rounded to an allowed one
+_NEAR = 32  # pixels by which a size may be made smaller to be an allowed one
 
 Reach = tuple[float, float, float]
 
@@ -27,7 +28,7 @@ def twins(modes: Sequence[Mode], common: Mapping[str, Values], device: object, p
     front = _outermost({reach(mode): mode for mode in modes})
     shapes = _natural_shapes(modes)
     return [
-        Box(dict(common) | _everything_below(size), device, mode, (place, 1), tuple(modes), shapes)
+        Box(dict(common) | _everything_below(size), device, mode, Rank(place, derived=1), tuple(modes), shapes)
         for size, mode in front.items()
     ]
 
@@ -74,26 +75,28 @@ def _everything_below(size: Reach) -> dict[str, Values]:
 
 
 def natural_sizes(box: Box, goal: Mapping[str, float]) -> Iterator[tuple[float, float]]:
-    """Sizes out of a twin box that people find natural: each native shape, scaled to the asked width or height.
+    """Sizes out of a twin box that people find natural: each native shape, as it is and cropped to the asked ratio, scaled to
+    the asked width or height, in whole and in even pixels.
 
     ``goal`` as for ``fit_sizes``. Whether they are near enough to the best distance the caller decides.
     """
+    low, high = bounds(box.values["aspectRatio"])
     for width, height in box.shapes:
-        size = _scaled(box.values, width, height, goal)
-        if size is not None:
-            yield size
+        for ratio in dict.fromkeys((width / height, goal.get("aspectRatio", width / height))):
+            size = _scaled(box.values, width, height, min(max(ratio, low), high), goal)
+            yield from _on_grid(box.values, *size)
 
 
-def _scaled(values: Mapping[str, Values], width: float, height: float, goal: Mapping[str, float]) -> tuple[float, float] | None:
+def _scaled(
+    values: Mapping[str, Values], width: float, height: float, ratio: float, goal: Mapping[str, float]
+) -> tuple[float, float]:
     """The native size, cropped to an allowed ratio and scaled down to what is asked and allowed."""
-    low, high = bounds(values["aspectRatio"])
-    ratio = min(max(goal.get("aspectRatio", width / height), low), high)
     crop_width, crop_height = min(width, height * ratio), min(height, width / ratio)
     scale = min(1.0, _asked_scale(crop_width, crop_height, goal))
     (least_width, most_width), (least_height, most_height) = bounds(values["width"]), bounds(values["height"])
     scale = max(scale, least_width / crop_width, least_height / crop_height)
     scale = min(scale, 1.0, most_width / crop_width, most_height / crop_height)
-    return _on_grid(values, crop_width * scale, crop_height * scale)
+    return crop_width * scale, crop_height * scale
 
 
 def _asked_scale(width: float, height: float, goal: Mapping[str, float]) -> float:
@@ -102,17 +105,45 @@ def _asked_scale(width: float, height: float, goal: Mapping[str, float]) -> floa
     return goal["height"] / height if "height" in goal else 1.0
 
 
-def _on_grid(values: Mapping[str, Values], width: float, height: float) -> tuple[float, float] | None:
-    """The allowed size in whole pixels that is closest to one of the right shape, if there is one near it."""
+def _on_grid(values: Mapping[str, Values], width: float, height: float) -> Iterator[tuple[float, float]]:
+    """The allowed sizes in whole and in even pixels around one of the right shape; where the ratio allows none, one near it."""
+    around = [size for grid in (1, 2) for size in _corners(width, height, grid) if _allows(values, *size)]
+    yield from around
     widths, heights = _around(values["width"], width), _around(values["height"], height)
-    if widths is None or heights is None:
-        return None
-    goal = {"width": width, "height": height, "aspectRatio": width / height}
-    return fit_sizes(widths, heights, values["aspectRatio"], goal, lambda w, h: (abs(w - width) + abs(h - height),))
+    if not around and widths is not None and heights is not None:
+        goal = {"width": width, "height": height, "aspectRatio": width / height}
+        for grid in (1, 2):
+            fitting = fit_sizes(_even(widths, grid), _even(heights, grid), values["aspectRatio"], goal, _apart(width, height))
+            yield from [fitting] if fitting is not None else ()
+
+
+def _corners(width: float, height: float, grid: int) -> Iterator[tuple[float, float]]:
+    """The points of the grid around a point."""
+    for w in {floor(width / grid) * grid, ceil(width / grid) * grid}:
+        yield from ((w, h) for h in {floor(height / grid) * grid, ceil(height / grid) * grid})
+
+
+def _allows(values: Mapping[str, Values], width: float, height: float) -> bool:
+    low, high = bounds(values["aspectRatio"])
+    return height > 0 and low <= width / height <= high and _holds(values["width"], width) and _holds(values["height"], height)
+
+
+def _holds(values: Values, number: float) -> bool:
+    return values.cut(number, number) is not None if isinstance(values, Span) else number in values
+
+
+def _apart(width: float, height: float) -> Callable[[float, float], tuple[float, ...]]:
+    return lambda w, h: (abs(w - width) + abs(h - height),)
+
+
+def _even(span: Span, grid: int) -> Span:
+    """The multiples of ``grid`` in a span of whole numbers; itself where it has none."""
+    even = Span(ceil(span.min / grid) * grid, span.max, grid)
+    return even if even.min <= even.max else span
 
 
 def _around(values: Values, wanted: float) -> Span | None:
-    return values.cut(wanted - _NEAR, wanted + _NEAR) if isinstance(values, Span) else None
+    return values.cut(wanted - _NEAR, ceil(wanted)) if isinstance(values, Span) else None
 
 
 def backing_mode(

@@ -1,64 +1,21 @@
 """SelectSettings: from what devices can do and what was asked to the settings that are used, or to what stands in the way.
 
 https://www.w3.org/TR/mediacapture-streams/#dfn-selectsettings. The standard enumerates every possible settings dictionary; here
-boxes of them are cut by the required constraints and by each advanced set, and the best point of every box is found.
-
-Ties (distances that differ by less than TIE) are broken by, in this order: the default device before others, a native mode
-before a derived one, the shape of a native mode kept, the distance of what nobody asked for from ``DEFAULTS``, the preferred
-pixel formats, the quality of the pixel format, the order of the modes. The same devices and constraints always give the same
-answer.
+boxes of them are cut by the required constraints and by each advanced set, and the best point of every box is found. Which of
+equally near ones is used is the matter of ``mscli.core.ties``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mscli.core.aspect import bounds, fit_sizes
 from mscli.core.boxes import Box, Scalar, Span, Values
-from mscli.core.constraints import Constraints, Rule
-from mscli.core.derived import crop_loss, natural_sizes
+from mscli.core.constraints import Constraints, Rule, together_in_words
 from mscli.core.errors import OverconstrainedError
-from mscli.core.frames import PIXEL_FORMATS
 from mscli.core.properties import PROPERTIES
-
-TIE = 0.0005
-DEFAULTS: Mapping[str, Scalar] = {
-    "width": 640, "height": 480, "frameRate": 30, "resizeMode": "none",
-    "sampleRate": 48000, "channelCount": 1, "sampleSize": 16,
-    "echoCancellation": True, "autoGainControl": True, "noiseSuppression": True, "backgroundBlur": False,
-}  # fmt: skip
-
-Settings = dict[str, Scalar]
-
-
-class Candidate(NamedTuple):
-    """What became of one box: its best settings and their distance per constraint, or the constraint that excluded it."""
-
-    box: Box
-    settings: Settings | None = None
-    distances: Mapping[str, float] | None = None
-    excluded_by: str = ""
-
-    @property
-    def distance(self) -> float:
-        """The fitness distance; infinite when excluded."""
-        return sum(self.distances.values()) if self.distances is not None else math.inf
-
-
-class Selection(NamedTuple):
-    """The answer: the chosen box and settings, what became of the others, and which advanced sets hold."""
-
-    box: Box
-    settings: Settings
-    candidates: tuple[Candidate, ...]
-    advanced: tuple[bool, ...]
-
-    @property
-    def distance(self) -> float:
-        """The fitness distance of the chosen settings."""
-        return next(candidate.distance for candidate in self.candidates if candidate.box is self.box)
+from mscli.core.selection import Candidate, Selection, Settings
+from mscli.core.ties import DEFAULTS, TIE, Wishes, settle
 
 
 def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_formats: Sequence[str] = ()) -> Selection:
@@ -66,65 +23,78 @@ def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_format
 
     Raises OverconstrainedError with the failed constraint, a minimal conflict and the nearest settings.
     """
-    cutter = _Cutter(constraints.basic)
-    cuts = [cutter.cut(box) for box in boxes]
-    alive = [cut for cut in cuts if isinstance(cut, Box)]
-    excluded = [Candidate(box, excluded_by=cut) for box, cut in zip(boxes, cuts, strict=True) if isinstance(cut, str)]
+    alive, excluded = _cut(list(boxes), constraints.basic)
     if not alive:
         error = overconstrained(boxes, constraints.basic)
         error.candidates = tuple(excluded)
         raise error
-    alive, kept = _apply_advanced(alive, constraints.advanced)
-    found = [_best(box, constraints.basic) for box in alive]
-    lowest = min(candidate.distance for candidate in found)
-    tied = [candidate for candidate in found if candidate.distance < lowest + TIE]
-    first = min(candidate.box.rank for candidate in tied)
-    natural = (other for one in tied if one.box.rank == first for other in _natural_points(one, constraints.basic))
-    tied += [candidate for candidate in natural if candidate.distance < lowest + TIE]
-    asked = {rule.name for rule in constraints.basic if rule.ideal is not None}
-    chosen = min(tied, key=lambda candidate: _natural(candidate, asked, pixel_formats))
-    shown = [chosen if candidate.box is chosen.box else candidate for candidate in found]
-    return Selection(chosen.box, dict(chosen.settings or {}), (*shown, *excluded), tuple(kept))
+    alive, kept, left_out = _apply_advanced(alive, constraints.advanced)
+    chooser = _Chooser(constraints.basic)
+    far = chooser.distances(alive)
+    within = min(far) + TIE
+    tied = [chooser.best(box) for box, distance in zip(alive, far, strict=True) if distance < within]
+    chosen, decided_by = settle(tied, Wishes(constraints.basic, pixel_formats), within)
+
+    def candidates() -> Iterator[Candidate]:
+        yield from (chosen if box is chosen.box else chooser.best(box) for box in alive)
+        yield from (*left_out, *excluded)
+
+    return Selection(chosen, tuple(kept), decided_by, candidates)
 
 
-def _apply_advanced(boxes: list[Box], sets: Iterable[tuple[Rule, ...]]) -> tuple[list[Box], list[bool]]:
-    kept = []
-    for rules in sets:
-        cutter = _Cutter(rules)
-        surviving = [cut for box in boxes if isinstance(cut := cutter.cut(box), Box)]
+def _apply_advanced(boxes: list[Box], sets: Iterable[Sequence[Rule]]) -> tuple[list[Box], list[bool], list[Candidate]]:
+    """The boxes that survive, whether each set was kept, and the boxes that a set has left out."""
+    kept: list[bool] = []
+    left_out: list[Candidate] = []
+    for number, rules in enumerate(sets, 1):
+        surviving, failed = _cut(boxes, rules)
         kept.append(bool(surviving))
-        boxes = surviving or boxes
-    return boxes, kept
+        if surviving:
+            boxes = surviving
+            left_out += [one._replace(excluded_by=f"advanced set {number}: {one.excluded_by}") for one in failed]
+    return boxes, kept, left_out
 
 
-class _Cutter:
-    """Cuts boxes by the required rules of one constraint set. Modes share most of their values: each cut is made once."""
-
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules: list[tuple[Rule, dict[Values, Values | None]]] = [(rule, {}) for rule in rules if rule.required]
-
-    def cut(self, box: Box) -> Box | str:
-        """The part of the box that satisfies the rules, or the name of the constraint that leaves nothing."""
-        changed: dict[str, Values] = {}
-        for rule, known in self._rules:
-            values = changed.get(rule.name) or box.values.get(rule.name)
-            if values is None:
-                return rule.name
-            if values not in known:
-                known[values] = rule.cut(values)
-            cut = known[values]
-            if cut is None:
-                return rule.name
-            if cut != values:
-                changed[rule.name] = cut
-        return _changed(box, changed) if changed else box
+def _cut(boxes: list[Box], rules: Iterable[Rule]) -> tuple[list[Box], list[Candidate]]:
+    """The parts of the boxes that satisfy the required rules of one constraint set, and the boxes of which nothing does."""
+    before = {id(box) for box in boxes}
+    excluded: list[Candidate] = []
+    for rule in rules:
+        if rule.required:
+            boxes, failed = _cut_by(rule, boxes)
+            excluded += failed
+    smaller = [box for box in boxes if id(box) not in before]
+    impossible = {id(box) for box in smaller if _ratio_binds(box.values) and not _has_sizes(box.values)}
+    if impossible:
+        excluded += [Candidate(box, excluded_by="aspectRatio") for box in smaller if id(box) in impossible]
+        boxes = [box for box in boxes if id(box) not in impossible]
+    return boxes, excluded
 
 
-def _changed(box: Box, changed: Mapping[str, Values]) -> Box | str:
-    values = {**box.values, **changed}
-    if _ratio_binds(values) and fit_sizes(values["width"], values["height"], values["aspectRatio"]) is None:
-        return "aspectRatio"
-    return Box(values, box.device, box.mode, box.rank, box.backing, box.shapes)
+def _cut_by(rule: Rule, boxes: list[Box]) -> tuple[list[Box], list[Candidate]]:
+    """One rule's cut through all boxes. Modes share most of their values: each is cut once."""
+    cuts = {values: values and rule.cut(values) for values in _distinct(boxes, rule.name)}
+    changed = {values: cut for values, cut in cuts.items() if not cut or cut != values}
+    if not changed:
+        return boxes, []
+    kept, excluded = [], []
+    for box in boxes:
+        values = box.values.get(rule.name)
+        if values not in changed:
+            kept.append(box)
+        elif cut := changed[values]:
+            kept.append(box._replace(values={**box.values, rule.name: cut}))
+        else:
+            excluded.append(Candidate(box, excluded_by=rule.name))
+    return kept, excluded
+
+
+def _distinct(boxes: Iterable[Box], name: str) -> set[Values | None]:
+    return {box.values.get(name) for box in boxes}
+
+
+def _has_sizes(values: Mapping[str, Values]) -> bool:
+    return fit_sizes(values["width"], values["height"], values["aspectRatio"]) is not None
 
 
 def _free_sizes(values: Mapping[str, Values]) -> bool:
@@ -141,15 +111,41 @@ def _ratio_binds(values: Mapping[str, Values]) -> bool:
     return least_width / most_height < low or most_width / least_height > high
 
 
-def _best(box: Box, rules: Sequence[Rule]) -> Candidate:
-    ideals = {rule.name: rule for rule in rules if rule.ideal is not None}
-    settings = {name: _closest(values, name, ideals.get(name)) for name, values in box.values.items()}
-    if ("aspectRatio" in ideals and _free_sizes(box.values)) or _ratio_binds(box.values):
-        settings |= _best_sizes(box.values, ideals)
-    elif _free_sizes(box.values):
-        settings["aspectRatio"] = float(settings["width"]) / float(settings["height"])
-    settings = {name: _typed(name, value) for name, value in settings.items()}
-    return Candidate(box, settings, {rule.name: rule.distance(settings.get(rule.name)) for rule in rules})
+class _Chooser:
+    """Finds the best settings of boxes under the rules. Modes share most of their values: each is weighed once."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._ideals = {rule.name: rule for rule in rules if rule.ideal is not None}
+
+    def distances(self, boxes: Sequence[Box]) -> list[float]:
+        """The least fitness distance within each of the boxes."""
+        totals = [0.0] * len(boxes)
+        for rule in self._rules:
+            far = {values: self._least(rule, values) for values in _distinct(boxes, rule.name)}
+            if any(far.values()):
+                totals = [total + far[box.values.get(rule.name)] for total, box in zip(totals, boxes, strict=True)]
+        for place, box in enumerate(boxes):
+            if _free_sizes(box.values):  # there the properties depend on one another
+                totals[place] = self.best(box).distance
+        return totals
+
+    def best(self, box: Box) -> Candidate:
+        """The settings out of the box that are nearest, and their distance per constraint."""
+        settings = {name: _typed(name, _closest(values, name, self._ideals.get(name))) for name, values in box.values.items()}
+        if _free_sizes(box.values):
+            settings |= self._sizes(box.values, settings)
+        return Candidate(box, settings, {rule.name: rule.distance(settings.get(rule.name)) for rule in self._rules})
+
+    def _least(self, rule: Rule, values: Values | None) -> float:
+        if values is None:
+            return rule.distance(None)
+        return rule.distance(_typed(rule.name, _closest(values, rule.name, rule if rule.ideal else None)))
+
+    def _sizes(self, values: Mapping[str, Values], settings: Settings) -> Settings:
+        if "aspectRatio" in self._ideals or _ratio_binds(values):
+            return _best_sizes(values, self._ideals)
+        return {"aspectRatio": float(settings["width"]) / float(settings["height"])}
 
 
 def _typed(name: str, value: Scalar) -> Scalar:
@@ -176,40 +172,7 @@ def _best_sizes(values: Mapping[str, Values], ideals: Mapping[str, Rule]) -> Set
     goal = {rule.name: float(rule.ideal[0]) for rule in (*asked, *defaults) if rule.ideal}
     best = fit_sizes(values["width"], values["height"], values["aspectRatio"], goal, cost)
     assert best is not None, "a box that was cut has sizes left"
-    return {"width": best[0], "height": best[1], "aspectRatio": best[0] / best[1]}
-
-
-def _natural_points(candidate: Candidate, rules: Sequence[Rule]) -> list[Candidate]:
-    """Other points of a box of derived settings, that people may find more natural than its best one."""
-    box, settings = candidate.box, candidate.settings
-    if not box.backing or settings is None:
-        return []
-    goal = {rule.name: float(rule.ideal[0]) for rule in rules if rule.ideal and rule.name in _SIZES}
-    points = ({**settings, "width": int(w), "height": int(h), "aspectRatio": w / h} for w, h in natural_sizes(box, goal))
-    return [Candidate(box, point, {rule.name: rule.distance(point.get(rule.name)) for rule in rules}) for point in points]
-
-
-_SIZES = ("width", "height", "aspectRatio")
-
-
-def _natural(candidate: Candidate, asked: set[str], pixel_formats: Sequence[str]) -> tuple[float, ...]:
-    settings = candidate.settings or {}
-    unasked = (Rule(name, ideal=(value,)) for name, value in DEFAULTS.items() if name in settings and name not in asked)
-    away = sum(rule.distance(settings[rule.name]) for rule in unasked)
-    name = candidate.box.mode.pixel_format if candidate.box.mode else ""
-    preferred = pixel_formats.index(name) if name in pixel_formats else len(pixel_formats)
-    quality = PIXEL_FORMATS[name].quality if name in PIXEL_FORMATS else 0
-    return (*candidate.box.rank, _shape_lost(candidate), round(away, 6), preferred, -quality)
-
-
-def _shape_lost(candidate: Candidate) -> float:
-    """The least part of a native picture that is cut away for a derived one."""
-    settings = candidate.settings
-    if not candidate.box.backing or settings is None:
-        return 0.0
-    width, height = float(settings["width"]), float(settings["height"])
-    full = ((w, h) for w, h in candidate.box.shapes if width <= w and height <= h)
-    return min((crop_loss(w, h, width, height) for w, h in full), default=1.0)
+    return {"width": int(best[0]), "height": int(best[1]), "aspectRatio": best[0] / best[1]}
 
 
 def overconstrained(boxes: Sequence[Box], rules: Sequence[Rule]) -> OverconstrainedError:
@@ -218,19 +181,15 @@ def overconstrained(boxes: Sequence[Box], rules: Sequence[Rule]) -> Overconstrai
     A rule failed if no settings dictionary satisfies it, out of those with the resizeMode that is required.
     """
     required = [rule for rule in rules if rule.required]
-    resizing = _Cutter(rule for rule in required if rule.name == "resizeMode")
-    examined = [box for box in boxes if isinstance(resizing.cut(box), Box)] or boxes
+    examined = _cut(list(boxes), [rule for rule in required if rule.name == "resizeMode"])[0] or boxes
     failed = next((rule.name for rule in required if not _feasible(examined, [rule])), "")
-    conflict = [rule.name for rule in _minimal(boxes, required)]
-    nearest = nearest_settings(boxes, rules)
-    together = len(conflict) > 1
-    what = f"{' and '.join(conflict)} cannot hold together" if together else f"the constraint {failed} cannot be satisfied"
-    return OverconstrainedError(failed, what, conflict=conflict, nearest=nearest)
+    conflict = _minimal(boxes, required)
+    names, nearest = [rule.name for rule in conflict], nearest_settings(boxes, rules)
+    return OverconstrainedError(failed, f"no {together_in_words(conflict)}", conflict=names, nearest=nearest)
 
 
 def _feasible(boxes: Iterable[Box], rules: Sequence[Rule]) -> bool:
-    cutter = _Cutter(rules)
-    return any(isinstance(cutter.cut(box), Box) for box in boxes)
+    return bool(_cut(list(boxes), rules)[0])
 
 
 def _minimal(boxes: Sequence[Box], required: Sequence[Rule]) -> list[Rule]:

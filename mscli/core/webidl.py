@@ -16,7 +16,7 @@ from mscli.core.properties import PROPERTIES
 
 Json = Any
 UNSIGNED_LONG_MAX = 2**32 - 1
-_RANGE = ("max", "min", "exact", "ideal")  # inherited members first, each in lexicographical order, as WebIDL reads them
+RANGE_MEMBERS = ("max", "min", "exact", "ideal")  # inherited members first, each in lexicographical order, as WebIDL reads them
 _PARAMETERS = ("exact", "ideal")
 
 
@@ -125,7 +125,7 @@ def _members(value: Json, names: tuple[str, ...], convert: Callable[[Json, str],
 def _number_constraint(convert: Callable[[Json, str], float]) -> Callable[[Json, str], Any]:
     def constrain(value: Json, where: str) -> Any:
         if value is None or _is_object(value):
-            return _members(value, _RANGE, convert, where)
+            return _members(value, RANGE_MEMBERS, convert, where)
         return convert(value, where)
 
     return constrain
@@ -224,4 +224,8 @@ def _unknown_in(value: Json, where: str) -> list[str]:
 
 
 def _unknown_members(value: Json, where: str) -> list[str]:
-    return [f"{where}.{name}" for name in value if name not in PROPERTIES] if isinstance(value, Mapping) else []
+    if not isinstance(value, Mapping):
+        return []
+    names = [f"{where}.{name}" for name in value if name not in PROPERTIES]
+    ranges = [(name, value[name]) for name in value if name in PROPERTIES and isinstance(value[name], Mapping)]
+    return names + [f"{where}.{name}.{key}" for name, members in ranges for key in members if key not in RANGE_MEMBERS]

@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mscli.api.settings_space import boxes_of
-from mscli.core.boxes import Box, Mode, Span, Values
+from mscli.core.boxes import Box, Mode, Rank, Span, Values
 from mscli.core.constraints import parse_constraints
 from mscli.core.errors import OverconstrainedError
-from mscli.core.select import TIE, Selection, select_settings
+from mscli.core.select import select_settings
+from mscli.core.selection import Selection
+from mscli.core.ties import TIE
 from mscli.core.webidl import track_constraints
 from mscli.sources.base import Abilities, Device
 from tests.property import reference
@@ -210,7 +212,7 @@ def test_microphones_give_what_the_standard_gives(found: list[Dictionary], asked
         for values in sets
         for one in reference.combinations({name: points(value, mentioned[name]) for name, value in values.items()})
     ]
-    check([Box(values, rank=(n,)) for n, values in enumerate(sets)], every, asked, "audio")
+    check([Box(values, rank=Rank(n)) for n, values in enumerate(sets)], every, asked, "audio")
 
 
 def check(boxes: list[Box], every: list[Dictionary], asked: Json, kind: str) -> None:

@@ -13,7 +13,8 @@ from mscli.api.settings_space import boxes_of, capabilities_of
 from mscli.core.boxes import Box, Mode, Span
 from mscli.core.constraints import parse_constraints
 from mscli.core.errors import OverconstrainedError
-from mscli.core.select import Selection, select_settings
+from mscli.core.select import select_settings
+from mscli.core.selection import Selection
 from mscli.core.webidl import track_constraints
 from mscli.sources.base import Abilities, Device
 
@@ -76,6 +77,42 @@ def test_less_than_a_two_thousandth_of_distance_is_no_reason_for_an_odd_size() -
     assert size(select({"aspectRatio": 1.777})) == (1920, 1080, 30)
 
 
+@pytest.mark.parametrize("asked", [{"height": {"min": 1000}}, {"width": {"min": 1800}}])
+def test_a_native_size_comes_before_a_scaled_one_that_is_nearer_by_a_rounding(asked: dict[str, Any]) -> None:
+    derived = {"resizeMode": {"exact": "crop-and-scale"}}
+    assert size(select({"aspectRatio": 1.777, **asked, **derived})) == (1920, 1080, 30)
+
+
+def test_the_largest_size_is_nearest_to_one_that_no_camera_reaches() -> None:
+    assert size(select({"width": 4294967295})) == (1920, 1080, 30)
+
+
+def test_an_even_size_comes_before_an_odd_one() -> None:
+    assert size(select({"aspectRatio": {"exact": 1.5}, "width": {"max": 700}})) == (636, 424, 30)
+    assert size(select({"width": {"exact": 999}}))[0] == 999
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"width": 1920, "resizeMode": "none"}, ""),
+        ({"width": 1920}, "a native mode comes before a derived one"),
+        ({"frameRate": {"max": 20}}, "it is closer to the defaults, 640×480 at 30 frames/s and mono at 48 kHz"),
+        ({"width": 640}, "its pixel format shows more"),
+        ({"width": {"exact": 700}}, "it is closer to the defaults, 640×480 at 30 frames/s and mono at 48 kHz"),
+    ],
+)
+def test_the_reason_that_broke_the_tie_is_told(asked: dict[str, Any], reason: str) -> None:
+    assert select(asked).decided_by == reason
+
+
+def test_what_an_advanced_set_left_out_is_told() -> None:
+    selection = select({"advanced": [{"width": 5000}, {"width": 1280, "frameRate": {"min": 50}}]})
+    reasons = [one.excluded_by for one in selection.candidates if one.box.mode == Mode("YUYV", 1280, 720, 10)]
+    assert reasons == ["advanced set 2: frameRate"]
+    assert "advanced set 2: width" in {one.excluded_by for one in selection.candidates}
+
+
 def test_preferred_pixel_formats_decide_between_equals_only() -> None:
     selection = select({"width": 640, "height": 480, "frameRate": 30}, pixel_formats=("H264", "MJPEG"))
     assert selection.box.mode == Mode("MJPEG", 640, 480, 30)
@@ -91,7 +128,7 @@ def test_the_same_question_has_the_same_answer() -> None:
     ("asked", "shown"),
     [
         ({"width": 1000}, (1000, 562)),
-        ({"height": 600}, (1067, 600)),
+        ({"height": 600}, (1066, 600)),
         ({"width": 400}, (400, 300)),
         ({"aspectRatio": 1.777, "width": 1920}, (1920, 1080)),
         ({"aspectRatio": {"exact": 1}, "height": 480}, (480, 480)),
@@ -169,8 +206,10 @@ def test_the_nearest_settings_are_told() -> None:
 
 
 def test_the_message_says_what_cannot_be() -> None:
-    assert refused({"width": {"exact": 5000}}).message == "the constraint width cannot be satisfied"
-    assert refused({"width": {"min": 1920}, "frameRate": {"min": 50}}).message == "width and frameRate cannot hold together"
+    assert refused({"width": {"exact": 5000}}).message == "no camera offers width = 5000 px"
+    assert refused({"facingMode": {"exact": ["user", "left"]}}).message == "no camera offers facingMode = “user” or “left”"
+    together = "no camera offers width ≥ 1920 px together with frameRate ≥ 50 and ≤ 60 /s"
+    assert refused({"width": {"min": 1920}, "frameRate": {"min": 50, "max": 60}}).message == together
 
 
 def test_the_error_is_told_to_scripts() -> None:

@@ -157,6 +157,7 @@ def test_unknown_names_are_told_with_their_place() -> None:
     assert unknown_names({"screen": True, "video": video, "audio": 5}) == [
         "screen",
         "video.wdth",
+        "video.width.foo",
         "video.advanced[1].hight",
         "video.advanced[1].advanced",
     ]
