@@ -61,6 +61,7 @@ class LiveSource:
         self.muted = False
         self.last_frame_us = 0
         self.had_frame = False
+        self.newest_us = 0  # the timestamp of the newest frame
         self._backend = backend
         self.post = post  # runs a task on the thread that runs events
         self._source: Source | None = None
@@ -133,6 +134,7 @@ class LiveSource:
     def on_frame(self, frame: Frame) -> None:
         """Take a frame from the device's thread and pass it to every track."""
         self.last_frame_us = now_us()
+        self.newest_us = frame.timestamp
         self.had_frame = True
         if self.muted:
             self._set_muted(False)

@@ -17,7 +17,7 @@ from mscli.core.constraints import Constraints, parse_constraints
 from mscli.core.derived import DERIVED
 from mscli.core.errors import DOMException
 from mscli.core.events import Event, EventTarget, required_member
-from mscli.core.frames import Frame, VideoFrame, blank
+from mscli.core.frames import Frame, blank
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
 from mscli.core.readonly import ReadOnly
@@ -25,9 +25,17 @@ from mscli.core.select import select_settings
 from mscli.core.selection import Settings
 from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
+from mscli.sinks import load_sound_converter
+
+Shape = Callable[[Any], Frame | None]  # from a native frame to the track's; None: it is left out
 
 _HINTS = {"video": ("", "motion", "detail", "text"), "audio": ("", "speech", "speech-recognition", "music")}
 _INHERENT = ("deviceId", "facingMode", "groupId")
+_SHAPED = {"video": ("width", "height", "frameRate"), "audio": ("sampleRate", "channelCount")}
+_SHAPES: Mapping[str, Callable[[Settings, Settings], Shape]] = {
+    "video": lambda settings, native: Shaper(settings, native).shape,
+    "audio": lambda settings, _: load_sound_converter(int(settings["sampleRate"]), int(settings["channelCount"])),
+}
 _TRACK_KIND = {device_kind: kind for kind, device_kind in KINDS.items()}
 
 
@@ -68,7 +76,8 @@ class MediaStreamTrack(EventTarget):
         self._lanes: tuple[Lane, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._lost_before = live.lost
         self.settings = settings
-        self._shaper: Shaper | None = None  # None while the frames pass as the device gives them
+        self.settings_timestamp = 0
+        self._shapes: tuple[tuple[int, Shape | None], ...] = ()  # replaced as a whole, too
         self.reshape()
         live.attach(self)
 
@@ -137,12 +146,16 @@ class MediaStreamTrack(EventTarget):
         return not all(rule.allows(resize_mode) for rule in self._constraints.basic if rule.name == "resizeMode")
 
     def reshape(self) -> None:
-        """Derive the track's frames from what the device gives now; they are untouched where they are that already."""
-        native = self.live.native
-        changed = self.kind == "video" and any(self.settings[name] != native[name] for name in ("width", "height", "frameRate"))
-        self._shaper = Shaper(self.settings, native) if changed else None
-        if changed:
-            self.settings = {**self.settings, "resizeMode": DERIVED}
+        """Derive the track's frames from what the device gives now; they are untouched where they are that already.
+
+        Frames stamped ``settings_timestamp`` (microseconds) or later have the settings, earlier ones those before.
+        """
+        native, shape = self.live.native, None
+        if any(self.settings.get(name) != native.get(name) for name in _SHAPED[self.kind]):
+            shape = _SHAPES[self.kind](self.settings, native)
+            self.settings = self.settings | ({"resizeMode": DERIVED} if self.kind == "video" else {})
+        self.settings_timestamp = self.live.newest_us + 1
+        self._shapes = ((self.settings_timestamp, shape), *self._shapes[:1])
 
     def clone(self) -> MediaStreamTrack:
         """An independent track on the same device, with the same constraints; ended if this one is."""
@@ -174,8 +187,8 @@ class MediaStreamTrack(EventTarget):
         """Take a frame from the device's thread: hand it, or black and silence, to every lane."""
         if not self._lanes:
             return
-        shaper = self._shaper
-        shaped = shaper.shape(frame) if shaper is not None and isinstance(frame, VideoFrame) else frame
+        shape = next((shape for from_us, shape in self._shapes if frame.timestamp >= from_us), None)
+        shaped = frame if shape is None else shape(frame)
         if shaped is None:
             return
         shown = shaped if self.enabled and not self.muted else blank(shaped)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mscli.core.boxes import Box, Mode, Rank, Scalar, Span, Values, scalars, values_of
-from mscli.core.derived import twins
+from mscli.core.derived import sound_twin, twins
 from mscli.core.properties import PROPERTIES
 from mscli.sources.base import VIDEO_INPUT, Abilities, Device
 
@@ -20,9 +20,14 @@ def boxes_of(device: Device, abilities: Abilities, place: int) -> list[Box]:
     """The settings space of a device that stands at ``place`` in the order of preference."""
     common: dict[str, Values] = {"deviceId": (device.device_id,), "groupId": (device.group_id,), **abilities.values}
     if device.kind != VIDEO_INPUT:
-        return [Box(common, device, None, Rank(place))]
+        return with_twin(Box(common, device, None, Rank(place)), abilities)
     native = [Box(common | _mode_values(mode), device, mode, Rank(place)) for mode in abilities.modes]
     return native + twins(abilities.modes, common, device, place)
+
+
+def with_twin(box: Box, abilities: Abilities) -> list[Box]:
+    """A microphone's box, and what can be made of it."""
+    return [box, sound_twin(box)] if abilities.resampled and "sampleRate" in box.values else [box]
 
 
 def _mode_values(mode: Mode) -> dict[str, Values]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mscli.api.livesource import Consumer, LiveSource
-from mscli.api.settings_space import boxes_of, fixed_box
+from mscli.api.settings_space import boxes_of, fixed_box, with_twin
 from mscli.core.boxes import Box, Mode
-from mscli.core.derived import DERIVED, native_of, reach
+from mscli.core.derived import DERIVABLE, DERIVED, native_of, reach
 from mscli.core.selection import Selection, Settings
 from mscli.sources.base import VIDEO_INPUT, Abilities
 
@@ -23,9 +23,8 @@ def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -
     others = list(others)
     if not others:
         return boxes_of(live.device, live.abilities, place)
-    running = fixed_box(live.native, live.device, live.mode, place)
     if live.device.kind != VIDEO_INPUT:
-        return [running]
+        return with_twin(fixed_box(live.native, live.device, live.mode, place), live.abilities)
     return _boxes_in([live.mode], live, place, RUNNING) + _boxes_in(_holding(live, others), live, place, SWITCHED)
 
 
@@ -61,4 +60,7 @@ def set_device(live: LiveSource, selection: Selection, pixel_formats: Sequence[s
 
 def settings_of(live: LiveSource, selection: Selection) -> Settings:
     """The settings of a track: what was selected, where it is native as the driver really set it."""
-    return dict(selection.settings) if selection.box.backing else {**selection.settings, **live.native}
+    settings = {**selection.settings, **live.native}
+    if selection.box.rank.derived:
+        settings |= {name: value for name, value in selection.settings.items() if name in DERIVABLE}
+    return settings

@@ -78,7 +78,8 @@ Its values are converted as a browser converts them (WebIDL).
 # HOW SETTINGS ARE CHOSEN
 
 Every native mode of every device is a candidate, and so is every smaller size and lower rate that can be made of one
-(`resizeMode` `crop-and-scale`: cropped in the middle, then scaled down, never up). Those that do not satisfy the required
+(`resizeMode` `crop-and-scale`: cropped in the middle, then scaled down, never up). Sound is resampled to rates and mixed to
+channel counts that a microphone does not have. Those that do not satisfy the required
 constraints (`exact`, `min`, `max`) are excluded. The others have a fitness distance, which the standard defines: how far
 they are from what is ideal. The nearest one is used. Distances that differ by less than 0.0005 are a tie, which is broken
 by, in this order:
@@ -180,8 +181,11 @@ a machine without devices.
        "faults": {"dropEvery": 7}},
       {"kind": "audioinput", "label": "Fake microphone",
        "sampleRates": [44100, 48000], "channelCounts": [1, 2],
-       "sampleSizes": [16], "latency": [0.01]},
+       "sampleSizes": [16], "latency": [0.01], "resample": true},
       {"kind": "audiooutput", "label": "Fake speaker"}]}
+
+A described microphone gives the sample rates and channel counts that are listed; with `resample` others are made of them, as
+they are with real ones and with the built-in one.
 
 The `faults` of a camera or microphone are
 

@@ -93,7 +93,8 @@ class Rank(NamedTuple):
 class Box(NamedTuple):
     """A set of settings that one device can deliver: IDL property names to sets of values.
 
-    ``backing``: for derived settings, the native modes that they can be made of; ``shapes``: their most natural sizes.
+    ``backing``: for derived pictures, the native modes that they can be made of; ``shapes``: their most natural sizes.
+    ``native``: for derived sound, the device's own sample rates and channel counts.
     """
 
     values: Mapping[str, Values]
@@ -102,6 +103,7 @@ class Box(NamedTuple):
     rank: Rank = Rank()
     backing: tuple[Mode, ...] = ()
     shapes: tuple[tuple[float, float], ...] = ()
+    native: Mapping[str, Values] | None = None
 
 
 def scalars(values: Values) -> Iterator[float]:

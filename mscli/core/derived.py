@@ -1,8 +1,10 @@
-"""Derived settings, ``resizeMode: crop-and-scale``: what a camera gives beyond its native modes when its pictures are cropped
-centrally, scaled down (never up) and left out evenly.
+"""Derived settings: what a device gives beyond its native ones.
 
-https://www.w3.org/TR/mediacapture-streams/#dom-videoresizemodeenum. Every native mode has a twin box of all that can be
-made of it: any size up to its own at any rate up to its own. A twin that lies inside another one adds nothing and is left out.
+Pictures, by ``resizeMode: crop-and-scale`` (https://www.w3.org/TR/mediacapture-streams/#dom-videoresizemodeenum): cropped
+centrally, scaled down (never up) and left out evenly. Every native mode has a twin box of all that can be made of it: any size
+up to its own at any rate up to its own. A twin that lies inside another one adds nothing and is left out.
+
+Sound: resampled to any usual sample rate and mixed to one channel, two, or fewer than the device has.
 """
 
 from __future__ import annotations
@@ -11,14 +13,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil, floor
 
 from mscli.core.aspect import bounds, fit_sizes
-from mscli.core.boxes import Box, Mode, Rank, Scalar, Span, Values
+from mscli.core.boxes import Box, Mode, Rank, Scalar, Span, Values, scalars
 from mscli.core.frames import PIXEL_FORMATS
 
 LEAST_RATE = 1e-6  # frames per second: any positive rate, down to one frame in eleven days
 DERIVED = "crop-and-scale"
 MOST_SHAPES = 32
 USUAL_AREA = 640 * 480  # pixels
+_SOUND = ("sampleRate", "channelCount")
+_EVEN = 0.01  # of a frame
 _NEAR = 32  # pixels by which a size may be made smaller to be an allowed one
+
+SAMPLE_RATES = Span(8_000, 192_000, 1)  # Hz, that sound is resampled to
+DERIVABLE = ("width", "height", "aspectRatio", "frameRate", "resizeMode", "sampleRate", "channelCount")
 
 Reach = tuple[float, float, float]
 
@@ -31,6 +38,13 @@ def twins(modes: Sequence[Mode], common: Mapping[str, Values], device: object, p
         Box(dict(common) | _everything_below(size), device, mode, Rank(place, derived=1), tuple(modes), shapes)
         for size, mode in front.items()
     ]
+
+
+def sound_twin(box: Box) -> Box:
+    """The box of all sample rates and channel counts that can be made of what a microphone's box has."""
+    channels = tuple(range(1, max(2, *map(int, scalars(box.values["channelCount"]))) + 1))
+    values = {**box.values, "sampleRate": SAMPLE_RATES, "channelCount": channels}
+    return box._replace(values=values, rank=box.rank._replace(derived=1), native=box.values)
 
 
 def _natural_shapes(modes: Sequence[Mode]) -> tuple[tuple[float, float], ...]:
@@ -149,7 +163,7 @@ def _around(values: Values, wanted: float) -> Span | None:
 def backing_mode(
     modes: Sequence[Mode], width: float, height: float, rate: float, pixel_formats: Sequence[str] = ()
 ) -> Mode | None:
-    """The native mode to derive a setting from: it loses the least to cropping, then scales the least, then reads best."""
+    """The native mode to derive a setting from: it crops the least, then scales the least, then drops evenly."""
     covering = [mode for mode in modes if _inside((width, height, rate), reach(mode))]
     return min(covering, key=lambda mode: _burden(mode, width, height, rate, pixel_formats), default=None)
 
@@ -159,7 +173,9 @@ def _burden(mode: Mode, width: float, height: float, rate: float, pixel_formats:
     name = mode.pixel_format
     preferred = pixel_formats.index(name) if name in pixel_formats else len(pixel_formats)
     quality = PIXEL_FORMATS[name].quality if name in PIXEL_FORMATS else 0
-    return crop_loss(full_width, full_height, width, height), full_width * full_height, full_rate / rate, preferred, -quality
+    lost, every = crop_loss(full_width, full_height, width, height), full_rate / rate
+    uneven = abs(every - round(every)) > _EVEN  # of 10 frames 7.5 leaves gaps of one and of two, of 15 every second one stays
+    return lost, full_width * full_height, uneven, every, preferred, -quality
 
 
 def crop_loss(full_width: float, full_height: float, width: float, height: float) -> float:
@@ -172,6 +188,8 @@ def native_of(
     box: Box, settings: Mapping[str, Scalar], pixel_formats: Sequence[str] = ()
 ) -> tuple[dict[str, Scalar], Mode | None]:
     """What to set the device to for chosen settings out of ``box``: themselves, or what they are derived from; and the mode."""
+    if box.native is not None:
+        return {**settings, **{name: _covering(box.native[name], settings[name]) for name in _SOUND}}, None
     if not box.backing:
         return dict(settings), box.mode
     size = (float(settings["width"]), float(settings["height"]), float(settings["frameRate"]))
@@ -181,6 +199,14 @@ def native_of(
     sides = (mode.width, mode.height, mode.frame_rate)
     native = {name: _at_least(side, wanted) for name, side, wanted in zip(names, sides, size, strict=True)}
     return {**settings, **native, "resizeMode": "none", "aspectRatio": native["width"] / native["height"]}, mode
+
+
+def _covering(values: Values, wanted: Scalar) -> Scalar:
+    """The least of the device's own values that is not below ``wanted``, so that nothing is missing; else its greatest."""
+    if isinstance(values, Span):
+        return int(_at_least(values, float(wanted)))
+    numbers = sorted(int(value) for value in values)
+    return next((number for number in numbers if number >= int(wanted)), numbers[-1])
 
 
 def _at_least(side: float | Span, wanted: float) -> float:

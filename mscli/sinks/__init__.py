@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, BinaryIO, NamedTuple
 
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import VideoFrame
+from mscli.core.frames import AudioData, VideoFrame
 from mscli.sinks.base import Sink, SinkOptions
 
 Target = str | int | BinaryIO  # a path, a file descriptor (not closed by the sink), or a writable binary file
@@ -113,6 +113,13 @@ def load_converter(pixel_format: str) -> Callable[[VideoFrame], VideoFrame | Non
     from mscli.sinks.convert import Converter
 
     return Converter(pixel_format).convert
+
+
+def load_sound_converter(sample_rate: int, channels: int) -> Callable[[AudioData], AudioData | None]:
+    """A function that brings blocks of sound to a sample rate (Hz) and a number of channels; None while it has too little."""
+    from mscli.sinks.resample import SoundConverter
+
+    return SoundConverter(sample_rate, channels).convert
 
 
 def _class(row: SinkRow) -> Any:

@@ -44,11 +44,13 @@ class Abilities(NamedTuple):
     """What a device can do. Cameras have ``modes``; ``values`` are sets for the IDL properties that hold in every mode.
 
     Microphones have only ``values``: sampleRate, channelCount, sampleSize, latency (seconds), and the three processings.
+    ``resampled``: other sample rates and channel counts are made of what it gives.
     """
 
     modes: Sequence[Mode] = ()
     values: Mapping[str, Values] = MappingProxyType({})
     controls: Mapping[str, Any] = MappingProxyType({})
+    resampled: bool = False
 
 
 class Request(NamedTuple):

@@ -25,7 +25,13 @@ _CAMERA = {
     "label": "Fake camera",
     "facingMode": "user",
 }
-_MICROPHONE = {"kind": AUDIO_INPUT, "deviceId": "default", "groupId": "fake-headset", "label": "Fake microphone"}
+_MICROPHONE = {
+    "kind": AUDIO_INPUT,
+    "deviceId": "default",
+    "groupId": "fake-headset",
+    "label": "Fake microphone",
+    "resample": True,
+}
 _SPEAKER = {"kind": AUDIO_OUTPUT, "deviceId": "fake-speaker", "groupId": "fake-headset", "label": "Fake speaker"}
 DEFAULT_RATE: float | Span = 30
 DEFAULT_DEVICES = (_CAMERA, _MICROPHONE, _SPEAKER)
@@ -232,7 +238,8 @@ def _camera(node: Node) -> Abilities:
 
 
 def _microphone(node: Node) -> Abilities:
-    return Abilities(values={name: node.read(member, check, default) for name, (member, check, default) in _AUDIO.items()})
+    values = {name: node.read(member, check, default) for name, (member, check, default) in _AUDIO.items()}
+    return Abilities(values=values, resampled=node.read("resample", _flag, False))
 
 
 _KINDS: dict[str, tuple[str, Check[Abilities]]] = {  # kind → label where there is none, abilities

@@ -72,7 +72,7 @@ class PortAudioBackend(Backend):
         """What a microphone or a speaker can be set to. Hardware is tried out; a sound server converts to all usual rates."""
         if device.device_id not in self._abilities:
             values = LIBRARY.bounded(lambda: _values(device, _reach(device)), PATIENCE_S, device.label)
-            self._abilities[device.device_id] = Abilities(values=values)
+            self._abilities[device.device_id] = Abilities(values=values, resampled=True)
         return self._abilities[device.device_id]
 
     def open(self, device: Device, request: Request) -> Source:

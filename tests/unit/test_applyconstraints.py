@@ -10,7 +10,7 @@ import pytest
 
 import mscli
 from mscli.sources.base import Device, Request, Source
-from tests.unit.stage import Stage, camera, picture, push, reader, silent, waiting
+from tests.unit.stage import Stage, camera, microphone, picture, push, reader, silent, waiting
 
 Setting = Callable[..., Stage]
 
@@ -133,3 +133,48 @@ def test_a_clone_is_changed_without_the_original(stage: Setting) -> None:
     clone.apply_constraints({"width": {"exact": 50}})
     assert (track.get_settings()["width"], clone.get_settings()["width"]) == (128, 50)
     assert track.get_constraints() == {"width": {"exact": 128}}
+
+
+def test_new_settings_hold_from_a_definite_timestamp_on(stage: Setting) -> None:
+    here = stage(silent(camera()))
+    track = here.track(width=128, frameRate=30)
+    with reader(track) as frames:
+        push(track, picture(1_000, 128, 72))
+        track.apply_constraints({"width": {"exact": 100}})
+        assert track.settings_timestamp == 1_001
+        push(track, picture(1_000, 128, 72), picture(1_001, 128, 72))  # one that was on its way, and one from then on
+        shown = [frame.display_width for frame in waiting(frames)]
+    assert shown == [128, 128, 100]
+
+
+def test_two_tracks_of_one_microphone_have_different_rates(stage: Setting) -> None:
+    here = stage(microphone(resample=True, sampleRates=[48000], channelCounts=[2]))
+    first, second = (
+        here.track("audio", sampleRate=48000),
+        here.track("audio", sampleRate={"exact": 16000}, channelCount={"exact": 1}),
+    )
+    with reader(first) as whole, reader(second) as part:
+        here.clock.run(0.2)
+        assert {(block.sample_rate, block.number_of_channels) for block in waiting(whole)} == {(48000, 2)}
+        assert {(block.sample_rate, block.number_of_channels) for block in waiting(part)} == {(16000, 1)}
+    assert (second.get_settings()["sampleRate"], second.get_settings()["channelCount"]) == (16000, 1)
+    assert (first.get_settings()["sampleRate"], first.get_settings()["channelCount"]) == (48000, 2)
+
+
+def test_sound_is_resampled_after_new_constraints(stage: Setting) -> None:
+    here = stage(microphone(resample=True, sampleRates=[48000], channelCounts=[1]))
+    track = here.track("audio")
+    with reader(track) as blocks:
+        track.apply_constraints({"sampleRate": {"exact": 8000}})
+        here.clock.run(0.1)
+        assert {block.sample_rate for block in waiting(blocks)} == {8000}
+        track.apply_constraints({})
+        here.clock.run(0.1)
+        assert {block.sample_rate for block in waiting(blocks)} == {48000}
+
+
+def test_a_described_microphone_gives_what_its_description_lists(stage: Setting) -> None:
+    here = stage(microphone(sampleRates=[48000]))
+    with pytest.raises(mscli.OverconstrainedError) as caught:
+        here.track("audio", sampleRate={"exact": 16000})
+    assert caught.value.constraint == "sampleRate"

@@ -59,6 +59,12 @@ def test_the_middle_is_cropped_to_the_shape_on_even_pixels(native: tuple[int, in
     assert central_crop(*native, *size) == crop
 
 
+def test_a_rate_is_made_of_one_that_leaves_frames_out_evenly() -> None:
+    modes = [Mode("YUYV", 320, 180, rate) for rate in (10, 15, 30)]
+    chosen = [backing_mode(modes, 320, 180, rate) for rate in (7.5, 5, 7, 20)]
+    assert [mode.frame_rate if mode else None for mode in chosen] == [15, 10, 10, 30]
+
+
 @pytest.mark.parametrize("native", [(640, 480), (641, 479), (97, 31), (2, 2), (1, 1)])
 def test_a_crop_lies_inside_and_is_no_smaller_than_what_is_made_of_it(native: tuple[int, int]) -> None:
     for width in range(1, native[0] + 1, 7):

@@ -186,8 +186,10 @@ def assert_tone(path: Path) -> None:
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-vn", "-f", "s16le", "-ac", "1", "-ar", "8000", "-"]
     samples = memoryview(subprocess.run(command, check=True, capture_output=True).stdout).cast("h")
     assert len(samples) > 8000
-    assert loudness(samples, 8000, TONE_HZ) > 0.3
-    assert loudness(samples, 8000, TONE_HZ * 1.5) < 0.01
+    tenths = [samples[at : at + 800] for at in range(0, len(samples) - 800, 400)]
+    clearest = max(tenths, key=lambda tenth: loudness(tenth, 8000, TONE_HZ))  # a busy machine breaks the tone now and then
+    assert loudness(clearest, 8000, TONE_HZ) > 0.9
+    assert loudness(clearest, 8000, TONE_HZ * 1.5) < 0.01
 
 
 def test_a_busy_camera_is_reported_with_who_holds_it(mscli: Program, webcam: Device) -> None:
