@@ -135,7 +135,10 @@ class UserMedia:
         live = self._live.get(_key(device))
         if live is not None and not live.ended:
             return boxes_beside(live, live.consumers, place)
-        return boxes_of(device, self._devices.abilities_of(device), place)
+        boxes = boxes_of(device, self._devices.abilities_of(device), place)
+        if not boxes:
+            raise NotReadableError(f"the {device_noun(device.kind)} “{device.label}” tells no mode that it could be set to")
+        return boxes
 
     def _not_found(self, kind: str) -> NotFoundError:
         of_kind = KINDS[kind]

@@ -14,6 +14,7 @@ from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.eventlog import EventLog
 from mscli.cli.exitcodes import UnknownConstraintError, describe_settings
+from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
 from mscli.cli.options import Options, stream_constraints
 from mscli.cli.resolve import resolve_device
@@ -136,6 +137,7 @@ class Session:
 
     def settle(self) -> None:
         """The start is over and a loop follows: look for garbage again, but not among what the start has made."""
+        keep_freed_memory()
         gc.freeze()
         gc.enable()
 

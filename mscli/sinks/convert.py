@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 import av
 from av.codec.context import Flags
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotReadableError
@@ -32,6 +32,7 @@ TOLERATED = 5  # damaged pictures in a row, after which a camera's damage is tak
 
 _AV_MATRIX = {"smpte170m": 6, "bt709": 1}  # AVColorSpace, which pictures carry
 _SWS_MATRIX = {"smpte170m": 5, "bt709": 1}  # SWS_CS_*, which the scaler wants
+_SCALER = Interpolation.BICUBIC  # FFmpeg's own default; PyAV's is bilinear
 _BT709 = 1
 _MPEG_RANGE, _JPEG_RANGE = 1, 2  # AVColorRange
 _PACKED_422 = {"YUYV": (0, 1, 3), "UYVY": (1, 0, 2)}  # where the first Y, U and V are
@@ -204,8 +205,10 @@ class Reshaper:
     def __call__(self, picture: av.VideoFrame, size: tuple[int, int] | None = None) -> av.VideoFrame:
         """The picture in that shape, or in another size; itself if it has it already."""
         source = color_of(picture)
+        width, height = size or self._size
+        scaled = (width or picture.width, height or picture.height) != (picture.width, picture.height)
         return self._scaler.reformat(
-            picture, *(size or self._size), self._format,
+            picture, width, height, self._format, interpolation=_SCALER if scaled else None,
             src_colorspace=_SWS_MATRIX[source.matrix], dst_colorspace=_SWS_MATRIX[self._color.matrix],
             src_color_range=_JPEG_RANGE if source.full_range else _MPEG_RANGE,
             dst_color_range=_JPEG_RANGE if self._color.full_range else _MPEG_RANGE,

@@ -4,6 +4,8 @@
     devices    devices --json                  ffmpeg -version
     snapshot   one 720p PNG of the fake camera ffmpeg's testsrc2
     capture    raw frames; memory of long runs ffmpeg's testsrc2; a short run
+    negotiate  SelectSettings on 10,000 modes  50 ms; half as many modes
+    scale      1080p to 720p                   ffmpeg's scale filter
 
 Costs are CPU time of the whole process (user and system), which a busy machine disturbs little; medians of runs in turns.
 It is a benchmark, not a test: nothing fails.
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from tests.bench import capture, devices, snapshot, startup
+from tests.bench import capture, devices, negotiate, scale, snapshot, startup
 from tests.bench.measure import CannotRun, Row
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -22,6 +24,8 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "devices": devices.rows,
     "snapshot": snapshot.rows,
     "capture": capture.rows,
+    "negotiate": negotiate.rows,
+    "scale": scale.rows,
 }
 LINE = "{:<40} {:>9} {:<20} {:>9} {:>7} {:>7}  {}"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.sources.base import DEVICE_KINDS, Device
+from mscli.sources.base import DEVICE_KINDS, Abilities, Device
 from tests.unit.stage import Heard, Stage, camera, microphone
 
 SPEAKER = {"kind": "audiooutput", "deviceId": "s0", "label": "Speaker"}
@@ -259,3 +259,16 @@ def test_media_devices_may_be_closed_by_a_listener() -> None:
 
     devices.get_user_media({"video": True}, prepare=lambda stream: stream.get_tracks()[0].add_event_listener("ended", close))
     assert closed.wait(20)
+
+
+def test_a_camera_that_tells_no_mode_is_passed_over_and_named_if_there_is_no_other(stage: Setting) -> None:
+    class Mute(mscli.FakeBackend):
+        def abilities(self, device: Device) -> Abilities:
+            return Abilities() if device.device_id == "c0" else super().abilities(device)
+
+    here = stage(camera(0), camera(1), backend=Mute)
+    track = here.track()
+    assert track.label == "Camera 1"
+    assert [str(error) for error in track.passed_over] == ["the camera “Camera 0” tells no mode that it could be set to"]
+    with pytest.raises(mscli.NotReadableError, match="tells no mode"):
+        stage(camera(0), backend=Mute).track()
