@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from mscli.api.blobevent import BlobEvent as BlobEvent
+    from mscli.api.errorevent import ErrorEvent as ErrorEvent
     from mscli.api.imagecapture import ImageCapture as ImageCapture
     from mscli.api.mediadeviceinfo import InputDeviceInfo as InputDeviceInfo
     from mscli.api.mediadeviceinfo import MediaDeviceInfo as MediaDeviceInfo
     from mscli.api.mediadevices import MediaDevices as MediaDevices
-    from mscli.api.mediarecorder import BlobEvent as BlobEvent
     from mscli.api.mediarecorder import MediaRecorder as MediaRecorder
     from mscli.api.mediastream import MediaStream as MediaStream
     from mscli.api.mediastreamtrack import MediaStreamTrack as MediaStreamTrack
@@ -49,10 +50,12 @@ _ERRORS = (
 )
 
 _HOMES = {  # module → the public names that live there
+    "mscli.api.blobevent": "BlobEvent",
+    "mscli.api.errorevent": "ErrorEvent",
     "mscli.api.imagecapture": "ImageCapture",
     "mscli.api.mediadeviceinfo": "InputDeviceInfo MediaDeviceInfo",
     "mscli.api.mediadevices": "MediaDevices",
-    "mscli.api.mediarecorder": "BlobEvent MediaRecorder",
+    "mscli.api.mediarecorder": "MediaRecorder",
     "mscli.api.mediastream": "MediaStream",
     "mscli.api.mediastreamtrack": "MediaStreamTrack MediaStreamTrackEvent",
     "mscli.api.mediastreamtrackprocessor": "MediaStreamTrackProcessor",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscli.api.eventthread import EventThread
-from mscli.api.livesource import LiveSource, Watch
+from mscli.api.livesource import LiveSource, Watch, Worker
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
@@ -52,6 +52,7 @@ class UserMedia:
         self._devices = devices
         self._live: dict[tuple[str, str], LiveSource] = {}
         self._watch = Watch()
+        self._workers: list[Worker] = []
         self._tasks = tasks or Mailbox()
         self._events = None if tasks else EventThread(self._tasks)
 
@@ -61,6 +62,8 @@ class UserMedia:
             live.on_ended(None)
             live.stop()
             self._forget(live)
+        for worker in self._workers:
+            worker.join()
         if self._events is not None:
             self._events.stop()
 
@@ -164,7 +167,7 @@ class UserMedia:
         if live is not None and not live.ended:
             return live, set_device(live, choice.selection, pixel_formats)
         device, devices = choice.device, self._devices
-        live = LiveSource(device, devices.backend_of(device), devices.abilities_of(device), self._tasks.post)
+        live = LiveSource(device, devices.backend_of(device), devices.abilities_of(device), self._tasks.post, self._keep)
         live.open(*native_of(choice.selection.box, choice.selection.settings, pixel_formats))
         settings = settings_of(live, choice.selection)
         _check_settings(live, settings, choice.constraints)
@@ -177,6 +180,10 @@ class UserMedia:
         if not track.live.started:
             self._watch.add(track.live)  # before it may end
             track.live.start()
+
+    def _keep(self, worker: Worker) -> None:
+        """Wait for it in ``close``."""
+        self._workers = [other for other in self._workers if not other.join(0)] + [worker]
 
     def _forget(self, live: LiveSource) -> None:
         self._watch.remove(live)

@@ -45,10 +45,24 @@ class Consumer(Protocol):
         """Frames stopped coming, or come again."""
 
 
+class Worker(Protocol):
+    """What goes on with the frames of tracks on a thread of its own: a recording."""
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until it has ended, as it does when its tracks have; False if it does not in time, or ever."""
+
+
 class LiveSource:
     """A device from ``open`` to the end of its last track. It is the ``Receiver`` of the backend's source."""
 
-    def __init__(self, device: Device, backend: Backend, abilities: Abilities, post: Callable[[Task], None]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        backend: Backend,
+        abilities: Abilities,
+        post: Callable[[Task], None],
+        keep: Callable[[Worker], None],
+    ) -> None:
         self.device = device
         self.abilities = abilities
         self.native: Settings = {}  # what the device gives; its tracks may give something derived from it
@@ -64,6 +78,7 @@ class LiveSource:
         self.newest_us = 0  # the timestamp of the newest frame
         self._backend = backend
         self.post = post  # runs a task on the thread that runs events
+        self.keep = keep  # has a worker waited for when all devices are closed
         self._source: Source | None = None
         self._consumers: tuple[Consumer, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._lock = RLock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
@@ -26,6 +26,7 @@ class MediaStream(EventTarget):
         self._id = str(uuid4())
         given = tracks.get_tracks() if isinstance(tracks, MediaStream) else tracks
         self._tracks = {track.id: track for track in map(_checked, given)}
+        self.watchers: set[Callable[[], object]] = set()  # called when a track has joined or left: recorders
 
     @property
     def active(self) -> bool:
@@ -50,15 +51,22 @@ class MediaStream(EventTarget):
 
     def add_track(self, track: MediaStreamTrack) -> None:
         """Take a track in; one that is in already changes nothing."""
-        self._tracks.setdefault(_checked(track).id, track)
+        if _checked(track).id not in self._tracks:
+            self._tracks[track.id] = track
+            self._tell_watchers()
 
     def remove_track(self, track: MediaStreamTrack) -> None:
         """Take a track out; one that is not in changes nothing."""
-        self._tracks.pop(_checked(track).id, None)
+        if self._tracks.pop(_checked(track).id, None) is not None:
+            self._tell_watchers()
 
     def clone(self) -> MediaStream:
         """A stream of clones of all tracks."""
         return MediaStream([track.clone() for track in self._tracks.values()])
+
+    def _tell_watchers(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher()
 
 
 def _checked(track: MediaStreamTrack) -> MediaStreamTrack:

@@ -6,6 +6,7 @@ import click
 
 from mscli.api.mediarecorder import MediaRecorder
 from mscli.api.mediastream import MediaStream
+from mscli.api.recording import Recording
 from mscli.cli.completion import complete_file
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, capture_options
@@ -21,7 +22,6 @@ from mscli.sinks.base import SinkOptions
 Limits = tuple[float | None, int | None]  # seconds, frames
 
 _TICK_S = 0.2  # between two looks at the recorder, and two changes of the status line
-_FINISH_S = 30.0  # how long an encoder may take to write what was captured before it is given up
 
 
 @click.command("record", short_help="Record camera and microphone: MP4, WebM, MKV, WAV, FLAC or Ogg.")
@@ -100,7 +100,7 @@ class _Recording:
         finally:
             if self.recorder is not None:
                 self.recorder.stop()
-                self.recorder.join(_FINISH_S)
+                self.recorder.join()
 
     def _start(self, stream: MediaStream) -> None:
         """Start the recorder before the devices run, so that their first frames are in the file."""
@@ -115,40 +115,42 @@ class _Recording:
             self.session.events.emit(event.type, None, event.time, file=self.file)
         self.done = self.done or event.type == "stop"
 
-    def _wait(self) -> MediaRecorder:
+    def _wait(self) -> Recording:
         """Until the recorder has stopped: by itself, by a signal, or because a device ended."""
         from mscli.cli.status import status_line
 
         session, recorder = self.session, self.recorder
         assert recorder is not None, "it was started with the devices"
-        with status_line(session.voice, recorder) as refresh:
+        assert recorder.recording is not None, "it was started with the devices"
+        recording = recorder.recording
+        with status_line(session.voice, recording) as refresh:
             while not self.done:
                 session.mailbox.wait(_TICK_S)
                 refresh()
                 if session.stopper.abandoned:
                     raise KeyboardInterrupt
                 if session.stopper.requested or session.ended:
-                    recorder.reason = recorder.reason or ("signal" if session.stopper.requested else "ended")
+                    recording.reason = recording.reason or ("signal" if session.stopper.requested else "ended")
                     recorder.stop()
-        recorder.join(_FINISH_S)
-        return recorder
+        recording.join()
+        return recording
 
-    def _finish(self, recorder: MediaRecorder) -> int:
+    def _finish(self, recording: Recording) -> int:
         session = self.session
-        for counts, dropped, track in zip(recorder.counts, recorder.dropped, recorder.tracks, strict=True):
+        for counts, dropped, track in zip(recording.counts, recording.dropped, recording.tracks, strict=True):
             counts.dropped, counts.lost = dropped, counts.lost + track.lost
-        frames = sum(counts.frames for counts in recorder.counts)
+        frames = sum(counts.frames for counts in recording.counts)
         try:
-            if recorder.error is not None and not isinstance(recorder.error, BrokenPipeError):
-                raise recorder.error
+            if recording.error is not None and not isinstance(recording.error, BrokenPipeError):
+                raise recording.error
             session.check_source(frames)
         except DOMException as error:
             session.events.emit("error", error=error.to_json())
             raise
         if not frames and session.stopper.requested:
             return ExitCode.ABANDONED
-        reason = "pipe" if isinstance(recorder.error, BrokenPipeError) else recorder.reason
+        reason = "pipe" if isinstance(recording.error, BrokenPipeError) else recording.reason
         session.events.emit("stop", file=self.file, reason=reason)
-        report = Report([self.file], reason, recorder.tracks, recorder.counts, size=recorder.bytes_written)
+        report = Report([self.file], reason, recording.tracks, recording.counts, size=recording.bytes_written)
         options = session.options
         return finish(report, session.voice, as_json=options.json, strict=options.strict, to_stderr=False)

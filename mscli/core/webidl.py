@@ -105,6 +105,12 @@ def clamped_unsigned_long(value: Json, where: str = "") -> int:  # noqa: ARG001 
     return 0 if math.isnan(number) else round(min(max(number, 0), UNSIGNED_LONG_MAX))
 
 
+def unsigned_long(value: Json) -> int:
+    """``unsigned long``: what is not finite is 0, the rest is truncated, modulo 2^32."""
+    number = to_number(value)
+    return int(number) % (UNSIGNED_LONG_MAX + 1) if math.isfinite(number) else 0
+
+
 def double(value: Json, where: str) -> float:
     """``double``: a TypeError unless finite."""
     number = to_number(value)

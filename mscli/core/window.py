@@ -95,7 +95,8 @@ class Pauses:
 
     def place(self, timestamp: int) -> int | None:
         """Where a frame of that time stands in the recording: its time less the pauses before it; None inside one."""
-        if self._open_us is not None and timestamp >= self._open_us:
+        open_us = self._open_us  # another thread may end the pause meanwhile
+        if open_us is not None and timestamp >= open_us:
             return None
         if any(begin <= timestamp < end for begin, end in self._closed):
             return None

@@ -87,6 +87,13 @@ def row_for_mime(mime_type: str) -> tuple[SinkRow, str, str]:
     return SINKS[wanted.container.suffix], wanted.video_codec, wanted.audio_codec
 
 
+def spell_mime(row: SinkRow, mime_type: str, options: SinkOptions, kinds: Sequence[str]) -> str:
+    """The MIME type, with its ``codecs``, of tracks of these kinds recorded into that row. ``mime_type``: what was asked."""
+    from mscli.sinks.mime import spell
+
+    return spell(row.suffix, row.mime_type, mime_type, options, kinds)
+
+
 def mime_supported(mime_type: str) -> bool:
     """Whether recordings of that MIME type can be made: https://www.w3.org/TR/mediastream-recording/#dom-mediarecorder-istypesupported."""
     try:

@@ -78,7 +78,7 @@ AUDIO_CODECS: dict[str, AudioCodec] = {
     row.name: row
     for row in (
         AudioCodec("opus", "Opus", ("opus",), {16: ("libopus", "s16"), 32: ("libopus", "flt")}, (48000,), lossy=True),
-        AudioCodec("aac", "AAC", ("mp4a.40", "mp4a", "aac"), {16: ("aac", "fltp")}, _AAC_RATES, lossy=True),
+        AudioCodec("aac", "AAC", ("mp4a.40.2", "mp4a.40", "mp4a", "aac"), {16: ("aac", "fltp")}, _AAC_RATES, lossy=True),
         AudioCodec("flac", "FLAC", ("flac", "fla"), {16: ("flac", "s16"), 32: ("flac", "s32")}),
         AudioCodec("pcm", "PCM", ("pcm", "1"), _PCM, most_channels=64),
     )

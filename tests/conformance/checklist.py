@@ -1,4 +1,4 @@
-"""The checks of ``mediacapture-streams.md`` by number, the functions that make them, and those that are excused."""
+"""The checks of the lists ``mediacapture-*.md`` by number, the functions that make them, and those that are excused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mscli
+from mscli.core.mailbox import Mailbox
 from tests.backends.rig import ManualClock
 
 _HERE = Path(__file__).parent
@@ -43,7 +44,8 @@ class Check(NamedTuple):
 
 def checks() -> Iterator[Check]:
     """Every check, in order."""
-    for line in (_HERE / "mediacapture-streams.md").read_text().splitlines():
+    lists = sorted(_HERE.glob("mediacapture-*.md"))
+    for line in (line for one in lists for line in one.read_text().splitlines()):
         found = re.fullmatch(r"- (W\d{3}) \[(yes|adapt|no)\] (.+)", line)
         if found:
             yield Check(*found.groups())
@@ -64,11 +66,11 @@ class Room:
         self.clock: ManualClock | None = None
         self._opened: list[mscli.MediaDevices] = []
 
-    def devices(self, *described: Description, by_hand: bool = False) -> mscli.MediaDevices:
+    def devices(self, *described: Description, by_hand: bool = False, tasks: Mailbox | None = None) -> mscli.MediaDevices:
         """New MediaDevices with these fake devices; ``by_hand``: on ``clock``, which stands still until it is moved."""
         desc = {"devices": list(described or (*CAMERAS, *MICROPHONES, SPEAKER))}
         self.clock = ManualClock() if by_hand else None
-        self._opened.append(mscli.MediaDevices(backends=[mscli.FakeBackend(desc, clock=self.clock)]))
+        self._opened.append(mscli.MediaDevices(backends=[mscli.FakeBackend(desc, clock=self.clock)], tasks=tasks))
         return self._opened[-1]
 
     def stream(self, **constraints: object) -> mscli.MediaStream:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import mscli
+from mscli.api import recording
 from mscli.core.clock import now_us
 from mscli.core.frames import Frame, VideoFrame
 from mscli.core.mailbox import Mailbox
@@ -169,10 +170,24 @@ class Recording:
         self.stage.tasks.run_tasks()
         return self.heard.types
 
+    @property
+    def run(self) -> recording.Recording:
+        """The recording that was started last."""
+        assert self.recorder.recording is not None
+        return self.recorder.recording
+
     def data(self) -> list[bytes]:
         """What came in pieces up to now."""
+        return [event.data.bytes() for event in self.pieces()]
+
+    def timecodes(self) -> list[float]:
+        """When the pieces begin, in milliseconds."""
+        return [event.timecode for event in self.pieces()]
+
+    def pieces(self) -> list[mscli.BlobEvent]:
+        """The events that brought pieces up to now."""
         self.stage.tasks.run_tasks()
-        return [event.data.bytes() for event in self.heard.events if event.type == "dataavailable"]
+        return [event for event in self.heard.events if event.type == "dataavailable"]
 
     def finish(self) -> list[str]:
         """Wait for the end of the recording; the events up to then."""

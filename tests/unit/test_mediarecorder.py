@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mscli
 from mscli.core.clock import now_us
+from tests.sinks.synth import frame_times
 from tests.unit.stage import PATIENCE_S, Heard, MemorySink, Recording, Stage, camera, microphone, picture, push, silent
 
 Setting = Callable[..., Stage]
@@ -145,8 +147,8 @@ def test_an_output_that_fails_ends_the_recording_with_an_error(
     recording.recorder.stop()
     assert recording.finish() == ["start", "error", "dataavailable", "stop"]
     assert (recording.recorder.state, recording.data()) == ("inactive", [data])
-    assert isinstance(recording.recorder.error, mscli.OperationError)
-    assert recording.heard.events[1].detail["error"] is recording.recorder.error
+    assert isinstance(recording.run.error, mscli.OperationError)
+    assert recording.heard.events[1].error is recording.run.error
     assert sinks[0].calls[-1] == "abort"
 
 
@@ -177,27 +179,56 @@ def test_after_a_failure_it_can_be_started_again(recording: Recording, monkeypat
     push(recording.track, picture())
     recording.recorder.stop()
     assert recording.finish()[4:] == ["start", "dataavailable", "stop"]
-    assert recording.recorder.error is None
+    assert recording.run.error is None
 
 
-# Bits per second
+# Tracks that join and leave
 
 
-@pytest.mark.parametrize(
-    ("options", "audio", "video"),
-    [
-        ({}, 128_000, 2_500_000),
-        ({"audioBitsPerSecond": 0}, 0, 2_500_000),
-        ({"videoBitsPerSecond": 5}, 128_000, 5),
-        ({"bitsPerSecond": 2_000_000, "audioBitsPerSecond": 0, "videoBitsPerSecond": 0}, 128_000, 1_872_000),
-        ({"bitsPerSecond": 100_000}, 10_000, 90_000),
-    ],
-)
-def test_bits_per_second_are_what_was_asked_or_the_usual(
-    recording: Recording, options: dict[str, Any], audio: int, video: int
-) -> None:
-    recorder = mscli.MediaRecorder(recording.stream, options)
-    assert (recorder.audio_bits_per_second, recorder.video_bits_per_second) == (audio, video)
+@pytest.mark.parametrize("change", ["add_track", "remove_track"])
+def test_a_change_of_the_tracks_ends_the_recording_with_what_came_before(recording: Recording, change: str) -> None:
+    recording.recorder.start()
+    push(recording.track, picture())
+    getattr(recording.stream, change)(recording.track if change == "remove_track" else recording.track.clone())
+    assert recording.recorder.state == "recording"
+    assert recording.finish() == ["start", "error", "dataavailable", "stop"]
+    event = recording.heard.events[1]
+    assert isinstance(event.error, mscli.InvalidModificationError)
+    assert event.message == str(event.error)
+    assert recording.data() == [b"f."]
+
+
+def test_tracks_may_join_and_leave_when_it_is_over(recording: Recording) -> None:
+    recording.recorder.start()
+    recording.recorder.stop()
+    recording.stream.remove_track(recording.track)
+    assert recording.finish() == ["start", "dataavailable", "stop"]
+    assert recording.stream.watchers == set()
+
+
+def test_adding_a_track_that_is_there_changes_nothing(recording: Recording) -> None:
+    recording.recorder.start()
+    recording.stream.add_track(recording.track)
+    recording.recorder.stop()
+    assert recording.finish() == ["start", "dataavailable", "stop"]
+
+
+# The end of the devices
+
+
+def test_closing_the_devices_waits_for_the_recording(recording: Recording, sinks: list[MemorySink]) -> None:
+    recording.recorder.start()
+    push(recording.track, picture())
+    recording.stage.devices.close()
+    assert sinks[0].calls[-1] == "close"
+    assert recording.types == ["start", "dataavailable", "stop"]
+
+
+def test_closing_the_devices_waits_for_a_recording_whose_track_has_ended(recording: Recording, sinks: list[MemorySink]) -> None:
+    recording.recorder.start()
+    recording.track.stop()
+    recording.stage.devices.close()
+    assert sinks[0].calls[-1] == "close"
 
 
 def test_a_real_container_is_made_of_the_pieces(stage: Setting) -> None:
@@ -213,4 +244,45 @@ def test_a_real_container_is_made_of_the_pieces(stage: Setting) -> None:
     here.tasks.run_tasks()
     assert heard.types == ["start", "dataavailable", "stop"]
     assert heard.events[1].data.bytes()[:4] == b"\x1a\x45\xdf\xa3"
-    assert heard.events[1].data.type.startswith("video/webm")
+    assert heard.events[1].data.type == "video/webm;codecs=vp9"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("", "video/webm;codecs=vp9,opus"),
+        ("video/mp4", "video/mp4;codecs=avc1,mp4a.40.2"),
+        ("video/x-matroska;codecs=hvc1", "video/x-matroska;codecs=hvc1"),
+        ('video/webm; codecs="vp8, opus"', 'video/webm; codecs="vp8, opus"'),
+    ],
+)
+def test_the_type_tells_container_and_codecs_from_the_start_to_the_stop(stage: Setting, asked: str, told: str) -> None:
+    here = stage(silent(camera()), silent(microphone()))
+    recorder = mscli.MediaRecorder(here.devices.get_user_media({"audio": True, "video": True}), {"mimeType": asked})
+    types: list[str] = []
+    recorder.add_event_listener("start", lambda event: types.append(recorder.mime_type))
+    recorder.start()
+    assert recorder.mime_type == asked
+    here.tasks.run_tasks()
+    assert types == [told]
+    recorder.stop()
+    assert recorder.mime_type == asked
+
+
+def test_the_timecodes_of_pieces_are_the_times_of_their_frames(stage: Setting, tmp_path: Path) -> None:
+    here = stage(silent(camera()))
+    stream = here.devices.get_user_media({"video": True})
+    recorder = mscli.MediaRecorder(stream, {"mimeType": "video/webm;codecs=vp8"})
+    heard = Heard(recorder, "dataavailable")
+    recorder.start(500)
+    push(stream.get_tracks()[0], *(picture(n * 40_000, 128, 72) for n in range(75)))
+    recorder.stop()
+    assert recorder.join(PATIENCE_S)
+    here.tasks.run_tasks()
+    assert len(heard.events) >= 4
+    file = tmp_path / "so-far.webm"
+    for event in heard.events:
+        before = frame_times(file) if file.exists() else []
+        assert event.timecode == pytest.approx(1000 * len(before) * 0.04, abs=41)
+        file.write_bytes((file.read_bytes() if before else b"") + event.data.bytes())
+    assert len(frame_times(file)) == 75

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.api import mediarecorder
+from mscli.api import recording as run
 from mscli.core.clock import now_us
 from mscli.core.frames import AudioData, VideoFrame
 from tests.unit.stage import MemorySink, Recording, Stage, camera, microphone, picture, push, silent
@@ -23,10 +23,10 @@ def test_requested_data_comes_in_pieces_that_make_the_whole(recording: Recording
     recorder = recording.recorder
     recorder.start()
     push(recording.track, picture(), picture())
-    recording.stage.run_until(lambda: recorder.bytes_written == 2)
+    recording.stage.run_until(lambda: recording.run.bytes_written == 2)
     recorder.request_data()
     push(recording.track, picture())
-    recording.stage.run_until(lambda: recorder.bytes_written == 3)
+    recording.stage.run_until(lambda: recording.run.bytes_written == 3)
     recorder.request_data()
     recorder.stop()
     assert recording.finish() == ["start", "dataavailable", "dataavailable", "dataavailable", "stop"]
@@ -34,20 +34,22 @@ def test_requested_data_comes_in_pieces_that_make_the_whole(recording: Recording
 
 
 def test_a_timeslice_gives_pieces_by_itself(recording: Recording) -> None:
-    recording.recorder.start(1)
-    push(recording.track, picture())
-    recording.stage.run_until(lambda: len(recording.data()) >= 3)
+    recording.recorder.start(100)
+    start = now_us()
+    push(recording.track, *(picture(start + n * 50_000) for n in range(6)))
     recording.recorder.stop()
     recording.finish()
-    assert b"".join(recording.data()) == b"f."
+    assert recording.data() == [b"fff", b"ff", b"f."]
+    assert recording.timecodes() == [0, 100, 200]  # to within a frame
 
 
 def test_the_pieces_have_the_type_of_the_recording(recording: Recording) -> None:
+    types: list[str] = []
+    recording.recorder.add_event_listener("start", lambda event: types.append(event.target.mime_type))
     recording.recorder.start()
     recording.recorder.stop()
     recording.finish()
-    (event,) = (event for event in recording.heard.events if event.type == "dataavailable")
-    assert event.data.type == recording.recorder.mime_type != ""
+    assert [piece.data.type for piece in recording.pieces()] == types == ["video/x-memory"]
 
 
 @pytest.mark.parametrize("init", [None, {}, {"data": None}])
@@ -83,7 +85,7 @@ def test_frames_of_both_tracks_come_in_the_order_of_their_time(stage: Setting, s
     times = [frame.timestamp - start for _, frame in sinks[0].frames]
     assert sorted(times) == [0, 5, 10_000, 20_000, 30_000, 30_000]
     assert [track for track, _ in sinks[0].frames].count(1) == 2
-    assert [counts.frames for counts in recording.recorder.counts] == [4 * 480, 2]
+    assert [counts.frames for counts in recording.run.counts] == [4 * 480, 2]
 
 
 def test_what_comes_in_a_pause_is_left_out_and_leaves_no_gap(recording: Recording, sinks: list[MemorySink]) -> None:
@@ -135,7 +137,7 @@ def test_a_window_of_frames_ends_the_recording(stage: Setting, sinks: list[Memor
     recording.recorder.start()
     push(recording.track, *(picture() for _ in range(5)))
     assert recording.finish() == ["start", "dataavailable", "stop"]
-    assert (len(sinks[0].frames), recording.recorder.reason) == (3, "frames")
+    assert (len(sinks[0].frames), recording.run.reason) == (3, "frames")
 
 
 def test_a_window_of_seconds_ends_the_recording(stage: Setting, sinks: list[MemorySink]) -> None:
@@ -144,13 +146,13 @@ def test_a_window_of_seconds_ends_the_recording(stage: Setting, sinks: list[Memo
     start = now_us()
     push(recording.track, *(picture(start + round(n * 1e6 / 30)) for n in range(10)))
     recording.finish()
-    assert (len(sinks[0].frames), recording.recorder.reason) == (3, "duration")
+    assert (len(sinks[0].frames), recording.run.reason) == (3, "duration")
 
 
 def test_a_track_that_stalls_does_not_hold_a_window_for_ever(
     stage: Setting, sinks: list[MemorySink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mediarecorder, "_LATE_US", 1000)
+    monkeypatch.setattr(run, "_LATE_US", 1000)
     recording = Recording(stage(silent(camera())), window=(0.01, None))
     recording.recorder.start()
     push(recording.track, picture())
@@ -160,12 +162,12 @@ def test_a_track_that_stalls_does_not_hold_a_window_for_ever(
 def test_a_pause_does_not_count_for_the_window(
     stage: Setting, sinks: list[MemorySink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mediarecorder, "_LOOK_S", 0.001)
+    monkeypatch.setattr(run, "_LOOK_S", 0.001)
     recording = Recording(stage(silent(camera())), window=(5.0, None))
     recorder, long_ago = recording.recorder, now_us() - 100_000_000
     recorder.start()
     recorder.pause()
-    recorder._pauses.begin(long_ago + 100_000)  # as if that had been long ago
+    recording.run.pauses.begin(long_ago + 100_000)  # as if that had been long ago
     push(recording.track, picture(long_ago))
     before = now_us()
     recorder.resume()

@@ -1,4 +1,4 @@
-"""The checks of web-platform-tests for Media Capture and Streams, by number. ``excused.toml`` is strict."""
+"""The checks of web-platform-tests that ``checklist`` reads, by number. ``excused.toml`` is strict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from mscli.api import livesource
 from tests.conformance.checklist import FUNCTIONS, Check, Room, checks, excused
 
-for _module in ("capabilities", "constraints", "devices", "idl", "streams", "tracks"):
+for _module in ("capabilities", "constraints", "devices", "idl", "recorders", "recordings", "streams", "tracks"):
     import_module(f"tests.conformance.checks.{_module}")
 
 CHECKS = {one.number: one for one in checks()}

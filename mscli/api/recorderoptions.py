@@ -1,0 +1,76 @@
+"""MediaRecorderOptions: how to record. https://www.w3.org/TR/mediastream-recording/#mediarecorderoptions-section"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mscli.core.errors import ArgumentError
+from mscli.core.webidl import double, to_string, unsigned_long
+from mscli.sinks.base import SinkOptions
+
+AUDIO_BITS = 128_000  # a second, of what nobody has asked otherwise for
+VIDEO_BITS = 2_500_000
+
+_BITRATE_MODES = ("constant", "variable")
+_NUMBERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "audioBitsPerSecond": ("audio_bits_per_second", unsigned_long),
+    "videoBitsPerSecond": ("video_bits_per_second", unsigned_long),
+    "bitsPerSecond": ("bits_per_second", unsigned_long),
+    "videoKeyFrameIntervalDuration": ("key_frame_duration_ms", lambda value: double(value, "videoKeyFrameIntervalDuration")),
+    "videoKeyFrameIntervalCount": ("key_frame_count", unsigned_long),
+}
+
+
+class RecorderOptions(NamedTuple):
+    """The dictionary's members; None where one is missing."""
+
+    mime_type: str = ""
+    audio_bits_per_second: int | None = None
+    video_bits_per_second: int | None = None
+    bits_per_second: int | None = None
+    key_frame_duration_ms: float | None = None
+    key_frame_count: int | None = None
+
+    @classmethod
+    def convert(cls, value: Any) -> RecorderOptions:
+        """The dictionary as WebIDL converts it: no number of bits is wrong, ``"x"`` is 0. Raises TypeError."""
+        if value is not None and not isinstance(value, Mapping):
+            raise ArgumentError("MediaRecorder: its options are an object")
+        given: Mapping[str, Any] = value or {}
+        if "audioBitrateMode" in given and to_string(given["audioBitrateMode"]) not in _BITRATE_MODES:
+            raise ArgumentError(f"MediaRecorder: audioBitrateMode is one of {', '.join(_BITRATE_MODES)}")
+        numbers = {member: convert(given[name]) for name, (member, convert) in _NUMBERS.items() if name in given}
+        return cls(to_string(given.get("mimeType", "")), **numbers)
+
+    def bit_rates(self, kinds: Sequence[str] = ("audio", "video")) -> tuple[int, int]:
+        """Bits per second of sound and picture where tracks of those kinds are recorded: ``bitsPerSecond`` is their sum."""
+        total = self.bits_per_second
+        if total is None:
+            return _default(self.audio_bits_per_second, AUDIO_BITS), _default(self.video_bits_per_second, VIDEO_BITS)
+        if len(set(kinds)) == 1:
+            return (total, 0) if "audio" in kinds else (0, total)
+        audio = max(1, min(AUDIO_BITS, total // 10))
+        return audio, max(1, total - audio)
+
+    def applied_to(self, sink: SinkOptions, kinds: Sequence[str], video_codec: str, audio_codec: str) -> SinkOptions:
+        """How the sink is to write these kinds of track, as far as it has not been told.
+
+        A bit rate that nobody asked for, or of 0, leaves the encoder its own choice.
+        """
+        audio, video = self.bit_rates(kinds)
+        total = self.bits_per_second
+        return sink._replace(
+            video_codec=sink.video_codec or video_codec,
+            audio_codec=sink.audio_codec or audio_codec,
+            audio_bits_per_second=_asked(total, self.audio_bits_per_second, audio) or sink.audio_bits_per_second,
+            video_bits_per_second=_asked(total, self.video_bits_per_second, video) or sink.video_bits_per_second,
+        )
+
+
+def _default(rate: int | None, usual: int) -> int:
+    return usual if rate is None else rate
+
+
+def _asked(total: int | None, own: int | None, rate: int) -> int | None:
+    return None if total is None and own is None else rate

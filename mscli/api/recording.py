@@ -1,0 +1,153 @@
+"""One run of a recorder: the way of the frames from its tracks into a sink, on a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Thread, current_thread
+from typing import NamedTuple
+
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.pieces import Pieces
+from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.frames import Counts, Frame
+from mscli.core.mailbox import Mailbox
+from mscli.core.window import Pauses, Window
+from mscli.sinks.base import Sink
+
+FINISH_S = 30.0  # how long an encoder may take to write what was captured before it is given up
+ABANDON_S = 2.0  # and if what was captured is given up, too
+
+_LOOK_S = 0.2  # how often a recording without frames looks at the clock
+_LATE_US = MICROSECONDS  # a track that stalls may hold a recording of fixed duration so long past its end
+
+
+class Plan(NamedTuple):
+    """How a recording goes: it ends after ``duration_s`` seconds or ``frames``, and a piece is due every ``slice_us``."""
+
+    duration_s: float | None = None
+    frames: int | None = None
+    slice_us: int | None = None
+
+
+class Recording:
+    """Takes what its tracks give from when it is made, writes it from ``start`` on, and ends by itself or with ``finish``.
+
+    ``on_piece`` and ``on_end`` are called on its own thread, the latter when the sink is closed and all has been counted.
+    """
+
+    def __init__(
+        self,
+        tracks: list[MediaStreamTrack],
+        sink: Sink,
+        pieces: Pieces,
+        mime_type: str,
+        plan: Plan,
+        on_piece: Callable[[Recording], object],
+        on_end: Callable[[Recording], object],
+    ) -> None:
+        self.tracks = tracks
+        self.counts = [Counts() for _ in tracks]  # of what was written
+        self.pieces = pieces
+        self.mime_type = mime_type
+        self.pauses = Pauses()
+        self.reason = ""  # why it ended
+        self.error: Exception | None = None  # that, if it was not as asked
+        self._sink = sink
+        self._window = Window([track.kind for track in tracks], plan.duration_s, plan.frames)
+        self._slice_us = plan.slice_us
+        self._slice_begin_us: int | None = None
+        self._on_piece = on_piece
+        self._on_end = on_end
+        self._patience_s = FINISH_S
+        self._mailbox = Mailbox()
+        self._lanes = [track.open_lane(self._mailbox) for track in tracks]
+        self._thread = Thread(target=self._run, name="mscli-recorder", daemon=True)
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of the output so far."""
+        return self._sink.bytes_written
+
+    @property
+    def dropped(self) -> list[int]:
+        """Per track, frames (samples per channel) dropped because the encoder could not keep up."""
+        return [lane.dropped for lane in self._lanes]
+
+    def start(self) -> None:
+        """Begin to write. Whoever closes the devices waits for the end."""
+        self.tracks[0].live.keep(self)
+        self._thread.start()
+
+    def finish(self, error: Exception | None = None) -> None:
+        """Take no more frames; what has come is written. ``error``: why, if that was not asked for."""
+        self.error = self.error or error
+        for track, lane in zip(self.tracks, self._lanes, strict=True):
+            track.close_lane(lane)
+
+    def abandon(self) -> None:
+        """Take no more frames, and give up what has come but is not written yet. The output is finished all the same."""
+        self._patience_s = ABANDON_S
+        for lane in self._lanes:
+            self._mailbox.remove(lane)
+        self.finish()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until it is written; False if it is not in time, without a time after FINISH_S."""
+        if self._thread is not current_thread():
+            self._thread.join(self._patience_s if timeout_s is None else timeout_s)
+        return not self._thread.is_alive()
+
+    # On its own thread
+
+    def _run(self) -> None:
+        try:
+            self._write_all()
+            self.finish()
+            self._sink.close()
+        except Exception as error:  # whatever it is, whoever waits learns that it is over
+            self.finish(error)
+            self._sink.abort()
+        for track, counts in enumerate(self.counts):
+            counts.correct(self._sink.corrections(track))
+            counts.bytes = self._sink.track_bytes(track)
+        self._on_end(self)
+
+    def _write_all(self) -> None:
+        while not self._window.over:
+            taken = self._mailbox.take(_LOOK_S)
+            if taken is not None:
+                self._write(self._lanes.index(taken.lane), taken.frame)
+            elif self._mailbox.finished:
+                return
+            elif self._overdue():
+                self.reason = "ended"
+                return
+        self.reason = self._window.reason or "duration"
+
+    def _overdue(self) -> bool:
+        """Whether a recording that no frame comes for is past its end: a track stalls."""
+        placed_us = self.pauses.place(now_us())
+        return self._window.end_us is not None and placed_us is not None and placed_us > self._window.end_us + _LATE_US
+
+    def _write(self, track: int, frame: Frame) -> None:
+        placed_us = self.pauses.place(frame.timestamp)
+        if placed_us is None:
+            return
+        shown = frame if placed_us == frame.timestamp else replace(frame, timestamp=placed_us)
+        admitted = self._window.admit(track, shown)
+        if admitted is not None:
+            self.pieces.begin_frame(admitted.timestamp)
+            self._sink.write(track, admitted)
+            self.counts[track].note(admitted)
+            self._cut_slice(admitted.timestamp)
+
+    def _cut_slice(self, at_us: int) -> None:
+        """Hand out a piece once there is one of so many seconds; a container may hold its bytes back for longer."""
+        if self._slice_us is None:
+            return
+        if self._slice_begin_us is None:
+            self._slice_begin_us = at_us
+        if at_us - self._slice_begin_us >= self._slice_us and not self.pieces.empty:
+            self._slice_begin_us = at_us
+            self._on_piece(self)
