@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 
 from mscli.api.blob import Blob
 from mscli.api.blobevent import BlobEvent
+from mscli.api.diskspace import check_room
 from mscli.api.errorevent import ErrorEvent
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
@@ -18,7 +19,7 @@ from mscli.api.pieces import Pieces
 from mscli.api.recorderoptions import RecorderOptions
 from mscli.api.recording import Plan, Recording
 from mscli.core.clock import now_us
-from mscli.core.errors import ArgumentError, InvalidModificationError, InvalidStateError, NotSupportedError
+from mscli.core.errors import ArgumentError, InvalidModificationError, InvalidStateError, NotSupportedError, OperationError
 from mscli.core.events import Event, EventTarget
 from mscli.core.readonly import ReadOnly
 from mscli.core.webidl import to_string, unsigned_long
@@ -31,9 +32,10 @@ _DEFAULT_TYPES = {True: "video/webm", False: "audio/webm"}  # by whether there i
 class MediaRecorder(EventTarget):
     """Records the tracks that a stream has at ``start``, on a thread of its own.
 
-    ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` (a path) takes the recording in place of
-    the ``dataavailable`` events, whose data are empty then; ``row`` says the container; ``sink_options`` say how it is
-    written; ``window`` (seconds, frames) ends it. Raises TypeError, and NotSupportedError for a type that cannot be recorded.
+    ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` (a path or a descriptor) takes the
+    recording in place of the ``dataavailable`` events, whose data are empty then; ``row`` says the container;
+    ``sink_options`` say how it is written; ``window`` (seconds, frames) ends it. Raises TypeError, and NotSupportedError for
+    a type that cannot be recorded.
     """
 
     EVENTS = ("start", "stop", "dataavailable", "pause", "resume", "error")
@@ -50,7 +52,7 @@ class MediaRecorder(EventTarget):
         stream: MediaStream,
         options: Mapping[str, Any] | None = None,
         *,
-        file: str | None = None,
+        file: str | int | None = None,
         row: SinkRow | None = None,
         sink_options: SinkOptions | None = None,
         window: tuple[float | None, int | None] = (None, None),
@@ -165,6 +167,11 @@ class MediaRecorder(EventTarget):
         pieces = Pieces()
         sink = load_sink(row, cast(BinaryIO, pieces) if self._file is None else self._file, options)
         sink.open([TrackFormat(track.kind, track.get_settings(), track.pixel_format) for track in tracks])
+        try:
+            check_room(sink)
+        except OperationError:
+            sink.abort()
+            raise
         mime_type = spell_mime(row, self._options.mime_type, options, kinds)
         return Recording(tracks, sink, pieces, mime_type, Plan(*self._window, slice_us), self._on_piece, self._on_end)
 

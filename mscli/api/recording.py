@@ -7,6 +7,7 @@ from dataclasses import replace
 from threading import Thread, current_thread
 from typing import NamedTuple
 
+from mscli.api.diskspace import seconds_left
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.pieces import Pieces
 from mscli.core.clock import MICROSECONDS, now_us
@@ -73,6 +74,18 @@ class Recording:
     def dropped(self) -> list[int]:
         """Per track, frames (samples per channel) dropped because the encoder could not keep up."""
         return [lane.dropped for lane in self._lanes]
+
+    @property
+    def recorded_s(self) -> float:
+        """Seconds from the first frame to the last."""
+        firsts = [counts.first_us for counts in self.counts if counts.first_us is not None]
+        lasts = [counts.last_us for counts in self.counts if counts.last_us is not None]
+        return (max(lasts) - min(firsts)) / MICROSECONDS if firsts and lasts else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For how long the disk has room at the rate so far; None where nobody knows."""
+        return seconds_left(self._sink, self.recorded_s)
 
     def start(self) -> None:
         """Begin to write. Whoever closes the devices waits for the end."""

@@ -69,6 +69,16 @@ class Sink(ABC):
     def bytes_written(self) -> int:
         """Bytes that the output has taken so far."""
 
+    @property
+    def free_bytes(self) -> int | None:
+        """Bytes that there is room for; None where that has no meaning or is not known."""
+        return None
+
+    @property
+    def expected_bits_per_second(self) -> float:
+        """About how much is going to be written; 0 if nobody knows."""
+        return 0.0
+
     def track_bytes(self, track: int) -> int:  # noqa: ARG002 (a sink that holds one track)
         """Bytes of the output that are that track's."""
         return self.bytes_written

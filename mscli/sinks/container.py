@@ -14,6 +14,8 @@ from mscli.core.frames import Frame
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import CONTAINERS, audio_codec, video_codec
 from mscli.sinks.files import OutputSink
+from mscli.sinks.space import expected_bits_per_second
+from mscli.sinks.wav import WavHeader
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow
@@ -34,6 +36,7 @@ class ContainerSink(OutputSink):
     _muxer: Muxer | None = None
     _encoders: Sequence[Encoder] = ()
     _closed = False
+    _expected_bits = 0.0
 
     @classmethod
     def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
@@ -58,6 +61,10 @@ class ContainerSink(OutputSink):
         from mscli.sinks.videoencoder import VideoEncoder
 
         container = CONTAINERS[self.row.suffix]
+        self.output.durable = True
+        if container.suffix == "wav":
+            self.output.on_mark = WavHeader().update
+        self._expected_bits = expected_bits_per_second(container, tracks, self.options)
         classes: Mapping[str, Any] = {"video": VideoEncoder, "audio": AudioEncoder}
         self._muxer = muxer = Muxer(container, self.output)
         made = {}
@@ -93,6 +100,11 @@ class ContainerSink(OutputSink):
         elif self._muxer is not None and not self._closed:
             self._closed = True
             self._muxer.salvage()
+
+    @property
+    def expected_bits_per_second(self) -> float:
+        """What was asked for, or what the tracks suggest."""
+        return self._expected_bits
 
     def track_bytes(self, track: int) -> int:
         """Bytes of the track's encoded packets."""

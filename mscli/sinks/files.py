@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mscli.sinks.base import Sink, SinkOptions
 from mscli.sinks.outputs import Descriptor, FileObject, Output, Special, output_error
+from mscli.sinks.syncing import Syncer, sync_data, sync_folder
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -37,6 +38,7 @@ class NamedFile(Descriptor):
         self._temporary = ""
         self._at = 0  # bytes from the start
         self._readable = 0  # bytes that were marked
+        self._syncer: Syncer | None = None
 
     def open(self) -> None:
         """See that it can be made. Nothing is made before the first byte, so that nothing is left if there is none."""
@@ -48,8 +50,11 @@ class NamedFile(Descriptor):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As in ``io``."""
+        """As in ``io``. Who goes back changes a head that speaks of the rest: that is on the disk before it."""
         self._at = os.lseek(self._fd, offset, whence) if not self.failed else offset
+        if self.durable and self._at < self.size and not self.failed:
+            with self._border():
+                sync_data(self._fd)
         return self._at
 
     def tell(self) -> int:
@@ -61,36 +66,55 @@ class NamedFile(Descriptor):
         """Whether the file has its name."""
         return self._readable > 0 and not self._temporary
 
+    @property
+    def free_bytes(self) -> int | None:
+        """What its disk has for this user."""
+        if not hasattr(os, "statvfs"):
+            return None
+        disk = os.statvfs(self._fd if self._fd >= 0 else os.path.dirname(self._path))
+        return disk.f_bavail * disk.f_frsize
+
     def mark(self) -> None:
         """Give the file its name, if it has none yet."""
         self._readable = self.size
-        if self._temporary:
-            with self._border():
+        with self._border():
+            if self.on_mark is not None:
+                self.on_mark(self._fd, self.size)
+            if self._temporary:
                 self._publish()
+        if self.durable and self._syncer is None:
+            self._syncer = Syncer(self._fd)
 
-    def commit(self, *, sync: bool = False) -> None:
+    def commit(self) -> None:
         """Name and close the file; cut it to what was marked, or remove it, after an error."""
         if self._fd < 0:
             return
+        if self._syncer is not None:
+            self._syncer.stop()
         try:
             with self._border():
-                self._settle(sync)
+                self._settle()
         finally:
             fd, self._fd, self.failed = self._fd, -1, True  # nothing more is written
             with self._border():
                 os.close(fd)  # a file on a network may find only now that its disk is full
 
-    def _settle(self, sync: bool) -> None:
+    def _settle(self) -> None:
         if self._temporary and self.failed:
             self._remove()
         elif self._temporary:
-            self._publish(sync)
-        elif self.failed:
-            os.ftruncate(self._fd, self._readable)
+            self._publish()
+        else:
+            if self.failed:
+                os.ftruncate(self._fd, self._readable)
+            if self.durable:
+                os.fsync(self._fd)
 
     def _put(self, parts: list[memoryview]) -> int:
         while self._fd < 0:
             self._create()
+        if self._syncer is not None and self._syncer.error is not None:
+            raise self._syncer.error
         return super()._put(parts)
 
     def _create(self) -> None:
@@ -105,9 +129,9 @@ class NamedFile(Descriptor):
         self._at += count
         self.size = max(self.size, self._at)
 
-    def _publish(self, sync: bool = False) -> None:
+    def _publish(self) -> None:
         try:
-            if sync:
+            if self.durable:
                 os.fsync(self._fd)
             if self._overwrite or not _moved(self._temporary, self._path):
                 os.replace(self._temporary, self._path)
@@ -115,6 +139,8 @@ class NamedFile(Descriptor):
             self._remove()
             raise
         self._temporary = ""
+        if self.durable:
+            sync_folder(os.path.dirname(self._path))
 
     def _remove(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -195,6 +221,11 @@ class OutputSink(Sink):
     def bytes_written(self) -> int:
         """Bytes that the output has taken so far."""
         return self.output.size
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Bytes that there is room for; None where that is not known."""
+        return self.output.free_bytes
 
     def close(self) -> None:
         """Finish the output; without a frame there is none."""

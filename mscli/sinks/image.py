@@ -74,6 +74,7 @@ class ImageSink(OutputSink):
         import mscli.sinks.convert  # noqa: F401 (the codecs are loaded before the camera runs, not while its picture waits)
 
         self.check(self.row, self.options, [track.kind for track in tracks])
+        self.output.durable = True
         self.output.open()
 
     def write(self, track: int, frame: Frame) -> None:  # noqa: ARG002
@@ -86,7 +87,7 @@ class ImageSink(OutputSink):
 
     def close(self) -> None:
         """Have the picture safely on the disk, then under its name."""
-        self.output.commit(sync=True)
+        self.output.commit()
 
     def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002
         """Damaged pictures that were refused."""

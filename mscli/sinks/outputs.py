@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mscli.core.errors import OperationError
@@ -58,6 +58,8 @@ class Output(ABC):
     name: str
     size = 0  # bytes, up to the furthest that was written
     failed = False
+    durable = False  # whether what can be read has to survive a power cut
+    on_mark: Callable[[int, int], None] | None = None  # of a regular file: called with its descriptor and its size
 
     def open(self) -> None:  # noqa: B027 (nothing to do is a fair answer)
         """Make ready to write. Raises OperationError."""
@@ -82,11 +84,16 @@ class Output(ABC):
         """Whether there is something that can be read, as far as it goes."""
         return self.size > 0
 
+    @property
+    def free_bytes(self) -> int | None:
+        """Bytes that there is room for; None where that has no meaning or is not known."""
+        return None
+
     def mark(self) -> None:  # noqa: B027
         """Say that everything up to here can be read as it stands."""
 
-    def commit(self, *, sync: bool = False) -> None:  # noqa: B027
-        """Finish. After an error: keep what was marked. ``sync``: have it on the disk before it gets its name."""
+    def commit(self) -> None:  # noqa: B027
+        """Finish. After an error: keep what was marked."""
 
     def discard(self) -> None:
         """Give up: what was marked stays, the rest goes."""
@@ -120,7 +127,7 @@ class FileObject(Output):
         self.name = str(getattr(target, "name", "the given file"))
         self._target = target
 
-    def commit(self, *, sync: bool = False) -> None:  # noqa: ARG002
+    def commit(self) -> None:
         """Flush it, where it can be."""
         if not self.failed and hasattr(self._target, "flush"):
             with self._border():
@@ -179,7 +186,7 @@ class Special(Descriptor):
             self._fd = os.open(self.name, os.O_WRONLY)
         super().open()
 
-    def commit(self, *, sync: bool = False) -> None:  # noqa: ARG002
+    def commit(self) -> None:
         """Close it."""
         if self._fd >= 0:
             os.close(self._fd)

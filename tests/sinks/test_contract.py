@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import resource
 import stat
 import subprocess
 import threading
@@ -17,6 +16,7 @@ import pytest
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.sinks import SinkRow, check_tracks, load_sink
 from mscli.sinks.base import SinkOptions
+from tests.disks import size_limit, tiny_disk
 from tests.sinks.synth import ROWS, check_readable, feed, feed_and_close, frames_for, kinds_of, opened
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=[row.suffix for row in ROWS])
@@ -249,30 +249,3 @@ def as_nobody(folder: Path) -> Iterator[None]:
         if os.getuid() == 0:
             os.seteuid(0)
         folder.chmod(0o755)
-
-
-@contextlib.contextmanager
-def tiny_disk(folder: Path, size: int) -> Iterator[None]:
-    """A file system of that size (bytes) in the folder."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False) if os.geteuid() == 0 else None
-    if done is None or done.returncode:
-        why = done.stderr.strip() if done else "only root mounts file systems"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@contextlib.contextmanager
-def size_limit(size: int) -> Iterator[None]:
-    """No file of this process grows beyond that size (bytes)."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -1,0 +1,142 @@
+"""Recordings survive: signals, SIGKILL, power cuts, full disks and write errors, each met by a real process in its midst."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Program, require
+from tests.disks import ext4_image, mounted, tiny_disk
+from tests.integration.running import arguments_for, decode, frame_numbers, samples, seconds_in, start
+
+SUFFIXES = ["mp4", "mkv", "webm", "wav", "flac"]
+SLACK_S = 0.5  # from the signal to its handler on a busy machine, and from the event “start” to the first frame
+AUDIO_SLACK = 3000  # samples that codecs add at both ends
+
+
+@pytest.fixture
+def moment(request: pytest.FixtureRequest) -> float:
+    """A random moment of a recording, in seconds; a test that fails says which."""
+    seconds = random.uniform(0.3, 2.0)
+    request.node.add_report_section("setup", "moment", f"{seconds:.3f} s")
+    return seconds
+
+
+def check_against_report(path: Path, report: Any) -> None:
+    """All that the report counts is in the file, in order, and nothing is missing between."""
+    decode(path)
+    tracks = {track["kind"]: track for track in report["tracks"]}
+    assert abs(samples(path) - tracks["audio"]["frames"]) <= AUDIO_SLACK
+    if "video" in tracks:
+        numbers = frame_numbers(path)
+        gaps = numbers[-1] + 1 - len(numbers)
+        assert numbers == sorted(set(numbers))
+        assert len(numbers) == tracks["video"]["frames"]
+        assert gaps <= tracks["video"]["lost"] + tracks["video"]["dropped"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_signal_ends_a_recording_with_everything_captured_before_it(
+    mscli: Program, suffix: str, number: signal.Signals, moment: float
+) -> None:
+    require("ffmpeg", "ffprobe")
+    running = start(mscli, *arguments_for(suffix))
+    running.run_for(moment)
+    age_s = running.send(number)
+    code, report, said = running.end()
+    assert (code, report["reason"]) == (0, "signal"), said
+    path = mscli.folder / f"out.{suffix}"
+    check_against_report(path, report)
+    assert seconds_in(path) >= age_s - SLACK_S
+    assert [*mscli.folder.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_all_but_the_last_second_of_a_killed_recording_can_be_read(mscli: Program, suffix: str, moment: float) -> None:
+    require("ffmpeg", "ffprobe")
+    running = start(mscli, *arguments_for(suffix))
+    running.run_for(1.5 + moment)
+    age_s = running.send(signal.SIGKILL)
+    running.process.communicate()
+    path = mscli.folder / f"out.{suffix}"
+    assert [*mscli.folder.iterdir()] == [path]
+    assert seconds_in(path) >= age_s - 1.0
+
+
+def test_the_header_of_a_killed_wav_says_how_long_it_is(mscli: Program) -> None:
+    require("ffmpeg", "sox")
+    running = start(mscli, *arguments_for("wav"))
+    running.run_for(1.5)
+    running.send(signal.SIGKILL)
+    running.process.communicate()
+    path = mscli.folder / "out.wav"
+    with wave.open(str(path)) as file:
+        assert file.getnframes() == samples(path) == len(file.readframes(1 << 30)) // 2
+    done = subprocess.run(["sox", path, "-n", "stat"], capture_output=True, text=True, check=True)
+    assert "WARN" not in done.stderr
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_power_cut_takes_no_more_than_the_last_second(mscli: Program, suffix: str, tmp_path: Path) -> None:
+    require("ffmpeg", "ffprobe", "mkfs.ext4")
+    image, cut = ext4_image(tmp_path / "disk", 64), tmp_path / "cut"
+    with mounted(tmp_path / "mnt", "-o", "loop", image):
+        running = start(Program(tmp_path / "mnt"), *arguments_for(suffix))
+        running.run_for(3.5)
+        age_s = running.age_s
+        shutil.copyfile(image, cut)  # what the disk has at this moment
+        running.send(signal.SIGINT)
+        assert running.end()[0] == 0
+        done = shutil.copyfile(image, tmp_path / "done")
+    with mounted(tmp_path / "mnt", "-o", "loop", cut):
+        assert seconds_in(tmp_path / "mnt" / f"out.{suffix}") >= age_s - 1.0
+    with mounted(tmp_path / "mnt", "-o", "loop", done):  # and nothing once it has ended
+        decode(tmp_path / "mnt" / f"out.{suffix}")
+        assert seconds_in(tmp_path / "mnt" / f"out.{suffix}") >= age_s
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_disk_that_fills_up_ends_a_recording_that_can_be_read(mscli: Program, suffix: str, tmp_path: Path) -> None:
+    require("ffmpeg", "ffprobe")
+    folder = tmp_path / "disk"
+    with tiny_disk(folder, 8 << 20):
+        running = start(Program(folder), *arguments_for(suffix))
+        running.run_for(2.0)
+        age_s = running.age_s
+        fill(folder / "filler")
+        code, report, said = running.end()
+        assert code == 9
+        assert report is None
+        assert "the disk is full" in said
+        assert "free some space" in said
+        assert seconds_in(folder / f"out.{suffix}") >= age_s - 1.0
+        assert sorted(path.name for path in folder.iterdir()) == ["filler", f"out.{suffix}"]
+
+
+def fill(path: Path) -> None:
+    """Write until the disk is full."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_that_may_not_grow_ends_a_recording_that_can_be_read(mscli: Program, suffix: str) -> None:
+    require("ffmpeg", "ffprobe")
+    kilobytes = 150 if suffix == "wav" else 25
+    running = start(mscli, *arguments_for(suffix), prefix=("bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "-"))
+    code, _, said = running.end()
+    assert code == 9
+    assert "raise ulimit -f" in said
+    assert seconds_in(mscli.folder / f"out.{suffix}") > 0.5
