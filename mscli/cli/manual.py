@@ -331,7 +331,27 @@ Recorded are picture and sound as far as _FILE_ holds them, the sound only if th
 them, such as `--microphone`, asks for it.
 
 Frames keep the time of their capture: none is repeated or left out for the sake of a constant rate.
+
+The container is the one that the suffix of _FILE_ or `--format` says. `-` and `/dev/stdout` are stdout, and what is said to
+programs goes to stderr then. Into them, and into any other pipe or device without such a suffix, goes Matroska.
 {_CAPTURING}
+# WHILE IT RUNS
+
+On a terminal a line shows for how long it has recorded, the size of the file, the frame rate, what was lost, the peak of the
+sound in dB below full scale, with a mark at the highest of the last two seconds and `CLIP` where the sound went over, and
+for how long the disk has room. It is not there with `--quiet` or `--json`. Then these keys work, too:
+
+`p`
+: pauses the recording, and goes on; what comes meanwhile is left out, without a gap
+
+`q`
+: ends it, as Ctrl-C does
+
+# WHEN SOMETHING GOES WRONG
+
+What was recorded can be read up to the last second, whatever happens: also when the program is killed or the power fails,
+for what is written is brought to the disk twice a second. When the disk is full, or cannot be written, the recording ends
+with exit code 9, and can be read up to there. A recording for which the disk has no room for 10 seconds is not begun.
 {_FILES}
 
 # EXAMPLES
@@ -347,6 +367,10 @@ A minute, and what became of every frame:
 Only the sound:
 
     mscli record --duration 5 voice.flac
+
+Into a player:
+
+    mscli record - | mpv -
 
 A failure if a frame is lost:
 

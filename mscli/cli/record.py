@@ -13,42 +13,47 @@ from mscli.cli.options import Options, asked_kinds, capture_options
 from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
+from mscli.cli.target import CONTAINERS, RecordTarget, record_target
 from mscli.core.errors import DOMException, NotSupportedError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
-from mscli.sinks import SinkRow, check_tracks, load_sink, sink_row
+from mscli.sinks import SinkRow, check_tracks, load_sink
 from mscli.sinks.base import SinkOptions
 
 Limits = tuple[float | None, int | None]  # seconds, frames
 
-_TICK_S = 0.2  # between two looks at the recorder, and two changes of the status line
+_TICK_S = 0.2  # between two looks at the recorder and the keys, and two changes of the status line
+_KEYS = "p pause  q stop"
 
 
 @click.command("record", short_help="Record camera and microphone: MP4, WebM, MKV, WAV, FLAC or Ogg.")
 @click.argument("file", shell_complete=complete_file)
 @click.option("--duration", type=Duration(), help="End after so many seconds; also M:SS and H:MM:SS.")
 @click.option("--frames", type=click.IntRange(1), help="End after so many frames (sound alone: samples per channel).")
+@click.option("--format", "container", type=click.Choice(CONTAINERS), help="Container, whatever the suffix; MKV into a pipe.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @capture_options
-def command(options: Options, file: str, duration: float | None, frames: int | None, force: bool) -> int:
-    """Record into FILE: MP4, WebM or MKV with picture and sound, WAV, FLAC or Ogg with sound, by its suffix.
+def command(options: Options, file: str, duration: float | None, frames: int | None, container: str | None, force: bool) -> int:
+    """Record into FILE: MP4, WebM or MKV with picture and sound, WAV, FLAC or Ogg with sound, by its suffix; “-” is stdout.
 
-    It ends after --duration, or with Ctrl-C: everything captured before is in the file. A file that exists is kept unless
-    --force is given.
+    It ends after --duration, with q, or with Ctrl-C: everything captured before is in the file. p pauses it, and goes on. A
+    file that exists is kept unless --force is given.
 
     \b
     mscli record clip.mp4
     mscli record --duration 1:00 --size 1920x1080 --frame-rate min:25 clip.mkv
     mscli record --microphone usb --duration 5 voice.flac
+    mscli record - | mpv -
     """
-    row = sink_row(file, "audio")
+    target = record_target(file, container)
+    sink_options = SinkOptions(overwrite=force)
     with Session(options) as session:
-        kinds = _kinds(session, row)
-        check_tracks(row, SinkOptions(), kinds)
+        kinds = _kinds(session, target.row)
+        check_tracks(target.row, sink_options, kinds)
         if options.dry_run:
             session.dry_run(kinds)
             return ExitCode.DONE
-        return _Recording(session, row, file, SinkOptions(overwrite=force), (duration, frames)).run(kinds)
+        return _Recording(session, target, sink_options, (duration, frames)).run(kinds)
 
 
 def _kinds(session: Session, row: SinkRow) -> list[str]:
@@ -74,12 +79,11 @@ def _has_microphone(session: Session) -> bool:
 
 
 class _Recording:
-    """The recorder, seen from the main thread: it waits for the end, tells events and shows how it goes."""
+    """The recorder, seen from the main thread: it waits for the end, tells events, heeds keys and shows how it goes."""
 
-    def __init__(self, session: Session, row: SinkRow, file: str, options: SinkOptions, window: Limits) -> None:
+    def __init__(self, session: Session, target: RecordTarget, options: SinkOptions, window: Limits) -> None:
         self.session = session
-        self.row = row
-        self.file = file
+        self.target = target
         self.options = options
         self.window = window
         self.recorder: MediaRecorder | None = None
@@ -87,12 +91,13 @@ class _Recording:
 
     def run(self, kinds: list[str]) -> int:
         """Record; the exit code."""
-        load_sink(self.row, self.file, self.options)  # what cannot be written is said before a light goes on
+        load_sink(self.target.row, self.target.output, self.options)  # what cannot be written is said before a light goes on
         try:
             self.session.open(kinds, prepare=self._start)
-            self.session.show_tracks(to_stderr=False)
+            self.session.show_tracks(self.target.to_stdout)
             self.session.settle()
-            return self._finish(self._wait())
+            assert self.recorder is not None, "it was started with the devices"
+            return self._finish(self._wait(self.recorder))
         except KeyboardInterrupt:
             if self.recorder is not None:
                 self.recorder.abandon()
@@ -104,7 +109,8 @@ class _Recording:
 
     def _start(self, stream: MediaStream) -> None:
         """Start the recorder before the devices run, so that their first frames are in the file."""
-        recorder = MediaRecorder(stream, file=self.file, row=self.row, sink_options=self.options, window=self.window)
+        target = self.target
+        recorder = MediaRecorder(stream, file=target.output, row=target.row, sink_options=self.options, window=self.window)
         for name in recorder.EVENTS:
             recorder.add_event_listener(name, self._on_event)
         recorder.start()
@@ -112,21 +118,21 @@ class _Recording:
 
     def _on_event(self, event: Event) -> None:
         if event.type in ("start", "pause", "resume"):
-            self.session.events.emit(event.type, None, event.time, file=self.file)
+            self.session.events.emit(event.type, None, event.time, file=self.target.name)
         self.done = self.done or event.type == "stop"
 
-    def _wait(self) -> Recording:
-        """Until the recorder has stopped: by itself, by a signal, or because a device ended."""
+    def _wait(self, recorder: MediaRecorder) -> Recording:
+        """Until the recorder has stopped: by itself, by a signal or a key, or because a device ended."""
+        from mscli.cli.keys import Keys
         from mscli.cli.status import status_line
 
-        session, recorder = self.session, self.recorder
-        assert recorder is not None, "it was started with the devices"
-        assert recorder.recording is not None, "it was started with the devices"
-        recording = recorder.recording
-        with status_line(session.voice, recording) as refresh:
+        session, recording = self.session, recorder.recording
+        assert recording is not None, "it was started"
+        with Keys(wanted=session.voice.live) as keys, status_line(session.voice, recording, _KEYS * keys.there) as refresh:
             while not self.done:
                 session.mailbox.wait(_TICK_S)
-                refresh()
+                self._heed(keys.pressed(), recorder)
+                refresh(recorder.state)
                 if session.stopper.abandoned:
                     raise KeyboardInterrupt
                 if session.stopper.requested or session.ended:
@@ -134,6 +140,12 @@ class _Recording:
                     recorder.stop()
         recording.join()
         return recording
+
+    def _heed(self, keys: str, recorder: MediaRecorder) -> None:
+        """Do what the keys say. ``q`` is what a signal is."""
+        self.session.stopper.requested |= "q" in keys
+        if keys.count("p") % 2 and recorder.state != "inactive":
+            (recorder.pause if recorder.state == "recording" else recorder.resume)()
 
     def _finish(self, recording: Recording) -> int:
         session = self.session
@@ -150,7 +162,7 @@ class _Recording:
         if not frames and session.stopper.requested:
             return ExitCode.ABANDONED
         reason = "pipe" if isinstance(recording.error, BrokenPipeError) else recording.reason
-        session.events.emit("stop", file=self.file, reason=reason)
-        report = Report([self.file], reason, recording.tracks, recording.counts, size=recording.bytes_written)
-        options = session.options
-        return finish(report, session.voice, as_json=options.json, strict=options.strict, to_stderr=False)
+        session.events.emit("stop", file=self.target.name, reason=reason)
+        report = Report(self.target.files, reason, recording.tracks, recording.counts, size=recording.bytes_written)
+        options, to_stderr = session.options, self.target.to_stdout
+        return finish(report, session.voice, as_json=options.json, strict=options.strict, to_stderr=to_stderr)

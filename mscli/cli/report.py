@@ -51,7 +51,7 @@ class Report(NamedTuple):
         """The report for people."""
         name = ", ".join(self.files) or "stdout"
         losses = f", {self.losses} lost or dropped" if self.losses else ""
-        parts = [f"{self.duration_s:.2f} s", *map(_counted, self.tracks, self.counts), _bytes(self.size)]
+        parts = [f"{self.duration_s:.2f} s", *map(_counted, self.tracks, self.counts), size_text(self.size)]
         return f"{name}: {', '.join(parts)}{losses} ({self.reason})"
 
 
@@ -75,7 +75,8 @@ def _counted(track: MediaStreamTrack, count: Counts) -> str:
     return f"{count.frames} frame{'s' if count.frames != 1 else ''}" + (f" at {rate:.4g}/s" if rate else "")
 
 
-def _bytes(size: int) -> str:
+def size_text(size: int) -> str:
+    """Bytes as people say them."""
     amount = float(size)
     for unit in ("B", "kB", "MB"):
         if amount < 1000:

@@ -1,0 +1,54 @@
+"""What a recording is written into: a file, a pipe or stdout, and in which container."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import NamedTuple
+
+from mscli.sinks import SINKS, SinkRow, sink_row
+
+CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.audio and row.suffix != "raw")
+STREAMED = "mkv"  # into a pipe whose name says nothing: it holds every codec, and needs no way back
+
+_STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+class RecordTarget(NamedTuple):
+    """Where to, and how."""
+
+    name: str  # as it was given
+    row: SinkRow
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether stdout carries the recording, and nothing else then."""
+        return self.name in _STDOUT
+
+    @property
+    def output(self) -> str | int:
+        """What the sink takes: a path or a descriptor."""
+        return sys.stdout.fileno() if self.to_stdout else self.name
+
+    @property
+    def files(self) -> list[str]:
+        """For the report."""
+        return [] if self.to_stdout else [self.name]
+
+
+def record_target(name: str, container: str | None) -> RecordTarget:
+    """What the command line says: the container by ``--format``, else by the suffix. Raises NotSupportedError."""
+    suffix = os.path.splitext(name)[1].lstrip(".").lower()
+    if container is None and suffix not in CONTAINERS and (name == "-" or _is_stream(name)):
+        container = STREAMED
+    return RecordTarget(name, SINKS[container] if container else sink_row(name, "audio"))
+
+
+def _is_stream(name: str) -> bool:
+    """Whether something is there that is no file: a pipe, a device, a descriptor of ours."""
+    try:
+        kind = os.stat(name).st_mode
+    except OSError:
+        return False
+    return name in _STDOUT or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))

@@ -1,0 +1,196 @@
+"""The line and the keys of a recording, in a real terminal (tmux)."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Program, clean_environment, require
+from tests.integration.running import SMALL, decode, frame_numbers
+
+PATIENCE_S = 30.0
+RECORDING = r"● 0:0\d  [\d.]+ k?B  [\d.]+ frames/s  [█▌·]{12} -\d+ dB  [\d:]+ left  p pause  q stop"
+
+
+class Terminal:
+    """A shell in a terminal of 120 × 24 characters."""
+
+    def __init__(self, folder: Path, mscli: Program) -> None:
+        self._socket = str(folder / "tmux")
+        self._program = shlex.join([*mscli.argv, "record"])
+        environment = clean_environment() | {"PYTHONPATH": str(ROOT), "PS1": "> ", "LC_ALL": "C.UTF-8"}
+        command = ["tmux", "-S", self._socket, "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "24"]
+        shell = ["env", "PS1=> ", "bash", "--norc", "--noprofile"]
+        subprocess.run([*command, "-c", str(mscli.folder), *shell], check=True, env=environment)
+
+    def record(self, *arguments: str) -> None:
+        """Type a command line that records."""
+        self.type(f"{self._program} {shlex.join([*SMALL, *arguments])}; echo code $?")
+        self.press("Enter")
+
+    def press(self, *keys: str) -> None:
+        """Press keys."""
+        self._tmux("send-keys", *keys)
+
+    def type(self, text: str) -> None:
+        """Type text."""
+        self._tmux("send-keys", "-l", text)
+
+    def run(self, line: str) -> None:
+        """Type a command line."""
+        self.type(line)
+        self.press("Enter")
+
+    @property
+    def text(self) -> str:
+        """What it shows."""
+        return self._tmux("capture-pane", "-p").rstrip()
+
+    def wait_for(self, pattern: str) -> str:
+        """Wait until what it shows has such a part; fails if it never does."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := re.search(pattern, self.text, re.MULTILINE)):
+            assert time.monotonic() < deadline, f"no {pattern} in\n{self.text}"
+            time.sleep(0.05)
+        return found[0]
+
+    def check_modes(self) -> None:
+        """The terminal is as it was: it echoes, and gives lines."""
+        self.run("clear; stty -a | grep -ow '.\\?icanon\\|.\\?echo' | xargs echo modes:")
+        assert self.wait_for("^modes:.*$") == "modes: icanon echo"
+
+    def resize(self, columns: int) -> None:
+        """Make it so wide."""
+        self._tmux("resize-window", "-x", str(columns), "-y", "24")
+
+    def close(self) -> None:
+        """End it."""
+        self._tmux("kill-server")
+
+    def _tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-S", self._socket, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def terminal(mscli: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """A terminal in the program's folder."""
+    require("tmux", "ffmpeg", "ffprobe")
+    terminal = Terminal(tmp_path_factory.mktemp("tmux"), mscli)
+    yield terminal
+    terminal.close()
+
+
+def test_a_line_shows_how_it_goes_and_q_ends_it(terminal: Terminal, mscli: Program) -> None:
+    terminal.record("out.mkv")
+    terminal.wait_for(RECORDING)
+    terminal.wait_for("● 0:02 ")
+    terminal.press("q")
+    terminal.wait_for("^code 0$")
+    assert re.search(r"^out.mkv: .* \(signal\)$", terminal.text, re.MULTILINE)
+    assert "frames/s  " not in terminal.text  # the line itself is gone
+    decode(mscli.folder / "out.mkv")
+    terminal.check_modes()
+
+
+def test_p_pauses_and_goes_on_without_a_gap(terminal: Terminal, mscli: Program) -> None:
+    terminal.record("out.mkv")
+    terminal.wait_for("● 0:01 ")
+    terminal.press("p")
+    before = terminal.wait_for(r"‖ 0:0\d paused  [\d.]+ k?B")
+    time.sleep(1.0)  # it stays so
+    assert before in terminal.text
+    terminal.press("p")
+    terminal.wait_for("● 0:0[23] ")
+    terminal.press("q")
+    terminal.wait_for("^code 0$")
+    numbers = frame_numbers(mscli.folder / "out.mkv")
+    steps = [after - before for before, after in pairwise(numbers)]
+    assert max(steps) > 25  # the pause
+    assert sorted(steps)[-2] == 1
+
+
+def test_the_terminal_is_given_back_while_it_is_stopped(terminal: Terminal, mscli: Program) -> None:
+    terminal.record("out.mkv")
+    terminal.wait_for(RECORDING)
+    terminal.press("C-z")
+    terminal.wait_for("Stopped")
+    terminal.check_modes()
+    terminal.run("clear; fg")
+    terminal.wait_for(r"● 0:0\d ")
+    terminal.press("q")
+    terminal.wait_for(r"\(signal\)")
+    terminal.check_modes()
+    decode(mscli.folder / "out.mkv")
+
+
+def test_in_the_background_it_leaves_the_terminal_alone(terminal: Terminal, mscli: Program) -> None:
+    terminal.run("set -b")
+    terminal.record("out.mkv")
+    terminal.wait_for(RECORDING)
+    terminal.press("C-z")
+    terminal.wait_for("Stopped")
+    terminal.run("clear; bg")
+    terminal.wait_for(r"● 0:0\d ")
+    terminal.check_modes()
+    terminal.run("clear; fg")
+    terminal.wait_for(r"● 0:0\d ")
+    terminal.press("q")
+    terminal.wait_for(r"\(signal\)")
+    decode(mscli.folder / "out.mkv")
+
+
+@pytest.mark.parametrize(("keys", "said"), [("C-c", r"\(signal\)"), ("C-\\", "Quit")])
+def test_the_keys_of_signals_give_the_terminal_back(terminal: Terminal, keys: str, said: str) -> None:
+    terminal.run("ulimit -c 0")
+    terminal.record("out.mkv")
+    terminal.wait_for(RECORDING)
+    terminal.press(keys)
+    terminal.wait_for(said)
+    terminal.check_modes()
+
+
+def test_a_failure_gives_the_terminal_back(terminal: Terminal) -> None:
+    terminal.run("ulimit -f 25")
+    terminal.record("out.mkv")
+    terminal.wait_for("^code 9$")
+    assert "OperationError" in terminal.text
+    terminal.check_modes()
+
+
+def test_a_narrow_terminal_shows_the_beginning_of_the_line(terminal: Terminal) -> None:
+    terminal.resize(30)
+    terminal.record("out.mkv")
+    terminal.wait_for(r"^● 0:0\d  .*…$")
+    terminal.press("q")
+    terminal.wait_for("^code 0$")
+
+
+@pytest.mark.parametrize("option", ["-q", "--json"])
+def test_keys_do_nothing_where_no_line_is_shown(terminal: Terminal, option: str, mscli: Program) -> None:
+    terminal.record(option, "--duration", "2", "out.mkv")
+    deadline = time.monotonic() + PATIENCE_S
+    while not (mscli.folder / "out.mkv").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    terminal.type("q")
+    terminal.wait_for("code 0$")
+    assert "●" not in terminal.text
+    assert frame_numbers(mscli.folder / "out.mkv")[-1] >= 58
+
+
+def test_nothing_of_it_is_in_a_pipe(mscli: Program) -> None:
+    require("ffmpeg", "ffprobe")
+    done = mscli("record", *SMALL, "--duration", "1", "out.mkv", stdin=b"qqq", code=0)
+    assert done.stdout == b""
+    assert b"\x1b" not in done.stderr
+    assert "●" not in done.stderr.decode()
+    assert len(done.stderr.splitlines()) == 3
+    assert len(frame_numbers(mscli.folder / "out.mkv")) == 30
