@@ -1,7 +1,7 @@
-"""The sound's way into a container: counted by its samples, with silence where none came.
+"""The sound's way to its encoders: samples in their places, counted from the recording's origin, with silence where none came.
 
-The encoder is opened by the first block. Until the recording starts blocks wait as they came, for the origin of time is not
-known before.
+Each file encodes them for itself (``SoundTrack``). Until the recording starts blocks wait as they came, for the origin of time
+is not known before.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import av
-
+from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import AudioData
 from mscli.sinks.base import SinkOptions, TrackFormat
-from mscli.sinks.codecs import AUDIO_BITS_PER_CHANNEL, AudioCodec
-from mscli.sinks.convert import layout_name, silence_av, sound_to_av
-from mscli.sinks.muxer import Muxer, open_encoder
+from mscli.sinks.codecs import AudioCodec
+from mscli.sinks.convert import silence_av, sound_to_av
+from mscli.sinks.filetracks import Sound, SoundShape, SoundTrack
 from mscli.sinks.timeline import AudioTimeline
 
 if TYPE_CHECKING:
-    from mscli.sinks.muxer import Packet
+    import av
+
+    from mscli.sinks.muxer import Muxer
 
 _SILENT_CHUNK_S = 1  # silence is written in pieces, whatever the length of the gap
 
@@ -29,17 +30,15 @@ _SILENT_CHUNK_S = 1  # silence is written in pieces, whatever the length of the 
 class AudioEncoder:
     """An audio track: gaps and late starts become silence, so that every sample stands where it was heard."""
 
-    def __init__(self, muxer: Muxer, codec: AudioCodec, track: TrackFormat, options: SinkOptions) -> None:
+    def __init__(self, codec: AudioCodec, track: TrackFormat, options: SinkOptions) -> None:
         self._codec = codec
         self._options = options
         self._settings = track.settings
-        bits = int(track.settings.get("sampleSize") or 16)
-        encoder, self._sample_format = codec.encoder(bits)
-        self._stream = muxer.add_audio(encoder)
         self._early: list[AudioData] = []
         self._format, self._rate, self._channels = "", 0, 0
         self._timeline: AudioTimeline | None = None
         self._sent = 0  # samples
+        self._origin_us = 0
 
     @property
     def first_us(self) -> int | None:
@@ -57,34 +56,40 @@ class AudioEncoder:
         if not self._rate:
             rate = int(self._settings.get("sampleRate") or 48_000)
             self._open("s16", rate, int(self._settings.get("channelCount") or 1))
+        self._origin_us = origin_us
         self._timeline = AudioTimeline(self._rate, origin_us)
 
-    def held(self) -> list[Packet]:
+    def held(self) -> list[Sound]:
         """What waited for the start."""
         blocks, self._early = self._early, []
-        return [packet for block in blocks for packet in self.encode(block)]
+        return [sound for block in blocks for sound in self.encode(block)]
 
-    def encode(self, block: AudioData) -> list[Packet]:
-        """The packets that the block completes, with the silence before it."""
+    def encode(self, block: AudioData) -> list[Sound]:
+        """The block's samples that have a place, with the silence before them."""
         assert self._timeline is not None, "started"
         self._check_shape(block)
         silence, skip = self._timeline.place(block.timestamp, block.number_of_frames, block.sequence)
-        packets = self._silence(silence)
-        return packets + self._send(sound_to_av(block, skip)) if skip < block.number_of_frames else packets
+        sounds = self._silence(silence)
+        return sounds + self._send(sound_to_av(block, skip)) if skip < block.number_of_frames else sounds
 
-    def keep_up(self, until_us: int) -> list[Packet]:
+    def keep_up(self, until_us: int) -> list[Sound]:
         """Silence up to there, if no sound has come."""
         assert self._timeline is not None, "started"
         return self._silence(self._timeline.advance(until_us))
 
-    def finish(self) -> list[Packet]:
-        """What the encoder still holds."""
-        return list(self._stream.encode(None))
+    def finish(self) -> list[Sound]:
+        """What is still held back: nothing."""
+        return []
 
-    @property
-    def stream_index(self) -> int:
-        """The place of its stream in the container."""
-        return self._stream.index
+    def track_in(self, muxer: Muxer, begin_us: int) -> SoundTrack:
+        """A place for its sound in a file that begins at that instant, with an encoder of the file's own."""
+        bits = int(self._settings.get("sampleSize") or 16)
+        shape = SoundShape(self._rate, self._channels, bits)
+        return SoundTrack(muxer, self._codec, shape, self._options, self.position(begin_us))
+
+    def position(self, at_us: int) -> int:
+        """The sample at an instant, counted from the recording's origin."""
+        return round((at_us - self._origin_us) * self._rate / MICROSECONDS)
 
     def corrections(self) -> Mapping[str, int]:
         """For the report."""
@@ -96,27 +101,20 @@ class AudioEncoder:
             now = f"{block.number_of_channels} channels at {block.sample_rate} Hz ({block.format})"
             raise NotSupportedError(f"the sound changed to {now} while it was recorded", hints=["start another recording"])
 
-    def _silence(self, samples: int) -> list[Packet]:
-        packets: list[Packet] = []
+    def _silence(self, samples: int) -> list[Sound]:
+        sounds: list[Sound] = []
         while samples > 0:
             count = min(samples, _SILENT_CHUNK_S * self._rate)
-            packets += self._send(silence_av(self._format, self._rate, self._channels, count))
+            sounds += self._send(silence_av(self._format, self._rate, self._channels, count))
             samples -= count
-        return packets
+        return sounds
 
-    def _send(self, frame: av.AudioFrame) -> list[Packet]:
+    def _send(self, frame: av.AudioFrame) -> list[Sound]:
         frame.pts, frame.time_base = self._sent, Fraction(1, self._rate)
         self._sent += frame.samples
-        return list(self._stream.encode(frame))
+        return [frame]
 
     def _open(self, sample_format: str, rate: int, channels: int) -> None:
         if channels > self._codec.most_channels:
             raise NotSupportedError(f"{self._codec.title} holds {self._codec.most_channels} channels at most, not {channels}")
         self._format, self._rate, self._channels = sample_format, rate, channels
-        context = self._stream.codec_context
-        context.sample_rate = self._codec.rate(rate)
-        context.layout, context.format = layout_name(channels), self._sample_format
-        context.time_base = Fraction(1, context.sample_rate)
-        if self._codec.lossy:
-            context.bit_rate = self._options.audio_bits_per_second or AUDIO_BITS_PER_CHANNEL * channels
-        open_encoder(context, {}, self._codec.title, f"{channels} channels at {rate} Hz")

@@ -133,6 +133,11 @@ def audio_codec(container: Container, options: SinkOptions) -> AudioCodec:
     return AUDIO_CODECS[_choose(container, "audio", options.audio_codec, container.audio, AUDIO_CODECS)]
 
 
+def codec_for(kind: str, container: Container, options: SinkOptions) -> VideoCodec | AudioCodec:
+    """The codec for a track of that kind, as above."""
+    return (video_codec if kind == "video" else audio_codec)(container, options)
+
+
 def _choose(
     container: Container, kind: str, wanted: str, held: Sequence[str], known: Mapping[str, VideoCodec | AudioCodec]
 ) -> str:

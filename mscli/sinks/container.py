@@ -7,34 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
 from mscli.core.frames import Frame
 from mscli.sinks.base import SinkOptions, TrackFormat
-from mscli.sinks.codecs import CONTAINERS, audio_codec, video_codec
+from mscli.sinks.codecs import CONTAINERS, codec_for
 from mscli.sinks.files import OutputSink
 from mscli.sinks.space import expected_bits_per_second
 from mscli.sinks.wav import WavHeader
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow
-    from mscli.sinks.audioencoder import AudioEncoder
-    from mscli.sinks.muxer import Muxer
-    from mscli.sinks.videoencoder import VideoEncoder
-
-    Encoder = VideoEncoder | AudioEncoder
-
-PATIENCE_US = 1_000_000  # how long one track waits for the first frame of another, and how far sound may fall behind
-
-_CODECS: Mapping[str, Any] = {"video": video_codec, "audio": audio_codec}
+    from mscli.sinks.encoders import Encoders, Pieces
+    from mscli.sinks.recordingfile import RecordingFile
 
 
 class ContainerSink(OutputSink):
     """A recording of one or several tracks."""
 
-    _muxer: Muxer | None = None
-    _encoders: Sequence[Encoder] = ()
+    _encoders: Encoders | None = None
+    _file: RecordingFile | None = None
     _closed = False
     _expected_bits = 0.0
 
@@ -45,7 +38,7 @@ class ContainerSink(OutputSink):
         if not kinds:
             raise NotSupportedError("there is no track to record")
         for kind in kinds:
-            _CODECS[kind](container, options)
+            codec_for(kind, container, options)
         if len(kinds) > 1 and not container.video:
             raise NotSupportedError(f"a .{row.suffix} file holds one track", hints=["record into .mkv or .mp4"])
         bits = (options.video_bits_per_second, options.audio_bits_per_second)
@@ -56,40 +49,36 @@ class ContainerSink(OutputSink):
         """Check, and have encoders ready to be opened by their first frames."""
         self.check(self.row, self.options, [track.kind for track in tracks])
         self.output.open()
-        from mscli.sinks.audioencoder import AudioEncoder
-        from mscli.sinks.muxer import Muxer
-        from mscli.sinks.videoencoder import VideoEncoder
+        from mscli.sinks.encoders import Encoders
 
         container = CONTAINERS[self.row.suffix]
         self.output.durable = True
         if container.suffix == "wav":
             self.output.on_mark = WavHeader().update
         self._expected_bits = expected_bits_per_second(container, tracks, self.options)
-        classes: Mapping[str, Any] = {"video": VideoEncoder, "audio": AudioEncoder}
-        self._muxer = muxer = Muxer(container, self.output)
-        made = {}
-        for index, track in sorted(enumerate(tracks), key=lambda entry: entry[1].kind != "video"):  # the picture comes first
-            codec = _CODECS[track.kind](container, self.options)
-            made[index] = classes[track.kind](muxer, codec, track, self.options)
-        self._encoders = [made[index] for index in range(len(tracks))]
+        self._encoders = Encoders(container, tracks, self.options)
 
     def write(self, track: int, frame: Frame) -> None:
         """Record the frame. Raises OperationError, BrokenPipeError, and NotSupportedError if an encoder refuses its shape."""
-        if self._closed or self._muxer is None:
+        if self._closed or self._encoders is None:
             raise InvalidStateError("the recording is not open")
-        with self._muxer.border():
-            self._write(self._muxer, self._encoders[track], frame)
+        from mscli.sinks.muxer import border
+
+        with border(self.output.name):
+            self._put(self._encoders, self._encoders.write(track, frame))
 
     def close(self) -> None:
         """Finish the file; without a frame there is none."""
-        if self._muxer is None or self._closed:
+        if self._encoders is None or self._closed:
             return
         self._closed = True
+        from mscli.sinks.muxer import border
+
         try:
-            with self._muxer.border():
-                self._finish(self._muxer)
+            with border(self.output.name):
+                self._finish(self._encoders)
         except BaseException:
-            self._muxer.salvage()
+            self._salvage()
             raise
 
     def abort(self) -> None:
@@ -97,9 +86,9 @@ class ContainerSink(OutputSink):
         if self.output.readable:
             with suppress(OperationError, BrokenPipeError):
                 self.close()
-        elif self._muxer is not None and not self._closed:
+        elif not self._closed:
             self._closed = True
-            self._muxer.salvage()
+            self._salvage()
 
     @property
     def expected_bits_per_second(self) -> float:
@@ -108,45 +97,29 @@ class ContainerSink(OutputSink):
 
     def track_bytes(self, track: int) -> int:
         """Bytes of the track's encoded packets."""
-        return self._muxer.bytes[self._encoders[track].stream_index] if self._muxer is not None else 0
+        return self._file.track_bytes(track) if self._file is not None else 0
 
     def corrections(self, track: int) -> Mapping[str, int]:
         """Pictures left out and repeated, samples filled in and left out."""
-        done = self._encoders[track].corrections() if self._encoders else {}
+        done = self._encoders[track].corrections() if self._encoders is not None else {}
         return {name: count for name, count in done.items() if count}
 
-    def _write(self, muxer: Muxer, encoder: Any, frame: Frame) -> None:
-        if muxer.started:
-            muxer.mux(encoder.encode(frame))
-            self._keep_up(muxer, frame.timestamp)
-            return
-        encoder.hold(frame)
-        begun = self._begun()
-        if len(begun) == len(self._encoders) or (begun and frame.timestamp - min(begun) > PATIENCE_US):
-            self._start(muxer, min(begun))
+    def _put(self, encoders: Encoders, pieces: Pieces) -> None:
+        if self._file is None and encoders.origin_us is not None:
+            from mscli.sinks.recordingfile import RecordingFile
 
-    def _begun(self) -> list[int]:
-        return [encoder.first_us for encoder in self._encoders if encoder.first_us is not None]
+            self._file = RecordingFile(CONTAINERS[self.row.suffix], self.output, encoders, encoders.origin_us)
+        for track, piece in pieces:
+            assert self._file is not None, "there is no piece before the recording begins"
+            self._file.write(track, piece)
 
-    def _start(self, muxer: Muxer, origin_us: int) -> None:
-        for encoder in self._encoders:
-            encoder.start(origin_us)
-        muxer.start()
-        for encoder in self._encoders:
-            muxer.mux(encoder.held())
+    def _finish(self, encoders: Encoders) -> None:
+        if not self.output.failed:
+            self._put(encoders, encoders.finish())
+        if self.output.failed or self._file is None:
+            self._salvage()
+        else:
+            self._file.close()
 
-    def _keep_up(self, muxer: Muxer, now_us: int) -> None:
-        """Fill tracks that have fallen far behind, or the muxer would hold everything else back until their frames come."""
-        for encoder in self._encoders:
-            muxer.mux(encoder.keep_up(now_us - PATIENCE_US))
-
-    def _finish(self, muxer: Muxer) -> None:
-        begun = self._begun()
-        if self.output.failed or not (muxer.started or begun):
-            muxer.salvage()
-            return
-        if not muxer.started:
-            self._start(muxer, min(begun))
-        for encoder in self._encoders:
-            muxer.mux(encoder.finish())
-        muxer.close()
+    def _salvage(self) -> None:
+        self._file.salvage() if self._file is not None else self.output.discard()

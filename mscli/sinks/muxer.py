@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import av
+import av.container
 
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.sinks.codecs import Container
@@ -28,7 +29,7 @@ _NO_ENCODER = "this installation of PyAV lacks the encoder “{}”"
 
 
 class Muxer:
-    """One container. ``add`` streams, ``start`` when their encoders are open, ``mux``, and ``close`` or ``salvage``."""
+    """One container. ``add`` streams, ``start``, ``mux``, and ``close`` or ``salvage``."""
 
     def __init__(self, container: Container, output: Output) -> None:
         self.started = False
@@ -40,31 +41,21 @@ class Muxer:
         general = {"flush_packets": "1", "max_interleave_delta": str(_INTERLEAVE_US)}
         self._file = av.open(output, "w", format=container.muxer, container_options={**general, **options})
 
-    def add_video(self, encoder: str, codec: str, rate: Fraction) -> av.VideoStream:
-        """A stream for that encoder (FFmpeg's name) of that codec (ours) at nominally ``rate`` frames per second."""
-        stream = self._add(encoder, rate)
-        assert isinstance(stream, av.VideoStream), "a video encoder makes a video stream"
+    def add_video(self, pattern: av.VideoStream, codec: str) -> av.VideoStream:
+        """A stream for the packets of an encoder that is open elsewhere, of that codec (our name)."""
+        stream = self._file.add_stream_from_template(pattern, opaque=True)
         if codec in self._container.tags:
             stream.codec_context.codec_tag = self._container.tags[codec]
         return stream
 
     def add_audio(self, encoder: str) -> av.AudioStream:
-        """A stream for that encoder (FFmpeg's name)."""
-        stream = self._add(encoder, None)
+        """A stream and its encoder (FFmpeg's name), which has to be open before ``start``."""
+        stream = add_stream(self._file, encoder)
         assert isinstance(stream, av.AudioStream), "an audio encoder makes an audio stream"
         return stream
 
-    @contextmanager
-    def border(self) -> Iterator[None]:
-        """Where FFmpeg's errors become ours; the output's own pass through."""
-        try:
-            yield
-        except av.FFmpegError as error:
-            sentence = f"“{self._output.name}” cannot be written: {error.strerror}"
-            raise OperationError(sentence, hints=["choose another codec or container"]) from error
-
     def start(self) -> None:
-        """Write the header, now that every encoder is open."""
+        """Write the header, now that every stream is known."""
         self._file.start_encoding()
         self.started = True
         self._head = self._output.size
@@ -90,11 +81,23 @@ class Muxer:
             self._file.close()
         self._output.discard()
 
-    def _add(self, encoder: str, rate: Fraction | None) -> object:
-        try:
-            return self._file.add_stream(encoder, rate)
-        except (av.FFmpegError, ValueError) as error:
-            raise NotSupportedError(_NO_ENCODER.format(encoder), hints=["choose another codec"]) from error
+
+@contextmanager
+def border(name: str) -> Iterator[None]:
+    """Where FFmpeg's errors about the output of that name become ours; the output's own pass through."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        sentence = f"“{name}” cannot be written: {error.strerror}"
+        raise OperationError(sentence, hints=["choose another codec or container"]) from error
+
+
+def add_stream(file: av.container.OutputContainer, encoder: str, rate: Fraction | None = None) -> object:
+    """A stream with an encoder (FFmpeg's name). Raises NotSupportedError if there is none of that name."""
+    try:
+        return file.add_stream(encoder, rate)
+    except (av.FFmpegError, ValueError) as error:
+        raise NotSupportedError(_NO_ENCODER.format(encoder), hints=["choose another codec"]) from error
 
 
 def open_encoder(context: av.CodecContext, options: Mapping[str, str], title: str, shape: str) -> None:

@@ -1,4 +1,4 @@
-"""The picture's way into a container: every one at the time of its capture.
+"""The picture's way into packets: every one at the time of its capture, whatever files the packets go into.
 
 The encoder is opened by the first picture. Until the recording starts (when all tracks have begun, or one has kept the others
 waiting too long) what it gives out waits here, for the origin of time is not known before.
@@ -13,18 +13,19 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
+from av.video.frame import PictureType
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import BT601, VideoColorSpace, VideoFrame
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import BITS_PER_PIXEL, VideoCodec
 from mscli.sinks.convert import PictureReader, Reshaper, color_of, cropped_even
-from mscli.sinks.muxer import Muxer, open_encoder
+from mscli.sinks.filetracks import TICKS, Chunk, PictureTrack
+from mscli.sinks.home import EncoderHome
 
 if TYPE_CHECKING:
-    from mscli.sinks.muxer import Packet
+    from mscli.sinks.muxer import Muxer, Packet
 
-TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
 _DEFAULT_RATE, _DEFAULT_SIZE = 30.0, (640, 480)  # if the settings do not say
 _AV_MATRIX = {"smpte170m": 6, "bt709": 1}
 _BT709 = 1  # primaries and transfer of cameras, sRGB's but for the curve's foot
@@ -35,24 +36,24 @@ _REPEAT_US = 500_000
 class VideoEncoder:
     """A video track. Pictures of another size than the first are scaled to it; damaged ones are left out and counted."""
 
-    def __init__(self, muxer: Muxer, codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> None:
+    def __init__(self, codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> None:
         self._codec = codec
         self._options = options
         self._settings = track.settings
         self._rate = float(track.settings.get("frameRate") or _DEFAULT_RATE)
         nominal = Fraction(self._rate).limit_denominator(1001)
-        self._stream = muxer.add_video(codec.encoder, codec.name, nominal)
+        self._home = EncoderHome(codec.encoder, nominal)
         self._reader = PictureReader()
         self._reshape: Reshaper | None = None
-        self._early: list[Packet] = []
+        self._early: list[Chunk] = []
         self._last: VideoFrame | None = None
         self._first_us: int | None = None
         self._ticks = -1  # of the picture before, from the track's first
         self._shown: av.VideoFrame | None = None  # that picture
         self._shown_us = 0
         self._repeated = 0
-        self._offset = 0  # ticks from the recording's origin to the track's first picture
-        self._origin_us: int | None = None
+        self._forced = False  # whether the next picture has to be a key frame
+        self._inside: dict[int, int] = {}  # ticks of the pictures that the encoder holds, and when they were captured
 
     @property
     def first_us(self) -> int | None:
@@ -61,98 +62,95 @@ class VideoEncoder:
 
     def hold(self, frame: VideoFrame) -> None:
         """Take a frame before the start."""
-        self._early += self._encode(frame)
+        self._early += self.encode(frame)
 
-    def start(self, origin_us: int) -> None:
-        """From now on time counts from ``origin_us``. A track without a picture gets the size that its settings say."""
-        self._origin_us = origin_us
+    def start(self, origin_us: int) -> None:  # noqa: ARG002 (the picture's time is counted from its own first)
+        """The recording begins. A track without a picture gets the size that its settings say."""
         if self._reshape is None:
             width, height = (int(self._settings.get(k, d)) for k, d in zip(("width", "height"), _DEFAULT_SIZE, strict=True))
             self._open(width, height, BT601)
-        self._set_offset()
 
-    def held(self) -> list[Packet]:
+    def held(self) -> list[Chunk]:
         """What waited for the start."""
-        packets, self._early = self._early, []
-        return self._shifted(packets)
+        chunks, self._early = self._early, []
+        return chunks
 
-    def encode(self, frame: VideoFrame) -> list[Packet]:
+    def encode(self, frame: VideoFrame) -> list[Chunk]:
         """The packets that the frame completes."""
-        return self._shifted(self._encode(frame))
+        chunks: list[Chunk] = []
+        self._last = replace(frame, planes=(), strides=())  # the driver gets its memory back
+        for picture in self._reader.read(frame):
+            chunks += self._encode_picture(picture, frame)
+        return chunks
 
-    def keep_up(self, until_us: int) -> list[Packet]:
+    def force_key(self) -> None:
+        """Have decoding be able to start with the next picture."""
+        self._forced = True
+
+    def keep_up(self, until_us: int) -> list[Chunk]:
         """The last picture once more, if none has come for long and the muxer would wait for it; else it stands longer."""
         if not self._codec.awaited or self._shown is None or until_us < self._shown_us + _REPEAT_US:
             return []
         self._repeated += 1
-        return self._shifted(self._send(self._shown, until_us))
+        return self._send(self._shown, until_us)
 
-    def finish(self) -> list[Packet]:
+    def finish(self) -> list[Chunk]:
         """What decoder and encoder still hold."""
-        packets = []
+        chunks = []
         if self._last is not None:
             for picture in self._reader.rest(self._last):
-                packets += self._encode_picture(picture, self._last)
-        return self._shifted(packets + self._stream.encode(None))
+                chunks += self._encode_picture(picture, self._last)
+        return chunks + self._chunks(self._home.stream.encode(None))
 
-    @property
-    def stream_index(self) -> int:
-        """The place of its stream in the container."""
-        return self._stream.index
+    def track_in(self, muxer: Muxer, begin_us: int) -> PictureTrack:
+        """A place for its packets in a file that begins at that instant."""
+        return PictureTrack(muxer, muxer.add_video(self._home.stream, self._codec.name), begin_us)
 
     def corrections(self) -> Mapping[str, int]:
         """For the report."""
         return {"decodeErrors": self._reader.damaged, "duplicated": self._repeated}
 
-    def _encode(self, frame: VideoFrame) -> list[Packet]:
-        packets: list[Packet] = []
-        self._last = replace(frame, planes=(), strides=())  # the driver gets its memory back
-        for picture in self._reader.read(frame):
-            packets += self._encode_picture(picture, frame)
-        return packets
-
-    def _encode_picture(self, picture: av.VideoFrame, frame: VideoFrame) -> list[Packet]:
+    def _encode_picture(self, picture: av.VideoFrame, frame: VideoFrame) -> list[Chunk]:
         at_us = picture.pts if picture.pts is not None else frame.timestamp
         if self._reshape is None:
             self._open(*(frame.display_size or (picture.width, picture.height)), color_of(picture))
         if self._first_us is None:
             self._first_us = at_us
-            self._set_offset()
         assert self._reshape is not None, "opened above"
         shaped = self._reshape(picture)
         if self._codec.even:
             shaped = cropped_even(shaped, frame)
         return self._send(shaped, at_us)
 
-    def _send(self, picture: av.VideoFrame, at_us: int) -> list[Packet]:
+    def _send(self, picture: av.VideoFrame, at_us: int) -> list[Chunk]:
         assert self._first_us is not None, "a picture has come"
         self._ticks = max(self._ticks + 1, round((at_us - self._first_us) * TICKS / MICROSECONDS))
+        self._inside[self._ticks] = at_us
         picture.pts, picture.time_base = self._ticks, Fraction(1, TICKS)
-        picture.pict_type = 0  # else what the camera's decoder said would make every picture a key frame
+        picture.pict_type = PictureType.I if self._forced else PictureType.NONE  # not what the camera's decoder said
+        self._forced = False
         self._shown, self._shown_us = picture, at_us
-        return self._stream.encode(picture)
+        return self._chunks(self._home.stream.encode(picture))
 
-    def _set_offset(self) -> None:
-        if self._origin_us is not None and self._first_us is not None:
-            self._offset = max(0, round((self._first_us - self._origin_us) * TICKS / MICROSECONDS))
+    def _chunks(self, packets: list[Packet]) -> list[Chunk]:
+        return [self._chunk(packet, packet.pts or 0) for packet in packets]
 
-    def _shifted(self, packets: list[Packet]) -> list[Packet]:
-        for packet in packets:
-            packet.pts = (packet.pts or 0) + self._offset
-            packet.dts = (packet.dts or 0) + self._offset
-        return packets
+    def _chunk(self, packet: Packet, ticks: int) -> Chunk:
+        assert self._first_us is not None, "a picture has come"
+        dts = ticks if packet.dts is None else packet.dts
+        return Chunk(packet, ticks, dts, self._first_us, self._inside.pop(ticks), packet.is_keyframe)
 
     def _open(self, width: int, height: int, color: VideoColorSpace) -> None:
         matrix = color.matrix if self._codec.tagged else BT601.matrix
         self._reshape = Reshaper("yuv420p", VideoColorSpace(matrix), width, height)
-        context = self._stream.codec_context
+        context = self._home.context
         context.width, context.height = (width & ~1, height & ~1) if self._codec.even else (width, height)
         context.pix_fmt, context.time_base = "yuv420p", Fraction(1, TICKS)
         context.gop_size = max(1, round(self._rate))
         context.color_range, context.colorspace = _MPEG_RANGE, _AV_MATRIX[matrix]
         context.color_primaries = context.color_trc = _BT709
         os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder writes to stderr by itself: errors only
-        open_encoder(context, self._rate_control(context), self._codec.title, f"pictures of {width}×{height}")
+        self._home.open(self._rate_control(context), self._codec.title, f"pictures of {width}×{height}")
 
     def _rate_control(self, context: av.VideoCodecContext) -> dict[str, str]:
         options = dict(self._codec.options)

@@ -1,0 +1,103 @@
+"""A track's place in one file: where its packets or samples stand in the file's own time, whatever files there were before.
+
+What arrives belongs to the recording and may go into several files: nothing here changes it for the next.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+import av
+
+from mscli.core.clock import MICROSECONDS
+from mscli.sinks.base import SinkOptions
+from mscli.sinks.codecs import AUDIO_BITS_PER_CHANNEL, AudioCodec
+from mscli.sinks.convert import layout_name
+from mscli.sinks.muxer import Muxer, open_encoder
+
+if TYPE_CHECKING:
+    from mscli.sinks.muxer import Packet
+
+TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
+
+
+class Chunk(NamedTuple):
+    """An encoded picture. ``pts`` and ``dts``: ticks from the track's first picture, captured at ``first_us``."""
+
+    packet: Packet
+    pts: int
+    dts: int
+    first_us: int
+    at_us: int  # when it was captured
+    key: bool  # whether decoding may start with it
+
+
+Sound = av.AudioFrame  # samples whose ``pts`` counts from the recording's origin
+Piece = Chunk | Sound
+
+
+class SoundShape(NamedTuple):
+    """What an audio encoder has to know of the samples: their rate (Hz), and bits of each."""
+
+    rate: int
+    channels: int
+    bits: int
+
+
+class PictureTrack:
+    """The packets of a picture track in a file that begins at ``begin_us``."""
+
+    def __init__(self, muxer: Muxer, stream: av.VideoStream, begin_us: int) -> None:
+        self._muxer = muxer
+        self._stream = stream
+        self._begin_us = begin_us
+
+    @property
+    def bytes(self) -> int:
+        """Of its packets in the file."""
+        return self._muxer.bytes[self._stream.index]
+
+    def write(self, chunk: Chunk) -> None:
+        """Have the chunk in the file at its time."""
+        packet = chunk.packet
+        offset = round((chunk.first_us - self._begin_us) * TICKS / MICROSECONDS)
+        packet.pts, packet.dts, packet.time_base = chunk.pts + offset, chunk.dts + offset, Fraction(1, TICKS)
+        packet.stream = self._stream
+        self._muxer.mux([packet])
+
+    def finish(self) -> None:
+        """Nothing is held back here."""
+
+
+class SoundTrack:
+    """The samples of a sound track in a file, from ``begin`` on (counted from the recording's origin), and their encoder."""
+
+    def __init__(self, muxer: Muxer, codec: AudioCodec, shape: SoundShape, options: SinkOptions, begin: int) -> None:
+        self._muxer = muxer
+        self._begin = begin
+        encoder, sample_format = codec.encoder(shape.bits)
+        self._stream = muxer.add_audio(encoder)
+        context = self._stream.codec_context
+        context.sample_rate = codec.rate(shape.rate)
+        context.layout, context.format = layout_name(shape.channels), sample_format
+        context.time_base = Fraction(1, context.sample_rate)
+        if codec.lossy:
+            context.bit_rate = options.audio_bits_per_second or AUDIO_BITS_PER_CHANNEL * shape.channels
+        open_encoder(context, {}, codec.title, f"{shape.channels} channels at {shape.rate} Hz")
+
+    @property
+    def bytes(self) -> int:
+        """Of its packets in the file."""
+        return self._muxer.bytes[self._stream.index]
+
+    def write(self, sound: Sound) -> None:
+        """Encode the samples at their place."""
+        place = sound.pts or 0
+        sound.pts = place - self._begin
+        self._muxer.mux(self._stream.encode(sound))
+        sound.pts = place
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        self._muxer.mux(self._stream.encode(None))
