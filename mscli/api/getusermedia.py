@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mscli.api.copying import CopiedFormats, copied_boxes
 from mscli.api.eventthread import EventThread
 from mscli.api.livesource import LiveSource, Watch, Worker
 from mscli.api.mediadeviceinfo import device_noun
@@ -24,7 +25,7 @@ from mscli.core.properties import KINDS
 from mscli.core.select import select_settings
 from mscli.core.selection import Selection, Settings
 from mscli.core.webidl import stream_constraints
-from mscli.sources.base import Device
+from mscli.sources.base import VIDEO_INPUT, Device
 
 if TYPE_CHECKING:
     from mscli.api.mediadevices import MediaDevices
@@ -110,35 +111,40 @@ class UserMedia:
         plausible = [device for device in devices if _plausible(device, constraints)]
         failures = dict(refused or {})
         among = plausible or devices
-        boxes = self._boxes(devices, among, failures)
+        boxes = self._boxes(devices, among, failures, pixel_formats)
         try:
             selection = select_settings(boxes, constraints, pixel_formats)
         except OverconstrainedError:
             if plausible and failures:  # a device that cannot be used might have fitted: that is what people have to know
                 raise _reason(failures.values()) from None
-            boxes += self._boxes(devices, [device for device in devices if device not in among], {})
+            boxes += self._boxes(devices, [device for device in devices if device not in among], {}, pixel_formats)
             selection = select_settings(boxes, constraints)  # raises, with what failed on all devices
         chosen = selection.box.device
         passed_over = tuple(error for device_id, error in failures.items() if device_id != chosen.device_id)
         return Choice(kind, chosen, selection, constraints, passed_over)
 
-    def _boxes(self, devices: list[Device], among: list[Device], failures: dict[str, DOMException]) -> list[Box]:
+    def _boxes(
+        self, devices: list[Device], among: list[Device], failures: dict[str, DOMException], pixel_formats: Sequence[str]
+    ) -> list[Box]:
         """The settings spaces of the devices ``among`` all; one that cannot be asked goes into ``failures``."""
         boxes: list[Box] = []
         for device in among:
             if device.device_id in failures:
                 continue
             try:
-                boxes += self._boxes_of(device, devices.index(device))
+                boxes += self._boxes_of(device, devices.index(device), pixel_formats)
             except DOMException as error:
                 failures[device.device_id] = error
         return boxes
 
-    def _boxes_of(self, device: Device, place: int) -> list[Box]:
+    def _boxes_of(self, device: Device, place: int, pixel_formats: Sequence[str]) -> list[Box]:
         live = self._live.get(_key(device))
         if live is not None and not live.ended:
             return boxes_beside(live, live.consumers, place)
-        boxes = boxes_of(device, self._devices.abilities_of(device), place)
+        abilities = self._devices.abilities_of(device)
+        if isinstance(pixel_formats, CopiedFormats) and device.kind == VIDEO_INPUT:
+            return copied_boxes(device, abilities, place, pixel_formats)
+        boxes = boxes_of(device, abilities, place)
         if not boxes:
             raise NotReadableError(f"the {device_noun(device.kind)} “{device.label}” tells no mode that it could be set to")
         return boxes

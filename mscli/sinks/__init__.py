@@ -79,6 +79,13 @@ def check_tracks(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> No
     _class(row).check(row, options, kinds)
 
 
+def copied_formats(row: SinkRow) -> tuple[str, ...]:
+    """The pixel formats that an output of that row takes as a camera encodes them. Raises NotSupportedError if none."""
+    from mscli.sinks.copying import copied_formats
+
+    return copied_formats(row.suffix)
+
+
 def row_for_mime(mime_type: str) -> tuple[SinkRow, str, str]:
     """The row, video codec and audio codec of a recording's MIME type ("" where it names none). Raises NotSupportedError."""
     from mscli.sinks.codecs import parse_mime

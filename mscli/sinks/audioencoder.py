@@ -30,6 +30,8 @@ _SILENT_CHUNK_S = 1  # silence is written in pieces, whatever the length of the 
 class AudioEncoder:
     """An audio track: gaps and late starts become silence, so that every sample stands where it was heard."""
 
+    patience_us = MICROSECONDS  # how long other tracks wait for its first block
+
     def __init__(self, codec: AudioCodec, track: TrackFormat, options: SinkOptions) -> None:
         self._codec = codec
         self._options = options

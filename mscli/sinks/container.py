@@ -13,6 +13,7 @@ from mscli.core.errors import InvalidStateError, NotSupportedError, OperationErr
 from mscli.core.frames import Frame
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import CONTAINERS, codec_for
+from mscli.sinks.copying import COPY, copied_formats
 from mscli.sinks.files import OutputSink
 from mscli.sinks.space import expected_bits_per_second
 from mscli.sinks.wav import WavHeader
@@ -38,7 +39,9 @@ class ContainerSink(OutputSink):
         if not kinds:
             raise NotSupportedError("there is no track to record")
         for kind in kinds:
-            codec_for(kind, container, options)
+            copied_formats(row.suffix) if kind == "video" and options.video_codec == COPY else codec_for(
+                kind, container, options
+            )
         if len(kinds) > 1 and not container.video:
             raise NotSupportedError(f"a .{row.suffix} file holds one track", hints=["record into .mkv or .mp4"])
         bits = (options.video_bits_per_second, options.audio_bits_per_second)

@@ -9,6 +9,8 @@ from mscli.core.frames import Frame
 from mscli.sinks.audioencoder import AudioEncoder
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import Container, codec_for
+from mscli.sinks.copying import COPY, copied_formats
+from mscli.sinks.videocopier import VideoCopier
 from mscli.sinks.videoencoder import VideoEncoder
 
 if TYPE_CHECKING:
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
 
     Pieces = Sequence[tuple[int, Piece]]  # each with its track's place in the recording
 
-PATIENCE_US = 1_000_000  # how long one track waits for the first frame of another, and how far sound may fall behind
-
+PATIENCE_US = 1_000_000  # how far a track may fall behind
 _ENCODERS: Mapping[str, Any] = {"video": VideoEncoder, "audio": AudioEncoder}
 
 
@@ -27,7 +28,7 @@ class Encoders:
     def __init__(self, container: Container, tracks: Sequence[TrackFormat], options: SinkOptions) -> None:
         self.tracks = tracks
         self.origin_us: int | None = None  # when the recording begins, once it has begun
-        self._all = [_ENCODERS[track.kind](codec_for(track.kind, container, options), track, options) for track in tracks]
+        self._all = [_encoder(container, track, options) for track in tracks]
 
     def __getitem__(self, track: int) -> Any:
         """The encoder of a track."""
@@ -53,7 +54,8 @@ class Encoders:
     def _hold(self, track: int, frame: Frame) -> Pieces:
         self._all[track].hold(frame)
         begun = self._begun()
-        if len(begun) == len(self._all) or (begun and frame.timestamp - min(begun) > PATIENCE_US):
+        patience_us = max((one.patience_us for one in self._all if one.first_us is None), default=0)
+        if len(begun) == len(self._all) or (begun and frame.timestamp - min(begun) > patience_us):
             return self._start(min(begun))
         return []
 
@@ -65,3 +67,9 @@ class Encoders:
         for one in self._all:
             one.start(origin_us)
         return [(index, piece) for index, one in enumerate(self._all) for piece in one.held()]
+
+
+def _encoder(container: Container, track: TrackFormat, options: SinkOptions) -> Any:
+    if track.kind == "video" and options.video_codec == COPY:
+        return VideoCopier(copied_formats(container.suffix), track)
+    return _ENCODERS[track.kind](codec_for(track.kind, container, options), track, options)

@@ -14,12 +14,10 @@ from mscli.core.clock import MICROSECONDS
 from mscli.sinks.base import SinkOptions
 from mscli.sinks.codecs import AUDIO_BITS_PER_CHANNEL, AudioCodec
 from mscli.sinks.convert import layout_name
-from mscli.sinks.muxer import Muxer, open_encoder
+from mscli.sinks.muxer import TICKS, TIME_BASE, Muxer, open_encoder
 
 if TYPE_CHECKING:
     from mscli.sinks.muxer import Packet
-
-TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
 
 
 class Chunk(NamedTuple):
@@ -28,6 +26,7 @@ class Chunk(NamedTuple):
     packet: Packet
     pts: int
     dts: int
+    duration: int  # ticks; 0: until the next
     first_us: int
     at_us: int  # when it was captured
     key: bool  # whether decoding may start with it
@@ -62,7 +61,8 @@ class PictureTrack:
         """Have the chunk in the file at its time."""
         packet = chunk.packet
         offset = round((chunk.first_us - self._begin_us) * TICKS / MICROSECONDS)
-        packet.pts, packet.dts, packet.time_base = chunk.pts + offset, chunk.dts + offset, Fraction(1, TICKS)
+        packet.pts, packet.dts, packet.duration = chunk.pts + offset, chunk.dts + offset, chunk.duration
+        packet.time_base = TIME_BASE
         packet.stream = self._stream
         self._muxer.mux([packet])
 

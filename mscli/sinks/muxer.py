@@ -20,6 +20,8 @@ from mscli.core.errors import NotSupportedError, OperationError
 from mscli.sinks.codecs import Container
 from mscli.sinks.outputs import Output
 
+TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
+TIME_BASE = Fraction(1, TICKS)
 _INTERLEAVE_US = 1_000_000  # how long a track's packets wait for those of another that has none
 
 if TYPE_CHECKING:
@@ -43,9 +45,15 @@ class Muxer:
 
     def add_video(self, pattern: av.VideoStream, codec: str) -> av.VideoStream:
         """A stream for the packets of an encoder that is open elsewhere, of that codec (our name)."""
-        stream = self._file.add_stream_from_template(pattern, opaque=True)
+        stream = self._file.add_stream_from_template(pattern, opaque=True, time_base=TIME_BASE)
         if codec in self._container.tags:
             stream.codec_context.codec_tag = self._container.tags[codec]
+        return stream
+
+    def add_copied(self, codec: str, width: int, height: int) -> av.VideoStream:
+        """A stream for packets of that codec (FFmpeg's name) and size that no encoder of ours has made."""
+        stream = self._file.add_mux_stream(codec, width=width, height=height, time_base=TIME_BASE)
+        assert isinstance(stream, av.VideoStream), "a video codec makes a video stream"
         return stream
 
     def add_audio(self, encoder: str) -> av.AudioStream:

@@ -20,13 +20,14 @@ from mscli.core.frames import BT601, VideoColorSpace, VideoFrame
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import BITS_PER_PIXEL, VideoCodec
 from mscli.sinks.convert import PictureReader, Reshaper, color_of, cropped_even
-from mscli.sinks.filetracks import TICKS, Chunk, PictureTrack
+from mscli.sinks.filetracks import Chunk, PictureTrack
 from mscli.sinks.home import EncoderHome
+from mscli.sinks.muxer import TICKS, TIME_BASE
 
 if TYPE_CHECKING:
     from mscli.sinks.muxer import Muxer, Packet
 
-_DEFAULT_RATE, _DEFAULT_SIZE = 30.0, (640, 480)  # if the settings do not say
+DEFAULT_RATE, _DEFAULT_SIZE = 30.0, (640, 480)  # if the settings do not say
 _AV_MATRIX = {"smpte170m": 6, "bt709": 1}
 _BT709 = 1  # primaries and transfer of cameras, sRGB's but for the curve's foot
 _MPEG_RANGE = 1
@@ -36,11 +37,14 @@ _REPEAT_US = 500_000
 class VideoEncoder:
     """A video track. Pictures of another size than the first are scaled to it; damaged ones are left out and counted."""
 
+    forces_keys = True
+    patience_us = MICROSECONDS  # how long other tracks wait for its first picture
+
     def __init__(self, codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> None:
         self._codec = codec
         self._options = options
         self._settings = track.settings
-        self._rate = float(track.settings.get("frameRate") or _DEFAULT_RATE)
+        self._rate = float(track.settings.get("frameRate") or DEFAULT_RATE)
         nominal = Fraction(self._rate).limit_denominator(1001)
         self._home = EncoderHome(codec.encoder, nominal)
         self._reader = PictureReader()
@@ -59,6 +63,11 @@ class VideoEncoder:
     def first_us(self) -> int | None:
         """When the track's first picture was captured, if there was one (microseconds)."""
         return self._first_us
+
+    @property
+    def waiting(self) -> int:
+        """Pictures that the encoder holds back."""
+        return len(self._inside)
 
     def hold(self, frame: VideoFrame) -> None:
         """Take a frame before the start."""
@@ -126,7 +135,7 @@ class VideoEncoder:
         assert self._first_us is not None, "a picture has come"
         self._ticks = max(self._ticks + 1, round((at_us - self._first_us) * TICKS / MICROSECONDS))
         self._inside[self._ticks] = at_us
-        picture.pts, picture.time_base = self._ticks, Fraction(1, TICKS)
+        picture.pts, picture.time_base = self._ticks, TIME_BASE
         picture.pict_type = PictureType.I if self._forced else PictureType.NONE  # not what the camera's decoder said
         self._forced = False
         self._shown, self._shown_us = picture, at_us
@@ -138,14 +147,14 @@ class VideoEncoder:
     def _chunk(self, packet: Packet, ticks: int) -> Chunk:
         assert self._first_us is not None, "a picture has come"
         dts = ticks if packet.dts is None else packet.dts
-        return Chunk(packet, ticks, dts, self._first_us, self._inside.pop(ticks), packet.is_keyframe)
+        return Chunk(packet, ticks, dts, packet.duration or 0, self._first_us, self._inside.pop(ticks), packet.is_keyframe)
 
     def _open(self, width: int, height: int, color: VideoColorSpace) -> None:
         matrix = color.matrix if self._codec.tagged else BT601.matrix
         self._reshape = Reshaper("yuv420p", VideoColorSpace(matrix), width, height)
         context = self._home.context
         context.width, context.height = (width & ~1, height & ~1) if self._codec.even else (width, height)
-        context.pix_fmt, context.time_base = "yuv420p", Fraction(1, TICKS)
+        context.pix_fmt, context.time_base = "yuv420p", TIME_BASE
         context.gop_size = max(1, round(self._rate))
         context.color_range, context.colorspace = _MPEG_RANGE, _AV_MATRIX[matrix]
         context.color_primaries = context.color_trc = _BT709
