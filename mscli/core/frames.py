@@ -305,6 +305,7 @@ class Counts:
 
     def correct(self, corrections: Mapping[str, int]) -> None:
         """Add what a sink had to correct: damaged pictures are lost, repeated ones duplicated, skipped samples dropped."""
+        self.frames -= corrections.get("unwritten", 0)
         self.lost += corrections.get("decodeErrors", 0)
         self.duplicated += corrections.get("duplicated", 0)
         self.dropped += corrections.get("skipped", 0)

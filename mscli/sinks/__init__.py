@@ -67,7 +67,10 @@ def load_sink(row: SinkRow, target: Target, options: SinkOptions) -> Sink:
 
     Raises OperationError where it is clear already that the target cannot be written.
     """
-    sink: Sink = _class(row)(row, target, options)
+    kind = _class(row)
+    if options.series is not None or options.max_bytes is not None:
+        kind = _recording_class(row, options)
+    sink: Sink = kind(row, target, options)
     return sink
 
 
@@ -134,6 +137,17 @@ def load_sound_converter(sample_rate: int, channels: int) -> Callable[[AudioData
     from mscli.sinks.resample import SoundConverter
 
     return SoundConverter(sample_rate, channels).convert
+
+
+def _recording_class(row: SinkRow, options: SinkOptions) -> Any:
+    """What writes a recording that is limited, or goes into several files. Raises NotSupportedError for other outputs."""
+    if (row.module, row.cls) != _CONTAINER:
+        raise NotSupportedError(
+            f"only recordings can be cut and limited in size, not .{row.suffix}", hints=["use .mkv or .mp4"]
+        )
+    if options.series is None:
+        return _class(row)
+    return import_module("mscli.sinks.segments").SegmentSink
 
 
 def _class(row: SinkRow) -> Any:

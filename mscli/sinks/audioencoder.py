@@ -93,6 +93,10 @@ class AudioEncoder:
         """The sample at an instant, counted from the recording's origin."""
         return round((at_us - self._origin_us) * self._rate / MICROSECONDS)
 
+    def instant_us(self, position: int) -> int:
+        """The instant of a sample: ``position`` gives it back."""
+        return self._origin_us + round(position * MICROSECONDS / self._rate)
+
     def corrections(self) -> Mapping[str, int]:
         """For the report."""
         timeline = self._timeline

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscli.core.boxes import Scalar
+from mscli.core.errors import InvalidStateError
 from mscli.core.frames import Frame
 
 if TYPE_CHECKING:
@@ -27,6 +28,21 @@ class TrackFormat(NamedTuple):
     pixel_format: str = ""  # of the frames that will come, if known
 
 
+class Series(NamedTuple):
+    """A recording in several files: where one ends and the next begins, and which of them stay. None: not by that.
+
+    With ``triggered`` a file is written for each trigger only, with the ``pre_roll_s`` seconds before it.
+    """
+
+    duration_s: float | None = None  # of a file; of a triggered one from its trigger on
+    size_bytes: int | None = None  # of a file, at most
+    clock_s: int | None = None  # a new file begins at full multiples of so many seconds of the local day
+    keep_files: int | None = None  # so many finished files, the newest
+    keep_bytes: int | None = None  # so much of finished files, the newest, and one in any case
+    triggered: bool = False
+    pre_roll_s: float = 0.0
+
+
 class SinkOptions(NamedTuple):
     """How to write. Empty and None mean: the sink's own choice for the container."""
 
@@ -37,11 +53,15 @@ class SinkOptions(NamedTuple):
     audio_bits_per_second: int | None = None
     quality: float | None = None  # images: 0 to 1, as in canvas.toBlob
     overwrite: bool = True
+    max_bytes: int | None = None  # of the whole recording: before it would be more, the sink takes no further frame
+    series: Series | None = None  # recordings: in several files, the target being the pattern of their names
     extra: Mapping[str, Any] = MappingProxyType({})
 
 
 class Sink(ABC):
     """One output. ``open`` → ``write``* → ``close``, or ``abort`` at any time; all on the consumer's thread."""
+
+    ended = ""  # why it takes no more frames, as the contract's report says it: "size"
 
     @classmethod
     @abstractmethod
@@ -79,6 +99,20 @@ class Sink(ABC):
         """About how much is going to be written; 0 if nobody knows."""
         return 0.0
 
+    @property
+    def files(self) -> list[str]:
+        """The files that stand, or will, by their names; for one file without a name, none."""
+        return []
+
+    @property
+    def finished(self) -> Sequence[str]:
+        """Of a series: the files that were finished up to now, in order, those included that are gone again."""
+        return ()
+
+    def trigger(self, at_us: int) -> None:  # noqa: ARG002 (most wait for none)
+        """Begin a file of a triggered series at that instant. Raises InvalidStateError if it is none."""
+        raise InvalidStateError("this recording waits for no trigger")
+
     def track_bytes(self, track: int) -> int:  # noqa: ARG002 (a sink that holds one track)
         """Bytes of the output that are that track's."""
         return self.bytes_written
@@ -87,6 +121,7 @@ class Sink(ABC):
         """What had to be done to that track's frames, for the report; only what happened.
 
         ``decodeErrors``: damaged pictures left out. ``duplicated``: pictures repeated for want of new ones.
-        ``silence``: samples filled in. ``skipped``: samples left out.
+        ``silence``: samples filled in. ``skipped``: samples left out. ``unwritten``: pictures or samples that were not to be
+        in a file, or did not fit.
         """
         return {}

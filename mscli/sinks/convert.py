@@ -290,6 +290,21 @@ def _sound(ffmpeg: str, rate: int, channels: int, samples: int, data: memoryview
     return frame
 
 
+def clip_sound(sound: av.AudioFrame, first: int, last: int) -> av.AudioFrame:
+    """The samples of a frame of FFmpeg's (interleaved) from ``first`` to before ``last``, counted as its ``pts`` is."""
+    start = sound.pts or 0
+    first, last = max(first, start), min(last, start + sound.samples)
+    if (first, last) == (start, start + sound.samples):
+        return sound
+    unit = sound.format.bytes * sound.layout.nb_channels
+    data = memoryview(sound.planes[0])[(first - start) * unit : (last - start) * unit]
+    clipped = av.AudioFrame(sound.format.name, sound.layout.name, max(0, last - first))
+    if last > first:
+        memoryview(clipped.planes[0])[: data.nbytes] = data
+    clipped.sample_rate, clipped.pts, clipped.time_base = sound.sample_rate, first, sound.time_base
+    return clipped
+
+
 class SampleConverter:
     """Blocks of sound into one sample format (ours); rate and channels stay."""
 

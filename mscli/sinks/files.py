@@ -69,10 +69,7 @@ class NamedFile(Descriptor):
     @property
     def free_bytes(self) -> int | None:
         """What its disk has for this user."""
-        if not hasattr(os, "statvfs"):
-            return None
-        disk = os.statvfs(self._fd if self._fd >= 0 else os.path.dirname(self._path))
-        return disk.f_bavail * disk.f_frsize
+        return free_bytes(self._fd if self._fd >= 0 else os.path.dirname(self._path))
 
     def mark(self) -> None:
         """Give the file its name, if it has none yet."""
@@ -146,6 +143,14 @@ class NamedFile(Descriptor):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._temporary)
         self._temporary = ""
+
+
+def free_bytes(place: str | int) -> int | None:
+    """Bytes that the disk of a folder or an open file has for this user; None where the system does not tell."""
+    if not hasattr(os, "statvfs"):
+        return None
+    disk = os.statvfs(place)
+    return disk.f_bavail * disk.f_frsize
 
 
 def output_for(target: Target, *, overwrite: bool = True) -> Output:

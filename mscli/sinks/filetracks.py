@@ -19,6 +19,9 @@ from mscli.sinks.muxer import TICKS, TIME_BASE, Muxer, open_encoder
 if TYPE_CHECKING:
     from mscli.sinks.muxer import Packet
 
+_HELD_FRAMES = 2  # of an audio encoder that are not given out yet, at most
+_LOSSY_FRAME = 768  # bytes of each channel in the largest packet of a lossy codec (AAC: 6144 bits)
+
 
 class Chunk(NamedTuple):
     """An encoded picture. ``pts`` and ``dts``: ticks from the track's first picture, captured at ``first_us``."""
@@ -47,6 +50,8 @@ class SoundShape(NamedTuple):
 class PictureTrack:
     """The packets of a picture track in a file that begins at ``begin_us``."""
 
+    rest = 0  # bytes that may come at the end, beyond what was written
+
     def __init__(self, muxer: Muxer, stream: av.VideoStream, begin_us: int) -> None:
         self._muxer = muxer
         self._stream = stream
@@ -56,6 +61,10 @@ class PictureTrack:
     def bytes(self) -> int:
         """Of its packets in the file."""
         return self._muxer.bytes[self._stream.index]
+
+    def cost(self, chunk: Chunk) -> int:
+        """The most bytes that the file grows by with the chunk."""
+        return self._muxer.bound.cost(chunk.packet.size, key=chunk.key)
 
     def write(self, chunk: Chunk) -> None:
         """Have the chunk in the file at its time."""
@@ -85,11 +94,18 @@ class SoundTrack:
         if codec.lossy:
             context.bit_rate = options.audio_bits_per_second or AUDIO_BITS_PER_CHANNEL * shape.channels
         open_encoder(context, {}, codec.title, f"{shape.channels} channels at {shape.rate} Hz")
+        self._sample_bytes = shape.channels * context.format.bytes
+        frame = _LOSSY_FRAME * shape.channels if codec.lossy else context.frame_size * self._sample_bytes
+        self.rest = _HELD_FRAMES * frame  # bytes that may come at the end, beyond what was written
 
     @property
     def bytes(self) -> int:
         """Of its packets in the file."""
         return self._muxer.bytes[self._stream.index]
+
+    def cost(self, sound: Sound) -> int:
+        """The most bytes that the file grows by with the samples."""
+        return self._muxer.bound.cost(sound.samples * self._sample_bytes)
 
     def write(self, sound: Sound) -> None:
         """Encode the samples at their place."""

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.container
 
+from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.sinks.codecs import Container
 from mscli.sinks.outputs import Output
+from mscli.sinks.sizes import SizeBound
 
 TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
 TIME_BASE = Fraction(1, TICKS)
@@ -36,6 +38,7 @@ class Muxer:
     def __init__(self, container: Container, output: Output) -> None:
         self.started = False
         self.bytes: Counter[int] = Counter()  # of the packets of each stream, by its index
+        self.bound = SizeBound(container.suffix)  # of the file's size
         self._container = container
         self._output = output
         self._head = 0  # bytes before the first packet
@@ -73,6 +76,7 @@ class Muxer:
         before = self._output.size
         for packet in packets:
             self.bytes[packet.stream.index] += packet.size
+            self.bound.add(packet.size, _end_us(packet), key=packet.is_keyframe and packet.stream.type == "video")
         self._file.mux(packets)
         if self._output.size > max(before, self._head):
             self._output.mark()
@@ -88,6 +92,10 @@ class Muxer:
         with suppress(av.FFmpegError, OperationError, BrokenPipeError):
             self._file.close()
         self._output.discard()
+
+
+def _end_us(packet: Packet) -> int:
+    return round(((packet.pts or 0) + (packet.duration or 0)) * packet.time_base * MICROSECONDS)
 
 
 @contextmanager

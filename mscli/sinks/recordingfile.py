@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mscli.core.errors import OperationError
 from mscli.sinks.codecs import Container
 from mscli.sinks.encoders import Encoders
 from mscli.sinks.muxer import Muxer
@@ -18,26 +20,56 @@ class RecordingFile:
     up by ``salvage``."""
 
     def __init__(self, container: Container, output: Output, encoders: Encoders, begin_us: int) -> None:
+        self.output = output
         self.begin_us = begin_us
         self._muxer = Muxer(container, output)
         order = sorted(range(len(encoders.tracks)), key=lambda index: encoders.tracks[index].kind != "video")
-        self._tracks = {index: encoders[index].track_in(self._muxer, begin_us) for index in order}
+        self.tracks = {index: encoders[index].track_in(self._muxer, begin_us) for index in order}
         self._muxer.start()
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was written."""
+        return any(self._muxer.bytes.values())
+
+    @property
+    def most_bytes(self) -> int:
+        """More than that the file cannot have if it is finished now."""
+        return self._muxer.bound.bytes + int(sum(track.rest for track in self.tracks.values()))
+
+    def cost(self, track: int, piece: Piece) -> int:
+        """The most bytes that it can grow by with that piece."""
+        return int(self.tracks[track].cost(piece))
 
     def write(self, track: int, piece: Piece) -> None:
         """Take a piece of that track. Raises OperationError, BrokenPipeError."""
-        self._tracks[track].write(piece)
+        self.tracks[track].write(piece)
 
     def close(self) -> None:
-        """Finish the file. Raises OperationError, BrokenPipeError."""
-        for track in self._tracks.values():
-            track.finish()
-        self._muxer.close()
+        """Finish the file, or keep what was readable before its output failed. Raises OperationError, BrokenPipeError."""
+        if self.output.failed:
+            self.salvage()
+            return
+        try:
+            for track in self.tracks.values():
+                track.finish()
+            self._muxer.close()
+        except BaseException:
+            self.salvage()
+            raise
+
+    def abort(self) -> None:
+        """Finish what can be read already; nothing is left of what cannot."""
+        if self.output.readable:
+            with suppress(OperationError, BrokenPipeError):
+                self.close()
+        else:
+            self.salvage()
 
     def salvage(self) -> None:
-        """Keep what can be read already, or nothing."""
+        """Keep what can be read already, as it is, or nothing."""
         self._muxer.salvage()
 
     def track_bytes(self, track: int) -> int:
         """Of the packets of that track."""
-        return int(self._tracks[track].bytes)
+        return int(self.tracks[track].bytes)

@@ -1,0 +1,155 @@
+"""A recording cut into files that each can be played by themselves: no picture and no sample is lost or doubled between them.
+
+Pictures are cut where decoding can start, at a key frame that the encoder is told to make, sound at the very sample of that
+instant. The encoder of the pictures runs on; each file has an encoder of its own for sound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mscli.core.frames import Frame, VideoFrame
+from mscli.core.window import frame_tolerance_us
+from mscli.sinks.base import SinkOptions
+from mscli.sinks.container import RecordingSink
+from mscli.sinks.cuts import Schedule
+from mscli.sinks.series import FileSeries, wall_clock
+
+if TYPE_CHECKING:
+    from mscli.sinks import SinkRow, Target
+    from mscli.sinks.encoders import Encoders
+    from mscli.sinks.filetracks import Chunk, Piece, Sound
+    from mscli.sinks.recordingfile import RecordingFile
+
+_BLOCKS_BEHIND = 4  # blocks of sound that may still come for a file after its last picture
+
+
+class SegmentSink(RecordingSink):
+    """A recording in files that follow each other. Two are open while what belongs into the older one still comes."""
+
+    def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
+        super().__init__(row, target, options)
+        assert options.series is not None, "else it is one file"
+        self._most_bytes = options.series.size_bytes  # of a file
+        self._series = FileSeries(target, options, options.series)
+        self._schedule = Schedule(options.series, wall_clock)
+        self._due_us: int | None = None  # when the newest file is due to end
+        self._lead: int | None = None  # the track whose pictures decide where the cuts are
+        self._unkeyed: set[int] = set()  # tracks that have to begin the newest file with a key frame
+        self._pictured: dict[int, RecordingFile] = {}  # by track: the file that its latest picture went to
+        self._heard: dict[int, int] = {}  # by track: samples placed
+        self._largest: dict[int, int] = {}  # by track: what its largest piece has cost
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Bytes that there is room for."""
+        return self._series.free_bytes
+
+    @property
+    def files(self) -> list[str]:
+        """Those that stand, or will."""
+        return self._series.files
+
+    @property
+    def finished(self) -> list[str]:
+        """All that were finished."""
+        return self._series.finished
+
+    def _prepare(self) -> None:
+        """Nothing is made before the first frame."""
+
+    def _begin(self, encoders: Encoders, origin_us: int) -> None:
+        self._next_file(encoders, origin_us, origin_us)
+
+    def _take(self, encoders: Encoders, track: int, frame: Frame) -> None:
+        if self._open and isinstance(frame, VideoFrame):
+            self._cut_before(encoders, track, frame)
+            if track in self._unkeyed and frame.timestamp >= self._open[-1].begin_us:
+                encoders[track].force_key()
+                self._unkeyed.discard(track)
+        super()._take(encoders, track, frame)
+        self._finish_passed(encoders)
+
+    def _next_file(self, encoders: Encoders, begin_us: int, after_us: int) -> None:
+        """Begin a file. ``after_us``: its end is due later than that."""
+        self._make_file(encoders, self._series.begin(begin_us), begin_us)
+        self._due_us = self._schedule.due_us(after_us)
+        pictures = [index for index, track in enumerate(encoders.tracks) if track.kind == "video"]
+        self._lead = pictures[0] if pictures else None
+        self._unkeyed = {index for index in pictures if encoders[index].forces_keys}
+
+    def _account(self, file: RecordingFile) -> None:
+        super()._account(file)
+        self._series.end(file.output)
+
+    # Where to cut
+
+    def _cut_before(self, encoders: Encoders, track: int, frame: VideoFrame) -> None:
+        """Begin the next file with this picture, if it is time."""
+        if track != self._lead or not (encoders[track].forces_keys or frame.key) or frame.timestamp <= self._open[-1].begin_us:
+            return
+        if self._due_us is not None and frame.timestamp + frame_tolerance_us(frame) >= self._due_us:
+            self._next_file(encoders, frame.timestamp, max(frame.timestamp, self._due_us))
+        elif self._is_full(encoders):
+            self._next_file(encoders, frame.timestamp, frame.timestamp)
+
+    def _is_full(self, encoders: Encoders) -> bool:
+        """Whether the newest file may become too large with what is on its way to it and one picture more."""
+        if self._most_bytes is None:
+            return False
+        waiting = {index: encoders[index].waiting for index, track in enumerate(encoders.tracks) if track.kind == "video"}
+        coming = sum(cost * (waiting.get(index, _BLOCKS_BEHIND - 1) + 1) for index, cost in self._largest.items())
+        return bool(self._open[-1].most_bytes + coming > self._most_bytes)
+
+    def _cut_in_sound(self, encoders: Encoders, track: int, sound: Sound) -> None:
+        """Where there are no pictures: begin the next file before these samples for their size, or where it is due in them."""
+        encoder, start, newest = encoders[track], sound.pts or 0, self._open[-1]
+        full = self._most_bytes is not None and newest.most_bytes + newest.cost(track, sound) > self._most_bytes
+        if full and start > encoder.position(newest.begin_us):
+            self._next_file(encoders, encoder.instant_us(start), encoder.instant_us(start))
+        while self._due_us is not None and encoder.position(self._due_us) < start + sound.samples:
+            self._next_file(encoders, self._due_us, self._due_us)
+
+    # Where pieces go
+
+    def _place(self, encoders: Encoders, track: int, piece: Piece) -> None:
+        if isinstance(piece, tuple):
+            self._place_picture(track, piece)
+        else:
+            self._place_sound(encoders, track, piece)
+
+    def _place_picture(self, track: int, chunk: Chunk) -> None:
+        before = self._pictured.get(track, self._open[0])
+        begun = [file for file in self._open if file.begin_us <= chunk.at_us]
+        file = begun[-1] if begun and (chunk.key or track not in self._pictured) else before
+        self._pictured[track] = file
+        self._put_counted(file, track, chunk)
+
+    def _place_sound(self, encoders: Encoders, track: int, sound: Sound) -> None:
+        from mscli.sinks.convert import clip_sound
+
+        if self._lead is None:
+            self._cut_in_sound(encoders, track, sound)
+        begins = [encoders[track].position(file.begin_us) for file in self._open]
+        last = (sound.pts or 0) + sound.samples
+        for file, first, end in zip(self._open, begins, [*begins[1:], last], strict=True):
+            part = clip_sound(sound, first, end)
+            if part.samples:
+                self._put_counted(file, track, part)
+        self._heard[track] = last
+
+    def _put_counted(self, file: RecordingFile, track: int, piece: Piece) -> None:
+        if self._most_bytes is not None:
+            self._largest[track] = max(self._largest.get(track, 0), file.cost(track, piece))
+        self._put(file, track, piece)
+
+    def _finish_passed(self, encoders: Encoders) -> None:
+        """Finish files for which nothing more can come."""
+        while len(self._open) > 1 and all(self._passed(encoders, track) for track in self._open[0].tracks):
+            self._finish_oldest()
+
+    def _passed(self, encoders: Encoders, track: int) -> bool:
+        """Whether the track has gone on to a later file than the oldest."""
+        if encoders.tracks[track].kind == "video":
+            return self._pictured.get(track) not in (None, self._open[0])
+        return self._heard.get(track, 0) >= int(encoders[track].position(self._open[1].begin_us))

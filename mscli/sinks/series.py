@@ -1,0 +1,100 @@
+"""The files of a recording that goes into several: their names, what became of them, and the oldest that go."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.errors import NotSupportedError
+from mscli.sinks.base import Series, SinkOptions
+from mscli.sinks.cuts import surplus
+from mscli.sinks.files import NamedFile, free_bytes, output_for
+from mscli.sinks.names import Names, is_pattern, with_counter
+
+if TYPE_CHECKING:
+    from mscli.sinks import Target
+    from mscli.sinks.outputs import Output
+
+
+def wall_clock(at_us: int) -> datetime:
+    """The local time of an instant on CLOCK_MONOTONIC (microseconds), with its zone."""
+    return datetime.fromtimestamp(time.time() - (now_us() - at_us) / MICROSECONDS).astimezone()
+
+
+class _Finished(NamedTuple):
+    name: str
+    size: int  # bytes
+    identity: tuple[int, int]  # device and inode, by which it is still the same file
+
+
+class FileSeries:
+    """Makes the outputs of a series, and lets the oldest of its own finished files go when there are too many."""
+
+    def __init__(self, target: Target, options: SinkOptions, series: Series) -> None:
+        if not isinstance(target, str):
+            raise NotSupportedError("a recording in several files needs a name for them, not an open output")
+        self._overwrite = options.overwrite
+        self._series = series
+        self._pattern = with_counter(target)
+        self._names = Names(self._pattern, self._is_taken)
+        self._began: list[str] = []  # files that are not finished
+        self._kept: list[_Finished] = []
+        self.finished: list[str] = []
+        self._check()
+
+    @property
+    def files(self) -> list[str]:
+        """Those that stand, or will."""
+        return [one.name for one in self._kept] + self._began
+
+    @property
+    def free_bytes(self) -> int | None:
+        """What the disk has for the next file."""
+        folder = os.path.dirname(os.path.abspath(self._began[-1] if self._began else self._pattern))
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        return free_bytes(folder)
+
+    def begin(self, at_us: int) -> Output:
+        """The output of the next file, open. Raises OperationError."""
+        name = self._names.next(wall_clock(at_us))
+        if is_pattern(os.path.dirname(self._pattern)):
+            with suppress(OSError):  # the output says it with a name
+                os.makedirs(os.path.dirname(name), exist_ok=True)
+        output = output_for(name, overwrite=self._overwrite)
+        output.open()
+        self._began.append(name)
+        return output
+
+    def end(self, output: Output) -> None:
+        """That file is closed: count it in if it stands, and remove what is too much."""
+        self._began.remove(output.name)
+        with suppress(FileNotFoundError):
+            found = os.stat(output.name)
+            self._kept.append(_Finished(output.name, found.st_size, (found.st_dev, found.st_ino)))
+            self.finished.append(output.name)
+        for _ in range(surplus([one.size for one in self._kept], self._series)):
+            _remove(self._kept.pop(0))
+
+    def _is_taken(self, name: str) -> bool:
+        return not self._overwrite and os.path.lexists(name)
+
+    def _check(self) -> None:
+        """Raise what the first file would meet, as far as it can be known."""
+        if is_pattern(os.path.dirname(self._pattern)):
+            return
+        first = Names(self._pattern, self._is_taken).next(wall_clock(now_us()))
+        if not isinstance(output_for(first, overwrite=self._overwrite), NamedFile):
+            raise NotSupportedError(f"“{first}” is no regular file, which a recording in several files needs")
+
+
+def _remove(file: _Finished) -> None:
+    """Remove a file of ours, unless somebody has put another in its place or moved it away."""
+    with suppress(FileNotFoundError):
+        found = os.stat(file.name, follow_symlinks=False)
+        if (found.st_dev, found.st_ino) == file.identity:
+            os.unlink(file.name)

@@ -1,0 +1,66 @@
+"""Names of the files of a series."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import islice
+
+import pytest
+
+from mscli.sinks.names import Names, candidates, expand, is_pattern, with_counter
+
+NOON = datetime(2026, 3, 4, 12, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("clip.mp4", "clip.mp4"),
+        ("%Y-%m-%d_%H-%M-%S.mkv", "2026-03-04_12-05-06.mkv"),
+        ("clip-%03d.mp4", "clip-007.mp4"),
+        ("day-%d.mp4", "day-04.mp4"),
+        ("%02d of %d", "07 of 04"),
+        ("50%%.mp4", "50%.mp4"),
+        ("50%%03d.mp4", "50%03d.mp4"),
+        ("100%.mp4", "100%.mp4"),
+        ("a%", "a%"),
+        ("caf\udce9-%01d", "caf\udce9-7"),
+    ],
+)
+def test_a_pattern_says_time_and_number(pattern: str, name: str) -> None:
+    assert expand(pattern, NOON, 7) == name
+
+
+def test_a_counter_grows_beyond_its_digits() -> None:
+    assert expand("%02d", NOON, 1234) == "1234"
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("clip.mp4", "clip-%03d.mp4"),
+        ("a.b/clip", "a.b/clip-%03d"),
+        ("clip-%02d.mp4", "clip-%02d.mp4"),
+        ("%H.mp4", "%H.mp4"),
+        ("50%%.mp4", "50%%-%03d.mp4"),
+    ],
+)
+def test_a_name_with_neither_time_nor_number_gets_a_number(name: str, pattern: str) -> None:
+    assert with_counter(name) == pattern
+
+
+@pytest.mark.parametrize(("name", "said"), [("a.mp4", False), ("100%.mp4", False), ("%H.mp4", True), ("%%.mp4", True)])
+def test_a_percent_sign_alone_makes_no_pattern(name: str, said: bool) -> None:
+    assert is_pattern(name) is said
+
+
+def test_a_counter_goes_on_and_a_time_gets_one() -> None:
+    assert [name for name, _ in islice(candidates("a-%02d", NOON, 3), 3)] == ["a-03", "a-04", "a-05"]
+    assert [name for name, _ in islice(candidates("%H.x", NOON, 3), 3)] == ["12.x", "12-2.x", "12-3.x"]
+
+
+def test_names_that_are_taken_are_passed_over_and_none_comes_twice() -> None:
+    numbered = Names("a-%02d", {"a-01", "a-03"}.__contains__)
+    assert [numbered.next(NOON) for _ in range(3)] == ["a-02", "a-04", "a-05"]
+    timed = Names("%H.x", {"12-2.x"}.__contains__)
+    assert [timed.next(NOON) for _ in range(3)] == ["12.x", "12-3.x", "12-4.x"]
