@@ -144,7 +144,9 @@ when it ends
 : an object with `files`, `duration` in seconds, `reason` (`duration`, `frames`, `signal`, `ended` or `pipe`), `tracks`, and
 `avOffset`, the seconds by which the picture begins after the sound. A track has `kind`, `label`, `settings`, `frames` (of
 sound: samples per channel), `dropped` (by mscli, when it cannot keep up), `lost` (before it, by driver or hardware),
-`duplicated`, `bytes`, and of a picture `frameRate`, as it was measured.
+`duplicated`, `bytes`, and of a picture `frameRate`, as it was measured. Of sound it has `silence` (samples filled in where
+none came, a late start included), `skipped` (samples that came twice or too early), and where drift was found `driftPpm`:
+by how many millionths the microphone's clock runs fast.
 
 an error, on stderr
 : an object with `error`, which has `name`, `message` and perhaps `hints`; an OverconstrainedError also has `constraint`,
@@ -352,6 +354,13 @@ for how long the disk has room. It is not there with `--quiet` or `--json`. Then
 What was recorded can be read up to the last second, whatever happens: also when the program is killed or the power fails,
 for what is written is brought to the disk twice a second. When the disk is full, or cannot be written, the recording ends
 with exit code 9, and can be read up to there. A recording for which the disk has no room for 10 seconds is not begun.
+# TIME
+
+All tracks are on one clock, CLOCK_MONOTONIC. Where a device started late, lost something or stalled, the sound has silence,
+and the picture before stands longer. A microphone's own clock is never quite right. Once its sound is 5 ms off its place it is
+resampled, by as many millionths as the clock is wrong, without a step that could be heard. Up to there every sample is
+written as it came, so that a WAV or FLAC from a microphone whose clock agrees has the very samples. All of it is counted in
+the report.
 {_FILES}
 
 # EXAMPLES

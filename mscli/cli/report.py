@@ -10,6 +10,7 @@ from mscli.cli.exitcodes import ExitCode
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import Counts
 
+NOTED_SILENCE_S = 0.1  # that was filled in: less is told in JSON only
 REASON_CODES = {"ended": ExitCode.SOURCE_ENDED}  # all other reasons: done
 
 
@@ -57,8 +58,14 @@ class Report(NamedTuple):
 
 def _track(track: MediaStreamTrack, count: Counts) -> dict[str, Any]:
     told = {"frames": count.frames, "dropped": count.dropped, "lost": count.lost, "duplicated": count.duplicated}
-    rate = {"bytes": count.bytes, "frameRate": measured_rate(count)} if track.kind == "video" else {"bytes": count.bytes}
-    return {"kind": track.kind, "label": track.label, "settings": track.settings, **told, **rate}
+    more = {"frameRate": measured_rate(count)} if track.kind == "video" else _corrections(count)
+    return {"kind": track.kind, "label": track.label, "settings": track.settings, **told, "bytes": count.bytes, **more}
+
+
+def _corrections(count: Counts) -> dict[str, int]:
+    """What was done to sound."""
+    drift = {} if count.drift_ppm is None else {"driftPpm": count.drift_ppm}
+    return {"silence": count.silence, "skipped": count.skipped, **drift}
 
 
 def measured_rate(count: Counts) -> float | None:
@@ -70,7 +77,8 @@ def measured_rate(count: Counts) -> float | None:
 
 def _counted(track: MediaStreamTrack, count: Counts) -> str:
     if track.kind == "audio":
-        return f"{count.frames / float(track.settings.get('sampleRate', 1)):.2f} s of sound"
+        heard_s, silent_s = (n / float(track.settings.get("sampleRate", 1)) for n in (count.frames, count.silence))
+        return f"{heard_s:.2f} s of sound" + (f" and {silent_s:.2f} s of silence" if silent_s >= NOTED_SILENCE_S else "")
     rate = measured_rate(count)
     return f"{count.frames} frame{'s' if count.frames != 1 else ''}" + (f" at {rate:.4g}/s" if rate else "")
 

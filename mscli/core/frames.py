@@ -299,16 +299,21 @@ class Counts:
         self.dropped = 0  # by us: a bounded lane was full
         self.lost = 0  # before us: gaps in the driver's sequence, overruns, damaged frames
         self.duplicated = 0
+        self.silence = 0  # filled in where none came; samples
+        self.skipped = 0  # left out because they came twice or too early; samples
+        self.drift_ppm: int | None = None  # by which the device's clock was found to run fast, in millionths
         self.bytes = 0  # of frames handed to the output
         self.first_us: int | None = None
         self.last_us: int | None = None
 
     def correct(self, corrections: Mapping[str, int]) -> None:
-        """Add what a sink had to correct: damaged pictures are lost, repeated ones duplicated, skipped samples dropped."""
-        self.frames -= corrections.get("unwritten", 0)
+        """Add what a sink had to correct: damaged pictures are lost, repeated ones duplicated; and what it did to sound."""
+        self.frames -= int(corrections.get("unwritten", 0))
         self.lost += corrections.get("decodeErrors", 0)
         self.duplicated += corrections.get("duplicated", 0)
-        self.dropped += corrections.get("skipped", 0)
+        self.silence += corrections.get("silence", 0)
+        self.skipped += corrections.get("skipped", 0)
+        self.drift_ppm = corrections.get("driftPpm")
 
     def note(self, frame: Frame) -> None:
         """Count a frame that was written."""

@@ -1,4 +1,4 @@
-"""The sound's way to its encoders: samples in their places, counted from the recording's origin, with silence where none came.
+"""The sound's way to its encoders: samples in their places, with silence where none came, and without its clock's drift.
 
 Each file encodes them for itself (``SoundTrack``). Until the recording starts blocks wait as they came, for the origin of time
 is not known before.
@@ -17,6 +17,7 @@ from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import AudioCodec
 from mscli.sinks.convert import silence_av, sound_to_av
 from mscli.sinks.filetracks import Sound, SoundShape, SoundTrack
+from mscli.sinks.stretch import Stretcher
 from mscli.sinks.timeline import AudioTimeline
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class AudioEncoder:
         self._timeline: AudioTimeline | None = None
         self._sent = 0  # samples
         self._origin_us = 0
+        self._stretcher: Stretcher | None = None  # while drift is corrected
+        self._before: av.AudioFrame | None = None  # what was sent last, if sound follows without a gap
 
     @property
     def first_us(self) -> int | None:
@@ -70,18 +73,18 @@ class AudioEncoder:
         """The block's samples that have a place, with the silence before them."""
         assert self._timeline is not None, "started"
         self._check_shape(block)
-        silence, skip = self._timeline.place(block.timestamp, block.number_of_frames, block.sequence)
-        sounds = self._silence(silence)
-        return sounds + self._send(sound_to_av(block, skip)) if skip < block.number_of_frames else sounds
+        silence, skip, position = self._timeline.place(block.timestamp, block.number_of_frames, block.sequence)
+        sounds = self._fill_to(position) if silence or skip else []
+        return sounds + self._sound(sound_to_av(block, skip), position) if skip < block.number_of_frames else sounds
 
     def keep_up(self, until_us: int) -> list[Sound]:
         """Silence up to there, if no sound has come."""
         assert self._timeline is not None, "started"
-        return self._silence(self._timeline.advance(until_us))
+        return self._fill_to(self._timeline.position) if self._timeline.advance(until_us) else []
 
     def finish(self) -> list[Sound]:
-        """What is still held back: nothing."""
-        return []
+        """What is still held back."""
+        return self._settle()
 
     def track_in(self, muxer: Muxer, begin_us: int) -> SoundTrack:
         """A place for its sound in a file that begins at that instant, with an encoder of the file's own."""
@@ -100,19 +103,36 @@ class AudioEncoder:
     def corrections(self) -> Mapping[str, int]:
         """For the report."""
         timeline = self._timeline
-        return {"silence": timeline.silence, "skipped": timeline.skipped} if timeline else {}
+        if timeline is None:
+            return {}
+        return {"silence": timeline.silence, "skipped": timeline.skipped, "driftPpm": timeline.drift_ppm}
 
     def _check_shape(self, block: AudioData) -> None:
         if (block.format, block.sample_rate, block.number_of_channels) != (self._format, self._rate, self._channels):
             now = f"{block.number_of_channels} channels at {block.sample_rate} Hz ({block.format})"
             raise NotSupportedError(f"the sound changed to {now} while it was recorded", hints=["start another recording"])
 
-    def _silence(self, samples: int) -> list[Sound]:
-        sounds: list[Sound] = []
-        while samples > 0:
-            count = min(samples, _SILENT_CHUNK_S * self._rate)
+    def _sound(self, frame: av.AudioFrame, position: float) -> list[Sound]:
+        """Send the device's sound, which belongs there: as it came, or corrected for drift once that has begun."""
+        assert self._timeline is not None, "started"
+        if not self._timeline.stretching:
+            self._before = frame
+            return self._send(frame)
+        if self._stretcher is None:
+            self._stretcher = Stretcher(frame, self._before, self._sent)
+        return [sound for part in self._stretcher.stretch(frame, position) for sound in self._send(part)]
+
+    def _settle(self) -> list[Sound]:
+        """Send what the correction of drift holds back, for no sound follows without a gap."""
+        stretcher, self._stretcher, self._before = self._stretcher, None, None
+        return [sound for part in stretcher.rest() for sound in self._send(part)] if stretcher else []
+
+    def _fill_to(self, position: float) -> list[Sound]:
+        """Send silence up to there (samples), in pieces."""
+        sounds = self._settle()
+        while (missing := round(position) - self._sent) > 0:
+            count = min(missing, _SILENT_CHUNK_S * self._rate)
             sounds += self._send(silence_av(self._format, self._rate, self._channels, count))
-            samples -= count
         return sounds
 
     def _send(self, frame: av.AudioFrame) -> list[Sound]:

@@ -121,7 +121,7 @@ class Sink(ABC):
         """What had to be done to that track's frames, for the report; only what happened.
 
         ``decodeErrors``: damaged pictures left out. ``duplicated``: pictures repeated for want of new ones.
-        ``silence``: samples filled in. ``skipped``: samples left out. ``unwritten``: pictures or samples that were not to be
-        in a file, or did not fit.
+        ``silence``: samples filled in. ``skipped``: samples left out. ``driftPpm``: by how many millionths the device's clock
+        was found to run fast. ``unwritten``: pictures or samples that were not to be in a file, or did not fit.
         """
         return {}
