@@ -361,6 +361,12 @@ and the picture before stands longer. A microphone's own clock is never quite ri
 resampled, by as many millionths as the clock is wrong, without a step that could be heard. Up to there every sample is
 written as it came, so that a WAV or FLAC from a microphone whose clock agrees has the very samples. All of it is counted in
 the report.
+
+# OVERLOAD
+
+An encoder that cannot keep up costs pictures, never sound. What waits for it is in memory: pictures for 2 seconds, and no more
+than 64 MiB of them for each camera; then the oldest are dropped and counted. Sound waits for up to 30 seconds. When a
+recording is ended, pictures that still wait have the rest of their 2 seconds.
 {_FILES}
 
 # EXAMPLES

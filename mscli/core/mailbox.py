@@ -6,25 +6,31 @@ frames. Bounds and policies stand where the lanes are made: see ``Lane``.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from threading import Condition
+from time import monotonic
 from typing import NamedTuple
 
 from mscli.core.frames import AudioData, Frame, VideoFrame
 
 VIDEO_LANE_BYTES = 64 * 1024 * 1024  # ten frames of 1080p BGRX, or a second of 720p I420 and more
-AUDIO_LANE_SECONDS = 2
+VIDEO_LANE_SECONDS = 2
+AUDIO_LANE_SECONDS = 30
 
 Task = Callable[[], None]
 
 
 class Lane:
-    """A bounded queue of frames from one track to one consumer.
+    """A bounded queue of frames from one track to one consumer: what an overload costs is decided here.
 
-    Bound: ``limit_bytes`` of picture, or AUDIO_LANE_SECONDS of sound. When it is full the oldest frames are dropped and
-    counted; the consumer sees the gap in the timestamps. One frame is always kept, whatever its size.
+    Bound: VIDEO_LANE_SECONDS and ``limit_bytes`` of picture, AUDIO_LANE_SECONDS of sound. What is above it, the oldest frames
+    first, is dropped and counted; the consumer sees the gap in the timestamps. One frame is always kept, whatever its size.
+    Of a camera's H.264 the frames that cannot be decoded without a dropped one go with it.
+
+    A consumer takes the earliest frame of all its lanes. So sound waits behind the pictures that an encoder is slow with, but
+    not longer than these may wait, and the time that one of them takes: an overload drops pictures, never sound. When the
+    lanes are closed the pictures' time runs on, so that what is left to do has a bound, too.
     """
 
     def __init__(self, mailbox: Mailbox, limit_bytes: int = VIDEO_LANE_BYTES) -> None:
@@ -32,7 +38,8 @@ class Lane:
         self.closed = False
         self._limit = limit_bytes
         self._held = 0
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[_Waiting] = deque()
+        self._broken = False  # whether the frame before the next one was dropped
         self._mailbox = mailbox
 
     def put(self, frame: Frame) -> None:
@@ -40,10 +47,9 @@ class Lane:
         with self._mailbox.changed:
             if self.closed:
                 return
-            self._frames.append(frame)
+            self._frames.append(_Waiting(frame, monotonic()))
             self._held += frame.nbytes
-            while self._held > self._bound(frame) and len(self._frames) > 1:
-                self._drop_oldest()
+            self._drop_above(self._bound(frame))
             self._mailbox.changed.notify_all()
 
     def close(self) -> None:
@@ -58,12 +64,13 @@ class Lane:
         return self.closed and not self._frames
 
     def head(self) -> Frame | None:
-        """The frame that would be taken next."""
-        return self._frames[0] if self._frames else None
+        """The frame that would be taken next. The caller holds the mailbox's condition."""
+        self._drop_above(self._held)
+        return self._frames[0].frame if self._frames else None
 
     def pop(self) -> Frame:
         """Take the oldest frame. The caller holds the mailbox's condition."""
-        frame = self._frames.popleft()
+        frame = self._frames.popleft().frame
         self._held -= frame.nbytes
         return frame
 
@@ -72,9 +79,35 @@ class Lane:
             return self._limit
         return AUDIO_LANE_SECONDS * frame.sample_rate * frame.nbytes // max(1, frame.number_of_frames)
 
+    def _drop_above(self, limit: int) -> None:
+        """Drop what is more than ``limit`` bytes, or a picture that has waited too long, and what is of no use without it."""
+        oldest_s = monotonic() - VIDEO_LANE_SECONDS
+        while len(self._frames) > 1 and (self._held > limit or self._frames[0].is_picture_of(oldest_s)):
+            self._drop_oldest()
+        while self._broken and self._frames and not self._frames[0].whole:
+            self._drop_oldest()
+        self._broken = self._broken and not self._frames
+
     def _drop_oldest(self) -> None:
         frame = self.pop()
+        self._broken = True
         self.dropped += frame.number_of_frames if isinstance(frame, AudioData) else 1
+
+
+class _Waiting(NamedTuple):
+    """A frame in a lane."""
+
+    frame: Frame
+    since_s: float  # on the monotonic clock
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be decoded without the frames before it."""
+        return not isinstance(self.frame, VideoFrame) or self.frame.key
+
+    def is_picture_of(self, before_s: float) -> bool:
+        """Whether it is a picture that came before that instant."""
+        return isinstance(self.frame, VideoFrame) and self.since_s < before_s
 
 
 class Taken(NamedTuple):
@@ -139,7 +172,7 @@ class Mailbox:
 
     def take(self, timeout_s: float) -> Taken | None:
         """The earliest frame that waits, after the tasks before it; None when none came in time or all lanes are finished."""
-        deadline = time.monotonic() + timeout_s
+        deadline = monotonic() + timeout_s
         while True:
             self.run_tasks()
             with self.changed:
@@ -148,7 +181,7 @@ class Mailbox:
                 lane = self._earliest()
                 if lane is not None:
                     return Taken(lane, lane.pop())
-                left = deadline - time.monotonic()
+                left = deadline - monotonic()
                 if left <= 0 or all(lane.finished for lane in self._lanes):
                     return None
                 self.changed.wait(left)

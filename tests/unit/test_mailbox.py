@@ -8,15 +8,39 @@ from functools import partial
 
 import pytest
 
+from mscli.core import mailbox as module
 from mscli.core.frames import AudioData, VideoFrame
-from mscli.core.mailbox import AUDIO_LANE_SECONDS, Mailbox
+from mscli.core.mailbox import AUDIO_LANE_SECONDS, VIDEO_LANE_SECONDS, Mailbox
 
 PATIENCE_S = 20.0
+
+
+class Watch:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """The clock that lanes look at."""
+    watch = Watch()
+    monkeypatch.setattr(module, "monotonic", watch)
+    return watch
 
 
 def picture(timestamp: int, size: int = 100) -> VideoFrame:
     """A picture of so many bytes."""
     return VideoFrame("GREY", size, 1, timestamp, (memoryview(bytes(size)),), (size,))
+
+
+def chunk(timestamp: int, *, key: bool) -> VideoFrame:
+    """A picture of a camera's H.264 stream."""
+    return VideoFrame("H264", 64, 48, timestamp, (memoryview(bytes(100)),), (0,), key=key)
 
 
 def sound(timestamp: int, samples: int = 480, rate: int = 48000) -> AudioData:
@@ -78,7 +102,56 @@ def test_one_picture_is_kept_whatever_its_size() -> None:
     assert take_all(mailbox) == [2]
 
 
-def test_a_lane_of_sound_holds_two_seconds_and_counts_samples() -> None:
+def test_pictures_that_have_waited_too_long_are_dropped_but_for_the_last(watch: Watch) -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane()
+    for timestamp in range(4):
+        lane.put(picture(timestamp))
+        watch.seconds += VIDEO_LANE_SECONDS / 2
+    assert take_all(mailbox) == [2, 3]
+    lane.put(picture(4))
+    lane.put(picture(5))
+    watch.seconds += 2 * VIDEO_LANE_SECONDS
+    assert take_all(mailbox) == [5]
+    assert lane.dropped == 3
+
+
+def test_the_time_of_pictures_runs_on_when_their_lane_is_closed(watch: Watch) -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane()
+    for timestamp in range(3):
+        lane.put(picture(timestamp))
+    lane.close()
+    watch.seconds += VIDEO_LANE_SECONDS + 1
+    assert take_all(mailbox) == [2]
+    assert (lane.dropped, mailbox.finished) == (2, True)
+
+
+def test_sound_is_kept_while_pictures_wait_and_one_of_them_takes_long(watch: Watch) -> None:
+    mailbox = Mailbox()
+    pictures, blocks = mailbox.lane(), mailbox.lane()
+    for block in range(10 * 100):  # of 10 ms; nothing is taken in all that time
+        blocks.put(sound(block * 10_000))
+        if block % 4 == 0:
+            pictures.put(picture(block * 10_000))
+        watch.seconds += 0.01
+    taken = take_all(mailbox)
+    assert blocks.dropped == 0
+    assert pictures.dropped == pytest.approx(8 * 25, abs=1)
+    assert len(taken) == 1000 + 250 - pictures.dropped
+    assert taken == sorted(taken)
+
+
+def test_what_cannot_be_decoded_without_a_dropped_picture_goes_with_it() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane(limit_bytes=450)
+    for timestamp in range(12):
+        lane.put(chunk(timestamp, key=timestamp in (0, 3, 9)))
+    assert take_all(mailbox) == [9, 10, 11]
+    assert lane.dropped == 9
+
+
+def test_a_lane_of_sound_is_bounded_in_seconds_and_counts_samples() -> None:
     mailbox = Mailbox()
     lane = mailbox.lane(limit_bytes=1)
     blocks = AUDIO_LANE_SECONDS * 100 + 7

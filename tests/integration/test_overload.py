@@ -1,0 +1,81 @@
+"""An encoder that cannot keep up: a real one, asked for more than any machine can do while the camera runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import mscli
+from mscli.core.mailbox import VIDEO_LANE_SECONDS, Mailbox
+from mscli.sinks import SINKS, codecs
+from mscli.sinks.base import SinkOptions
+from tests.conftest import require
+from tests.pattern import pictures, read_code, sound
+
+RATE = 48_000
+FRAME_S = 1 / 30
+SLOW = {"preset": "placebo", "x265-params": "log-level=error:pools=1:frame-threads=1:bframes=0:rc-lookahead=2"}
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def slow_encoder(monkeypatch: pytest.MonkeyPatch) -> SinkOptions:
+    """HEVC at its slowest, on one core: some 4 pictures of 640×480 in a second."""
+    slow = codecs.VIDEO_CODECS["hevc"]._replace(options=SLOW)
+    monkeypatch.setitem(codecs.VIDEO_CODECS, "hevc", slow)
+    return SinkOptions(video_codec="hevc")
+
+
+@pytest.fixture
+def stream() -> Iterator[mscli.MediaStream]:
+    """Fake camera and microphone."""
+    with mscli.MediaDevices(backends=[mscli.FakeBackend({})], tasks=Mailbox()) as devices:
+        yield devices.get_user_media({"audio": {"sampleRate": RATE}, "video": {"width": 640, "frameRate": 30}})
+
+
+def resident_mb() -> float:
+    """Memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_an_overload_costs_whole_pictures_and_no_sound(
+    stream: mscli.MediaStream, slow_encoder: SinkOptions, tmp_path: Path
+) -> None:
+    require("ffmpeg", "ffprobe")
+    path = tmp_path / "a.mkv"
+    recorder = mscli.MediaRecorder(stream, file=str(path), row=SINKS["mkv"], sink_options=slow_encoder)
+    recorder.start()
+    memory = []
+    for seconds in (4, 4):
+        assert not recorder.join(0), "it records"
+        time.sleep(seconds)  # a camera's time cannot be hurried here
+        memory.append(resident_mb())
+    recorder.stop()
+    began = time.monotonic()
+    assert recorder.join(PATIENCE_S)
+    assert time.monotonic() - began < VIDEO_LANE_SECONDS + 6, "what waits has a bound in time"
+    assert recorder.error is None
+    assert memory[1] - memory[0] < 20, "100 pictures more, of half a megabyte each, would wait without a bound"
+
+    audio, video = (next(i for i, track in enumerate(recorder.tracks) if track.kind == kind) for kind in ("audio", "video"))
+    shown = pictures(path)
+    codes = [read_code(picture.luma) for picture in shown]
+    numbers = [code.number for code in codes if code]
+    assert len(numbers) == len(codes) == recorder.counts[video].frames
+    missing = sum(later - earlier - 1 for earlier, later in pairwise(numbers))
+    assert missing == recorder.dropped[video] + recorder.tracks[video].lost > 50
+    for one, other in zip(shown, numbers, strict=True):
+        assert one.time - shown[0].time == pytest.approx((other - numbers[0]) * FRAME_S, abs=0.002)
+
+    assert (recorder.dropped[audio], recorder.counts[audio].skipped) == (0, 0)
+    heard = recorder.counts[audio].frames + recorder.counts[audio].silence
+    assert len(sound(path, RATE)) == pytest.approx(heard, abs=RATE // 20)
+    assert recorder.counts[audio].silence < RATE // 10
+    assert heard / RATE == pytest.approx(8, abs=1)
+    assert numbers[-1] * FRAME_S == pytest.approx(heard / RATE, abs=1), "pictures come to the end"
