@@ -88,9 +88,9 @@ def pictures(path: Path) -> list[Picture]:
     return [Picture(time, luma) for time, luma in zip(times, frames, strict=True)]
 
 
-def sound(path: Path, rate: int = 48000) -> Sound:
-    """The first sound track of a file from the file's beginning on, gaps as silence, decoded by ffmpeg."""
-    filters = "aresample=async=1:first_pts=0"
+def sound(path: Path, rate: int = 48000, start: float = 0, end: float = 1e9) -> Sound:
+    """The first sound track of a file from one second of the file to another, gaps as silence, decoded by ffmpeg."""
+    filters = f"aresample=async=1:first_pts=0,atrim={start}:{end}"
     return np.frombuffer(
         _ffmpeg(path, "-map", "0:a:0", "-af", filters, "-ac", "1", "-ar", str(rate), "-f", "f32le"), np.float32
     )
