@@ -92,7 +92,7 @@ def sound(path: Path, rate: int = 48000, start: float = 0, end: float = 1e9) -> 
     """The first sound track of a file from one second of the file to another, gaps as silence, decoded by ffmpeg."""
     filters = f"aresample=async=1:first_pts=0,atrim={start}:{end}"
     return np.frombuffer(
-        _ffmpeg(path, "-map", "0:a:0", "-af", filters, "-ac", "1", "-ar", str(rate), "-f", "f32le"), np.float32
+        _ffmpeg(path, "-copyts", "-map", "0:a:0", "-af", filters, "-ac", "1", "-ar", str(rate), "-f", "f32le"), np.float32
     )
 
 

@@ -276,4 +276,4 @@ def test_all_can_be_read_back_from_a_file_of_small_lossy_pictures(tmp_path: Path
     lossy = ["-s", "160x120", "-c:v", "libx264", "-crf", "40", "-c:a", "libopus", "-b:a", "24k", film.name]
     subprocess.run(["ffmpeg", "-v", "error", *video, *audio, *lossy], check=True, cwd=tmp_path, stdin=subprocess.DEVNULL)
     assert [read_code(picture.luma) for picture in pictures(film)] == [Code(n, n in (30, 60)) for n in range(76)]
-    assert av_offsets(film) == pytest.approx([0, 0], abs=0.005)
+    assert av_offsets(film) == pytest.approx([0, 0], abs=0.01)  # ffmpeg's muxer puts pictures 7 ms late: Opus' delay

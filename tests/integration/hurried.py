@@ -1,0 +1,70 @@
+"""Recordings of fake devices on a clock that runs as fast as the recorder takes the frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mscli
+from mscli.core.frames import Counts
+from mscli.core.mailbox import Mailbox
+from mscli.sinks import SINKS
+from tests.backends.rig import ManualClock
+from tests.pattern import Picture, beeps, sound
+
+RATE = 48_000
+STATM = Path("/proc/self/statm")
+
+
+class Part(NamedTuple):
+    """What the recorder says of a track."""
+
+    counts: Counts
+    dropped: int
+    lost: int
+
+
+class Recording(NamedTuple):
+    """A recording that was made, and the memory of this process (bytes) after each second of it."""
+
+    path: Path
+    audio: Part
+    video: Part
+    memory: list[int]
+
+
+def record(path: Path, seconds: int, frame_rate: int, camera: dict[str, Any], microphone: dict[str, Any]) -> Recording:
+    """Record a camera of 64×48 and a microphone; the arguments say what else they are."""
+    clock = ManualClock()
+    described = [
+        {"kind": "videoinput", "modes": [{"width": 64, "height": 48, "frameRate": frame_rate}], **camera},
+        {"kind": "audioinput", "sampleRates": [RATE], **microphone},
+    ]
+    memory = []
+    with mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": described}, clock=clock)], tasks=Mailbox()) as devices:
+        stream = devices.get_user_media({"audio": True, "video": True})
+        recorder = mscli.MediaRecorder(stream, file=str(path), row=SINKS[path.suffix[1:]])
+        recorder.start()
+        for _ in range(seconds):
+            clock.run(1, sources=2)
+            while any(lane.head() for lane in recorder._lanes):
+                assert not recorder.join(0.001), recorder.error
+            memory.append(int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+        recorder.stop()
+        assert recorder.join(20)
+    assert recorder.error is None
+    parts = {
+        track.kind: Part(counts, dropped, track.lost)
+        for track, counts, dropped in zip(recorder.tracks, recorder.counts, recorder.dropped, strict=True)
+    }
+    return Recording(path, parts["audio"], parts["video"], memory)
+
+
+def offsets(path: Path, shown: list[Picture], start: float, end: float) -> Iterator[float]:
+    """For each flash between two seconds of the file, how far the nearest beep is from it (seconds)."""
+    heard = [start + at for at in beeps(sound(path, RATE, start, end), RATE)]
+    for picture in shown:
+        if start + 0.5 < picture.time < end - 0.5 and picture.flash:
+            yield min((picture.time - at for at in heard), key=abs)
