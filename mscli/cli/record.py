@@ -104,8 +104,7 @@ class _Recording:
             raise
         finally:
             if self.recorder is not None:
-                self.recorder.stop()
-                self.recorder.join()
+                self.recorder.stop()  # the session waits for it when it closes the devices
 
     def _start(self, stream: MediaStream) -> None:
         """Start the recorder before the devices run, so that their first frames are in the file."""

@@ -125,3 +125,13 @@ def test_without_room_for_ten_seconds_nothing_is_begun(mscli: Program, tmp_path:
         )
         assert "free some space" in hints[0]
         assert list(folder.iterdir()) == []
+
+
+def test_with_strict_a_loss_is_a_failure_and_the_file_is_kept(mscli: Program) -> None:
+    require("ffmpeg", "ffprobe")
+    lossy = {"kind": "videoinput", "modes": [{"width": 320, "height": 240}], "faults": {"dropEvery": 7}}
+    (mscli.folder / "lossy.json").write_text(json.dumps({"devices": [lossy]}))
+    what = ("record", "--fake-devices-from", "lossy.json", "--frames", "20", "--json")
+    assert mscli.json(*what, "easy.mp4")["tracks"][0]["lost"] > 0
+    mscli(*what, "--strict", "strict.mp4", code=10)
+    assert len(frame_numbers(mscli.folder / "strict.mp4")) == 20

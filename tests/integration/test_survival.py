@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import random
 import shutil
 import signal
@@ -12,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Program, require
+from tests.conftest import ROOT, Program, clean_environment, require
 from tests.disks import ext4_image, mounted, tiny_disk
 from tests.integration.running import arguments_for, decode, frame_numbers, samples, seconds_in, start
 
@@ -57,6 +60,40 @@ def test_a_signal_ends_a_recording_with_everything_captured_before_it(
     check_against_report(path, report)
     assert seconds_in(path) >= age_s - SLACK_S
     assert [*mscli.folder.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+def test_a_signal_at_the_very_start_leaves_a_whole_file_or_none(mscli: Program, number: signal.Signals) -> None:
+    require("ffmpeg")
+    for _ in range(5):
+        command = [*mscli.argv, "record", "-q", "--force", *arguments_for("mp4")]
+        environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(command, cwd=mscli.folder, env=environment, stderr=subprocess.DEVNULL) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(random.uniform(0, 0.6))
+            process.send_signal(number)
+        left = list(mscli.folder.iterdir())
+        assert process.returncode in ((0,) if left else (-number, 130))
+        for path in left:
+            decode(path)
+            path.unlink()
+
+
+def test_a_second_sigint_gives_up_a_reader_that_does_not_read(mscli: Program) -> None:
+    loud = {"kind": "audioinput", "sampleRates": [192_000], "channelCounts": [8], "sampleSizes": [32]}
+    (mscli.folder / "loud.json").write_text(json.dumps({"devices": [loud]}))
+    fifo = mscli.folder / "fifo"
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    running = start(mscli, "--fake-devices-from", "loud.json", "--no-video", "--format", "wav", "fifo")
+    running.run_for(1.0)  # the pipe is full
+    running.send(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.process.wait(1.0)
+    running.send(signal.SIGINT)
+    code, report, _ = running.end()
+    os.close(reading)
+    assert (code, report) == (130, None)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
