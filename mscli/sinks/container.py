@@ -5,6 +5,7 @@ Whatever happens, a file can be read up to its last fragment, a quarter of a sec
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -152,7 +153,7 @@ class RecordingSink(Sink):
         from mscli.sinks.recordingfile import RecordingFile
 
         output.durable = True
-        if self.row.suffix == "wav":
+        if self.row.suffix == "wav" and hasattr(os, "pwrite"):
             output.on_mark = WavHeader().update
         file = RecordingFile(CONTAINERS[self.row.suffix], output, encoders, begin_us)
         self._open.append(file)
