@@ -1,7 +1,7 @@
-"""The sound's way to its encoders: samples in their places, with silence where none came, and without its clock's drift.
+"""The sound's way to its encoders: samples in their places, counted from the recording's origin, on the clock of the pictures.
 
-Each file encodes them for itself (``SoundTrack``). Until the recording starts blocks wait as they came, for the origin of time
-is not known before.
+There is silence where none came, and the drift of the device's clock is taken out. Each file encodes the samples for itself
+(``SoundTrack``). Until the recording starts blocks wait as they came, for the origin of time is not known before.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from mscli.sinks.stretch import Stretcher
 from mscli.sinks.timeline import AudioTimeline
 
 if TYPE_CHECKING:
-    import av
-
     from mscli.sinks.muxer import Muxer
 
 _SILENT_CHUNK_S = 1  # silence is written in pieces, whatever the length of the gap
@@ -41,9 +39,9 @@ class AudioEncoder:
         self._format, self._rate, self._channels = "", 0, 0
         self._timeline: AudioTimeline | None = None
         self._sent = 0  # samples
-        self._origin_us = 0
         self._stretcher: Stretcher | None = None  # while drift is corrected
-        self._before: av.AudioFrame | None = None  # what was sent last, if sound follows without a gap
+        self._before: Sound | None = None  # what was sent last, if sound follows without a gap
+        self._origin_us = 0
 
     @property
     def first_us(self) -> int | None:
@@ -112,33 +110,34 @@ class AudioEncoder:
             now = f"{block.number_of_channels} channels at {block.sample_rate} Hz ({block.format})"
             raise NotSupportedError(f"the sound changed to {now} while it was recorded", hints=["start another recording"])
 
-    def _sound(self, frame: av.AudioFrame, position: float) -> list[Sound]:
-        """Send the device's sound, which belongs there: as it came, or corrected for drift once that has begun."""
+    def _sound(self, frame: Sound, position: float) -> list[Sound]:
+        """The device's sound, which belongs there: as it came, or corrected for drift once that has begun."""
         assert self._timeline is not None, "started"
         if not self._timeline.stretching:
             self._before = frame
-            return self._send(frame)
+            return [self._sent_on(frame)]
         if self._stretcher is None:
             self._stretcher = Stretcher(frame, self._before, self._sent)
-        return [sound for part in self._stretcher.stretch(frame, position) for sound in self._send(part)]
+        return [self._sent_on(part) for part in self._stretcher.stretch(frame, position)]
 
     def _settle(self) -> list[Sound]:
-        """Send what the correction of drift holds back, for no sound follows without a gap."""
+        """What the correction of drift holds back, for no sound follows without a gap."""
         stretcher, self._stretcher, self._before = self._stretcher, None, None
-        return [sound for part in stretcher.rest() for sound in self._send(part)] if stretcher else []
+        return [self._sent_on(part) for part in stretcher.rest()] if stretcher else []
 
     def _fill_to(self, position: float) -> list[Sound]:
-        """Send silence up to there (samples), in pieces."""
+        """Silence up to there (samples), in pieces."""
         sounds = self._settle()
         while (missing := round(position) - self._sent) > 0:
             count = min(missing, _SILENT_CHUNK_S * self._rate)
-            sounds += self._send(silence_av(self._format, self._rate, self._channels, count))
+            sounds.append(self._sent_on(silence_av(self._format, self._rate, self._channels, count)))
         return sounds
 
-    def _send(self, frame: av.AudioFrame) -> list[Sound]:
+    def _sent_on(self, frame: Sound) -> Sound:
+        """The frame, in its place."""
         frame.pts, frame.time_base = self._sent, Fraction(1, self._rate)
         self._sent += frame.samples
-        return [frame]
+        return frame
 
     def _open(self, sample_format: str, rate: int, channels: int) -> None:
         if channels > self._codec.most_channels:

@@ -28,7 +28,7 @@ def wall_clock(at_us: int) -> datetime:
 class _Finished(NamedTuple):
     name: str
     size: int  # bytes
-    identity: tuple[int, int]  # device and inode, by which it is still the same file
+    identity: tuple[int, int, int]  # by which it is still the same file: an inode may be used again
 
 
 class FileSeries:
@@ -75,7 +75,7 @@ class FileSeries:
         self._began.remove(output.name)
         with suppress(FileNotFoundError):
             found = os.stat(output.name)
-            self._kept.append(_Finished(output.name, found.st_size, (found.st_dev, found.st_ino)))
+            self._kept.append(_Finished(output.name, found.st_size, _identity(found)))
             self.finished.append(output.name)
         for _ in range(surplus([one.size for one in self._kept], self._series)):
             _remove(self._kept.pop(0))
@@ -96,5 +96,9 @@ def _remove(file: _Finished) -> None:
     """Remove a file of ours, unless somebody has put another in its place or moved it away."""
     with suppress(FileNotFoundError):
         found = os.stat(file.name, follow_symlinks=False)
-        if (found.st_dev, found.st_ino) == file.identity:
+        if _identity(found) == file.identity:
             os.unlink(file.name)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_dev, found.st_ino, found.st_mtime_ns

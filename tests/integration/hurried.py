@@ -49,7 +49,7 @@ def record(path: Path, seconds: int, frame_rate: int, camera: dict[str, Any], mi
         recorder.start()
         for _ in range(seconds):
             clock.run(1, sources=2)
-            while any(lane.head() for lane in recorder._lanes):
+            while _waits(recorder):
                 assert not recorder.join(0.001), recorder.error
             memory.append(int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
         recorder.stop()
@@ -60,6 +60,12 @@ def record(path: Path, seconds: int, frame_rate: int, camera: dict[str, Any], mi
         for track, counts, dropped in zip(recorder.tracks, recorder.counts, recorder.dropped, strict=True)
     }
     return Recording(path, parts["audio"], parts["video"], memory)
+
+
+def _waits(recorder: mscli.MediaRecorder) -> bool:
+    """Whether a frame waits for the recorder."""
+    with recorder._mailbox.changed:
+        return any(lane.head() for lane in recorder._lanes)
 
 
 def offsets(path: Path, shown: list[Picture], start: float, end: float) -> Iterator[float]:

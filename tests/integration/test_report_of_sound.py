@@ -1,0 +1,34 @@
+"""What the report of a recording says of sound that was missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Program
+
+STALLING = {"kind": "audioinput", "sampleRates": [48000], "faults": {"stallAfterFrames": 50, "stallSeconds": 0.5}}
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> Path:
+    """A microphone that gives nothing for half a second."""
+    path = tmp_path / "devices.json"
+    path.write_text(json.dumps({"devices": [STALLING]}))
+    return path
+
+
+def test_silence_is_in_the_json_and_in_the_line_for_people(mscli: Program, devices: Path) -> None:
+    command = ["record", "--fake-devices-from", str(devices), "--no-video", "--duration", "1.5"]
+    (track,) = mscli.json(*command, "--json", "a.wav")["tracks"]
+    assert (track["frames"], track["silence"], track["skipped"]) == (48_000, 24_000, 0)
+    assert "driftPpm" not in track, "a second is not enough to tell"
+    said = mscli(*command, "b.wav", code=0).stderr.decode()
+    assert "b.wav: 1.50 s, 1.00 s of sound and 0.50 s of silence, " in said
+
+
+def test_nothing_is_said_of_silence_where_there_is_none(mscli: Program) -> None:
+    said = mscli("record", "--fake-devices", "--no-video", "--duration", "0.5", "a.wav", code=0).stderr.decode()
+    assert "0.50 s of sound, " in said
