@@ -6,16 +6,18 @@ https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscli.api.copying import CopiedFormats, copied_boxes
 from mscli.api.eventthread import EventThread
-from mscli.api.livesource import LiveSource, Watch, Worker
+from mscli.api.livesource import STOP_S, LiveSource, Patience, Worker
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.settings_space import boxes_of
 from mscli.api.sharing import boxes_beside, set_device, settings_of
+from mscli.api.watch import Watch
 from mscli.core.boxes import Box
 from mscli.core.constraints import Constraints, parse_constraints
 from mscli.core.derived import native_of
@@ -58,10 +60,13 @@ class UserMedia:
         self._events = None if tasks else EventThread(self._tasks)
 
     def close(self) -> None:
-        """End every track, give every device back, join every thread."""
-        for live in list(self._live.values()):
+        """End every track, give every device back, all at once, join every thread."""
+        ending = [(live, live.let_go()) for live in list(self._live.values())]
+        deadline = monotonic() + STOP_S
+        for live, stopping in ending:
             live.on_ended(None)
-            live.stop()
+            if stopping is not None:
+                live.check_stopped(stopping, max(0.0, deadline - monotonic()))
             self._forget(live)
         for worker in self._workers:
             worker.join()
@@ -78,13 +83,14 @@ class UserMedia:
         constraints: Mapping[str, Any] | None,
         pixel_formats: Sequence[str],
         prepare: Callable[[MediaStream], object] | None,
+        timeout_s: tuple[float, float],
     ) -> MediaStream:
         """Choose all, open all devices, then start all: they begin together, or none stays open."""
         choices = self.negotiate(constraints, pixel_formats)
         tracks: list[MediaStreamTrack] = []
         try:
             for choice in choices:
-                tracks.append(self._acquire(choice, pixel_formats))
+                tracks.append(self._acquire(choice, pixel_formats, Patience(*timeout_s)))
             stream = MediaStream(tracks)
             if prepare is not None:
                 prepare(stream)
@@ -155,25 +161,26 @@ class UserMedia:
 
     # From settings to a live track
 
-    def _acquire(self, choice: Choice, pixel_formats: Sequence[str]) -> MediaStreamTrack:
+    def _acquire(self, choice: Choice, pixel_formats: Sequence[str], patience: Patience) -> MediaStreamTrack:
         """A track on the best device that can be opened: one that is busy or denied is passed over for the next that fits."""
         refused: dict[str, DOMException] = {}
         while True:
             try:
-                live, settings = self._open(choice, pixel_formats)
+                live, settings = self._open(choice, pixel_formats, patience)
             except (NotAllowedError, NotReadableError, NotFoundError) as error:
                 refused[choice.device.device_id] = error
                 choice = self._choose(choice.kind, choice.constraints, pixel_formats, refused)
             else:
                 return MediaStreamTrack(live, settings, choice.constraints, self._forget, choice.passed_over)
 
-    def _open(self, choice: Choice, pixel_formats: Sequence[str]) -> tuple[LiveSource, Settings]:
+    def _open(self, choice: Choice, pixel_formats: Sequence[str], patience: Patience) -> tuple[LiveSource, Settings]:
         key = _key(choice.device)
         live = self._live.get(key)
         if live is not None and not live.ended:
             return live, set_device(live, choice.selection, pixel_formats)
         device, devices = choice.device, self._devices
-        live = LiveSource(device, devices.backend_of(device), devices.abilities_of(device), self._tasks.post, self._keep)
+        settled = devices.backend_of(device), devices.abilities_of(device)
+        live = LiveSource(device, *settled, self._tasks.post, self._keep, patience)
         live.open(*native_of(choice.selection.box, choice.selection.settings, pixel_formats))
         settings = settings_of(live, choice.selection)
         _check_settings(live, settings, choice.constraints)

@@ -1,24 +1,44 @@
-"""An opened device that streams, shared by every track on it, and the watch that notices when its frames stop coming."""
+"""An opened device that streams, shared by every track on it: its start and end, and what it gives while no frames come.
+
+A device that gives no frame for ``MUTE_S`` is muted: its tracks are black or silent, in frames made here, until frames come
+again or ``Patience`` ends. https://www.w3.org/TR/mediacapture-streams/#track-muted. Nothing here waits for a driver without
+a bound.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Event as Flag
-from threading import Lock, RLock, Thread
-from typing import Protocol
+from dataclasses import replace
+from functools import partial
+from threading import RLock
+from typing import NamedTuple, Protocol, TypeVar
 
 from mscli.api.mediadeviceinfo import device_noun
+from mscli.core.bounded import Call, bounded
 from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
-from mscli.core.frames import Frame
+from mscli.core.frames import Frame, VideoFrame, frame_size, outline
 from mscli.core.mailbox import Task
 from mscli.core.selection import Settings
 from mscli.sources.base import VIDEO_INPUT, Abilities, Backend, Device, Request, Source
 
-STALL_S = 1.0  # without frames for so long a track is muted
-GIVE_UP_S = 5.0  # and so long, also before the first frame, its device counts as failed
-LOOK_S = 0.25  # between two looks of the watch
+MUTE_S = 0.8  # without frames for so long, or for SLOW_FRAMES of its own, a device is muted
+SLOW_FRAMES = 3
+STOP_S = 1.0  # what a driver gets to give its device back
+BLANK_BEHIND_US = 100_000  # black and silence keep so far behind the present: the next frame may have been captured already
+USUAL_RATE = 30.0  # frames per second, of what does not tell
+STALLED = "stalled"  # a cause of being muted
+_HINTS = ("it may be used by another program, asleep or badly connected: replug it and try again",)
+
+T = TypeVar("T")
+
+
+class Patience(NamedTuple):
+    """How long a device may keep people waiting, in seconds."""
+
+    first_s: float = 5.0  # for its first frame, and for any answer of its driver
+    then_s: float = 2.0  # for the next frame, from when it is muted
 
 
 class Consumer(Protocol):
@@ -33,7 +53,7 @@ class Consumer(Protocol):
         """The device gives something else now: derive the track's frames from that."""
 
     def deliver(self, frame: Frame) -> None:
-        """Take a frame."""
+        """Take a frame; one without planes or data stands for black or silence."""
 
     def close_lanes(self) -> None:
         """No frame will follow."""
@@ -41,8 +61,8 @@ class Consumer(Protocol):
     def source_ended(self) -> None:
         """The device is gone."""
 
-    def source_muted(self, muted: bool) -> None:
-        """Frames stopped coming, or come again."""
+    def source_muted(self, muted: bool, reason: str) -> None:
+        """Frames stopped coming, and why, or they come again."""
 
 
 class Worker(Protocol):
@@ -53,7 +73,7 @@ class Worker(Protocol):
 
 
 class LiveSource:
-    """A device from ``open`` to the end of its last track. It is the ``Receiver`` of the backend's source."""
+    """A device from ``open`` to the end of its last track."""
 
     def __init__(
         self,
@@ -62,6 +82,7 @@ class LiveSource:
         abilities: Abilities,
         post: Callable[[Task], None],
         keep: Callable[[Worker], None],
+        patience: Patience = Patience(),  # noqa: B008 (it cannot be changed)
     ) -> None:
         self.device = device
         self.abilities = abilities
@@ -72,20 +93,30 @@ class LiveSource:
         self.started = False
         self.ended = False
         self.error: DOMException | None = None  # why it ended
-        self.muted = False
+        self.left_behind = ""  # the sentence for people, if its driver never gave the device back
         self.last_frame_us = 0
         self.had_frame = False
         self.newest_us = 0  # the timestamp of the newest frame
         self._backend = backend
+        self._patience = patience
         self.post = post  # runs a task on the thread that runs events
         self.keep = keep  # has a worker waited for when all devices are closed
         self._source: Source | None = None
+        self._port: _Port | None = None
         self._consumers: tuple[Consumer, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
-        self._lock = RLock()
+        self._mutes: dict[str, str] = {}  # cause → the reason for people, while the device is muted
+        self._outline: Frame | None = None  # the shape of its frames
+        self._blank_us = 0.0  # where the next black or silent frame belongs
+        self._sequence = 0
+        self._lock = RLock()  # of what opens and closes the device
+        self._flow = RLock()  # of frames and what is said of them: from the device's thread and the watch's
+
+    # Opening and closing, each answer of the driver waited for with a bound
 
     def open(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Take the device and set it to native settings. Raises NotReadableError, NotAllowedError."""
-        self._source = self._backend.open(self.device, Request(settings, mode.pixel_format if mode else ""))
+        request = Request(settings, mode.pixel_format if mode else "")
+        self._source = self._answer(lambda: self._backend.open(self.device, request), "open", _stop)
         self._asked = dict(settings)
         self.native = {**settings, **self._source.settings}
         if "width" in self.native:
@@ -94,10 +125,12 @@ class LiveSource:
 
     def start(self) -> None:
         """Begin to stream. Raises NotReadableError."""
-        assert self._source is not None, "open comes before start"
+        source = self._source
+        assert source is not None, "open comes before start"
         self.last_frame_us = now_us()
         self.had_frame = False
-        self._source.start(self)
+        port = self._port = _Port(self)
+        self._answer(lambda: source.start(port), "start", lambda _: _stop(source))
         self.started = True
 
     def change(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
@@ -115,6 +148,42 @@ class LiveSource:
                 self.open(*before)
                 self.start()
                 raise
+
+    def stop(self) -> None:
+        """Give the device back. One whose driver does not answer within ``STOP_S`` is left behind."""
+        stopping = self.let_go()
+        if stopping is not None:
+            self.check_stopped(stopping, STOP_S)
+
+    def let_go(self) -> Call[None] | None:
+        """Take no more frames and begin to give the device back; None if that was done."""
+        with self._lock:
+            source, self._source = self._source, None
+            if self._port is not None:
+                self._port.closed = True
+            return Call(source.stop, "mscli-stop") if source is not None else None
+
+    def check_stopped(self, stopping: Call[None], timeout_s: float) -> None:
+        """Wait for the device to be given back; note that it never was."""
+        if stopping.wait(timeout_s):
+            stopping.result()
+        else:
+            self.left_behind = f"{self._name} did not stop: its driver hangs and was left behind"
+
+    def _answer(self, call: Callable[[], T], doing: str, release: Callable[[T], object]) -> T:
+        """What the driver answers. Raises NotReadableError when it does not."""
+        try:
+            return bounded(call, self._patience.first_s, f"mscli-{doing}", release)
+        except TimeoutError:
+            seconds = f"{self._patience.first_s:g} s"
+            raise NotReadableError(f"{self._name} did not {doing} within {seconds}: its driver hangs", hints=_HINTS) from None
+
+    @property
+    def _name(self) -> str:
+        where = f" ({self.device.path})" if self.device.path else ""
+        return f"the {device_noun(self.device.kind)} “{self.device.label}”{where}"
+
+    # Its tracks
 
     def runs(self, settings: Mapping[str, Scalar], mode: Mode | None) -> bool:
         """Whether the device is set to that already, or gives just that."""
@@ -139,22 +208,21 @@ class LiveSource:
         """The tracks on it."""
         return self._consumers
 
-    def stop(self) -> None:
-        """Give the device back."""
-        with self._lock:
-            source, self._source = self._source, None
-            if source is not None:
-                source.stop()
+    # What the device says, on its thread
 
     def on_frame(self, frame: Frame) -> None:
-        """Take a frame from the device's thread and pass it to every track."""
-        self.last_frame_us = now_us()
-        self.newest_us = frame.timestamp
-        self.had_frame = True
-        if self.muted:
-            self._set_muted(False)
-        for consumer in self._consumers:
-            consumer.deliver(frame)
+        """Pass a frame to every track; one from before the black that was shown already counts as lost."""
+        with self._flow:
+            self.last_frame_us = now_us()
+            self._sequence = frame.sequence
+            if not self.had_frame:
+                self.had_frame, self._outline = True, outline(frame)
+            if self._mutes:
+                self._set_mute(STALLED, None)
+            if frame.timestamp < self._blank_us:
+                self.lost += frame_size(frame)
+                return
+            self._deliver(frame)
 
     def on_lost(self, count: int) -> None:
         """Count what was lost before us."""
@@ -162,79 +230,114 @@ class LiveSource:
 
     def on_ended(self, error: DOMException | None) -> None:
         """The device will give no more frames: close the lanes behind the last one, and have the tracks told."""
-        if self.ended:
-            return
-        self.ended, self.error = True, error
-        for consumer in self._consumers:
-            consumer.close_lanes()
+        with self._flow:
+            if self.ended:
+                return
+            self.ended, self.error = True, error
+            for consumer in self._consumers:
+                consumer.close_lanes()
         self.post(self._tell_ended)
+
+    def _deliver(self, frame: Frame) -> None:
+        self.newest_us = frame.timestamp
+        for consumer in self._consumers:
+            consumer.deliver(frame)
 
     def _tell_ended(self) -> None:
         for consumer in self._consumers:
             consumer.source_ended()
 
+    # What is noticed when it says nothing
+
+    @property
+    def muted(self) -> bool:
+        """Whether its tracks are black or silent."""
+        return bool(self._mutes)
+
     def look(self, at_us: int) -> None:
         """Called by the watch: mute the tracks when frames stopped coming, end them when they do not come again."""
-        waited_s = (at_us - self.last_frame_us) / MICROSECONDS
-        patience = max(1.0, 3 * self._frame_s())
-        if waited_s > GIVE_UP_S * patience:
-            self.on_ended(self._gave_no_frame(GIVE_UP_S * patience))
-        elif waited_s > STALL_S * patience and self.had_frame and not self.muted:
-            self._set_muted(True)
+        with self._flow:
+            if not self.started or self.ended:
+                return
+            silent_s = (at_us - self.last_frame_us) / MICROSECONDS
+            mute_s = self._at_least(MUTE_S)
+            limit_s = (
+                mute_s + self._at_least(self._patience.then_s) if self.had_frame else self._at_least(self._patience.first_s)
+            )
+            if silent_s > limit_s:
+                self.on_ended(self._gave_no_frame(limit_s))
+            elif silent_s > mute_s and self.had_frame:
+                self._set_mute(STALLED, f"{self._name} gives {self._no_frame}", at_us)
+                self._fill(at_us - BLANK_BEHIND_US)
 
-    def _frame_s(self) -> float:
-        rate = float(self.native.get("frameRate", 0) or 0)
-        return 1 / rate if rate else 0.0
+    def _at_least(self, seconds: float) -> float:
+        """Seconds, long enough for ``SLOW_FRAMES`` of the device."""
+        return max(seconds, SLOW_FRAMES / self._rate)
+
+    @property
+    def _rate(self) -> float:
+        """Frames per second."""
+        return float(self.native.get("frameRate", 0) or USUAL_RATE)
+
+    @property
+    def _no_frame(self) -> str:
+        what = "frame" if self.device.kind == VIDEO_INPUT else "sound"
+        return f"no more {what}" if self.had_frame else f"no {what}"
 
     def _gave_no_frame(self, seconds: float) -> NotReadableError:
-        noun, what = device_noun(self.device.kind), "frame" if self.device.kind == VIDEO_INPUT else "sound"
-        where = f" ({self.device.path})" if self.device.path else ""
-        more = " more" if self.had_frame else ""
-        return NotReadableError(
-            f"the {noun} “{self.device.label}”{where} gave no{more} {what} within {seconds:g} s",
-            hints=["it may be used by another program, asleep or badly connected: replug it and try again"],
-        )
+        return NotReadableError(f"{self._name} gave {self._no_frame} within {seconds:g} s", hints=_HINTS)
 
-    def _set_muted(self, muted: bool) -> None:
-        self.muted = muted
-        self.post(lambda: self._tell_muted(muted))
+    def _set_mute(self, cause: str, reason: str | None, at_us: int = 0) -> None:
+        """Note that the device is muted for that cause, or with None no longer, and have the tracks told what is new."""
+        before = self.muted
+        if reason is None:
+            self._mutes.pop(cause, None)
+        else:
+            self._mutes[cause] = reason
+        if self.muted != before:
+            self._blank_us = float(at_us) if self.muted else self._blank_us
+            self.post(partial(self._tell_muted, self.muted, reason or ""))
 
-    def _tell_muted(self, muted: bool) -> None:
+    def _tell_muted(self, muted: bool, reason: str) -> None:
         for consumer in self._consumers:
-            consumer.source_muted(muted)
+            consumer.source_muted(muted, reason)
+
+    def _fill(self, until_us: int) -> None:
+        """Give black or silence in the device's own pace, up to there."""
+        shape = self._outline
+        assert shape is not None, "only what has given a frame is muted"
+        pace_us = self._pace_us(shape)
+        while self._blank_us + pace_us <= until_us and not self.ended:
+            self._deliver(replace(shape, timestamp=round(self._blank_us), sequence=self._sequence))
+            self._blank_us += pace_us
+
+    def _pace_us(self, frame: Frame) -> float:
+        if isinstance(frame, VideoFrame):
+            return MICROSECONDS / self._rate
+        return frame.number_of_frames * MICROSECONDS / frame.sample_rate
 
 
-class Watch:
-    """Looks at every live source a few times a second, on one named thread that lives while there is one."""
+def _stop(source: Source) -> None:
+    source.stop()
 
-    def __init__(self) -> None:
-        self._sources: tuple[LiveSource, ...] = ()
-        self._thread: Thread | None = None
-        self._wake = Flag()  # the running thread's own: one that was told to end stays told
-        self._lock = Lock()
 
-    def add(self, source: LiveSource) -> None:
-        """Watch that source too, from when it is started."""
-        with self._lock:
-            self._sources = (*self._sources, source)
-            if self._thread is None:
-                self._wake = Flag()
-                self._thread = Thread(target=self._run, args=(self._wake,), name="mscli-watch", daemon=True)
-                self._thread.start()
+class _Port:
+    """The ``Receiver`` of one start of the device. Closed, it hands on nothing: a source that was left behind may go on."""
 
-    def remove(self, source: LiveSource) -> None:
-        """Watch it no more; the thread ends with the last one."""
-        with self._lock:
-            self._sources = tuple(other for other in self._sources if other is not source)
-            if self._sources or self._thread is None:
-                return
-            thread, self._thread = self._thread, None
-            self._wake.set()
-        thread.join()
+    __slots__ = ("_live", "closed")
 
-    def _run(self, wake: Flag) -> None:
-        while not wake.wait(LOOK_S):
-            at_us = now_us()
-            for source in self._sources:
-                if source.started and not source.ended:
-                    source.look(at_us)
+    def __init__(self, live: LiveSource) -> None:
+        self._live = live
+        self.closed = False
+
+    def on_frame(self, frame: Frame) -> None:
+        if not self.closed:
+            self._live.on_frame(frame)
+
+    def on_lost(self, count: int) -> None:
+        if not self.closed:
+            self._live.on_lost(count)
+
+    def on_ended(self, error: DOMException | None) -> None:
+        if not self.closed:
+            self._live.on_ended(error)

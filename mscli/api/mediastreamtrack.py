@@ -17,7 +17,7 @@ from mscli.core.constraints import Constraints, parse_constraints
 from mscli.core.derived import DERIVED
 from mscli.core.errors import DOMException
 from mscli.core.events import Event, EventTarget, required_member
-from mscli.core.frames import Frame, blank
+from mscli.core.frames import Frame, blank, frame_size
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
 from mscli.core.readonly import ReadOnly
@@ -75,6 +75,7 @@ class MediaStreamTrack(EventTarget):
         self._release = release
         self._lanes: tuple[Lane, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._lost_before = live.lost
+        self.blank = 0  # frames (samples per channel) that were black or silent because the device was muted
         self.settings = settings
         self.settings_timestamp = 0
         self._shapes: tuple[tuple[int, Shape | None], ...] = ()  # replaced as a whole, too
@@ -191,7 +192,9 @@ class MediaStreamTrack(EventTarget):
         shaped = frame if shape is None else shape(frame)
         if shaped is None:
             return
-        shown = shaped if self.enabled and not self.muted else blank(shaped)
+        muted = self.muted or self.live.muted  # the device's flag is ahead of the events
+        self.blank += frame_size(shaped) if muted else 0
+        shown = blank(shaped) if muted or not self.enabled else shaped
         for lane in self._lanes:
             lane.put(shown)
 
@@ -206,11 +209,12 @@ class MediaStreamTrack(EventTarget):
             self._finish()
             self.dispatch_event(Event("ended", reason=str(self.ended_error or "")))
 
-    def source_muted(self, muted: bool) -> None:
-        """Frames stopped coming, or come again."""
+    def source_muted(self, muted: bool, reason: str) -> None:
+        """Frames stopped coming, and why, or they come again."""
         if self.ready_state == "live" and self.muted != muted:
             self._muted = muted
-            self.dispatch_event(Event("mute" if muted else "unmute"))
+            detail = {"reason": reason} if reason else {}
+            self.dispatch_event(Event("mute" if muted else "unmute", **detail))
 
     def _finish(self) -> None:
         self._ready_state = "ended"

@@ -144,9 +144,9 @@ when it ends
 : an object with `files`, `duration` in seconds, `reason` (`duration`, `frames`, `signal`, `ended` or `pipe`), `tracks`, and
 `avOffset`, the seconds by which the picture begins after the sound. A track has `kind`, `label`, `settings`, `frames` (of
 sound: samples per channel), `dropped` (by mscli, when it cannot keep up), `lost` (before it, by driver or hardware),
-`duplicated`, `bytes`, and of a picture `frameRate`, as it was measured. Of sound it has `silence` (samples filled in where
-none came, a late start included), `skipped` (samples that came twice or too early), and where drift was found `driftPpm`:
-by how many millionths the microphone's clock runs fast.
+`duplicated`, `blank` (black or silent, because the device was muted), `bytes`, and of a picture `frameRate`, as it was
+measured. Of sound it has `silence` (samples filled in where none came, a late start included), `skipped` (samples that came
+twice or too early), and where drift was found `driftPpm`: by how many millionths the microphone's clock runs fast.
 
 an error, on stderr
 : an object with `error`, which has `name`, `message` and perhaps `hints`; an OverconstrainedError also has `constraint`,
@@ -161,13 +161,26 @@ and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` an
 : a device was opened; `settings` are those in effect
 
 `mute`, `unmute`
-: its frames stopped coming for a second; they come again
+: its frames stopped coming, and `reason` says why; they come again. See DEVICES THAT FAIL
 
 `ended`
 : the device is gone or failed; `reason` says why
 
 `start`, `stop`, `error`
 : a recording began, is complete, or failed; `file` is its name. A `stop` has its `reason`, an `error` the error.
+
+# DEVICES THAT FAIL
+
+A device that gives no frame for 0.8 seconds (a slow one: for three of its frames) is muted: what follows in the output is
+black, or silence, with the times that the frames would have had, until frames come again. A device that stays muted for 2
+seconds more is given up. So is one that gives no first frame within 5 seconds, or whose driver does not answer for so
+long when it is opened. `--timeout` _FIRST_`,`_THEN_ sets the 5 and the 2; `--timeout` _SECONDS_ sets both.
+
+A device that is unplugged, fails, or is given up has ended. The output is finished, and the exit code is 8, or 5 if nothing
+had come yet.
+
+A driver that hangs holds up nothing: what does not answer is left behind, and stderr says so. After SIGINT, SIGTERM or
+SIGHUP that takes two seconds at most.
 
 # FAKE DEVICES
 
@@ -208,6 +221,9 @@ The `faults` of a camera or microphone are
 
 `appearAfterSeconds`
 : it is plugged in so many seconds after the start
+
+`hangOnOpen`, `hangAfterFrames`
+: its driver never returns from being opened, or after so many frames from anything, as bad drivers do
 
 The picture shows, from top to bottom, eight colour bars down to 3/4 of its height (white, yellow, cyan, green, magenta,
 red, blue, black, at 75 %), a white pointer on black that crosses it once a second, and 16 steps of grey. Over the bars, in
@@ -440,6 +456,7 @@ OPTION_DETAILS = {  # of an option: what its one line of help has no room for
     "--json": "It goes to stdout, or to stderr where stdout carries pictures or sound. See JSON in `mscli`(1).",
     "--quiet": "Errors are told.",
     "--strict": "The exit code is 10 then; what was captured is kept.",
+    "--timeout": "One number sets both. See DEVICES THAT FAIL in `mscli`(1).",
     "--video": "`--no-video` leaves it out, whatever else is asked for.",
     "--width": "In pixels.",
 }

@@ -98,6 +98,21 @@ class Duration(click.ParamType[Any]):
         return seconds
 
 
+class Timeout(click.ParamType[Any]):
+    """``FIRST[,THEN]`` in seconds: how long a device may take for its first frame, and for the next when it is muted."""
+
+    name = "first[,then]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        try:
+            parts = [float(part) for part in str(value).split(",")]
+        except ValueError:
+            parts = []
+        if not 1 <= len(parts) <= 2 or not all(0 < part < float("inf") for part in parts):
+            self.fail(f"“{value}” is not a number of seconds above 0, or two: FIRST,THEN", param, ctx)
+        return parts[0], parts[-1]
+
+
 def _read_constraints(given: str) -> tuple[str, str]:
     """The text of ``--constraints`` and what to call it."""
     if given.lstrip()[:1] in ("{", "[", '"'):

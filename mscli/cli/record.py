@@ -71,7 +71,7 @@ def _kinds(session: Session, row: SinkRow) -> list[str]:
 
 
 def _has_microphone(session: Session) -> bool:
-    if session.devices.enumerate_devices([KINDS[AUDIO]]):
+    if session.wait_for(lambda: session.devices.enumerate_devices([KINDS[AUDIO]])):
         return True
     problems = session.devices.problems([KINDS[AUDIO]])
     session.voice.warn(f"there is no microphone: only the picture is recorded{''.join(f' ({one})' for one in problems)}")

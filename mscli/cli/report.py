@@ -58,6 +58,7 @@ class Report(NamedTuple):
 
 def _track(track: MediaStreamTrack, count: Counts) -> dict[str, Any]:
     told = {"frames": count.frames, "dropped": count.dropped, "lost": count.lost, "duplicated": count.duplicated}
+    told["blank"] = track.blank
     more = {"frameRate": measured_rate(count)} if track.kind == "video" else _corrections(count)
     return {"kind": track.kind, "label": track.label, "settings": track.settings, **told, "bytes": count.bytes, **more}
 

@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from mscli.api.getusermedia import Choice
 from mscli.api.mediadeviceinfo import device_noun
@@ -20,12 +20,17 @@ from mscli.cli.options import Options, stream_constraints
 from mscli.cli.resolve import resolve_device
 from mscli.cli.say import Voice
 from mscli.cli.signals import Stopper
+from mscli.core.bounded import interruptible
 from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event
 from mscli.core.mailbox import Mailbox
 from mscli.core.properties import KINDS, PROPERTIES
 from mscli.core.selection import Selection
 from mscli.core.webidl import RANGE_MEMBERS, unknown_names
+
+GRACE_S = 1.0  # what devices that are being opened get after a signal, before they are left behind
+
+T = TypeVar("T")
 
 
 class Session:
@@ -47,6 +52,9 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.devices.close()
+        for track in self.tracks:
+            if track.live.left_behind:
+                self.voice.warn(track.live.left_behind)
         self.events.close()
         self.stopper.__exit__()
 
@@ -72,7 +80,7 @@ class Session:
     def negotiate(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> list[Choice]:
         """What would be used; with --explain, why, also when nothing fits."""
         try:
-            choices = self.devices.negotiate(self.constraints(kinds), pixel_formats=pixel_formats)
+            choices = self.wait_for(lambda: self.devices.negotiate(self.constraints(kinds), pixel_formats=pixel_formats))
         except OverconstrainedError as error:
             if self.options.explain and not self.options.json:
                 from mscli.cli.tables import show_candidates
@@ -108,14 +116,23 @@ class Session:
         self, kinds: list[str], pixel_formats: Sequence[str] = (), prepare: Callable[[MediaStream], object] | None = None
     ) -> MediaStream:
         """Open the devices and start them; ``prepare`` gets the stream before its first frame. Says what is used."""
-        constraints = self.constraints(kinds)
         if self.options.explain:
             self.explain(kinds, pixel_formats)
-        stream = self.devices.get_user_media(constraints, pixel_formats=pixel_formats, prepare=prepare)
+        patience: dict[str, Any] = {"timeout_s": self.options.timeout} if self.options.timeout else {}
+
+        def ask() -> MediaStream:
+            constraints = self.constraints(kinds)
+            return self.devices.get_user_media(constraints, pixel_formats=pixel_formats, prepare=prepare, **patience)
+
+        stream = self.wait_for(ask, _stop_all)
         self.tracks = stream.get_tracks()
         for track in self.tracks:
             self._follow(track)
         return stream
+
+    def wait_for(self, call: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
+        """What a call to devices gives, or KeyboardInterrupt when a signal comes and it still hangs ``GRACE_S`` later."""
+        return interruptible(call, lambda: self.stopper.requested, GRACE_S, "mscli-open", release)
 
     def _follow(self, track: MediaStreamTrack) -> None:
         for error in track.passed_over:
@@ -154,6 +171,11 @@ class Session:
         errors: list[DOMException] = [track.ended_error for track in self.tracks if track.ended_error is not None]
         if errors and not frames:
             raise errors[0]
+
+
+def _stop_all(stream: MediaStream) -> None:
+    for track in stream.get_tracks():
+        track.stop()
 
 
 def _did_you_mean(path: str) -> str:

@@ -8,7 +8,7 @@ camera's JPEG bytes or a decoder's picture travel uncopied. Memory lent by a dri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -268,8 +268,7 @@ Frame = VideoFrame | AudioData
 
 def silence(block: AudioData) -> AudioData:
     """Silence of the same shape and time."""
-    unit = SAMPLE_FORMATS[block.format].silence
-    data = memoryview(unit * (block.data.nbytes // len(unit)))
+    data = memoryview(SAMPLE_FORMATS[block.format].silence * (block.number_of_frames * block.number_of_channels))
     return AudioData(
         block.format, block.sample_rate, block.number_of_frames, block.number_of_channels,
         block.timestamp, data, block.sequence,
@@ -284,6 +283,16 @@ def clip(block: AudioData, samples: int) -> AudioData:
     return AudioData(
         block.format, block.sample_rate, samples, block.number_of_channels, block.timestamp, data, block.sequence
     )  # fmt: skip
+
+
+def outline(frame: Frame) -> Frame:
+    """The frame without its picture or sound: what ``blank`` needs of it, without the memory that it holds."""
+    return replace(frame, planes=(), strides=()) if isinstance(frame, VideoFrame) else replace(frame, data=memoryview(b""))
+
+
+def frame_size(frame: Frame) -> int:
+    """What the frame counts for: one picture, or its samples per channel."""
+    return frame.number_of_frames if isinstance(frame, AudioData) else 1
 
 
 def blank(frame: Frame) -> Frame:
@@ -317,7 +326,7 @@ class Counts:
 
     def note(self, frame: Frame) -> None:
         """Count a frame that was written."""
-        self.frames += frame.number_of_frames if isinstance(frame, AudioData) else 1
+        self.frames += frame_size(frame)
         self.bytes += frame.nbytes
         if self.first_us is None:
             self.first_us = frame.timestamp

@@ -12,7 +12,7 @@ from threading import Condition
 from time import monotonic
 from typing import NamedTuple
 
-from mscli.core.frames import AudioData, Frame, VideoFrame
+from mscli.core.frames import Frame, VideoFrame, frame_size
 
 VIDEO_LANE_BYTES = 64 * 1024 * 1024  # ten frames of 1080p BGRX, or a second of 720p I420 and more
 VIDEO_LANE_SECONDS = 2
@@ -89,9 +89,8 @@ class Lane:
         self._broken = self._broken and not self._frames
 
     def _drop_oldest(self) -> None:
-        frame = self.pop()
+        self.dropped += frame_size(self.pop())
         self._broken = True
-        self.dropped += frame.number_of_frames if isinstance(frame, AudioData) else 1
 
 
 class _Waiting(NamedTuple):

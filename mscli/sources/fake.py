@@ -19,6 +19,8 @@ camera never flashes, so that a snapshot shows the picture.
 - ``dropEvery`` N: every Nth frame is captured and lost before it arrives; sequence and frame number jump.
 - ``jitterMs`` J: timestamps and deliveries are off by up to ±J ms (less than half a frame), the same on every run.
 - ``appearAfterSeconds`` S: the device is listed only S seconds after the backend was made.
+- ``hangOnOpen``, ``hangAfterFrames`` N: opening, or delivering after N frames and so stopping, never returns, as with a
+  driver that hangs.
 - ``clockDriftPpm`` of a microphone, beside ``faults``: its clock is that many millionths fast.
 
 A source that was held up by a busy machine catches up, with true timestamps. What it is more than a second behind with, it
@@ -31,7 +33,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from math import ceil, isinf
 from threading import Event, Lock, Thread
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 from weakref import WeakValueDictionary
 
 from mscli.core.boxes import Scalar
@@ -145,6 +147,8 @@ class FakeSource(Source):
         """The frames to capture, from that one of the common grid on, until the device vanishes."""
         faults, sequence = self._device.faults, 0
         for number in count():
+            if number == faults.hang_after_frames:
+                _hang()
             if number == faults.vanish_after_frames:
                 return
             if number == faults.stall_after_frames:
@@ -231,6 +235,8 @@ class FakeBackend(Backend):
         """Raise what keeps the device from being opened."""
         if fake.kind == AUDIO_OUTPUT:
             raise NotSupportedError(f"“{fake.label}” plays sound and cannot be recorded from")
+        if fake.faults.hang_on_open:
+            _hang()
         if fake.faults.denied:
             raise NotAllowedError(f"this user may not use “{fake.label}”", hints=["choose another device"])
         opened = self._opened.get(fake)
@@ -238,6 +244,11 @@ class FakeBackend(Backend):
         if fake.faults.busy or ours:
             by = "this program" if ours else "another program"
             raise NotReadableError(f"“{fake.label}” is in use by {by}", hints=["close what uses it, or choose another device"])
+
+
+def _hang() -> NoReturn:
+    while True:
+        Event().wait()
 
 
 def _settings(abilities: Abilities, request: Request) -> dict[str, Scalar]:

@@ -30,7 +30,7 @@ from mscli.sources.v4l2_node import Node
 
 BUFFERS = 6  # asked for; the driver may give more or fewer
 QUEUED_AT_LEAST = 2  # buffers that stay with the driver: it fills one while the next is ready. Beyond that frames are copied.
-LOOK_AGAIN_MS = 1000  # some drivers do not wake their sleepers when the camera is unplugged
+LOOK_AGAIN_MS = 250  # some drivers do not wake their sleepers when the camera is unplugged
 STOP_SECONDS = 2  # what a driver gets to answer when its stream ends
 SEQUENCE_RANGE = 1 << 32
 _IDR = re.compile(b"\0\0\1[\x25\x45\x65]")  # a start code and the header of an IDR slice, ITU-T H.264 7.3.1 and table 7-1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mscli.api import livesource
+from mscli.api import watch
 from tests.conformance.checklist import FUNCTIONS, Check, Room, checks, excused
 
 for _module in ("capabilities", "constraints", "devices", "idl", "recorders", "recordings", "streams", "tracks"):
@@ -22,7 +22,7 @@ EXCUSED = excused()
 @pytest.fixture
 def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     """What a check works with, closed after it. A clock that is moved by hand makes no device count as stalled."""
-    monkeypatch.setattr(livesource, "LOOK_S", 3600.0)
+    monkeypatch.setattr(watch, "LOOK_S", 3600.0)
     room = Room()
     yield room
     room.close()

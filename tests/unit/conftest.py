@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from mscli.api import livesource
+from mscli.api import watch
 from tests.unit.stage import MemorySink, Recording, Stage, camera, silent
 
 
 @pytest.fixture(autouse=True)
 def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames that stop coming are noticed only by tests that look, however slow the machine is."""
-    monkeypatch.setattr(livesource, "LOOK_S", 3600.0)
+    monkeypatch.setattr(watch, "LOOK_S", 3600.0)
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.mailbox import Mailbox
-from tests.unit.stage import MODES, Heard, Stage, camera, microphone, picture, push, reader, silent, waiting
+from tests.unit.stage import Heard, Stage, camera, microphone, picture, push, reader, silent, waiting
 
 Setting = Callable[..., Stage]
 INHERENT = {"deviceId", "groupId", "facingMode"}
@@ -100,72 +99,7 @@ def test_what_the_driver_lost_is_counted(stage: Setting) -> None:
     assert track.lost == 2
 
 
-# Muted
-
-
-def test_a_stalled_device_mutes_its_tracks_and_frames_unmute_them(stage: Setting) -> None:
-    here = stage(silent(camera()))
-    track = here.track()
-    heard = Heard(track)
-    push(track, picture())
-    track.live.look(now_us() + 1_500_000)
-    here.tasks.run_tasks()
-    assert (track.muted, heard.types) == (True, ["mute"])
-    track.live.look(now_us() + 1_600_000)
-    push(track, picture())
-    here.tasks.run_tasks()
-    assert (track.muted, heard.types) == (False, ["mute", "unmute"])
-
-
-def test_a_muted_track_is_black(stage: Setting) -> None:
-    here = stage(silent(camera()))
-    track = here.track()
-    push(track, picture())
-    track.live.look(now_us() + 1_500_000)
-    here.tasks.run_tasks()
-    with reader(track) as frames:
-        push(track, picture(level=9))
-        assert level(next(frames)) == 0
-
-
-def test_waiting_for_the_first_frame_is_not_muted(stage: Setting) -> None:
-    here = stage(silent(camera()))
-    track = here.track()
-    track.live.look(now_us() + 4_000_000)
-    here.tasks.run_tasks()
-    assert not track.muted
-
-
-def test_a_slow_camera_is_given_time(stage: Setting) -> None:
-    here = stage(silent(camera(modes=[{**MODES[0], "frameRate": 0.5}])))
-    track = here.track()
-    push(track, picture())
-    track.live.look(now_us() + 5_000_000)
-    here.tasks.run_tasks()
-    assert not track.muted
-
-
-def test_a_track_on_a_muted_device_is_muted_from_the_beginning(stage: Setting) -> None:
-    here = stage(silent(camera()))
-    track = here.track()
-    push(track, picture())
-    track.live.look(now_us() + 1_500_000)
-    here.tasks.run_tasks()
-    assert here.track().muted
-    assert track.clone().muted
-
-
 # The end
-
-
-def test_a_device_that_gives_no_frame_has_failed(stage: Setting) -> None:
-    here = stage(silent(camera()))
-    track = here.track()
-    heard = Heard(track)
-    track.live.look(now_us() + 6 * MICROSECONDS)
-    here.tasks.run_tasks()
-    assert (track.ready_state, heard.types) == ("ended", ["ended"])
-    assert "the camera “Camera 0” gave no frame within 5 s" in str(track.ended_error)
 
 
 def test_a_device_that_vanishes_ends_its_tracks_and_those_only(stage: Setting) -> None:

@@ -1,0 +1,138 @@
+"""Devices that stall, hang and go, as the program's user sees it: time in the file, exit codes, nothing that hangs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Completed, Program, clean_environment, require
+
+MODES = [{"width": 64, "height": 48, "frameRate": 30}]
+CAMERA = {"kind": "videoinput", "deviceId": "v", "label": "Cam", "modes": MODES}
+MICROPHONE = {"kind": "audioinput", "deviceId": "a", "label": "Mic"}
+SECONDS = 2  # from a signal to the end
+
+
+def described(folder: Path, *devices: dict[str, Any]) -> list[str]:
+    """The option for those fake devices."""
+    (folder / "devices.json").write_text(json.dumps({"devices": devices}))
+    return ["--fake-devices-from", "devices.json"]
+
+
+def failing(device: dict[str, Any] = CAMERA, **faults: Any) -> dict[str, Any]:
+    return {**device, "faults": faults}
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "events").read_text().splitlines()]
+
+
+def picture_times(path: Path) -> list[float]:
+    """When each picture of a file is shown, in seconds, as ffprobe reads it."""
+    command = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0"]
+    return sorted(map(float, subprocess.run([*command, path], check=True, capture_output=True).stdout.split()))
+
+
+def brightness(path: Path, at_s: float) -> int:
+    """Of the pictures of a file, the one at that time: its brightest pixel as ffmpeg decodes it."""
+    picture = ["-ss", str(at_s), "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    return max(subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), *picture], check=True, capture_output=True).stdout)
+
+
+def test_a_stall_is_black_in_the_file_and_everything_after_it_in_its_place(mscli: Program) -> None:
+    require("ffprobe", "ffmpeg")
+    devices = described(mscli.folder, failing(stallAfterFrames=15, stallSeconds=2))
+    report = mscli.json("record", *devices, "--duration", "3.5", "--json", "--events", "events", "x.mkv")
+    times = picture_times(mscli.folder / "x.mkv")
+    (track,) = report["tracks"]
+    assert len(times) == track["frames"]
+    assert track["blank"] > 15
+    assert times[-1] == pytest.approx(3.467, abs=0.05)
+    assert brightness(mscli.folder / "x.mkv", 0.3) > 150
+    assert brightness(mscli.folder / "x.mkv", 1.9) < 40
+    assert brightness(mscli.folder / "x.mkv", 3.2) > 150
+    assert [event["type"] for event in events(mscli.folder)] == ["settings", "start", "mute", "unmute", "stop"]
+    mute = next(event for event in events(mscli.folder) if event["type"] == "mute")
+    assert mute["reason"] == "the camera “Cam” gives no more frame"
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [([], 2.8), (["--timeout", "5,0.5"], 1.3), (["--timeout", "0.4"], 1.2)])
+def test_a_camera_that_gives_no_more_frames_is_given_up(mscli: Program, timeout: list[str], seconds: float) -> None:
+    devices = described(mscli.folder, failing(stallAfterFrames=5))
+    done = mscli("record", *devices, *timeout, "x.mkv", code=8)
+    assert f"gave no more frame within {seconds:g} s" in done.stderr.decode()
+
+
+@pytest.mark.parametrize("faults", [{"stallAfterFrames": 0}, {"hangAfterFrames": 0}, {"hangOnOpen": True}])
+def test_a_camera_that_gives_nothing_is_given_up_and_leaves_no_file(mscli: Program, faults: dict[str, Any]) -> None:
+    devices = described(mscli.folder, failing(**faults))
+    before = time.monotonic()
+    done = mscli("record", *devices, "--timeout", "0.5", "x.mkv", code=5)
+    assert "within 0.5 s" in done.stderr.decode()
+    assert time.monotonic() - before < 10
+    assert sorted(path.name for path in mscli.folder.iterdir()) == ["devices.json"]
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "x", "1,2,3", "inf", "1,", ""])
+def test_a_timeout_that_is_none_is_refused(mscli: Program, timeout: str) -> None:
+    done = mscli("snapshot", "--fake-devices", "--timeout", timeout, "x.png", code=2)
+    assert "is not a number of seconds above 0" in done.stderr.decode()
+
+
+HANGS: dict[str, tuple[list[dict[str, Any]], int]] = {  # devices that hang, and the least exit code after a signal
+    "opening": ([failing(hangOnOpen=True)], 130),
+    "opening sound": ([CAMERA, failing(MICROPHONE, hangOnOpen=True)], 130),
+    "first frame": ([failing(hangAfterFrames=0)], 130),
+    "stopping": ([failing(hangAfterFrames=5)], 0),
+    "stopping both": ([failing(hangAfterFrames=5), failing(MICROPHONE, hangAfterFrames=5)], 0),
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("hang", HANGS)
+def test_a_recording_ends_in_time_after_a_signal_whatever_hangs(mscli: Program, hang: str, number: signal.Signals) -> None:
+    devices, code = HANGS[hang]
+    started = "start" if hang.startswith("stopping") else "open"
+    done, seconds = signalled(mscli, ["record", "x.mkv", *described(mscli.folder, *devices)], number, started)
+    assert (done.returncode, seconds < SECONDS) == (code, True), (seconds, done.stderr)
+    left = sorted(path.name for path in mscli.folder.iterdir())
+    assert left == ["devices.json", *(["events", "x.mkv"] if code == 0 else ["events"])]
+    assert b"Traceback" not in done.stderr
+
+
+def signalled(mscli: Program, arguments: list[str], number: int, until: str) -> tuple[Completed, float]:
+    """Run until its device is being opened, or it records, then signal it; what it said, and its seconds from the signal."""
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    command = [*mscli.argv, *arguments, "--events", "events", "--timeout", "60"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=mscli.folder, env=environment, stdout=pipe, stderr=pipe) as process:
+        wait_for(lambda: listens(process.pid) if until == "open" else "start" in (mscli.folder / "events").read_text())
+        time.sleep(0.5)  # into the call that hangs, which nothing tells
+        process.send_signal(number)
+        before = time.monotonic()
+        stdout, stderr = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr), time.monotonic() - before
+
+
+def listens(pid: int) -> bool:
+    """Whether a process catches SIGTERM: bit 14 of what Linux says of it."""
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    return bool(int(status["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def wait_for(happened: Any) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            if happened():
+                return
+        except FileNotFoundError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,50 @@
+"""Calls that may never return, and what is left of them."""
+
+from __future__ import annotations
+
+from threading import Event as Flag
+
+import pytest
+
+from mscli.core.bounded import bounded, interruptible
+from tests.unit.stage import PATIENCE_S
+
+
+def fail() -> int:
+    raise OSError("no")
+
+
+def test_what_a_call_returns_or_raises_is_handed_on() -> None:
+    assert bounded(lambda: 5, PATIENCE_S, "five") == 5
+    assert interruptible(lambda: 5, lambda: False, PATIENCE_S, "five", lambda _: None) == 5
+    with pytest.raises(OSError, match="no"):
+        bounded(fail, PATIENCE_S, "fail")
+    with pytest.raises(OSError, match="no"):
+        interruptible(fail, lambda: True, PATIENCE_S, "fail", lambda _: None)
+
+
+def test_a_call_that_hangs_is_given_up_and_its_late_result_released() -> None:
+    free, released = Flag(), Flag()
+    with pytest.raises(TimeoutError, match=r"hang did not return within 0\.01 s"):
+        bounded(lambda: free.wait(PATIENCE_S), 0.01, "hang", lambda _: released.set())
+    assert not released.is_set()
+    free.set()
+    assert released.wait(PATIENCE_S)
+
+
+def test_a_call_that_is_no_longer_wanted_is_given_up_after_the_grace() -> None:
+    free, released = Flag(), Flag()
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(lambda: free.wait(PATIENCE_S), lambda: True, 0.01, "hang", lambda _: released.set())
+    free.set()
+    assert released.wait(PATIENCE_S)
+
+
+def test_a_call_that_ends_within_the_grace_counts() -> None:
+    free = Flag()
+
+    def given_up() -> bool:
+        free.set()
+        return True
+
+    assert interruptible(lambda: free.wait(PATIENCE_S), given_up, PATIENCE_S, "late", lambda _: None)

@@ -1,0 +1,278 @@
+"""What becomes of a device that stops giving frames, stops answering, or is gone; every instant is the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Event as Flag
+from typing import Any
+
+import pytest
+
+import mscli
+from mscli.api import getusermedia, livesource
+from mscli.api.livesource import BLANK_BEHIND_US
+from mscli.core.clock import MICROSECONDS
+from mscli.core.frames import AudioData
+from mscli.sources.base import Device, Receiver, Request, Source
+from tests.unit.stage import MODES, PATIENCE_S, Heard, Stage, camera, microphone, picture, reader, silent, waiting
+
+Setting = Callable[..., Stage]
+START_US = 5_000_000_000
+FRAME_US = 33_333
+
+
+class Watched:
+    """A track whose device gives what the test says, at instants (seconds) that the test says."""
+
+    def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str = "video", **more: Any) -> None:
+        self.stage, self.at_us = stage, START_US
+        monkeypatch.setattr(livesource, "now_us", lambda: self.at_us)
+        (self.track,) = stage.devices.get_user_media({kind: True}, **more).get_tracks()
+        self.heard = Heard(self.track)
+
+    def at(self, seconds: float) -> None:
+        self.at_us = START_US + round(seconds * MICROSECONDS)
+
+    def frame(self, seconds: float, level: int = 200, early_us: int = 0) -> None:
+        """A frame comes, captured so much earlier."""
+        self.at(seconds)
+        self.track.live.on_frame(self._made(self.at_us - early_us, level))
+        self.stage.tasks.run_tasks()
+
+    def look(self, seconds: float) -> None:
+        """The watch looks."""
+        self.at(seconds)
+        self.track.live.look(self.at_us)
+        self.stage.tasks.run_tasks()
+
+    def _made(self, at_us: int, level: int) -> Any:
+        if self.track.kind == "video":
+            return picture(at_us, level=level)
+        return AudioData("s16", 48000, 480, 1, at_us, memoryview(bytes([level]) * 960))
+
+
+@pytest.fixture
+def watched(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watched]:
+    """A camera, or what is described, with its track."""
+
+    def open_track(described: dict[str, Any] | None = None, **more: Any) -> Watched:
+        return Watched(stage(silent(described or camera())), monkeypatch, **more)
+
+    return open_track
+
+
+def levels(frames: list[Any]) -> list[int]:
+    return [frame.planes[0][0] for frame in frames]
+
+
+# Muted
+
+
+def test_a_device_without_frames_is_muted_within_a_second_and_frames_unmute_it(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    one.frame(0)
+    one.look(0.7)
+    assert one.heard.types == []
+    one.look(0.9)
+    assert (one.track.muted, one.heard.types) == (True, ["mute"])
+    assert "“Camera 0” gives no more frame" in one.heard.events[0].detail["reason"]
+    one.frame(1.1)
+    assert (one.track.muted, one.heard.types) == (False, ["mute", "unmute"])
+
+
+def test_a_muted_camera_gives_black_at_its_rate_and_in_time(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    with reader(one.track) as frames:
+        one.frame(0)
+        for look in range(9, 26):
+            one.look(look / 10)
+        got = waiting(frames)
+    shown, black = got[0], got[1:]
+    assert levels(got) == [200] + [0] * len(black)
+    assert [frame.timestamp - START_US for frame in black] == [round(900_000 + n * 100_000 / 3) for n in range(len(black))]
+    assert 0 <= 2_500_000 - BLANK_BEHIND_US - (black[-1].timestamp - START_US) <= 2 * FRAME_US
+    assert {(f.format, f.display_width, f.display_height) for f in black} == {(shown.format, 64, 48)}
+    assert one.track.blank == len(black)
+
+
+def test_a_muted_microphone_gives_silence_in_its_blocks(watched: Callable[..., Watched]) -> None:
+    one = watched(microphone(), kind="audio")
+    with reader(one.track) as blocks:
+        one.frame(0, level=1)
+        one.look(0.9)
+        one.look(1.2)
+        got = waiting(blocks)
+    assert [bytes(block.data[:2]) for block in got] == [b"\1\1"] + [b"\0\0"] * 20
+    assert [block.timestamp - START_US for block in got[1:]] == [900_000 + 10_000 * n for n in range(20)]
+    assert {block.data.nbytes for block in got} == {960}
+    assert one.track.blank == 20 * 480
+
+
+def test_the_first_frame_after_black_is_never_older_than_that(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    with reader(one.track) as frames:
+        one.frame(0)
+        one.look(0.9)
+        one.look(1.5)
+        one.frame(1.6, early_us=500_000)
+        one.frame(1.7)
+        times = [frame.timestamp for frame in waiting(frames)]
+    assert times == sorted(times)
+    assert one.track.lost == 1
+
+
+def test_frames_that_come_again_are_shown(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    one.frame(0)
+    one.look(0.9)
+    one.frame(1)
+    with reader(one.track) as frames:
+        one.frame(1.03, level=77)
+        assert levels(waiting(frames)) == [77]
+
+
+def test_waiting_for_the_first_frame_is_not_muted(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    one.look(4)
+    assert not one.track.muted
+
+
+def test_a_slow_camera_is_given_time(watched: Callable[..., Watched]) -> None:
+    one = watched(camera(modes=[{**MODES[0], "frameRate": 0.5}]))
+    one.frame(0)
+    one.look(5)
+    assert not one.track.muted
+
+
+def test_a_track_on_a_muted_device_is_muted_from_the_beginning(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    one.frame(0)
+    one.look(1)
+    assert one.stage.track().muted
+    assert one.track.clone().muted
+
+
+# Given up
+
+
+@pytest.mark.parametrize(("timeout_s", "first", "then"), [((5.0, 2.0), 5, 2.8), ((0.5, 10.0), 0.5, 10.8)])
+def test_a_device_is_given_up_when_its_time_is_over(
+    watched: Callable[..., Watched], timeout_s: tuple[float, float], first: float, then: float
+) -> None:
+    never, once = watched(timeout_s=timeout_s), watched(timeout_s=timeout_s)
+    never.look(first - 0.1)
+    assert never.heard.types == []
+    never.look(first + 0.1)
+    assert never.heard.types == ["ended"]
+    assert f"the camera “Camera 0” gave no frame within {first:g} s" in str(never.track.ended_error)
+    once.frame(0)
+    once.look(then - 0.1)
+    assert once.heard.types == ["mute"]
+    once.look(then + 0.1)
+    assert once.heard.types == ["mute", "ended"]
+    assert f"gave no more frame within {then:g} s" in once.heard.events[-1].detail["reason"]
+
+
+def test_a_stall_of_two_seconds_is_survived(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    one.frame(0)
+    for look in range(1, 21):
+        one.look(look / 10)
+    one.frame(2.034)
+    assert (one.track.ready_state, one.heard.types) == ("live", ["mute", "unmute"])
+
+
+# A driver that keeps whoever asks it
+
+
+class Stuck(mscli.FakeBackend):
+    """Devices that hang in one call until the test lets them go."""
+
+    def __init__(self, *described: Any, **more: Any) -> None:
+        super().__init__(*described, **more)
+        self.hangs_in = ""
+        self.free = Flag()
+        self.stopped = Flag()
+        self.receivers: list[Receiver] = []
+
+    def pass_by(self, call: str) -> None:
+        if call == self.hangs_in:
+            assert self.free.wait(PATIENCE_S)
+
+    def open(self, device: Device, request: Request) -> Source:
+        self.pass_by("open")
+        return StuckSource(self, super().open(device, request))
+
+
+class StuckSource(Source):
+    """A source of such a device."""
+
+    def __init__(self, backend: Stuck, source: Source) -> None:
+        self._backend, self._source = backend, source
+
+    @property
+    def settings(self) -> Any:
+        return self._source.settings
+
+    def start(self, receiver: Receiver) -> None:
+        self._backend.pass_by("start")
+        self._backend.receivers.append(receiver)
+        self._source.start(receiver)
+
+    def stop(self) -> None:
+        self._backend.pass_by("stop")
+        self._source.stop()
+        self._backend.stopped.set()
+
+
+@pytest.fixture
+def stuck(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stage, Stuck]]:
+    """A camera that hangs, as soon as it is told in which call; nobody waits longer than an instant to stop it."""
+    for module in (livesource, getusermedia):
+        monkeypatch.setattr(module, "STOP_S", 0.01)
+    here = stage(silent(camera()), backend=Stuck)
+    assert isinstance(here.backend, Stuck)
+    yield here, here.backend
+    here.backend.free.set()
+
+
+@pytest.mark.parametrize("call", ["open", "start"])
+def test_a_driver_that_does_not_answer_is_given_up_and_what_it_gives_later_is_closed(
+    stuck: tuple[Stage, Stuck], call: str
+) -> None:
+    here, backend = stuck
+    backend.hangs_in = call
+    with pytest.raises(mscli.NotReadableError, match=f"“Camera 0” did not {call} within 0.01 s: its driver hangs"):
+        here.devices.get_user_media({"video": True}, timeout_s=(0.01, 2))
+    backend.free.set()
+    assert backend.stopped.wait(PATIENCE_S)
+
+
+def test_a_driver_that_does_not_stop_is_left_behind_and_that_is_said(stuck: tuple[Stage, Stuck]) -> None:
+    here, backend = stuck
+    backend.hangs_in = "stop"
+    track = here.track()
+    track.stop()
+    assert track.live.left_behind == "the camera “Camera 0” did not stop: its driver hangs and was left behind"
+
+
+def test_closing_leaves_every_driver_behind_that_does_not_stop(stuck: tuple[Stage, Stuck]) -> None:
+    here, backend = stuck
+    backend.hangs_in = "stop"
+    track = here.track()
+    here.devices.close()
+    here.tasks.run_tasks()
+    assert (bool(track.live.left_behind), track.ready_state) == (True, "ended")
+
+
+def test_a_source_that_was_left_behind_disturbs_nobody(stuck: tuple[Stage, Stuck]) -> None:
+    here, backend = stuck
+    backend.hangs_in = "stop"
+    track = here.track()
+    lane = track.open_lane(here.tasks)
+    track.live.stop()
+    (receiver,) = backend.receivers
+    receiver.on_frame(picture())
+    receiver.on_lost(1)
+    receiver.on_ended(mscli.NotReadableError("late"))
+    assert (lane.head(), track.lost, track.live.ended) == (None, 0, False)
