@@ -8,17 +8,17 @@ a bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from threading import RLock
 from typing import NamedTuple, Protocol, TypeVar
 
 from mscli.api.mediadeviceinfo import device_noun
+from mscli.api.stopgap import Stopgap
 from mscli.core.bounded import Call, bounded
 from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
-from mscli.core.frames import Frame, VideoFrame, frame_size, outline
+from mscli.core.frames import Frame, frame_size
 from mscli.core.mailbox import Task
 from mscli.core.selection import Settings
 from mscli.sources.base import VIDEO_INPUT, Abilities, Backend, Device, Request, Source
@@ -26,9 +26,8 @@ from mscli.sources.base import VIDEO_INPUT, Abilities, Backend, Device, Request,
 MUTE_S = 0.8  # without frames for so long, or for SLOW_FRAMES of its own, a device is muted
 SLOW_FRAMES = 3
 STOP_S = 1.0  # what a driver gets to give its device back
-BLANK_BEHIND_US = 100_000  # black and silence keep so far behind the present: the next frame may have been captured already
 USUAL_RATE = 30.0  # frames per second, of what does not tell
-STALLED = "stalled"  # a cause of being muted
+STALLED, SWITCHED_OFF = "stalled", "switched off"  # causes of being muted
 _HINTS = ("it may be used by another program, asleep or badly connected: replug it and try again",)
 
 T = TypeVar("T")
@@ -105,9 +104,8 @@ class LiveSource:
         self._port: _Port | None = None
         self._consumers: tuple[Consumer, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._mutes: dict[str, str] = {}  # cause → the reason for people, while the device is muted
-        self._outline: Frame | None = None  # the shape of its frames
-        self._blank_us = 0.0  # where the next black or silent frame belongs
-        self._sequence = 0
+        self._stopgap = Stopgap()
+        self._sequence = 0  # of the last frame
         self._lock = RLock()  # of what opens and closes the device
         self._flow = RLock()  # of frames and what is said of them: from the device's thread and the watch's
 
@@ -168,7 +166,7 @@ class LiveSource:
         if stopping.wait(timeout_s):
             stopping.result()
         else:
-            self.left_behind = f"{self._name} did not stop: its driver hangs and was left behind"
+            self.left_behind = f"{self.name} did not stop: its driver hangs and was left behind"
 
     def _answer(self, call: Callable[[], T], doing: str, release: Callable[[T], object]) -> T:
         """What the driver answers. Raises NotReadableError when it does not."""
@@ -176,10 +174,11 @@ class LiveSource:
             return bounded(call, self._patience.first_s, f"mscli-{doing}", release)
         except TimeoutError:
             seconds = f"{self._patience.first_s:g} s"
-            raise NotReadableError(f"{self._name} did not {doing} within {seconds}: its driver hangs", hints=_HINTS) from None
+            raise NotReadableError(f"{self.name} did not {doing} within {seconds}: its driver hangs", hints=_HINTS) from None
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """The device as messages name it."""
         where = f" ({self.device.path})" if self.device.path else ""
         return f"the {device_noun(self.device.kind)} “{self.device.label}”{where}"
 
@@ -216,10 +215,11 @@ class LiveSource:
             self.last_frame_us = now_us()
             self._sequence = frame.sequence
             if not self.had_frame:
-                self.had_frame, self._outline = True, outline(frame)
+                self.had_frame = True
+                self._stopgap.imitate(frame)
             if self._mutes:
-                self._set_mute(STALLED, None)
-            if frame.timestamp < self._blank_us:
+                self._set_mute(STALLED, "")
+            if self._stopgap.covers(frame.timestamp):
                 self.lost += frame_size(frame)
                 return
             self._deliver(frame)
@@ -227,6 +227,12 @@ class LiveSource:
     def on_lost(self, count: int) -> None:
         """Count what was lost before us."""
         self.lost += count
+
+    def on_muted(self, muted: bool) -> None:
+        """The driver says that the camera's or microphone's own switch has shut it off, or on again."""
+        with self._flow:
+            self.last_frame_us = now_us()  # it gets its time anew
+            self._set_mute(SWITCHED_OFF, f"the privacy switch of {self.name} is on" if muted else "")
 
     def on_ended(self, error: DOMException | None) -> None:
         """The device will give no more frames: close the lanes behind the last one, and have the tracks told."""
@@ -260,15 +266,24 @@ class LiveSource:
             if not self.started or self.ended:
                 return
             silent_s = (at_us - self.last_frame_us) / MICROSECONDS
-            mute_s = self._at_least(MUTE_S)
-            limit_s = (
-                mute_s + self._at_least(self._patience.then_s) if self.had_frame else self._at_least(self._patience.first_s)
-            )
-            if silent_s > limit_s:
-                self.on_ended(self._gave_no_frame(limit_s))
-            elif silent_s > mute_s and self.had_frame:
-                self._set_mute(STALLED, f"{self._name} gives {self._no_frame}", at_us)
-                self._fill(at_us - BLANK_BEHIND_US)
+            limit_s = self._limit_s
+            if silent_s > limit_s and SWITCHED_OFF not in self._mutes:
+                self.on_ended(NotReadableError(f"{self.name} gave {self._no_frame} within {limit_s:g} s", hints=_HINTS))
+            elif silent_s > self._at_least(MUTE_S) and self.had_frame:
+                self._stall(at_us)
+
+    def _stall(self, at_us: int) -> None:
+        if STALLED not in self._mutes:
+            self._stopgap.begin(at_us)
+            self._set_mute(STALLED, f"{self.name} gives {self._no_frame}")
+        for frame in self._stopgap.frames(at_us, self._rate, self._sequence):
+            self._deliver(frame)
+
+    @property
+    def _limit_s(self) -> float:
+        """How long it may be without frames."""
+        first_s, then_s = map(self._at_least, self._patience)
+        return self._at_least(MUTE_S) + then_s if self.had_frame else first_s
 
     def _at_least(self, seconds: float) -> float:
         """Seconds, long enough for ``SLOW_FRAMES`` of the device."""
@@ -284,37 +299,16 @@ class LiveSource:
         what = "frame" if self.device.kind == VIDEO_INPUT else "sound"
         return f"no more {what}" if self.had_frame else f"no {what}"
 
-    def _gave_no_frame(self, seconds: float) -> NotReadableError:
-        return NotReadableError(f"{self._name} gave {self._no_frame} within {seconds:g} s", hints=_HINTS)
-
-    def _set_mute(self, cause: str, reason: str | None, at_us: int = 0) -> None:
-        """Note that the device is muted for that cause, or with None no longer, and have the tracks told what is new."""
+    def _set_mute(self, cause: str, reason: str) -> None:
+        """Note why the device is muted, or with "" that it is so no longer, and have the tracks told what is new."""
         before = self.muted
-        if reason is None:
-            self._mutes.pop(cause, None)
-        else:
-            self._mutes[cause] = reason
+        self._mutes = {name: why for name, why in {**self._mutes, cause: reason}.items() if why}
         if self.muted != before:
-            self._blank_us = float(at_us) if self.muted else self._blank_us
-            self.post(partial(self._tell_muted, self.muted, reason or ""))
+            self.post(partial(self._tell_muted, self.muted, reason))
 
     def _tell_muted(self, muted: bool, reason: str) -> None:
         for consumer in self._consumers:
             consumer.source_muted(muted, reason)
-
-    def _fill(self, until_us: int) -> None:
-        """Give black or silence in the device's own pace, up to there."""
-        shape = self._outline
-        assert shape is not None, "only what has given a frame is muted"
-        pace_us = self._pace_us(shape)
-        while self._blank_us + pace_us <= until_us and not self.ended:
-            self._deliver(replace(shape, timestamp=round(self._blank_us), sequence=self._sequence))
-            self._blank_us += pace_us
-
-    def _pace_us(self, frame: Frame) -> float:
-        if isinstance(frame, VideoFrame):
-            return MICROSECONDS / self._rate
-        return frame.number_of_frames * MICROSECONDS / frame.sample_rate
 
 
 def _stop(source: Source) -> None:
@@ -337,6 +331,10 @@ class _Port:
     def on_lost(self, count: int) -> None:
         if not self.closed:
             self._live.on_lost(count)
+
+    def on_muted(self, muted: bool) -> None:
+        if not self.closed:
+            self._live.on_muted(muted)
 
     def on_ended(self, error: DOMException | None) -> None:
         if not self.closed:

@@ -72,6 +72,9 @@ class Receiver(Protocol):
     def on_lost(self, count: int) -> None:
         """``count`` frames (samples per channel for sound) were lost before us: by driver, bus or hardware."""
 
+    def on_muted(self, muted: bool) -> None:
+        """The driver says that a switch on the device shuts it off, or on again. What it gives meanwhile is not shown."""
+
     def on_ended(self, error: DOMException | None) -> None:
         """No more frames will ever come; ``error`` says why (unplugged, driver failure). At most once, not after stop."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-from ctypes import c_char, c_long, c_uint8, c_uint16, c_uint32, c_ulong
+from ctypes import c_char, c_int32, c_int64, c_long, c_uint8, c_uint16, c_uint32, c_ulong
 from typing import Any, NamedTuple
 
 MAX_PLANES = 8
@@ -39,6 +39,10 @@ COLORSPACE_BT2020 = 10
 COLORSPACE_DCI_P3 = 12
 YCBCR_709 = frozenset({2, 4, 6, 7, 8})  # BT.709, xvYCC 709, both of BT.2020, SMPTE 240M: nearer to BT.709 than to BT.601
 QUANTIZATION_FULL = 1
+
+EVENT_CTRL = 3  # a control has another value
+EVENT_SEND_INITIAL = 1  # a flag: tell the value that it has already
+CID_PRIVACY = 0x009A0910  # whether the camera's shutter is closed, or its button has switched it off
 
 
 class PixelLayout(NamedTuple):
@@ -313,6 +317,37 @@ class Buffer(ctypes.Structure):
     )
 
 
+class ControlEvent(ctypes.Structure):
+    """struct v4l2_event_ctrl, as far as we read it."""
+
+    _fields_ = (("changes", c_uint32), ("type", c_uint32), ("value", c_int32))
+
+
+class _EventUnion(ctypes.Union):
+    _fields_ = (("ctrl", ControlEvent), ("raw_data", c_uint8 * 64), ("value64", c_int64))  # which says how it is aligned
+
+
+class Event(ctypes.Structure):
+    """struct v4l2_event."""
+
+    _anonymous_ = ("u",)
+    _fields_ = (
+        ("type", c_uint32),
+        ("u", _EventUnion),
+        ("pending", c_uint32),
+        ("sequence", c_uint32),
+        ("timestamp", c_long * 2),
+        ("id", c_uint32),
+        ("reserved", c_uint32 * 8),
+    )
+
+
+class EventSubscription(ctypes.Structure):
+    """struct v4l2_event_subscription."""
+
+    _fields_ = (("type", c_uint32), ("id", c_uint32), ("flags", c_uint32), ("reserved", c_uint32 * 5))
+
+
 _WRITE, _READ = 1, 2  # directions as asm-generic/ioctl.h has them: of x86, Arm, RISC-V
 
 
@@ -334,6 +369,8 @@ G_PARM = _request(_READ | _WRITE, 21, StreamParm)
 S_PARM = _request(_READ | _WRITE, 22, StreamParm)
 ENUM_FRAMESIZES = _request(_READ | _WRITE, 74, FrameSize)
 ENUM_FRAMEINTERVALS = _request(_READ | _WRITE, 75, FrameInterval)
+DQEVENT = _request(_READ, 89, Event)
+SUBSCRIBE_EVENT = _request(_WRITE, 90, EventSubscription)
 
 
 def ioctl(fd: int, request: int, argument: Any) -> None:

@@ -26,6 +26,7 @@ from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import JPEG_COLOR, PIXEL_FORMATS, VideoColorSpace, VideoFrame, frame_bytes, split_planes
 from mscli.sources import v4l2_abi as abi
 from mscli.sources.base import Receiver, Request, Source
+from mscli.sources.v4l2_events import privacy_changes, watch_privacy
 from mscli.sources.v4l2_node import Node
 
 BUFFERS = 6  # asked for; the driver may give more or fewer
@@ -249,6 +250,7 @@ class V4L2Source(Source):
         try:
             for index in range(len(self._buffers)):
                 self._buffers.queue(index)
+            watch_privacy(self._node)
             self._node.call(abi.STREAMON, ctypes.c_int(self._type), "start")
         except DOMException:
             self.stop()
@@ -286,11 +288,14 @@ class V4L2Source(Source):
     def _stream(self, receiver: Receiver) -> None:
         """Hand frames on until stopped. Raises NotReadableError when the driver fails or the camera is gone."""
         poll = select.poll()
-        poll.register(self._node.fd, select.POLLIN)
+        poll.register(self._node.fd, select.POLLIN | select.POLLPRI)
         poll.register(self._wake, select.POLLIN)
         while not self._stopping.is_set():
             events = dict(poll.poll(LOOK_AGAIN_MS)).get(self._node.fd, 0)
-            buffer = self._buffers.dequeue() if events else None
+            if events & select.POLLPRI:
+                for closed in privacy_changes(self._node):
+                    receiver.on_muted(closed)
+            buffer = self._buffers.dequeue() if events & ~select.POLLPRI else None
             if buffer is not None:
                 self._take(buffer, receiver)
                 del buffer

@@ -21,6 +21,7 @@ class Collector:
         self.frames: list[Any] = []
         self.lost: list[int] = []
         self.ends: list[DOMException | None] = []
+        self.mutes: list[bool] = []
         self._changed = Condition()
 
     def on_frame(self, frame: Frame) -> None:
@@ -33,6 +34,12 @@ class Collector:
         """Keep the count."""
         with self._changed:
             self.lost.append(count)
+            self._changed.notify_all()
+
+    def on_muted(self, muted: bool) -> None:
+        """Keep what the driver says."""
+        with self._changed:
+            self.mutes.append(muted)
             self._changed.notify_all()
 
     def on_ended(self, error: DOMException | None) -> None:

@@ -46,6 +46,9 @@ class Collector:
     def on_lost(self, count: int) -> None:
         self.lost += count
 
+    def on_muted(self, muted: bool) -> None:
+        raise AssertionError("sound cards have no switch that is told")
+
     def on_ended(self, error: DOMException | None) -> None:
         with self._changed:
             self.errors.append(error)

@@ -26,6 +26,8 @@ REQUESTS = {
     "S_PARM": 0xC0CC5616,
     "ENUM_FRAMESIZES": 0xC02C564A,
     "ENUM_FRAMEINTERVALS": 0xC034564B,
+    "DQEVENT": 0x80885659,
+    "SUBSCRIBE_EVENT": 0x4020565A,
 }
 OFFSETS: dict[tuple[type[ctypes.Structure], str], int] = {
     (abi.Format, "pix"): 8,
@@ -39,6 +41,10 @@ OFFSETS: dict[tuple[type[ctypes.Structure], str], int] = {
     (abi.PixMplane, "num_planes"): 180,
     (abi.PixMplane, "quantization"): 183,
     (abi.CaptureParm, "timeperframe"): 8,
+    (abi.ControlEvent, "value"): 8,
+    (abi.Event, "u"): 8,
+    (abi.Event, "pending"): 72,
+    (abi.Event, "id"): 96,
 }
 
 on_x86_64 = pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")

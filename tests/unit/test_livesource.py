@@ -10,7 +10,7 @@ import pytest
 
 import mscli
 from mscli.api import getusermedia, livesource
-from mscli.api.livesource import BLANK_BEHIND_US
+from mscli.api.stopgap import BEHIND_US
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData
 from mscli.sources.base import Device, Receiver, Request, Source
@@ -90,7 +90,7 @@ def test_a_muted_camera_gives_black_at_its_rate_and_in_time(watched: Callable[..
     shown, black = got[0], got[1:]
     assert levels(got) == [200] + [0] * len(black)
     assert [frame.timestamp - START_US for frame in black] == [round(900_000 + n * 100_000 / 3) for n in range(len(black))]
-    assert 0 <= 2_500_000 - BLANK_BEHIND_US - (black[-1].timestamp - START_US) <= 2 * FRAME_US
+    assert 0 <= 2_500_000 - BEHIND_US - (black[-1].timestamp - START_US) <= 2 * FRAME_US
     assert {(f.format, f.display_width, f.display_height) for f in black} == {(shown.format, 64, 48)}
     assert one.track.blank == len(black)
 
@@ -150,6 +150,32 @@ def test_a_track_on_a_muted_device_is_muted_from_the_beginning(watched: Callable
     one.look(1)
     assert one.stage.track().muted
     assert one.track.clone().muted
+
+
+def test_a_privacy_switch_mutes_while_frames_go_on(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    with reader(one.track) as frames:
+        one.frame(0)
+        for muted in (True, False):
+            one.track.live.on_muted(muted)
+            one.stage.tasks.run_tasks()
+            one.frame(0.1 if muted else 0.2)
+            one.frame(0.15 if muted else 0.25)
+        assert levels(waiting(frames)) == [200, 0, 0, 200, 200]
+    assert one.heard.types == ["mute", "unmute"]
+    assert one.heard.events[0].detail["reason"] == "the privacy switch of the camera “Camera 0” is on"
+
+
+def test_a_camera_whose_privacy_switch_is_on_is_never_given_up(watched: Callable[..., Watched]) -> None:
+    one = watched()
+    one.track.live.on_muted(True)
+    one.look(60)
+    one.frame(61)
+    one.look(120)
+    one.track.live.on_muted(False)
+    one.look(120.1)
+    one.frame(120.2)
+    assert (one.track.ready_state, one.heard.types) == ("live", ["mute", "unmute"])
 
 
 # Given up

@@ -58,6 +58,7 @@ class Receiver:
     lost: int = 0
     ended: list[DOMException | None] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
+    mutes: list[bool] = field(default_factory=list)
 
     def on_frame(self, frame: Frame) -> None:
         assert isinstance(frame, VideoFrame)
@@ -68,6 +69,9 @@ class Receiver:
 
     def on_lost(self, count: int) -> None:
         self.lost += count
+
+    def on_muted(self, muted: bool) -> None:
+        self.mutes.append(muted)
 
     def on_ended(self, error: DOMException | None) -> None:
         self.ended.append(error)
