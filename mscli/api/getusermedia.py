@@ -32,6 +32,7 @@ from mscli.sources.base import VIDEO_INPUT, Device
 if TYPE_CHECKING:
     from mscli.api.mediadevices import MediaDevices
 
+_UNUSABLE = (NotAllowedError, NotReadableError, NotFoundError)  # why another device is tried
 _IDENTITY_RULES = ("deviceId", "groupId")  # decided without asking the device
 
 
@@ -85,17 +86,22 @@ class UserMedia:
         prepare: Callable[[MediaStream], object] | None,
         timeout_s: tuple[float, float],
     ) -> MediaStream:
-        """Choose all, open all devices, then start all: they begin together, or none stays open."""
+        """Choose all, open all devices, then start all: they begin together, or none stays open.
+
+        A device that does not open or start is passed over for the next that fits. When it does not start, ``prepare`` has had
+        the stream already: the track stays, and the settings that it had are kept where they can be.
+        """
         choices = self.negotiate(constraints, pixel_formats)
         tracks: list[MediaStreamTrack] = []
         try:
             for choice in choices:
-                tracks.append(self._acquire(choice, pixel_formats, Patience(*timeout_s)))
+                live, settings, chosen = self._acquire(choice, pixel_formats, Patience(*timeout_s))
+                tracks.append(MediaStreamTrack(live, settings, choice.constraints, self._forget, chosen.passed_over))
             stream = MediaStream(tracks)
             if prepare is not None:
                 prepare(stream)
             for track in reversed(tracks):  # cameras first: they take longer to give their first frame
-                self._start(track)
+                self._start_or_replace(track, pixel_formats)
         except BaseException:
             for track in tracks:
                 track.stop()
@@ -161,17 +167,21 @@ class UserMedia:
 
     # From settings to a live track
 
-    def _acquire(self, choice: Choice, pixel_formats: Sequence[str], patience: Patience) -> MediaStreamTrack:
-        """A track on the best device that can be opened: one that is busy or denied is passed over for the next that fits."""
-        refused: dict[str, DOMException] = {}
+    def _acquire(
+        self,
+        choice: Choice,
+        pixel_formats: Sequence[str],
+        patience: Patience,
+        refused: Mapping[str, DOMException] | None = None,
+    ) -> tuple[LiveSource, Settings, Choice]:
+        """The best device that can be opened: one that is busy or denied is passed over for the next that fits."""
+        refused = dict(refused or {})
         while True:
             try:
-                live, settings = self._open(choice, pixel_formats, patience)
-            except (NotAllowedError, NotReadableError, NotFoundError) as error:
+                return *self._open(choice, pixel_formats, patience), choice
+            except _UNUSABLE as error:
                 refused[choice.device.device_id] = error
                 choice = self._choose(choice.kind, choice.constraints, pixel_formats, refused)
-            else:
-                return MediaStreamTrack(live, settings, choice.constraints, self._forget, choice.passed_over)
 
     def _open(self, choice: Choice, pixel_formats: Sequence[str], patience: Patience) -> tuple[LiveSource, Settings]:
         key = _key(choice.device)
@@ -187,12 +197,28 @@ class UserMedia:
         self._live[key] = live
         return live, settings
 
-    def _start(self, track: MediaStreamTrack) -> None:
+    def _start_or_replace(self, track: MediaStreamTrack, pixel_formats: Sequence[str]) -> None:
+        """Start a track's device, or the next one that fits. Raises why none does."""
+        refused: dict[str, DOMException] = {}
+        while True:
+            try:
+                self._start(track.live)
+                return
+            except _UNUSABLE as error:
+                refused[track.live.device.device_id] = error
+                self._replace(track, pixel_formats, refused)
+
+    def _replace(self, track: MediaStreamTrack, pixel_formats: Sequence[str], refused: Mapping[str, DOMException]) -> None:
+        """Move a track to the next device that fits, and opens. Raises why there is none."""
+        choice = self._choose(track.kind, track.constraints_to_stay, pixel_formats, refused)
+        track.move(*self._acquire(choice, pixel_formats, track.live.patience, refused))
+
+    def _start(self, live: LiveSource) -> None:
         if self._events is not None:
             self._events.start()
-        if not track.live.started:
-            self._watch.add(track.live)  # before it may end
-            track.live.start()
+        if not live.started:
+            self._watch.add(live)  # before it may end
+            live.start()
 
     def _keep(self, worker: Worker) -> None:
         """Wait for it in ``close``."""

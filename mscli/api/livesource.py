@@ -97,7 +97,7 @@ class LiveSource:
         self.had_frame = False
         self.newest_us = 0  # the timestamp of the newest frame
         self._backend = backend
-        self._patience = patience
+        self.patience = patience
         self.post = post  # runs a task on the thread that runs events
         self.keep = keep  # has a worker waited for when all devices are closed
         self._source: Source | None = None
@@ -171,9 +171,9 @@ class LiveSource:
     def _answer(self, call: Callable[[], T], doing: str, release: Callable[[T], object]) -> T:
         """What the driver answers. Raises NotReadableError when it does not."""
         try:
-            return bounded(call, self._patience.first_s, f"mscli-{doing}", release)
+            return bounded(call, self.patience.first_s, f"mscli-{doing}", release)
         except TimeoutError:
-            seconds = f"{self._patience.first_s:g} s"
+            seconds = f"{self.patience.first_s:g} s"
             raise NotReadableError(f"{self.name} did not {doing} within {seconds}: its driver hangs", hints=_HINTS) from None
 
     @property
@@ -282,7 +282,7 @@ class LiveSource:
     @property
     def _limit_s(self) -> float:
         """How long it may be without frames."""
-        first_s, then_s = map(self._at_least, self._patience)
+        first_s, then_s = map(self._at_least, self.patience)
         return self._at_least(MUTE_S) + then_s if self.had_frame else first_s
 
     def _at_least(self, seconds: float) -> float:

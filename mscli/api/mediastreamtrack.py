@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mscli.api.livesource import LiveSource
 from mscli.api.settings_space import boxes_of, capabilities_of
 from mscli.api.sharing import boxes_beside, set_device
-from mscli.core.constraints import Constraints, parse_constraints
+from mscli.core.constraints import Constraints, Rule, parse_constraints
 from mscli.core.derived import DERIVED
 from mscli.core.errors import DOMException
 from mscli.core.events import Event, EventTarget, required_member
@@ -29,6 +29,9 @@ from mscli.sinks import load_sound_converter
 
 Shape = Callable[[Any], Frame | None]  # from a native frame to the track's; None: it is left out
 
+if TYPE_CHECKING:
+    from mscli.api.getusermedia import Choice
+
 _HINTS = {"video": ("", "motion", "detail", "text"), "audio": ("", "speech", "speech-recognition", "music")}
 _INHERENT = ("deviceId", "facingMode", "groupId")
 _SHAPED = {"video": ("width", "height", "frameRate"), "audio": ("sampleRate", "channelCount")}
@@ -36,6 +39,7 @@ _SHAPES: Mapping[str, Callable[[Settings, Settings], Shape]] = {
     "video": lambda settings, native: Shaper(settings, native).shape,
     "audio": lambda settings, _: load_sound_converter(int(settings["sampleRate"]), int(settings["channelCount"])),
 }
+_KEPT = (("width", "height"), ("frameRate",), ("sampleRate",), ("channelCount",), ("sampleSize",))  # from most to least dear
 _TRACK_KIND = {device_kind: kind for kind, device_kind in KINDS.items()}
 
 
@@ -157,6 +161,23 @@ class MediaStreamTrack(EventTarget):
             self.settings = self.settings | ({"resizeMode": DERIVED} if self.kind == "video" else {})
         self.settings_timestamp = self.live.newest_us + 1
         self._shapes = ((self.settings_timestamp, shape), *self._shapes[:1])
+
+    @property
+    def constraints_to_stay(self) -> Constraints:
+        """The constraints, and after them the wish that what the frames are like now stays."""
+        wishes = [[Rule(name, exact=(self.settings[name],)) for name in names if name in self.settings] for names in _KEPT]
+        return self._constraints._replace(advanced=(*self._constraints.advanced, *map(tuple, filter(None, wishes))))
+
+    def move(self, live: LiveSource, settings: Settings, choice: Choice) -> None:
+        """Go on with another device, in the same lanes. Its device is given back if no other track is on it."""
+        before, lost = self.live, self.lost
+        self.live, self.settings, self._label = live, settings, live.device.label
+        self._lost_before = live.lost - lost
+        self.passed_over = choice.passed_over
+        self.reshape()
+        live.attach(self)
+        if before.detach(self):
+            self._release(before)
 
     def clone(self) -> MediaStreamTrack:
         """An independent track on the same device, with the same constraints; ended if this one is."""

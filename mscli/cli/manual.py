@@ -24,7 +24,7 @@ a part of a name that only one device has. Case makes no difference in names. If
 lists the candidates.
 
 Where none is given, all devices of the kind compete: the one that fits the constraints best is used, and among equals the
-default one. A device that is busy is passed over for the next that fits, with a warning.
+default one. A device that is busy, or does not start, is passed over for the next that fits, with a warning.
 
 A deviceId is a hash of what stays the same over a reboot and when a device is plugged into the same port again, and never
 of the number in `/dev/video`_N_. It is the same for every user of a machine. It is made of

@@ -1,0 +1,203 @@
+"""Cameras and sound cards that go while they are used: what is told, how soon, and what is left."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mscli
+from mscli.core.mailbox import Mailbox
+from mscli.sources import v4l2_abi as abi
+from mscli.sources.base import Device
+from tests.conftest import Program
+from tests.vm.guest.conftest import (
+    PATIENCE_SECONDS,
+    Receiver,
+    cameras,
+    control,
+    open_camera,
+    run,
+    streaming,
+    wait_until,
+)
+from tests.vm.guest.test_cli import Emulated, running, streams
+
+DRIVER = Path("/sys/bus/platform/drivers/vivid")
+SOUND = Path("/sys/bus/platform/drivers/snd_aloop")
+TRIES, SOON_SECONDS = 50, 1.0
+CYCLES, WARM_UP = 500, 20
+FRAME_BYTES = 320 * 180 * 2
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Emulated(tmp_path)
+
+
+@pytest.fixture
+def bound(webcam: Device) -> Iterator[None]:
+    """The drivers are bound again afterwards."""
+    yield
+    for driver, device in ((DRIVER, "vivid.0"), (SOUND, "snd_aloop.0")):
+        if not (driver / device).exists():
+            (driver / "bind").write_text(device)
+
+
+def unbind() -> None:
+    (DRIVER / "unbind").write_text("vivid.0")
+
+
+def bind() -> None:
+    (DRIVER / "bind").write_text("vivid.0")
+
+
+def control_number(path: str, name: str) -> int:
+    found = re.search(rf"^ *{name} (0x[0-9a-f]+) ", run("v4l2-ctl", "-d", path, "-L"), re.MULTILINE)
+    assert found
+    return int(found[1], 16)
+
+
+# A camera's own switch
+
+
+def test_a_control_that_stands_for_the_privacy_switch_is_heard_from_the_start(
+    webcam: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(webcam.path)
+    monkeypatch.setattr(abi, "CID_PRIVACY", control_number(path, "boolean"))  # vivid has no such switch, but controls
+    control(path, boolean=1)
+    with streaming(open_camera(webcam), Receiver()) as receiver:
+        wait_until(lambda: receiver.mutes == [True], "how it is at the start")
+        receiver.wait(2)
+        for value in (0, 1):
+            control(path, boolean=value)
+        wait_until(lambda: receiver.mutes == [True, False, True], "the changes")
+        receiver.wait(2)
+
+
+def test_a_camera_without_a_privacy_switch_is_not_muted(webcam: Device) -> None:
+    with streaming(open_camera(webcam), Receiver()) as receiver:
+        receiver.wait(2)
+    assert receiver.mutes == []
+
+
+# Unplugged
+
+
+def test_the_end_is_told_within_a_second_of_every_unplugging(bound: None) -> None:
+    late = [seconds for _ in range(TRIES) if (seconds := seconds_to_the_event()) > SOON_SECONDS]
+    assert late == []
+
+
+def seconds_to_the_event() -> float:
+    """From the driver's removal to the listener's call; the driver is there again then."""
+    tasks = Mailbox()
+    told: list[float] = []
+    with mscli.MediaDevices(tasks=tasks) as devices:
+        video = {"width": {"exact": 320}, "height": {"exact": 180}}
+        (track,) = devices.get_user_media({"video": video}).get_tracks()
+        track.add_event_listener("ended", lambda event: told.append(time.monotonic()))
+        lane = track.open_lane(tasks)
+        assert tasks.take(PATIENCE_SECONDS)
+        track.close_lane(lane)
+        tasks.remove(lane)
+        before = time.monotonic()
+        unbind()
+        while not told:
+            tasks.wait(PATIENCE_SECONDS)
+        assert "was unplugged" in str(track.ended_error)
+    bind()
+    wait_until(cameras, "the camera")
+    return told[0] - before
+
+
+def test_a_capture_ends_with_whole_frames_when_the_driver_goes(program: Program, bound: None) -> None:
+    file = program.folder / "x.yuv"
+    arguments = ("capture", "--size", "320x180", "--format", "YUYV", "--json", "--events", "events", "-o", "x.yuv")
+    with running(program, *arguments) as process:
+        wait_until(lambda: file.exists() and file.stat().st_size > 10 * FRAME_BYTES, "frames")
+        unbind()
+        stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 8, stderr.decode()
+    report = json.loads(stdout)
+    assert (report["reason"], file.stat().st_size) == ("ended", report["tracks"][0]["frames"] * FRAME_BYTES)
+    events = [json.loads(line) for line in (program.folder / "events").read_text().splitlines()]
+    assert [event["type"] for event in events] == ["settings", "ended", "stop"]
+    assert "was unplugged" in events[1]["reason"]
+
+
+def test_a_recording_ends_readable_when_the_sound_card_goes(program: Program, bound: None) -> None:
+    file = program.folder / "x.wav"
+    with running(program, "record", "--microphone", "hw:0,0", "--json", "x.wav") as process:
+        wait_until(lambda: file.exists() and file.stat().st_size > 20_000, "sound")
+        remover = subprocess.Popen(["sh", "-c", f"echo snd_aloop.0 > {SOUND}/unbind"])  # waits until the card is closed
+        stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
+        remover.wait(PATIENCE_SECONDS)
+    assert process.returncode == 8, stderr.decode()
+    report = json.loads(stdout)
+    assert report["reason"] == "ended"
+    assert report["tracks"][0]["frames"] > 0
+    assert "audio" in streams(file)
+
+
+# Faults that the driver makes, in the report
+
+
+def test_damaged_frames_are_counted_as_they_were_injected(program: Program, webcam: Device) -> None:
+    injected, file = 5, program.folder / "x.yuv"
+    calm = ("--size", "320x180", "--frame-rate", "10")  # so slow that nothing else is lost
+    with running(program, "capture", *calm, "--frames", "60", "--format", "YUYV", "--json", "-o", "x.yuv") as process:
+        for number in range(1, injected + 1):
+            wait_until(lambda: file.exists() and file.stat().st_size >= 5 * number * FRAME_BYTES, "frames")  # noqa: B023
+            control("/dev/video0", inject_v4l2_buf_flag_error=1)
+        stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, stderr.decode()
+    track = json.loads(stdout)["tracks"][0]
+    assert (track["frames"], track["lost"], track["dropped"]) == (60, injected, 0)
+
+
+def test_dropped_buffers_are_counted(program: Program, webcam: Device) -> None:
+    control("/dev/video0", percentage_of_dropped_buffers=50)
+    arguments = ("--size", "320x180", "--frames", "40", "--format", "YUYV", "--json", "-o", "x.yuv")
+    (track,) = program.json("capture", *arguments)["tracks"]
+    assert track["frames"] == 40
+    assert 10 <= track["lost"] <= 160
+
+
+# Nothing is left
+
+
+def test_five_hundred_times_open_and_closed_leaves_nothing(webcam: Device) -> None:
+    with mscli.MediaDevices() as devices:
+        for _ in range(WARM_UP):
+            use(devices)
+        before = held()
+        for _ in range(CYCLES):
+            use(devices)
+        after = held()
+    assert after[:2] == before[:2]
+    assert after[2] - before[2] < 2_000_000, (before, after)
+
+
+def use(devices: mscli.MediaDevices) -> None:
+    video = {"width": {"exact": 320}, "height": {"exact": 180}, "frameRate": 60}
+    (track,) = devices.get_user_media({"video": video}).get_tracks()
+    with mscli.MediaStreamTrackProcessor({"track": track}).readable as frames:
+        assert frames.read(PATIENCE_SECONDS)
+    track.stop()
+
+
+def held() -> tuple[int, int, int]:
+    """File descriptors, threads and bytes of memory of this process."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return len(os.listdir("/proc/self/fd")), threading.active_count(), pages * os.sysconf("SC_PAGE_SIZE")
