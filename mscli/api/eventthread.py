@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from threading import Thread, current_thread
 
 from mscli.core.mailbox import Mailbox
@@ -36,4 +37,7 @@ class EventThread:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._mailbox.wait(_LOOK_AGAIN_S)
+            try:
+                self._mailbox.wait(_LOOK_AGAIN_S)
+            except Exception:  # of one task: it is reported as of a listener, and the others run
+                sys.excepthook(*sys.exc_info())

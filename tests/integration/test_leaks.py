@@ -1,0 +1,81 @@
+"""What is opened and closed many times leaves nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import mscli
+
+CYCLES, WARM_UP = 500, 100
+PATIENCE_S = 20.0
+CAMERA = {"kind": "videoinput", "modes": [{"width": 64, "height": 48, "frameRate": 500}]}
+MICROPHONE = {"kind": "audioinput"}
+KINDS = {"video": True, "audio": True}
+
+
+class Held(NamedTuple):
+    """What this process holds."""
+
+    descriptors: int
+    threads: int
+    objects: int
+    memory: int  # bytes
+
+    @classmethod
+    def now(cls) -> Held:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return cls(
+            len(os.listdir("/proc/self/fd")),
+            threading.active_count(),
+            len(gc.get_objects()),
+            pages * os.sysconf("SC_PAGE_SIZE"),
+        )
+
+
+def use(devices: mscli.MediaDevices) -> None:
+    """Open camera and microphone, take a picture, clone, close."""
+    stream = devices.get_user_media(KINDS)
+    (track,) = stream.get_video_tracks()
+    with mscli.MediaStreamTrackProcessor({"track": track}).readable as frames:
+        assert frames.read(PATIENCE_S)
+    for each in (*stream.get_tracks(), *stream.clone().get_tracks()):
+        each.stop()
+
+
+def fail(devices: mscli.MediaDevices) -> None:
+    """Open what does not start."""
+    with pytest.raises(mscli.NotReadableError):
+        devices.get_user_media(KINDS)
+
+
+def use_all(devices: mscli.MediaDevices) -> None:
+    """The same with MediaDevices of its own."""
+    del devices
+    with described(CAMERA, MICROPHONE) as own:
+        use(own)
+
+
+def described(*devices: dict[str, Any]) -> mscli.MediaDevices:
+    return mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": devices})])
+
+
+@pytest.mark.parametrize("what", [use, fail, use_all])
+def test_five_hundred_cycles_leave_no_descriptor_no_thread_and_no_memory(what: Any) -> None:
+    faults = {"faults": {"errorOnStart": True}} if what is fail else {}
+    with described(CAMERA | faults, MICROPHONE) as devices:
+        for _ in range(WARM_UP):
+            what(devices)
+        before = Held.now()
+        for _ in range(CYCLES):
+            what(devices)
+        after = Held.now()
+    assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
+    assert after.objects - before.objects < CYCLES // 5
+    assert after.memory - before.memory < 5_000_000  # an allocator's whims
