@@ -6,15 +6,17 @@ https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscli.api.copying import CopiedFormats, copied_boxes
 from mscli.api.eventthread import EventThread
-from mscli.api.livesource import STOP_S, LiveSource, Patience, Worker
+from mscli.api.livesource import STOP_S, LiveSource, Worker
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.rescue import Care, Rescue
 from mscli.api.settings_space import boxes_of
 from mscli.api.sharing import boxes_beside, set_device, settings_of
 from mscli.api.watch import Watch
@@ -57,11 +59,14 @@ class UserMedia:
         self._live: dict[tuple[str, str], LiveSource] = {}
         self._watch = Watch()
         self._workers: list[Worker] = []
+        self._rescues: dict[LiveSource, Rescue] = {}  # the last of each
         self._tasks = tasks or Mailbox()
         self._events = None if tasks else EventThread(self._tasks)
 
     def close(self) -> None:
         """End every track, give every device back, all at once, join every thread."""
+        for rescue in list(self._rescues.values()):
+            rescue.cancel()
         ending = [(live, live.let_go()) for live in list(self._live.values())]
         deadline = monotonic() + STOP_S
         for live, stopping in ending:
@@ -84,7 +89,7 @@ class UserMedia:
         constraints: Mapping[str, Any] | None,
         pixel_formats: Sequence[str],
         prepare: Callable[[MediaStream], object] | None,
-        timeout_s: tuple[float, float],
+        care: Care,
     ) -> MediaStream:
         """Choose all, open all devices, then start all: they begin together, or none stays open.
 
@@ -95,13 +100,13 @@ class UserMedia:
         tracks: list[MediaStreamTrack] = []
         try:
             for choice in choices:
-                live, settings, chosen = self._acquire(choice, pixel_formats, Patience(*timeout_s))
+                live, settings, chosen = self._acquire(choice, pixel_formats, care)
                 tracks.append(MediaStreamTrack(live, settings, choice.constraints, self._forget, chosen.passed_over))
             stream = MediaStream(tracks)
             if prepare is not None:
                 prepare(stream)
             for track in reversed(tracks):  # cameras first: they take longer to give their first frame
-                self._start_or_replace(track, pixel_formats)
+                self._start_or_replace(track, pixel_formats, care)
         except BaseException:
             for track in tracks:
                 track.stop()
@@ -171,47 +176,53 @@ class UserMedia:
         self,
         choice: Choice,
         pixel_formats: Sequence[str],
-        patience: Patience,
+        care: Care,
         refused: Mapping[str, DOMException] | None = None,
     ) -> tuple[LiveSource, Settings, Choice]:
         """The best device that can be opened: one that is busy or denied is passed over for the next that fits."""
         refused = dict(refused or {})
         while True:
             try:
-                return *self._open(choice, pixel_formats, patience), choice
+                return *self._open(choice, pixel_formats, care), choice
             except _UNUSABLE as error:
                 refused[choice.device.device_id] = error
                 choice = self._choose(choice.kind, choice.constraints, pixel_formats, refused)
 
-    def _open(self, choice: Choice, pixel_formats: Sequence[str], patience: Patience) -> tuple[LiveSource, Settings]:
+    def _open(self, choice: Choice, pixel_formats: Sequence[str], care: Care) -> tuple[LiveSource, Settings]:
         key = _key(choice.device)
         live = self._live.get(key)
         if live is not None and not live.ended:
             return live, set_device(live, choice.selection, pixel_formats)
         device, devices = choice.device, self._devices
         settled = devices.backend_of(device), devices.abilities_of(device)
-        live = LiveSource(device, *settled, self._tasks.post, self._keep, patience)
+        live = LiveSource(device, *settled, self._tasks.post, self._keep, care.patience)
         live.open(*native_of(choice.selection.box, choice.selection.settings, pixel_formats))
         settings = settings_of(live, choice.selection)
         _check_settings(live, settings, choice.constraints)
+        if care.reconnect_s or care.fallback:
+            live.rescue = partial(self._rescue, care)
         self._live[key] = live
         return live, settings
 
-    def _start_or_replace(self, track: MediaStreamTrack, pixel_formats: Sequence[str]) -> None:
+    def _start_or_replace(self, track: MediaStreamTrack, pixel_formats: Sequence[str], care: Care) -> None:
         """Start a track's device, or the next one that fits. Raises why none does."""
+        try:
+            self._start(track.live)
+        except _UNUSABLE as error:
+            self._replace(track, pixel_formats, care, error)
+
+    def _replace(self, track: MediaStreamTrack, pixel_formats: Sequence[str], care: Care, error: DOMException) -> None:
+        """Move a track to the next device that fits, opens and starts. Raises why there is none."""
         refused: dict[str, DOMException] = {}
         while True:
+            refused[track.live.device.device_id] = error
+            choice = self._choose(track.kind, track.constraints_to_stay, pixel_formats, refused)
+            track.move(*self._acquire(choice, pixel_formats, care, refused))
             try:
                 self._start(track.live)
                 return
-            except _UNUSABLE as error:
-                refused[track.live.device.device_id] = error
-                self._replace(track, pixel_formats, refused)
-
-    def _replace(self, track: MediaStreamTrack, pixel_formats: Sequence[str], refused: Mapping[str, DOMException]) -> None:
-        """Move a track to the next device that fits, and opens. Raises why there is none."""
-        choice = self._choose(track.kind, track.constraints_to_stay, pixel_formats, refused)
-        track.move(*self._acquire(choice, pixel_formats, track.live.patience, refused))
+            except _UNUSABLE as failure:
+                error = failure
 
     def _start(self, live: LiveSource) -> None:
         if self._events is not None:
@@ -224,8 +235,28 @@ class UserMedia:
         """Wait for it in ``close``."""
         self._workers = [other for other in self._workers if not other.join(0)] + [worker]
 
+    # When a device is gone
+
+    def _rescue(self, care: Care, live: LiveSource) -> None:
+        rescue = self._rescues[live] = Rescue(live, care, self._find, partial(self._replace_all, care))
+        rescue.start()
+
+    def _find(self, device: Device) -> Device | None:
+        """The device as it is listed now, if it is there."""
+        listed = self._devices.backend_of(device).devices([device.kind])
+        return next((other for other in listed if other.device_id == device.device_id), None)
+
+    def _replace_all(self, care: Care, live: LiveSource) -> None:
+        """Move every track of a device to another one. Raises why one cannot."""
+        assert live.error is not None, "it is gone"
+        for track in live.consumers:
+            if isinstance(track, MediaStreamTrack):
+                self._replace(track, [track.pixel_format] if track.pixel_format else [], care, live.error)
+                track.changed()
+
     def _forget(self, live: LiveSource) -> None:
         self._watch.remove(live)
+        self._rescues.pop(live, None)
         if self._live.get(_key(live.device)) is live:
             self._live.pop(_key(live.device), None)  # ``close`` and the thread of events may both come here
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from threading import RLock
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
+from mscli.api.driver import HINTS, Port, answer, stop_source
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.stopgap import Stopgap
-from mscli.core.bounded import Call, bounded
+from mscli.core.bounded import Call
 from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
@@ -28,9 +29,6 @@ SLOW_FRAMES = 3
 STOP_S = 1.0  # what a driver gets to give its device back
 USUAL_RATE = 30.0  # frames per second, of what does not tell
 STALLED, SWITCHED_OFF = "stalled", "switched off"  # causes of being muted
-_HINTS = ("it may be used by another program, asleep or badly connected: replug it and try again",)
-
-T = TypeVar("T")
 
 
 class Patience(NamedTuple):
@@ -96,12 +94,15 @@ class LiveSource:
         self.last_frame_us = 0
         self.had_frame = False
         self.newest_us = 0  # the timestamp of the newest frame
+        self.lost_us = 0  # when the device was gone, until it gives a frame again
+        self.rescue: Callable[[LiveSource], None] | None = None  # what begins to look for it, or for another
+        self._rescuing = False
         self._backend = backend
         self.patience = patience
         self.post = post  # runs a task on the thread that runs events
         self.keep = keep  # has a worker waited for when all devices are closed
         self._source: Source | None = None
-        self._port: _Port | None = None
+        self._port: Port | None = None
         self._consumers: tuple[Consumer, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._mutes: dict[str, str] = {}  # cause → the reason for people, while the device is muted
         self._stopgap = Stopgap()
@@ -113,23 +114,55 @@ class LiveSource:
 
     def open(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Take the device and set it to native settings. Raises NotReadableError, NotAllowedError."""
+        self._source = self._take(self.device, settings, mode)
+        self._asked, self.mode = dict(settings), mode
+        self._note_native(self._source.settings)
+
+    def _take(self, device: Device, settings: Mapping[str, Scalar], mode: Mode | None) -> Source:
         request = Request(settings, mode.pixel_format if mode else "")
-        self._source = self._answer(lambda: self._backend.open(self.device, request), "open", _stop)
-        self._asked = dict(settings)
-        self.native = {**settings, **self._source.settings}
+        return answer(lambda: self._backend.open(device, request), self.patience.first_s, self.name, "open", stop_source)
+
+    def _note_native(self, given: Mapping[str, Scalar]) -> None:
+        self.native = {**self._asked, **given}
         if "width" in self.native:
             self.native["aspectRatio"] = float(self.native["width"]) / float(self.native["height"])
-        self.mode = mode
 
     def start(self) -> None:
         """Begin to stream. Raises NotReadableError."""
-        source = self._source
-        assert source is not None, "open comes before start"
+        assert self._source is not None, "open comes before start"
+        self._start(self._source)
+        self.started = True
+
+    def _start(self, source: Source) -> None:
         self.last_frame_us = now_us()
         self.had_frame = False
-        port = self._port = _Port(self)
-        self._answer(lambda: source.start(port), "start", lambda _: _stop(source))
-        self.started = True
+        port = self._port = Port(self)
+        answer(lambda: source.start(port), self.patience.first_s, self.name, "start", lambda _: stop_source(source))
+
+    def resume(self, device: Device) -> bool:
+        """Go on with the device that has returned, set as it was; False if nobody waits for it. Raises NotReadableError.
+
+        No lock is held while the driver is asked, so that the tracks can be stopped meanwhile.
+        """
+        self.stop()
+        source = self._take(device, self._asked, self.mode)
+        with self._lock:
+            wanted = bool(self._consumers) and not self.ended
+            self._source = source if wanted else None
+        if wanted:
+            self.device = device
+            self._note_native(source.settings)
+            with self._flow:
+                self._rescuing, self.last_frame_us = False, now_us()
+            try:
+                self._start(source)
+            except DOMException:
+                self._rescuing = True
+                self.stop()
+                raise
+        if self._source is not source:  # stopped meanwhile, perhaps before it was started
+            source.stop()
+        return True
 
     def change(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Go on with other native settings: the stream is interrupted. On failure the old ones run again, and it is raised."""
@@ -167,14 +200,6 @@ class LiveSource:
             stopping.result()
         else:
             self.left_behind = f"{self.name} did not stop: its driver hangs and was left behind"
-
-    def _answer(self, call: Callable[[], T], doing: str, release: Callable[[T], object]) -> T:
-        """What the driver answers. Raises NotReadableError when it does not."""
-        try:
-            return bounded(call, self.patience.first_s, f"mscli-{doing}", release)
-        except TimeoutError:
-            seconds = f"{self.patience.first_s:g} s"
-            raise NotReadableError(f"{self.name} did not {doing} within {seconds}: its driver hangs", hints=_HINTS) from None
 
     @property
     def name(self) -> str:
@@ -217,6 +242,7 @@ class LiveSource:
             if not self.had_frame:
                 self.had_frame = True
                 self._stopgap.imitate(frame)
+                self.lost_us = 0
             if self._mutes:
                 self._set_mute(STALLED, "")
             if self._stopgap.covers(frame.timestamp):
@@ -235,13 +261,30 @@ class LiveSource:
             self._set_mute(SWITCHED_OFF, f"the privacy switch of {self.name} is on" if muted else "")
 
     def on_ended(self, error: DOMException | None) -> None:
-        """The device will give no more frames: close the lanes behind the last one, and have the tracks told."""
+        """The device will give no more frames: have the tracks rescued, or told."""
         with self._flow:
-            if self.ended:
+            if self.ended or self._rescuing:
                 return
-            self.ended, self.error = True, error
-            for consumer in self._consumers:
-                consumer.close_lanes()
+            if error is None or self.rescue is None or not self.started:
+                self._end(error)
+                return
+            at_us = now_us()
+            self._rescuing, self.error = True, error
+            self.lost_us = self.lost_us or at_us
+            self._mute_for_lack(at_us, str(error))
+            self.rescue(self)
+
+    def give_up(self) -> None:
+        """The device was waited for in vain: end its tracks."""
+        with self._flow:
+            if not self.ended:
+                self._end(self.error)
+
+    def _end(self, error: DOMException | None) -> None:
+        """Close the lanes behind the last frame, and have the tracks told."""
+        self.ended, self.error = True, error
+        for consumer in self._consumers:
+            consumer.close_lanes()
         self.post(self._tell_ended)
 
     def _deliver(self, frame: Frame) -> None:
@@ -266,18 +309,24 @@ class LiveSource:
             if not self.started or self.ended:
                 return
             silent_s = (at_us - self.last_frame_us) / MICROSECONDS
-            limit_s = self._limit_s
-            if silent_s > limit_s and SWITCHED_OFF not in self._mutes:
-                self.on_ended(NotReadableError(f"{self.name} gave {self._no_frame} within {limit_s:g} s", hints=_HINTS))
+            if silent_s > self._limit_s and SWITCHED_OFF not in self._mutes and not self._rescuing:
+                self.on_ended(NotReadableError(f"{self.name} gave {self._no_frame} within {self._limit_s:g} s", hints=HINTS))
             elif silent_s > self._at_least(MUTE_S) and self.had_frame:
-                self._stall(at_us)
+                self._mute_for_lack(at_us, f"{self.name} gives {self._no_frame}")
+            if STALLED in self._mutes and not self.ended:
+                for frame in self._stopgap.frames(at_us, self._rate, self._sequence):
+                    self._deliver(frame)
 
-    def _stall(self, at_us: int) -> None:
+    def _mute_for_lack(self, at_us: int, reason: str) -> None:
         if STALLED not in self._mutes:
             self._stopgap.begin(at_us)
-            self._set_mute(STALLED, f"{self.name} gives {self._no_frame}")
-        for frame in self._stopgap.frames(at_us, self._rate, self._sequence):
-            self._deliver(frame)
+            self._set_mute(STALLED, reason)
+
+    def succeed(self, other: LiveSource) -> None:
+        """Take the place of a device that is gone: black or silent, as that would be, until the first frame."""
+        with self._flow, other._flow:
+            if not self.started:
+                self._stopgap, self._mutes, self.lost_us = other._stopgap, dict(other._mutes), other.lost_us
 
     @property
     def _limit_s(self) -> float:
@@ -309,33 +358,3 @@ class LiveSource:
     def _tell_muted(self, muted: bool, reason: str) -> None:
         for consumer in self._consumers:
             consumer.source_muted(muted, reason)
-
-
-def _stop(source: Source) -> None:
-    source.stop()
-
-
-class _Port:
-    """The ``Receiver`` of one start of the device. Closed, it hands on nothing: a source that was left behind may go on."""
-
-    __slots__ = ("_live", "closed")
-
-    def __init__(self, live: LiveSource) -> None:
-        self._live = live
-        self.closed = False
-
-    def on_frame(self, frame: Frame) -> None:
-        if not self.closed:
-            self._live.on_frame(frame)
-
-    def on_lost(self, count: int) -> None:
-        if not self.closed:
-            self._live.on_lost(count)
-
-    def on_muted(self, muted: bool) -> None:
-        if not self.closed:
-            self._live.on_muted(muted)
-
-    def on_ended(self, error: DOMException | None) -> None:
-        if not self.closed:
-            self._live.on_ended(error)

@@ -74,17 +74,24 @@ class MediaDevices(EventTarget):
         pixel_formats: Sequence[str] = (),
         prepare: Callable[[MediaStream], object] | None = None,
         timeout_s: tuple[float, float] = (5.0, 2.0),
+        reconnect_s: float = 0.0,
+        fallback: bool = False,
     ) -> MediaStream:
         """A stream of at most one audio and one video track that satisfy the constraints.
 
         https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. ``constraints``: a ``MediaStreamConstraints``
         dictionary as ``json.loads`` gives it. ``pixel_formats``: native formats preferred among equals. ``prepare`` is called
         with the stream before its devices run, so that a consumer misses no frame. ``timeout_s``: how long a device may take
-        for its first frame, and for the next one from when it is muted, before it is given up.
+        for its first frame, and for the next one from when it is muted, before it is given up. ``reconnect_s``: for how long a
+        device that is gone is waited for. ``fallback``: then another one that satisfies the constraints takes its place.
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError; then nothing stays open.
         """
-        return self._machinery().get_user_media(constraints, pixel_formats, prepare, timeout_s)
+        from mscli.api.livesource import Patience
+        from mscli.api.rescue import Care
+
+        care = Care(Patience(*timeout_s), reconnect_s, fallback)
+        return self._machinery().get_user_media(constraints, pixel_formats, prepare, care)
 
     def _machinery(self) -> UserMedia:
         """What opens devices, imported when that is asked for the first time."""

@@ -46,10 +46,11 @@ _TRACK_KIND = {device_kind: kind for kind, device_kind in KINDS.items()}
 class MediaStreamTrack(EventTarget):
     """A live camera or microphone, or one that has ended. Made by ``get_user_media`` and ``clone`` only.
 
-    Events: ``mute``, ``unmute`` (frames stop coming, and come again) and ``ended`` (the device is gone; not after ``stop``).
+    Events: ``mute``, ``unmute`` (frames stop coming, and come again), ``ended`` (the device is gone; not after ``stop``) and
+    ``configurationchange`` (the settings changed by themselves; https://www.w3.org/TR/mediacapture-extensions/).
     """
 
-    EVENTS = ("mute", "unmute", "ended")
+    EVENTS = ("mute", "unmute", "ended", "configurationchange")
 
     id = ReadOnly[str]()
     kind = ReadOnly[str]()
@@ -175,9 +176,19 @@ class MediaStreamTrack(EventTarget):
         self._lost_before = live.lost - lost
         self.passed_over = choice.passed_over
         self.reshape()
+        live.succeed(before)
         live.attach(self)
         if before.detach(self):
             self._release(before)
+
+    def changed(self) -> None:
+        """Say that what the track gives has changed by itself, and that it is no longer muted if its device is not."""
+        self.live.post(self._tell_changed)
+
+    def _tell_changed(self) -> None:
+        if self.ready_state == "live":
+            self.dispatch_event(Event("configurationchange", settings=self.get_settings()))
+            self.source_muted(self.live.muted, "")
 
     def clone(self) -> MediaStreamTrack:
         """An independent track on the same device, with the same constraints; ended if this one is."""

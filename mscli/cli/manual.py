@@ -158,7 +158,7 @@ an error, on stderr
 and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` and `label`. The types are
 
 `settings`
-: a device was opened; `settings` are those in effect
+: a device was opened, or is set otherwise now; `settings` are those in effect
 
 `mute`, `unmute`
 : its frames stopped coming, and `reason` says why; they come again. See DEVICES THAT FAIL
@@ -178,6 +178,12 @@ long when it is opened. `--timeout` _FIRST_`,`_THEN_ sets the 5 and the 2; `--ti
 
 A device that is unplugged, fails, or is given up has ended. The output is finished, and the exit code is 8, or 5 if nothing
 had come yet.
+
+With `--reconnect` _SECONDS_ a device that is gone is waited for: when the same one (by its deviceId) is there again within
+that time, the capture goes on with it in the same output. What was missed is black or silence, as long as it lasted. With
+`--fallback` the next device that satisfies the constraints takes its place, at once, or after the time of `--reconnect`.
+It is set to the size and rate that the output has, if it can be. For both, the events are `mute`, whose `reason` says what
+happened, `settings` if another device or other settings go on, and `unmute`; `ended` only comes when all was in vain.
 
 A driver that hangs holds up nothing: what does not answer is left behind, and stderr says so. After SIGINT, SIGTERM or
 SIGHUP that takes two seconds at most.
@@ -209,6 +215,9 @@ The `faults` of a camera or microphone are
 
 `vanishAfterFrames`
 : it is unplugged after so many frames (of a microphone: blocks of 10 ms)
+
+`returnAfterSeconds`
+: it is plugged in again so many seconds after that
 
 `stallAfterFrames`, `stallSeconds`
 : after so many frames none comes for so many seconds, or without `stallSeconds` ever
@@ -455,6 +464,8 @@ OPTION_DETAILS = {  # of an option: what its one line of help has no room for
     "--height": "In pixels.",
     "--json": "It goes to stdout, or to stderr where stdout carries pictures or sound. See JSON in `mscli`(1).",
     "--quiet": "Errors are told.",
+    "--fallback": "With `--reconnect`, after that time. See DEVICES THAT FAIL in `mscli`(1).",
+    "--reconnect": "Also M:SS. See DEVICES THAT FAIL in `mscli`(1).",
     "--strict": "The exit code is 10 then; what was captured is kept.",
     "--timeout": "One number sets both. See DEVICES THAT FAIL in `mscli`(1).",
     "--video": "`--no-video` leaves it out, whatever else is asked for.",

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mscli.cli.completion import complete_constraint, complete_device, complete_file, complete_size, complete_value
-from mscli.cli.paramtypes import Constraints, ConstraintSet, Named, Size, Timeout, Value
+from mscli.cli.paramtypes import Constraints, ConstraintSet, Duration, Named, Size, Timeout, Value
 from mscli.cli.shared import SHARED, Command, Decorator, Shared, decorated_with
 from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO
 
@@ -29,6 +29,8 @@ class Options(Shared):
     strict: bool = False
     events: str | None = None
     timeout: tuple[float, float] | None = None
+    reconnect: float | None = None
+    fallback: bool = False
     flags: Mapping[str, Any] = MappingProxyType({})
     unknown: tuple[str, ...] = ()  # names given with -c that no property has
 
@@ -69,6 +71,8 @@ _CAPTURE: list[Decorator] = [
     click.option("--video/--no-video", default=None, help="Whether to capture the picture."),
     click.option("--audio/--no-audio", default=None, help="Whether to capture the sound."),
     click.option("--timeout", type=Timeout(), help="Seconds to wait for the first frame, and for more: 5,2."),
+    click.option("--reconnect", type=Duration(), help="Wait so many seconds for a device that is gone to return."),
+    click.option("--fallback", is_flag=True, help="Take another device that fits when one is gone."),
     click.option("--dry-run", is_flag=True, help="Say what would be used; start nothing."),
     click.option("--explain", is_flag=True, help="Show every candidate with its fitness distance, and the choice."),
     click.option("--strict", is_flag=True, help="Unknown constraints and lost frames are failures."),

@@ -28,6 +28,8 @@ from mscli.core.properties import KINDS, PROPERTIES
 from mscli.core.selection import Selection
 from mscli.core.webidl import RANGE_MEMBERS, unknown_names
 
+_LOGGED_AS = {"configurationchange": "settings"}  # in --events, which the contract names
+_SAID = {"configurationchange": "now"}
 GRACE_S = 1.0  # what devices that are being opened get after a signal, before they are left behind
 
 T = TypeVar("T")
@@ -118,11 +120,12 @@ class Session:
         """Open the devices and start them; ``prepare`` gets the stream before its first frame. Says what is used."""
         if self.options.explain:
             self.explain(kinds, pixel_formats)
-        patience: dict[str, Any] = {"timeout_s": self.options.timeout} if self.options.timeout else {}
+        care: dict[str, Any] = {"timeout_s": self.options.timeout} if self.options.timeout else {}
+        care |= {"reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
 
         def ask() -> MediaStream:
             constraints = self.constraints(kinds)
-            return self.devices.get_user_media(constraints, pixel_formats=pixel_formats, prepare=prepare, **patience)
+            return self.devices.get_user_media(constraints, pixel_formats=pixel_formats, prepare=prepare, **care)
 
         stream = self.wait_for(ask, _stop_all)
         self.tracks = stream.get_tracks()
@@ -137,9 +140,7 @@ class Session:
     def _follow(self, track: MediaStreamTrack) -> None:
         for error in track.passed_over:
             self.voice.warn(f"{error}; “{track.label}” is used instead")
-        self.voice.info(
-            f"{device_noun(KINDS[track.kind])} “{track.label}”: {describe_settings(track.get_settings())}{_native(track)}"
-        )
+        self.voice.info(_described(track))
         self.events.emit("settings", track, settings=track.get_settings())
         for name in track.EVENTS:
             track.add_event_listener(name, self._on_track_event)
@@ -147,10 +148,10 @@ class Session:
     def _on_track_event(self, event: Event) -> None:
         track = event.target
         assert isinstance(track, MediaStreamTrack), "only tracks are followed"
-        self.events.emit(event.type, track, event.time, **event.detail)
+        self.events.emit(_LOGGED_AS.get(event.type, event.type), track, event.time, **event.detail)
         if event.type == "ended":
             self.ended.append(track)
-        self.voice.info(f"{event.type}: {event.detail.get('reason') or track.label}")
+        self.voice.info(f"{_SAID.get(event.type, event.type)}: {event.detail.get('reason') or _described(track)}")
 
     def settle(self) -> None:
         """The start is over and a loop follows: look for garbage again, but not among what the start has made."""
@@ -188,8 +189,9 @@ def _did_you_mean(path: str) -> str:
     return f"; did you mean “{folded[close[0]]}”?" if close else ""
 
 
-def _native(track: MediaStreamTrack) -> str:
-    return f", {track.pixel_format}" if track.pixel_format else ""
+def _described(track: MediaStreamTrack) -> str:
+    native = f", {track.pixel_format}" if track.pixel_format else ""
+    return f"{device_noun(KINDS[track.kind])} “{track.label}”: {describe_settings(track.settings)}{native}"
 
 
 def _track_json(track: MediaStreamTrack) -> dict[str, Any]:

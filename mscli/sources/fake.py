@@ -14,6 +14,7 @@ camera never flashes, so that a snapshot shows the picture.
 
 - ``busy``, ``denied``: opening raises NotReadableError, NotAllowedError. ``errorOnStart``: starting raises NotReadableError.
 - ``vanishAfterFrames`` N: after N frames the source ends with NotReadableError and the device is no longer listed.
+  ``returnAfterSeconds`` S: S seconds later it is listed again, and can be opened as if nothing had been.
 - ``stallAfterFrames`` N, ``stallSeconds`` S: after N frames none is captured for S seconds (without S: for good). Nothing is
   lost: frame numbers go on where they stopped, and the timestamps show the gap.
 - ``dropEvery`` N: every Nth frame is captured and lost before it arrives; sequence and frame number jump.
@@ -193,7 +194,7 @@ class FakeBackend(Backend):
         self._timeline = Timeline(self._clock)
         self._devices = parse({} if desc is None else desc)
         self._made_us = self._clock.now_us()
-        self._vanished: set[FakeDevice] = set()
+        self._back_us: dict[FakeDevice, float] = {}  # when those that have vanished return
         self._opened: WeakValueDictionary[FakeDevice, FakeSource] = WeakValueDictionary()
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
@@ -217,13 +218,16 @@ class FakeBackend(Backend):
         fake = self._fake(device)
         self._check(fake)
         settings = _settings(fake.abilities, request)
-        source = FakeSource(fake, _feed(fake, request, settings), settings, self._timeline, lambda: self._vanished.add(fake))
+        source = FakeSource(fake, _feed(fake, request, settings), settings, self._timeline, lambda: self._vanish(fake))
         self._opened[fake] = source
         return source
 
     def _present(self, fake: FakeDevice) -> bool:
-        age_us = self._clock.now_us() - self._made_us
-        return fake not in self._vanished and age_us >= fake.faults.appear_after_seconds * MICROSECONDS
+        now_us, appears_us = self._clock.now_us(), self._made_us + fake.faults.appear_after_seconds * MICROSECONDS
+        return now_us >= max(appears_us, self._back_us.get(fake, 0))
+
+    def _vanish(self, fake: FakeDevice) -> None:
+        self._back_us[fake] = self._clock.now_us() + fake.faults.return_after_seconds * MICROSECONDS
 
     def _fake(self, device: Device) -> FakeDevice:
         fake: FakeDevice = device.handle

@@ -55,6 +55,7 @@ class Faults(NamedTuple):
     drop_every: int = 0
     jitter_ms: float = 0
     appear_after_seconds: float = 0
+    return_after_seconds: float = math.inf
     hang_on_open: bool = False
     hang_after_frames: int = -1
 
@@ -225,6 +226,7 @@ _FAULTS: dict[str, tuple[str, Check[Any]]] = {  # member of the description → 
     "dropEvery": ("drop_every", _count),
     "jitterMs": ("jitter_ms", _not_negative),
     "appearAfterSeconds": ("appear_after_seconds", _not_negative),
+    "returnAfterSeconds": ("return_after_seconds", _not_negative),
     "hangOnOpen": ("hang_on_open", _flag),
     "hangAfterFrames": ("hang_after_frames", _count),
 }

@@ -174,6 +174,20 @@ def test_a_camera_that_vanishes_ends_with_the_reason_and_is_not_listed_again() -
         bench.backend.abilities(device)
 
 
+def test_a_camera_that_returns_can_be_opened_again_and_starts_anew() -> None:
+    bench = camera(faults={"vanishAfterFrames": 3, "returnAfterSeconds": 2})
+    for _ in range(2):
+        source, got = bench.open(), Collector()
+        source.start(got)
+        bench.clock.jump(0.5)
+        got.wait_for(ends=1)
+        source.stop()
+        assert [frame.sequence for frame in got.frames] == [0, 1, 2]
+        assert bench.backend.devices() == []
+        bench.clock.jump(2)
+        assert bench.backend.devices() == [bench.device]
+
+
 def test_after_a_stall_numbers_go_on_and_timestamps_show_the_gap() -> None:
     bench = camera(faults={"stallAfterFrames": 3, "stallSeconds": 1})
     bench.run(1.2)

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def signalled(mscli: Program, arguments: list[str], number: int, until: str) -> 
     command = [*mscli.argv, *arguments, "--events", "events", "--timeout", "60"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=mscli.folder, env=environment, stdout=pipe, stderr=pipe) as process:
-        wait_for(lambda: listens(process.pid) if until == "open" else "start" in (mscli.folder / "events").read_text())
+        wait_for(lambda: listens(process.pid) if until == "open" else f'"{until}"' in (mscli.folder / "events").read_text())
         time.sleep(0.5)  # into the call that hangs, which nothing tells
         process.send_signal(number)
         before = time.monotonic()
@@ -145,3 +146,41 @@ def test_a_camera_that_does_not_start_is_passed_over_and_that_is_said(mscli: Pro
     done = mscli("record", *devices, "--duration", "0.5", "x.mkv", code=0)
     assert "“Cam” does not start: the driver reports an input/output error; “Other” is used instead" in done.stderr.decode()
     assert len(picture_times(mscli.folder / "x.mkv")) == 15
+
+
+def test_a_camera_that_returns_goes_on_in_the_same_file_with_the_gap_as_it_was(mscli: Program) -> None:
+    require("ffprobe", "ffmpeg")
+    devices = described(mscli.folder, failing(vanishAfterFrames=60, returnAfterSeconds=1))
+    command = ["record", *devices, "--duration", "4", "--reconnect", "10", "--json", "--events", "events", "x.mkv"]
+    report = mscli.json(*command)
+    types = [event["type"] for event in events(mscli.folder)]
+    assert types == ["settings", "start", "mute", "unmute", "stop"]
+    assert report["reason"] == "duration"
+    assert report["tracks"][0]["blank"] > 20
+    times = picture_times(mscli.folder / "x.mkv")
+    assert times[-1] == pytest.approx(3.967, abs=0.05)
+    assert max(late - early for early, late in pairwise(times)) < 0.5
+    assert [brightness(mscli.folder / "x.mkv", at) > 100 for at in (1.7, 2.6, 3.8)] == [True, False, True]
+
+
+def test_another_camera_takes_the_place_of_one_that_is_gone(mscli: Program) -> None:
+    other = {**CAMERA, "deviceId": "other", "label": "Other", "modes": [{"width": 640, "height": 480, "frameRate": 30}]}
+    devices = described(mscli.folder, failing(vanishAfterFrames=10), other)
+    command = ["capture", *devices, "--frames", "30", "--width", "exact:64", "--fallback", "--json", "--events", "events"]
+    report = mscli.json(*command, "-o", "x.yuv")
+    assert [event["type"] for event in events(mscli.folder)] == ["settings", "mute", "settings", "unmute", "stop"]
+    assert events(mscli.folder)[2]["settings"]["deviceId"] == report["tracks"][0]["settings"]["deviceId"] == "other"
+    assert (mscli.folder / "x.yuv").stat().st_size == 30 * 64 * 48 * 3 // 2
+
+
+def test_what_never_returns_ends_with_what_came_before(mscli: Program) -> None:
+    devices = described(mscli.folder, failing(vanishAfterFrames=10))
+    done = mscli("record", *devices, "--reconnect", "1", "--json", "--events", "events", "x.mkv", code=8)
+    assert json.loads(done.stdout)["reason"] == "ended"
+    assert [event["type"] for event in events(mscli.folder)] == ["settings", "start", "mute", "ended", "stop"]
+
+
+def test_waiting_for_a_device_ends_with_a_signal(mscli: Program) -> None:
+    devices = described(mscli.folder, failing(vanishAfterFrames=10))
+    done, seconds = signalled(mscli, ["record", "x.mkv", *devices, "--reconnect", "60"], signal.SIGTERM, "mute")
+    assert (done.returncode, seconds < SECONDS) == (0, True)

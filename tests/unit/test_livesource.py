@@ -11,52 +11,20 @@ import pytest
 import mscli
 from mscli.api import getusermedia, livesource
 from mscli.api.stopgap import BEHIND_US
-from mscli.core.clock import MICROSECONDS
-from mscli.core.frames import AudioData
 from mscli.sources.base import Device, Receiver, Request, Source
-from tests.unit.stage import MODES, PATIENCE_S, Heard, Stage, camera, microphone, picture, reader, silent, waiting
+from tests.unit.lost import START_US, Scene
+from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, picture, reader, silent, waiting
 
 Setting = Callable[..., Stage]
-START_US = 5_000_000_000
 FRAME_US = 33_333
 
 
-class Watched:
-    """A track whose device gives what the test says, at instants (seconds) that the test says."""
-
-    def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str = "video", **more: Any) -> None:
-        self.stage, self.at_us = stage, START_US
-        monkeypatch.setattr(livesource, "now_us", lambda: self.at_us)
-        (self.track,) = stage.devices.get_user_media({kind: True}, **more).get_tracks()
-        self.heard = Heard(self.track)
-
-    def at(self, seconds: float) -> None:
-        self.at_us = START_US + round(seconds * MICROSECONDS)
-
-    def frame(self, seconds: float, level: int = 200, early_us: int = 0) -> None:
-        """A frame comes, captured so much earlier."""
-        self.at(seconds)
-        self.track.live.on_frame(self._made(self.at_us - early_us, level))
-        self.stage.tasks.run_tasks()
-
-    def look(self, seconds: float) -> None:
-        """The watch looks."""
-        self.at(seconds)
-        self.track.live.look(self.at_us)
-        self.stage.tasks.run_tasks()
-
-    def _made(self, at_us: int, level: int) -> Any:
-        if self.track.kind == "video":
-            return picture(at_us, level=level)
-        return AudioData("s16", 48000, 480, 1, at_us, memoryview(bytes([level]) * 960))
-
-
 @pytest.fixture
-def watched(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watched]:
+def watched(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
     """A camera, or what is described, with its track."""
 
-    def open_track(described: dict[str, Any] | None = None, **more: Any) -> Watched:
-        return Watched(stage(silent(described or camera())), monkeypatch, **more)
+    def open_track(described: dict[str, Any] | None = None, **more: Any) -> Scene:
+        return Scene(stage(silent(described or camera())), monkeypatch, **more)
 
     return open_track
 
@@ -68,7 +36,7 @@ def levels(frames: list[Any]) -> list[int]:
 # Muted
 
 
-def test_a_device_without_frames_is_muted_within_a_second_and_frames_unmute_it(watched: Callable[..., Watched]) -> None:
+def test_a_device_without_frames_is_muted_within_a_second_and_frames_unmute_it(watched: Callable[..., Scene]) -> None:
     one = watched()
     one.frame(0)
     one.look(0.7)
@@ -80,7 +48,7 @@ def test_a_device_without_frames_is_muted_within_a_second_and_frames_unmute_it(w
     assert (one.track.muted, one.heard.types) == (False, ["mute", "unmute"])
 
 
-def test_a_muted_camera_gives_black_at_its_rate_and_in_time(watched: Callable[..., Watched]) -> None:
+def test_a_muted_camera_gives_black_at_its_rate_and_in_time(watched: Callable[..., Scene]) -> None:
     one = watched()
     with reader(one.track) as frames:
         one.frame(0)
@@ -95,7 +63,7 @@ def test_a_muted_camera_gives_black_at_its_rate_and_in_time(watched: Callable[..
     assert one.track.blank == len(black)
 
 
-def test_a_muted_microphone_gives_silence_in_its_blocks(watched: Callable[..., Watched]) -> None:
+def test_a_muted_microphone_gives_silence_in_its_blocks(watched: Callable[..., Scene]) -> None:
     one = watched(microphone(), kind="audio")
     with reader(one.track) as blocks:
         one.frame(0, level=1)
@@ -108,7 +76,7 @@ def test_a_muted_microphone_gives_silence_in_its_blocks(watched: Callable[..., W
     assert one.track.blank == 20 * 480
 
 
-def test_the_first_frame_after_black_is_never_older_than_that(watched: Callable[..., Watched]) -> None:
+def test_the_first_frame_after_black_is_never_older_than_that(watched: Callable[..., Scene]) -> None:
     one = watched()
     with reader(one.track) as frames:
         one.frame(0)
@@ -121,7 +89,7 @@ def test_the_first_frame_after_black_is_never_older_than_that(watched: Callable[
     assert one.track.lost == 1
 
 
-def test_frames_that_come_again_are_shown(watched: Callable[..., Watched]) -> None:
+def test_frames_that_come_again_are_shown(watched: Callable[..., Scene]) -> None:
     one = watched()
     one.frame(0)
     one.look(0.9)
@@ -131,20 +99,20 @@ def test_frames_that_come_again_are_shown(watched: Callable[..., Watched]) -> No
         assert levels(waiting(frames)) == [77]
 
 
-def test_waiting_for_the_first_frame_is_not_muted(watched: Callable[..., Watched]) -> None:
+def test_waiting_for_the_first_frame_is_not_muted(watched: Callable[..., Scene]) -> None:
     one = watched()
     one.look(4)
     assert not one.track.muted
 
 
-def test_a_slow_camera_is_given_time(watched: Callable[..., Watched]) -> None:
+def test_a_slow_camera_is_given_time(watched: Callable[..., Scene]) -> None:
     one = watched(camera(modes=[{**MODES[0], "frameRate": 0.5}]))
     one.frame(0)
     one.look(5)
     assert not one.track.muted
 
 
-def test_a_track_on_a_muted_device_is_muted_from_the_beginning(watched: Callable[..., Watched]) -> None:
+def test_a_track_on_a_muted_device_is_muted_from_the_beginning(watched: Callable[..., Scene]) -> None:
     one = watched()
     one.frame(0)
     one.look(1)
@@ -152,7 +120,7 @@ def test_a_track_on_a_muted_device_is_muted_from_the_beginning(watched: Callable
     assert one.track.clone().muted
 
 
-def test_a_privacy_switch_mutes_while_frames_go_on(watched: Callable[..., Watched]) -> None:
+def test_a_privacy_switch_mutes_while_frames_go_on(watched: Callable[..., Scene]) -> None:
     one = watched()
     with reader(one.track) as frames:
         one.frame(0)
@@ -166,7 +134,7 @@ def test_a_privacy_switch_mutes_while_frames_go_on(watched: Callable[..., Watche
     assert one.heard.events[0].detail["reason"] == "the privacy switch of the camera “Camera 0” is on"
 
 
-def test_a_camera_whose_privacy_switch_is_on_is_never_given_up(watched: Callable[..., Watched]) -> None:
+def test_a_camera_whose_privacy_switch_is_on_is_never_given_up(watched: Callable[..., Scene]) -> None:
     one = watched()
     one.track.live.on_muted(True)
     one.look(60)
@@ -183,7 +151,7 @@ def test_a_camera_whose_privacy_switch_is_on_is_never_given_up(watched: Callable
 
 @pytest.mark.parametrize(("timeout_s", "first", "then"), [((5.0, 2.0), 5, 2.8), ((0.5, 10.0), 0.5, 10.8)])
 def test_a_device_is_given_up_when_its_time_is_over(
-    watched: Callable[..., Watched], timeout_s: tuple[float, float], first: float, then: float
+    watched: Callable[..., Scene], timeout_s: tuple[float, float], first: float, then: float
 ) -> None:
     never, once = watched(timeout_s=timeout_s), watched(timeout_s=timeout_s)
     never.look(first - 0.1)
@@ -199,7 +167,7 @@ def test_a_device_is_given_up_when_its_time_is_over(
     assert f"gave no more frame within {then:g} s" in once.heard.events[-1].detail["reason"]
 
 
-def test_a_stall_of_two_seconds_is_survived(watched: Callable[..., Watched]) -> None:
+def test_a_stall_of_two_seconds_is_survived(watched: Callable[..., Scene]) -> None:
     one = watched()
     one.frame(0)
     for look in range(1, 21):

@@ -1,0 +1,58 @@
+"""Asking a driver that may never answer, and hearing from one that was given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from mscli.core.bounded import bounded
+from mscli.core.errors import DOMException, NotReadableError
+from mscli.core.frames import Frame
+from mscli.sources.base import Receiver, Source
+
+HINTS = ("it may be used by another program, asleep or badly connected: replug it and try again",)
+
+T = TypeVar("T")
+
+
+def answer(call: Callable[[], T], timeout_s: float, name: str, doing: str, release: Callable[[T], object]) -> T:
+    """What the driver of the device ``name`` answers. Raises NotReadableError when it does not; a late answer is released."""
+    try:
+        return bounded(call, timeout_s, f"mscli-{doing}", release)
+    except TimeoutError:
+        raise NotReadableError(f"{name} did not {doing} within {timeout_s:g} s: its driver hangs", hints=HINTS) from None
+
+
+def stop_source(source: Source) -> None:
+    """Give a device back that nobody waits for any more."""
+    source.stop()
+
+
+class Port:
+    """The receiver of one start of a device. Closed, it hands on nothing: a source that was left behind may go on."""
+
+    __slots__ = ("_receiver", "closed")
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self.closed = False
+
+    def on_frame(self, frame: Frame) -> None:
+        """Hand on a frame."""
+        if not self.closed:
+            self._receiver.on_frame(frame)
+
+    def on_lost(self, count: int) -> None:
+        """Hand on what was lost."""
+        if not self.closed:
+            self._receiver.on_lost(count)
+
+    def on_muted(self, muted: bool) -> None:
+        """Hand on what the driver says of its switch."""
+        if not self.closed:
+            self._receiver.on_muted(muted)
+
+    def on_ended(self, error: DOMException | None) -> None:
+        """Hand on the end."""
+        if not self.closed:
+            self._receiver.on_ended(error)

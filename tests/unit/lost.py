@@ -1,0 +1,96 @@
+"""Devices that are plugged in and out by the test, at instants that are the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+import mscli
+from mscli.api import livesource
+from mscli.api.rescue import Rescue
+from mscli.core.clock import MICROSECONDS
+from mscli.core.frames import AudioData
+from mscli.sources.base import DEVICE_KINDS, Device, Request, Source
+from tests.unit.stage import Heard, Stage, picture
+
+START_US = 5_000_000_000
+
+
+class Pluggable(mscli.FakeBackend):
+    """Fake devices, some of which are not there, or busy, for as long as the test says."""
+
+    def __init__(self, desc: Mapping[str, Any] | None = None, **more: Any) -> None:
+        super().__init__(desc, **more)
+        self.away: set[str] = set()
+        self.busy: set[str] = set()
+        self.opened: list[str] = []
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        return [device for device in super().devices(kinds) if device.device_id not in self.away]
+
+    def open(self, device: Device, request: Request) -> Source:
+        if device.device_id in self.away | self.busy:
+            raise mscli.NotReadableError(f"“{device.label}” is busy or gone")
+        self.opened.append(device.device_id)
+        return super().open(device, request)
+
+
+class Scene:
+    """A track, and all that happens to its device: the test moves the time, the watch and the rescue."""
+
+    def __init__(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str = "video", asked: Any = True, **care: Any
+    ) -> None:
+        self.stage, self.at_us = stage, START_US
+        self.rescues: list[Rescue] = []
+        monkeypatch.setattr(livesource, "now_us", lambda: self.at_us)
+        monkeypatch.setattr(Rescue, "start", lambda rescue: self.rescues.append(rescue))
+        (self.track,) = stage.devices.get_user_media({kind: asked}, **care).get_tracks()
+        self.heard = Heard(self.track)
+
+    @property
+    def backend(self) -> Pluggable:
+        """Where devices come and go."""
+        assert isinstance(self.stage.backend, Pluggable)
+        return self.stage.backend
+
+    def at(self, seconds: float) -> None:
+        """It is that time after the start."""
+        self.at_us = START_US + round(seconds * MICROSECONDS)
+
+    def frame(self, seconds: float, level: int = 200, early_us: int = 0) -> None:
+        """A frame comes, captured so much earlier."""
+        self.at(seconds)
+        self.track.live.on_frame(self._made(self.at_us - early_us, level))
+        self.stage.tasks.run_tasks()
+
+    def look(self, seconds: float) -> None:
+        """The watch looks."""
+        self.at(seconds)
+        self.track.live.look(self.at_us)
+        self.stage.tasks.run_tasks()
+
+    def unplug(self, seconds: float, device_id: str = "c0") -> None:
+        """The device is gone, as its driver says."""
+        self.at(seconds)
+        self.backend.away.add(device_id)
+        self.track.live.on_ended(mscli.NotReadableError("it was unplugged"))
+        self.stage.tasks.run_tasks()
+
+    def plug_in(self, device_id: str = "c0") -> None:
+        """It is there again."""
+        self.backend.away.discard(device_id)
+
+    def rescue(self, seconds: float) -> bool:
+        """The rescue looks; whether it is over."""
+        self.at(seconds)
+        over = self.rescues[-1].look(self.at_us)
+        self.stage.tasks.run_tasks()
+        return over
+
+    def _made(self, at_us: int, level: int) -> Any:
+        if self.track.kind == "video":
+            return picture(at_us, level=level)
+        return AudioData("s16", 48000, 480, 1, at_us, memoryview(bytes([level]) * 960))

@@ -1,0 +1,221 @@
+"""A device that is gone: its tracks wait for it, move to another one, or end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.unit.lost import START_US, Pluggable, Scene
+from tests.unit.stage import MODES, Stage, camera, microphone, reader, silent, waiting
+
+Lose = Callable[..., Scene]
+
+
+@pytest.fixture
+def lose(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> Lose:
+    """A track on the first of some devices (two cameras, unless told), which has given a frame and is unplugged after that."""
+
+    def scene(*described: dict[str, Any], **more: Any) -> Scene:
+        devices = described or (camera(0), camera(1))
+        one = Scene(stage(*map(silent, devices), backend=Pluggable), monkeypatch, **more)
+        one.frame(0)
+        one.unplug(0.1, devices[0]["deviceId"])
+        return one
+
+    return scene
+
+
+# Waiting for it
+
+
+def test_a_device_that_returns_in_time_goes_on_in_the_same_track(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    assert (one.track.muted, one.heard.types) == (True, ["mute"])
+    assert one.heard.events[0].detail["reason"] == "it was unplugged"
+    assert not one.rescue(2)
+    one.plug_in()
+    assert one.rescue(2.5)
+    assert one.heard.types == ["mute"]
+    one.frame(2.6)
+    assert (one.track.muted, one.track.ready_state, one.heard.types) == (False, "live", ["mute", "unmute"])
+    assert one.backend.opened == ["c0", "c0"]
+
+
+def test_what_was_missed_is_black_from_end_to_end(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    with reader(one.track) as frames:
+        for look in range(2, 21):
+            one.look(look / 10)
+        one.plug_in()
+        one.rescue(2)
+        one.look(2.1)
+        one.frame(2.2)
+        one.frame(2.23)
+        got = waiting(frames)
+    times = [frame.timestamp for frame in got]
+    assert [frame.planes[0][0] for frame in got] == [0] * (len(got) - 1) + [200]
+    assert max(late - early for early, late in pairwise(times)) <= 300_000
+    assert times[0] - START_US == 100_000
+
+
+def test_a_device_that_does_not_return_in_time_ends_the_track_with_what_happened(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    assert not one.rescue(5.05)
+    assert one.rescue(5.15)
+    assert one.heard.types == ["mute", "ended"]
+    assert str(one.track.ended_error) == "it was unplugged"
+
+
+def test_a_device_that_is_not_ready_yet_is_tried_again(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    one.plug_in()
+    one.backend.busy.add("c0")
+    assert not one.rescue(1)
+    one.backend.busy.clear()
+    assert one.rescue(1.5)
+    one.frame(1.6)
+    assert one.heard.types == ["mute", "unmute"]
+
+
+def test_another_device_is_not_the_same(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    assert not one.rescue(1)
+    assert one.backend.opened == ["c0"]
+
+
+def test_the_time_goes_on_until_there_is_a_frame(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    one.plug_in()
+    assert one.rescue(1)
+    one.unplug(2)
+    assert (len(one.rescues), one.heard.types) == (2, ["mute"])
+    assert not one.rescue(5.05)
+    assert one.rescue(5.15)
+    assert one.heard.types == ["mute", "ended"]
+
+
+def test_every_loss_has_its_own_time(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    for number in range(3):
+        one.plug_in()
+        assert one.rescue(4 * number + 3)
+        one.frame(4 * number + 3.5)
+        one.unplug(4 * number + 4)
+    assert one.heard.types == [*["mute", "unmute"] * 3, "mute"]
+
+
+def test_a_device_that_stalls_for_too_long_is_opened_again(lose: Lose, stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Scene(stage(silent(camera()), backend=Pluggable), monkeypatch, reconnect_s=5)
+    one.frame(0)
+    for look in range(9, 30):
+        one.look(look / 10)
+    assert len(one.rescues) == 1
+    assert one.rescue(3)
+    one.frame(3.1)
+    assert (one.backend.opened, one.heard.types) == (["c0", "c0"], ["mute", "unmute"])
+
+
+def test_clones_wait_together(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    clone = one.track.clone()
+    one.plug_in()
+    one.rescue(1)
+    one.frame(1.1)
+    assert (one.track.muted, clone.muted, one.backend.opened) == (False, False, ["c0", "c0"])
+
+
+def test_a_track_that_is_stopped_meanwhile_leaves_the_device_alone(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    one.track.stop()
+    one.plug_in()
+    assert one.rescue(1)
+    assert one.stage.track(deviceId={"exact": "c0"}).ready_state == "live"
+
+
+def test_a_microphone_is_waited_for_too(lose: Lose) -> None:
+    one = lose(microphone(), kind="audio", reconnect_s=5)
+    with reader(one.track) as blocks:
+        one.look(0.5)
+        assert {bytes(block.data) for block in waiting(blocks)} == {bytes(960)}
+        one.plug_in("m0")
+        assert one.rescue(1)
+        one.frame(1.1)
+    assert one.heard.types == ["mute", "unmute"]
+
+
+# Another one
+
+
+def test_another_device_takes_its_place_at_once(lose: Lose) -> None:
+    one = lose(fallback=True)
+    assert one.rescue(0.1)
+    assert one.heard.types == ["mute", "configurationchange"]
+    assert one.heard.events[1].detail["settings"]["deviceId"] == "c1"
+    assert (one.track.label, one.track.get_settings()["deviceId"]) == ("Camera 1", "c1")
+    one.frame(0.5)
+    assert (one.track.muted, one.heard.types[-1]) == (False, "unmute")
+
+
+def test_it_gives_what_the_first_one_gave(lose: Lose) -> None:
+    large = [{"width": 640, "height": 480, "pixelFormat": "GREY"}]
+    one = lose(camera(0), camera(1, modes=large), fallback=True, asked={"width": {"max": 64}})
+    one.rescue(0.1)
+    settings = one.track.get_settings()
+    assert (settings["width"], settings["height"], settings["deviceId"]) == (64, 48, "c1")
+
+
+def test_it_satisfies_the_constraints(lose: Lose) -> None:
+    small = [{"width": 32, "height": 24, "pixelFormat": "GREY"}]
+    one = lose(camera(0), camera(1, modes=small), camera(2), fallback=True, asked={"width": {"min": 64}})
+    one.rescue(0.1)
+    assert one.track.label == "Camera 2"
+
+
+def test_if_none_does_the_track_ends(lose: Lose) -> None:
+    small = [{"width": 32, "height": 24, "pixelFormat": "GREY"}]
+    one = lose(camera(0), camera(1, modes=small), fallback=True, asked={"width": {"min": 64}})
+    assert one.rescue(0.1)
+    assert one.heard.types == ["mute", "ended"]
+    assert str(one.track.ended_error) == "it was unplugged"
+
+
+def test_one_that_does_not_open_or_start_is_passed_over(lose: Lose) -> None:
+    one = lose(camera(0), camera(1), camera(2), fallback=True)
+    one.backend.busy.add("c1")
+    one.rescue(0.1)
+    assert one.track.label == "Camera 2"
+
+
+def test_the_same_one_is_waited_for_first(lose: Lose) -> None:
+    one = lose(reconnect_s=5, fallback=True)
+    assert not one.rescue(1)
+    assert one.track.label == "Camera 0"
+    assert one.rescue(5.15)
+    assert one.track.label == "Camera 1"
+
+
+def test_clones_move_together(lose: Lose) -> None:
+    one = lose(fallback=True)
+    clone = one.track.clone()
+    one.rescue(0.1)
+    assert (one.track.live is clone.live, clone.label) == (True, "Camera 1")
+    one.frame(0.2)
+    assert (one.track.muted, clone.muted) == (False, False)
+
+
+def test_a_camera_that_runs_for_another_track_is_shared(lose: Lose) -> None:
+    one = lose(camera(0, modes=MODES[:1]), camera(1, modes=MODES[:1]), fallback=True)
+    other = one.stage.track(deviceId={"exact": "c1"})
+    one.rescue(0.1)
+    assert one.track.live is other.live
+    assert (one.track.muted, one.heard.types) == (False, ["mute", "configurationchange", "unmute"])
+    one.track.stop()
+    assert other.ready_state == "live"
+
+
+def test_without_either_the_track_ends_at_once(lose: Lose) -> None:
+    one = lose()
+    assert (one.heard.types, one.rescues) == (["ended"], [])
