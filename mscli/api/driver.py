@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from mscli.core.bounded import bounded
+from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame
 from mscli.sources.base import Receiver, Source
@@ -51,6 +52,11 @@ class Port:
         """Hand on what the driver says of its switch."""
         if not self.closed:
             self._receiver.on_muted(muted)
+
+    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+        """Hand on what is set otherwise."""
+        if not self.closed:
+            self._receiver.on_changed(settings)
 
     def on_ended(self, error: DOMException | None) -> None:
         """Hand on the end."""

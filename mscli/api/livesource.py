@@ -19,7 +19,7 @@ from mscli.core.bounded import Call
 from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
-from mscli.core.frames import Frame, frame_size
+from mscli.core.frames import Frame, VideoFrame, frame_size
 from mscli.core.mailbox import Task
 from mscli.core.selection import Settings
 from mscli.sources.base import VIDEO_INPUT, Abilities, Backend, Device, Request, Source
@@ -54,6 +54,9 @@ class Consumer(Protocol):
 
     def close_lanes(self) -> None:
         """No frame will follow."""
+
+    def source_changed(self) -> None:
+        """The device is set otherwise, and not by us: try the constraints again."""
 
     def source_ended(self) -> None:
         """The device is gone."""
@@ -107,6 +110,7 @@ class LiveSource:
         self._mutes: dict[str, str] = {}  # cause → the reason for people, while the device is muted
         self._stopgap = Stopgap()
         self._sequence = 0  # of the last frame
+        self._size = (0, 0)  # of pictures
         self._lock = RLock()  # of what opens and closes the device
         self._flow = RLock()  # of frames and what is said of them: from the device's thread and the watch's
 
@@ -125,6 +129,7 @@ class LiveSource:
     def _note_native(self, given: Mapping[str, Scalar]) -> None:
         self.native = {**self._asked, **given}
         if "width" in self.native:
+            self._size = int(self.native["width"]), int(self.native["height"])
             self.native["aspectRatio"] = float(self.native["width"]) / float(self.native["height"])
 
     def start(self) -> None:
@@ -150,8 +155,10 @@ class LiveSource:
             wanted = bool(self._consumers) and not self.ended
             self._source = source if wanted else None
         if wanted:
-            self.device = device
+            before, self.device = self.native, device
             self._note_native(source.settings)
+            if self.native != before:
+                self._reconsider()
             with self._flow:
                 self._rescuing, self.last_frame_us = False, now_us()
             try:
@@ -239,6 +246,9 @@ class LiveSource:
         with self._flow:
             self.last_frame_us = now_us()
             self._sequence = frame.sequence
+            if isinstance(frame, VideoFrame) and (frame.coded_width, frame.coded_height) != self._size:
+                self.on_changed({"width": frame.coded_width, "height": frame.coded_height})
+                self._stopgap.imitate(frame)
             if not self.had_frame:
                 self.had_frame = True
                 self._stopgap.imitate(frame)
@@ -253,6 +263,24 @@ class LiveSource:
     def on_lost(self, count: int) -> None:
         """Count what was lost before us."""
         self.lost += count
+
+    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+        """The device is set otherwise: derive all tracks' frames from that at once, and have their constraints tried again."""
+        with self._flow:
+            self._note_native({**self.native, **settings})
+            if self.mode is not None:
+                width, height, rate = (float(self.native[name]) for name in ("width", "height", "frameRate"))
+                self.mode = self.mode._replace(width=width, height=height, frame_rate=rate)
+            self._reconsider()
+
+    def _reconsider(self) -> None:
+        for consumer in self._consumers:
+            consumer.reshape()
+        self.post(self._tell_changed)
+
+    def _tell_changed(self) -> None:
+        for consumer in self._consumers:
+            consumer.source_changed()
 
     def on_muted(self, muted: bool) -> None:
         """The driver says that the camera's or microphone's own switch has shut it off, or on again."""

@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from mscli.api.livesource import LiveSource
 from mscli.api.settings_space import boxes_of, capabilities_of
-from mscli.api.sharing import boxes_beside, set_device
+from mscli.api.sharing import boxes_beside, boxes_running, set_device, settings_of
 from mscli.core.constraints import Constraints, Rule, parse_constraints
 from mscli.core.derived import DERIVED
-from mscli.core.errors import DOMException
+from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event, EventTarget, required_member
 from mscli.core.frames import Frame, blank, frame_size
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
@@ -47,10 +47,11 @@ class MediaStreamTrack(EventTarget):
     """A live camera or microphone, or one that has ended. Made by ``get_user_media`` and ``clone`` only.
 
     Events: ``mute``, ``unmute`` (frames stop coming, and come again), ``ended`` (the device is gone; not after ``stop``) and
-    ``configurationchange`` (the settings changed by themselves; https://www.w3.org/TR/mediacapture-extensions/).
+    ``configurationchange`` (the settings changed by themselves; https://www.w3.org/TR/mediacapture-extensions/), and
+    ``overconstrained`` (so that the constraints do not hold; https://www.w3.org/TR/2016/CR-mediacapture-streams-20160519/).
     """
 
-    EVENTS = ("mute", "unmute", "ended", "configurationchange")
+    EVENTS = ("mute", "unmute", "ended", "overconstrained", "configurationchange")
 
     id = ReadOnly[str]()
     kind = ReadOnly[str]()
@@ -71,7 +72,7 @@ class MediaStreamTrack(EventTarget):
         self._kind = _TRACK_KIND[live.device.kind]
         self._label = live.device.label
         self.enabled = True
-        self._muted = live.muted
+        self._muted = self._source_muted = live.muted
         self._ready_state = "live"
         self.passed_over = passed_over  # why better fitting devices are not used
         self.live = live
@@ -80,6 +81,7 @@ class MediaStreamTrack(EventTarget):
         self._release = release
         self._lanes: tuple[Lane, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._lost_before = live.lost
+        self._overconstrained = ""  # what about the constraints does not hold, while the track is muted for that
         self.blank = 0  # frames (samples per channel) that were black or silent because the device was muted
         self.settings = settings
         self.settings_timestamp = 0
@@ -146,6 +148,8 @@ class MediaStreamTrack(EventTarget):
         self.settings = set_device(self.live, selection)
         self.reshape()
         self._constraints = asked
+        self._overconstrained = ""
+        self._tell_muted("")
 
     def forbids(self, resize_mode: str) -> bool:
         """Whether the constraints rule that resizeMode out."""
@@ -224,7 +228,7 @@ class MediaStreamTrack(EventTarget):
         shaped = frame if shape is None else shape(frame)
         if shaped is None:
             return
-        muted = self.muted or self.live.muted  # the device's flag is ahead of the events
+        muted = self.muted or self.live.muted or bool(self._overconstrained)  # the device's flag is ahead of the events
         self.blank += frame_size(shaped) if muted else 0
         shown = blank(shaped) if muted or not self.enabled else shaped
         for lane in self._lanes:
@@ -243,16 +247,55 @@ class MediaStreamTrack(EventTarget):
 
     def source_muted(self, muted: bool, reason: str) -> None:
         """Frames stopped coming, and why, or they come again."""
+        self._source_muted = muted
+        self._tell_muted(reason)
+
+    def _tell_muted(self, reason: str) -> None:
+        muted = self._source_muted or bool(self._overconstrained)
         if self.ready_state == "live" and self.muted != muted:
             self._muted = muted
             detail = {"reason": reason} if reason else {}
             self.dispatch_event(Event("mute" if muted else "unmute", **detail))
+
+    def source_changed(self) -> None:
+        """The device is set otherwise, and not by us: settings follow it, the wished-for shape kept where it can be.
+
+        Where the constraints cannot hold, ``overconstrained`` fires, and the track is muted until they do.
+        """
+        if self.ready_state != "live":
+            return
+        try:
+            selection = select_settings(boxes_running(self.live), self.constraints_to_stay)
+        except OverconstrainedError as error:
+            self._overconstrain(error)
+            return
+        before, self.settings = self.settings, settings_of(self.live, selection)
+        self.reshape()
+        self._overconstrained = ""
+        if self.settings != before:
+            self.dispatch_event(Event("configurationchange", settings=self.get_settings()))
+        self._tell_muted("")
+
+    def _overconstrain(self, error: OverconstrainedError) -> None:
+        self._overconstrained = str(error)
+        self.dispatch_event(OverconstrainedErrorEvent("overconstrained", {"error": error}))
+        self._tell_muted(self._overconstrained)
 
     def _finish(self) -> None:
         self._ready_state = "ended"
         self.close_lanes()
         if self.live.detach(self):
             self._release(self.live)
+
+
+class OverconstrainedErrorEvent(Event):
+    """The constraints of a track no longer hold: ``error`` says which."""
+
+    error = ReadOnly[OverconstrainedError]()
+
+    def __init__(self, type: str, init: Mapping[str, Any]) -> None:  # noqa: A002 (the standard's name)
+        self._error: OverconstrainedError = required_member("OverconstrainedErrorEvent", init, "error")
+        super().__init__(type, constraint=self._error.constraint, reason=str(self._error))
 
 
 class MediaStreamTrackEvent(Event):

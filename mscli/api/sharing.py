@@ -28,6 +28,11 @@ def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -
     return _boxes_in([live.mode], live, place, RUNNING) + _boxes_in(_holding(live, others), live, place, SWITCHED)
 
 
+def boxes_running(live: LiveSource) -> list[Box]:
+    """The settings space of a device as it is set now, which is not to be changed."""
+    return _boxes_in([live.mode], live, 0, RUNNING) if live.mode else [fixed_box(live.native, live.device, None, 0)]
+
+
 def _boxes_in(modes: Sequence[Mode | None], live: LiveSource, place: int, switched: float) -> list[Box]:
     known = [mode for mode in modes if mode is not None]
     boxes = boxes_of(live.device, Abilities(known, live.abilities.values), place) if known else []

@@ -163,6 +163,9 @@ and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` an
 `mute`, `unmute`
 : its frames stopped coming, and `reason` says why; they come again. See DEVICES THAT FAIL
 
+`overconstrained`
+: the device was set otherwise, so that the constraints cannot hold; `constraint` is one that fails, `reason` says why
+
 `ended`
 : the device is gone or failed; `reason` says why
 
@@ -184,6 +187,10 @@ that time, the capture goes on with it in the same output. What was missed is bl
 `--fallback` the next device that satisfies the constraints takes its place, at once, or after the time of `--reconnect`.
 It is set to the size and rate that the output has, if it can be. For both, the events are `mute`, whose `reason` says what
 happened, `settings` if another device or other settings go on, and `unmute`; `ended` only comes when all was in vain.
+
+If the driver by itself, or another program, sets a device otherwise while it is used, the settings follow: the event
+`settings` says how. An output keeps its size and rate if these can be made of what the device gives now. If the constraints
+cannot hold any more, the event `overconstrained` says which, and the output is black or silent (`mute`) until they do.
 
 A driver that hangs holds up nothing: what does not answer is left behind, and stderr says so. After SIGINT, SIGTERM or
 SIGHUP that takes two seconds at most.
@@ -230,6 +237,9 @@ The `faults` of a camera or microphone are
 
 `appearAfterSeconds`
 : it is plugged in so many seconds after the start
+
+`changeAfterFrames`
+: after so many frames a camera goes on in the size of the last of its modes, by itself
 
 `hangOnOpen`, `hangAfterFrames`
 : its driver never returns from being opened, or after so many frames from anything, as bad drivers do

@@ -75,6 +75,9 @@ class Receiver(Protocol):
     def on_muted(self, muted: bool) -> None:
         """The driver says that a switch on the device shuts it off, or on again. What it gives meanwhile is not shown."""
 
+    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+        """Frames have these settings from now on, by IDL name: the driver by itself, or another program, has set them."""
+
     def on_ended(self, error: DOMException | None) -> None:
         """No more frames will ever come; ``error`` says why (unplugged, driver failure). At most once, not after stop."""
 

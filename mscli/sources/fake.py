@@ -20,6 +20,7 @@ camera never flashes, so that a snapshot shows the picture.
 - ``dropEvery`` N: every Nth frame is captured and lost before it arrives; sequence and frame number jump.
 - ``jitterMs`` J: timestamps and deliveries are off by up to ±J ms (less than half a frame), the same on every run.
 - ``appearAfterSeconds`` S: the device is listed only S seconds after the backend was made.
+- ``changeAfterFrames`` N of a camera: after N frames it goes on in the size of the last of its modes, by itself.
 - ``hangOnOpen``, ``hangAfterFrames`` N: opening, or delivering after N frames and so stopping, never returns, as with a
   driver that hangs.
 - ``clockDriftPpm`` of a microphone, beside ``faults``: its clock is that many millionths fast.
@@ -31,13 +32,14 @@ leaves out and reports as lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
 from math import ceil, isinf
 from threading import Event, Lock, Thread
 from typing import Any, NamedTuple, NoReturn, Protocol
 from weakref import WeakValueDictionary
 
-from mscli.core.boxes import Scalar
+from mscli.core.boxes import Scalar, Span
 from mscli.core.clock import MICROSECONDS, Clock, SystemClock
 from mscli.core.errors import NotAllowedError, NotReadableError, NotSupportedError
 from mscli.core.frames import Frame
@@ -104,10 +106,16 @@ class FakeSource(Source):
     """A fake device that was opened; see the module for its times and faults."""
 
     def __init__(
-        self, device: FakeDevice, feed: Feed, settings: Mapping[str, Scalar], timeline: Timeline, vanish: Callable[[], None]
+        self,
+        device: FakeDevice,
+        make_feed: Callable[[Mapping[str, Scalar]], Feed],
+        settings: Mapping[str, Scalar],
+        timeline: Timeline,
+        vanish: Callable[[], None],
     ) -> None:
         self.released = False
-        self._device, self._feed, self._settings, self._timeline, self._vanish = device, feed, settings, timeline, vanish
+        self._device, self._settings, self._timeline, self._vanish = device, settings, timeline, vanish
+        self._make_feed, self._feed = make_feed, make_feed(settings)
         self._cancelled = Event()
         self._thread: Thread | None = None
 
@@ -148,6 +156,8 @@ class FakeSource(Source):
         """The frames to capture, from that one of the common grid on, until the device vanishes."""
         faults, sequence = self._device.faults, 0
         for number in count():
+            if number == faults.change_after_frames:
+                self._feed = self._make_feed({**self._settings, **_last_size(self._device)})
             if number == faults.hang_after_frames:
                 _hang()
             if number == faults.vanish_after_frames:
@@ -218,7 +228,8 @@ class FakeBackend(Backend):
         fake = self._fake(device)
         self._check(fake)
         settings = _settings(fake.abilities, request)
-        source = FakeSource(fake, _feed(fake, request, settings), settings, self._timeline, lambda: self._vanish(fake))
+        make_feed = partial(_feed, fake, request.pixel_format)
+        source = FakeSource(fake, make_feed, settings, self._timeline, lambda: self._vanish(fake))
         self._opened[fake] = source
         return source
 
@@ -260,11 +271,20 @@ def _settings(abilities: Abilities, request: Request) -> dict[str, Scalar]:
     return {name: values[0] for name, values in abilities.values.items()} | dict(request.settings)
 
 
-def _feed(fake: FakeDevice, request: Request, settings: Mapping[str, Scalar]) -> Feed:
+def _last_size(fake: FakeDevice) -> dict[str, Scalar]:
+    """The size to which a camera changes by itself."""
+    if not fake.abilities.modes:
+        return {}
+    last = fake.abilities.modes[-1]
+    sizes = {"width": last.width, "height": last.height}
+    return {name: size.max if isinstance(size, Span) else size for name, size in sizes.items()}
+
+
+def _feed(fake: FakeDevice, pixel_format: str, settings: Mapping[str, Scalar]) -> Feed:
     if fake.kind == VIDEO_INPUT:
         from mscli.sources.fake_video import VideoFeed
 
-        return VideoFeed(request.pixel_format, settings)
+        return VideoFeed(pixel_format, settings)
     from mscli.sources.fake_sound import AudioFeed
 
     return AudioFeed(settings, fake.clock_drift_ppm)

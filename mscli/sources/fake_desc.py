@@ -56,6 +56,7 @@ class Faults(NamedTuple):
     jitter_ms: float = 0
     appear_after_seconds: float = 0
     return_after_seconds: float = math.inf
+    change_after_frames: int = -1
     hang_on_open: bool = False
     hang_after_frames: int = -1
 
@@ -227,6 +228,7 @@ _FAULTS: dict[str, tuple[str, Check[Any]]] = {  # member of the description → 
     "jitterMs": ("jitter_ms", _not_negative),
     "appearAfterSeconds": ("appear_after_seconds", _not_negative),
     "returnAfterSeconds": ("return_after_seconds", _not_negative),
+    "changeAfterFrames": ("change_after_frames", _count),
     "hangOnOpen": ("hang_on_open", _flag),
     "hangAfterFrames": ("hang_after_frames", _count),
 }

@@ -16,7 +16,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -33,6 +33,7 @@ BUFFERS = 6  # asked for; the driver may give more or fewer
 QUEUED_AT_LEAST = 2  # buffers that stay with the driver: it fills one while the next is ready. Beyond that frames are copied.
 LOOK_AGAIN_MS = 250  # some drivers do not wake their sleepers when the camera is unplugged
 STOP_SECONDS = 2  # what a driver gets to answer when its stream ends
+RATE_LOOK_US = 500_000
 SEQUENCE_RANGE = 1 << 32
 _IDR = re.compile(b"\0\0\1[\x25\x45\x65]")  # a start code and the header of an IDR slice, ITU-T H.264 7.3.1 and table 7-1
 
@@ -100,8 +101,13 @@ def _set_interval(node: Node, buffer_type: int, rate: float) -> Fraction:
     if parm.capture.capability & abi.CAP_TIMEPERFRAME:
         parm.capture.timeperframe = abi.Fract(wanted.numerator, wanted.denominator)
         node.call(abi.S_PARM, parm, f"be set to {rate:g} frames per second")
+    return _interval(parm) or wanted
+
+
+def _interval(parm: abi.StreamParm) -> Fraction | None:
+    """Seconds per frame; None where the driver does not tell."""
     got = parm.capture.timeperframe
-    return Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else wanted
+    return Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else None
 
 
 def color_space(name: str, pix: Any) -> VideoColorSpace:
@@ -237,6 +243,7 @@ class V4L2Source(Source):
         self._needed_bytes = picture.needed_bytes
         self._duration = round(picture.interval * MICROSECONDS)
         self._buffers = Buffers(node, buffer_type, len(picture.strides))
+        self._look_us = 0  # when to look at the rate again
         self._last: int | None = None  # the driver's number of the frame before
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = threading.Event()
@@ -302,6 +309,19 @@ class V4L2Source(Source):
             elif events & (select.POLLERR | select.POLLHUP):
                 raise self._node.failure(OSError(errno.EIO, ""), "deliver frames")
             self._buffers.requeue()
+            self._follow_rate(receiver)
+
+    def _follow_rate(self, receiver: Receiver) -> None:
+        """Another program may set the rate of a camera that streams for us, which nothing tells: look now and then."""
+        at_us = now_us()
+        if at_us < self._look_us:
+            return
+        self._look_us = at_us + RATE_LOOK_US
+        parm = abi.StreamParm(type=self._type)
+        interval = _interval(parm) if self._node.ask(abi.G_PARM, parm) else None
+        if interval is not None and interval != self._picture.interval:
+            self._picture, self._duration = replace(self._picture, interval=interval), round(interval * MICROSECONDS)
+            receiver.on_changed({"frameRate": float(1 / interval)})
 
     def _take(self, buffer: abi.Buffer, receiver: Receiver) -> None:
         """Hand on a filled buffer's frame, and how many were lost before it; a damaged one is lost itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Condition, Event, get_ident
 from typing import Any
 
@@ -22,6 +23,7 @@ class Collector:
         self.lost: list[int] = []
         self.ends: list[DOMException | None] = []
         self.mutes: list[bool] = []
+        self.changes: list[dict[str, Scalar]] = []
         self._changed = Condition()
 
     def on_frame(self, frame: Frame) -> None:
@@ -40,6 +42,12 @@ class Collector:
         """Keep what the driver says."""
         with self._changed:
             self.mutes.append(muted)
+            self._changed.notify_all()
+
+    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+        """Keep what is other now."""
+        with self._changed:
+            self.changes.append(dict(settings))
             self._changed.notify_all()
 
     def on_ended(self, error: DOMException | None) -> None:

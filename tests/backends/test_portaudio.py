@@ -49,6 +49,9 @@ class Collector:
     def on_muted(self, muted: bool) -> None:
         raise AssertionError("sound cards have no switch that is told")
 
+    def on_changed(self, settings: object) -> None:
+        raise AssertionError("nobody else sets what is open")
+
     def on_ended(self, error: DOMException | None) -> None:
         with self._changed:
             self.errors.append(error)

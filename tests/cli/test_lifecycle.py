@@ -184,3 +184,25 @@ def test_waiting_for_a_device_ends_with_a_signal(mscli: Program) -> None:
     devices = described(mscli.folder, failing(vanishAfterFrames=10))
     done, seconds = signalled(mscli, ["record", "x.mkv", *devices, "--reconnect", "60"], signal.SIGTERM, "mute")
     assert (done.returncode, seconds < SECONDS) == (0, True)
+
+
+CHANGING = failing({**CAMERA, "modes": [{"width": 64, "height": 48}, {"width": 32, "height": 24}]}, changeAfterFrames=15)
+
+
+def test_a_camera_that_changes_its_size_is_followed_and_the_file_goes_on(mscli: Program) -> None:
+    require("ffprobe")
+    devices = described(mscli.folder, CHANGING)
+    mscli("record", *devices, "--width", "64", "--frames", "30", "--events", "events", "x.mkv", code=0)
+    told = [event for event in events(mscli.folder) if event["type"] == "settings"]
+    assert [event["settings"]["width"] for event in told] == [64, 32]
+    assert len(picture_times(mscli.folder / "x.mkv")) == 30
+
+
+def test_a_constraint_that_no_longer_holds_is_told_and_shown_black(mscli: Program) -> None:
+    require("ffmpeg")
+    devices = described(mscli.folder, CHANGING)
+    command = ["record", *devices, "--width", "exact:64", "--frames", "30", "--events", "events", "x.mkv"]
+    mscli(*command, code=0)
+    assert [event["type"] for event in events(mscli.folder)] == ["settings", "start", "overconstrained", "mute", "stop"]
+    assert events(mscli.folder)[2]["constraint"] == "width"
+    assert [brightness(mscli.folder / "x.mkv", at) > 100 for at in (0.2, 0.8)] == [True, False]

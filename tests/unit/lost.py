@@ -92,5 +92,6 @@ class Scene:
 
     def _made(self, at_us: int, level: int) -> Any:
         if self.track.kind == "video":
-            return picture(at_us, level=level)
+            native = self.track.live.native
+            return picture(at_us, int(native["width"]), int(native["height"]), level)
         return AudioData("s16", 48000, 480, 1, at_us, memoryview(bytes([level]) * 960))

@@ -36,7 +36,7 @@ def grab(track: mscli.MediaStreamTrack, use: Callable[[], Any], frame: Any = Non
 
 
 def test_the_next_frame_is_grabbed(stage: Setting) -> None:
-    track = stage(silent(camera())).track()
+    track = stage(silent(camera())).track(width=64)
     frame = picture()
     assert grab(track, mscli.ImageCapture(track).grab_frame, frame) is frame
 

@@ -59,7 +59,7 @@ def test_a_muted_camera_gives_black_at_its_rate_and_in_time(watched: Callable[..
     assert levels(got) == [200] + [0] * len(black)
     assert [frame.timestamp - START_US for frame in black] == [round(900_000 + n * 100_000 / 3) for n in range(len(black))]
     assert 0 <= 2_500_000 - BEHIND_US - (black[-1].timestamp - START_US) <= 2 * FRAME_US
-    assert {(f.format, f.display_width, f.display_height) for f in black} == {(shown.format, 64, 48)}
+    assert {(f.format, f.display_width, f.display_height) for f in black} == {(shown.format, 128, 72)}
     assert one.track.blank == len(black)
 
 

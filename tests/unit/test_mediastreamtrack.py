@@ -27,7 +27,7 @@ def level(frame: Any) -> int:
 
 
 def test_frames_pass_untouched_while_the_track_is_enabled(stage: Setting) -> None:
-    track = stage(silent(camera())).track()
+    track = stage(silent(camera())).track(width=64)
     with reader(track) as frames:
         given = picture()
         push(track, given)

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
+from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException
 from mscli.core.frames import Frame, VideoFrame
 from mscli.sources.base import Device, Request, Source
@@ -59,6 +60,7 @@ class Receiver:
     ended: list[DOMException | None] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     mutes: list[bool] = field(default_factory=list)
+    changes: list[dict[str, Scalar]] = field(default_factory=list)
 
     def on_frame(self, frame: Frame) -> None:
         assert isinstance(frame, VideoFrame)
@@ -72,6 +74,9 @@ class Receiver:
 
     def on_muted(self, muted: bool) -> None:
         self.mutes.append(muted)
+
+    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+        self.changes.append(dict(settings))
 
     def on_ended(self, error: DOMException | None) -> None:
         self.ended.append(error)

@@ -1,0 +1,153 @@
+"""A device that is set otherwise, and not by us: settings follow it, and constraints are tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import mscli
+from tests.unit.stage import Heard, Stage, camera, microphone, picture, push, reader, silent, waiting
+
+Setting = Callable[..., Stage]
+LARGE = [{"width": 640, "height": 480, "pixelFormat": "GREY"}]
+
+
+@pytest.fixture
+def asked(stage: Setting) -> Callable[..., tuple[Stage, mscli.MediaStreamTrack, Heard]]:
+    """A track of a camera of 640×480 with constraints, and what it says."""
+
+    def ask(**constraints: Any) -> tuple[Stage, mscli.MediaStreamTrack, Heard]:
+        here = stage(silent(camera(modes=LARGE)))
+        track = here.track(**constraints)
+        return here, track, Heard(track)
+
+    return ask
+
+
+Asked = Callable[..., tuple[Stage, mscli.MediaStreamTrack, Heard]]
+
+
+def size(track: mscli.MediaStreamTrack) -> tuple[Any, ...]:
+    settings = track.get_settings()
+    return settings["width"], settings["height"], settings["resizeMode"]
+
+
+def test_settings_follow_a_camera_that_gives_less(asked: Asked) -> None:
+    here, track, heard = asked()
+    push(track, picture(width=320, height=240))
+    here.tasks.run_tasks()
+    assert size(track) == (320, 240, "none")
+    assert heard.types == ["configurationchange"]
+    assert heard.events[0].detail["settings"] == track.get_settings()
+
+
+def test_settings_stay_where_they_can_be_made_of_what_comes(asked: Asked) -> None:
+    here, track, heard = asked(width={"exact": 320}, height={"exact": 240})
+    with reader(track) as frames:
+        push(track, picture(width=480, height=360))
+        here.tasks.run_tasks()
+        (frame,) = waiting(frames)
+    assert (frame.display_width, frame.display_height) == (320, 240)
+    assert (size(track), heard.types) == ((320, 240, "crop-and-scale"), [])
+
+
+def test_frames_keep_the_size_of_the_settings_until_these_follow(asked: Asked) -> None:
+    here, track, _ = asked()
+    with reader(track) as frames:
+        push(track, picture(width=320, height=240))
+        here.tasks.run_tasks()
+        push(track, picture(width=320, height=240))
+        sizes = [(frame.display_width, frame.display_height) for frame in waiting(frames)]
+    assert sizes == [(640, 480), (320, 240)]
+
+
+def test_constraints_that_cannot_hold_fire_overconstrained_and_mute(asked: Asked) -> None:
+    here, track, heard = asked(width={"min": 600})
+    with reader(track) as frames:
+        push(track, picture(width=320, height=240), picture(width=320, height=240))
+        here.tasks.run_tasks()
+        push(track, picture(width=320, height=240))
+        last = waiting(frames)[-1]
+    assert heard.types == ["overconstrained", "mute"]
+    assert heard.events[0].error.constraint == heard.events[0].detail["constraint"] == "width"
+    assert (track.muted, track.ready_state) == (True, "live")
+    assert (last.planes[0][0], last.display_width, last.display_height) == (0, 640, 480)
+    assert size(track) == (640, 480, "crop-and-scale")
+
+
+def test_it_is_unmuted_when_they_hold_again(asked: Asked) -> None:
+    here, track, heard = asked(width={"min": 600})
+    for width, height in ((320, 240), (640, 480)):
+        push(track, picture(width=width, height=height))
+        here.tasks.run_tasks()
+    assert heard.types == ["overconstrained", "mute", "configurationchange", "unmute"]
+    assert (size(track), track.muted) == ((640, 480, "none"), False)
+
+
+def test_it_is_unmuted_by_constraints_that_hold(asked: Asked) -> None:
+    here, track, heard = asked(width={"min": 600})
+    push(track, picture(width=320, height=240))
+    here.tasks.run_tasks()
+    track.apply_constraints({"width": {"max": 320}})
+    here.tasks.run_tasks()
+    assert (heard.types, track.muted) == (["overconstrained", "mute", "unmute"], False)
+    assert track.get_settings()["width"] <= 320
+
+
+def test_a_stall_of_an_overconstrained_track_is_not_told_twice(asked: Asked) -> None:
+    here, track, heard = asked(width={"min": 600})
+    push(track, picture(width=320, height=240))
+    here.tasks.run_tasks()
+    for muted in (True, False):
+        track.live.on_muted(muted)
+        here.tasks.run_tasks()
+    assert (heard.types, track.muted) == (["overconstrained", "mute"], True)
+
+
+def test_each_clone_has_its_own_constraints(asked: Asked) -> None:
+    here, track, heard = asked()
+    clone = track.clone()
+    clone.apply_constraints({"width": {"min": 600}})
+    other = Heard(clone)
+    push(track, picture(width=320, height=240))
+    here.tasks.run_tasks()
+    assert (heard.types, other.types) == (["configurationchange"], ["overconstrained", "mute"])
+
+
+def test_a_rate_that_another_program_sets_is_followed(asked: Asked) -> None:
+    here, track, heard = asked()
+    track.live.on_changed({"frameRate": 10.0})
+    here.tasks.run_tasks()
+    assert (track.get_settings()["frameRate"], heard.types) == (10, ["configurationchange"])
+
+
+def test_sound_is_followed_too(stage: Setting) -> None:
+    here = stage(silent(microphone()))
+    track, strict = here.track("audio"), here.track("audio", sampleRate={"exact": 48000})
+    heard, other = Heard(track), Heard(strict)
+    track.live.on_changed({"sampleRate": 44100})
+    here.tasks.run_tasks()
+    assert (track.get_settings()["sampleRate"], heard.types) == (44100, ["configurationchange"])
+    assert other.types == ["overconstrained", "mute"]
+
+
+def test_an_ended_track_follows_nothing(asked: Asked) -> None:
+    here, track, heard = asked()
+    live = track.live
+    push(track, picture(width=320, height=240))
+    track.stop()
+    here.tasks.run_tasks()
+    live.on_changed({"frameRate": 10.0})
+    here.tasks.run_tasks()
+    assert heard.types == []
+
+
+def test_the_event_needs_its_error() -> None:
+    from mscli.api.mediastreamtrack import OverconstrainedErrorEvent
+
+    error = mscli.OverconstrainedError("width", "too narrow")
+    assert OverconstrainedErrorEvent("overconstrained", {"error": error}).error is error
+    with pytest.raises(TypeError):
+        OverconstrainedErrorEvent("overconstrained", {})
