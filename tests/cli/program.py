@@ -1,0 +1,164 @@
+"""What the tests of the commands share: a machine with fake devices, commands that go on, and what other programs read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT, Completed, Program, clean_environment
+
+PATIENCE_S = 30.0
+
+Described = dict[str, Any]
+
+
+def camera(**members: Any) -> Described:
+    """A camera as --fake-devices-from describes it: 320×240 at 30 frames per second unless ``members`` say otherwise."""
+    return {"kind": "videoinput", "label": "Camera", "modes": [{"width": 320, "height": 240, "frameRate": 30}]} | members
+
+
+def microphone(**members: Any) -> Described:
+    """A microphone of 48000 Hz and one channel."""
+    return {"kind": "audioinput", "label": "Microphone", "sampleRates": [48000], "channelCounts": [1]} | members
+
+
+@dataclass(frozen=True)
+class FakeMachine(Program):
+    """The program on a machine with the built-in fake devices, or those that were plugged in."""
+
+    def plug(self, *devices: Described) -> None:
+        """Have these devices and no others."""
+        self._description.write_text(json.dumps({"devices": devices}))
+
+    @property
+    def _description(self) -> Path:
+        return self.folder.with_suffix(".json")  # beside the folder, which holds what commands leave
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where every command finds the fake devices."""
+        fake = str(self._description) if self._description.exists() else "1"
+        return clean_environment() | {"PYTHONPATH": str(ROOT), "MSCLI_FAKE_DEVICES": fake}
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        code: int | None = None,
+        seconds: float = 60,
+    ) -> Completed:
+        return super().__call__(*arguments, env=self.environment | dict(env or {}), stdin=stdin, code=code, seconds=seconds)
+
+    def shell(self, script: str) -> Completed:
+        """Run a line of bash in which ``mscli`` is the program."""
+        define = f'mscli() {{ {" ".join(self.argv)} "$@"; }}\n'
+        return subprocess.run(
+            ["bash", "-c", define + script], cwd=self.folder, env=self.environment, capture_output=True, timeout=60, check=False
+        )
+
+    @property
+    def files(self) -> list[str]:
+        """The names in the folder."""
+        return sorted(os.listdir(self.folder))
+
+    @contextmanager
+    def running(self, *arguments: str, events: bool = True, stdout: int = subprocess.PIPE) -> Iterator[Running]:
+        """A command while it runs, and the events that it tells if it is one that captures."""
+        read, write = os.pipe()
+        with open(read) as told:
+            process = subprocess.Popen(
+                [*self.argv, *arguments, *([f"--events=/dev/fd/{write}"] if events else [])],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                pass_fds=[write],
+            )
+            os.close(write)
+            with process:
+                yield Running(process, told)
+                process.kill()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command that runs, and the events that it tells."""
+
+    process: subprocess.Popen[bytes]
+    events: Iterator[str]
+
+    def wait_for(self, event_type: str) -> dict[str, Any]:
+        """The next event of that type."""
+        for line in self.events:
+            event: dict[str, Any] = json.loads(line)
+            if event["type"] == event_type:
+                return event
+        raise AssertionError(f"no event {event_type}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def end(self) -> Completed:
+        """What it leaves when it ends by itself."""
+        stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
+        return subprocess.CompletedProcess(self.process.args, self.process.returncode, stdout, stderr)
+
+
+def eventually(condition: Callable[[], object]) -> bool:
+    """Whether it becomes true, for what another process does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def error_line(done: Completed) -> str:
+    """The one line ``mscli: NAME: sentence``; what follows it are hints."""
+    text = done.stderr.decode()
+    assert "Traceback" not in text
+    lines = [line for line in text.splitlines() if line.startswith("mscli: ")]
+    assert len(lines) == 1, text
+    after = text.partition(lines[0])[2].splitlines()[1:]
+    assert all(line.startswith("  ") for line in after), text
+    return lines[0]
+
+
+def error_json(done: Completed) -> dict[str, Any]:
+    """The error as scripts read it: all that is on stderr."""
+    told = json.loads(done.stderr)
+    assert set(told) == {"error"}
+    error: dict[str, Any] = told["error"]
+    return error
+
+
+def output_of(*command: str | Path) -> str:
+    """What a program prints that must succeed."""
+    return subprocess.run(list(map(str, command)), check=True, capture_output=True).stdout.decode()
+
+
+def picture(path: Path) -> str:
+    """The kind and the size of a picture, as ImageMagick reads them: PNG 640x480."""
+    return output_of("identify", "-format", "%m %wx%h", path)
+
+
+def streams(path: Path) -> dict[str, dict[str, Any]]:
+    """What ffprobe finds in a file, by kind; it reads every packet."""
+    found = json.loads(output_of("ffprobe", "-v", "error", "-count_packets", "-show_streams", "-of", "json", path))
+    return {stream["codec_type"]: stream for stream in found["streams"]}
+
+
+def packets(path: Path, kind: str) -> int:
+    """How many packets of that kind a file has."""
+    return int(streams(path)[kind]["nb_read_packets"])
