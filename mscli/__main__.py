@@ -10,8 +10,8 @@ from mscli import __version__
 
 def main() -> None:
     """Run the command line and exit with its code. ``--version`` alone is answered before anything is imported."""
-    if sys.argv[1:] == ["--version"]:
-        print(f"mscli {__version__}")  # noqa: T201 (the answer)
+    _open_streams()
+    if sys.argv[1:] == ["--version"] and _told_version():
         return
     import gc
     import signal
@@ -19,10 +19,17 @@ def main() -> None:
     gc.disable()  # a start makes many objects and drops none; a command that goes on enables it again
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a command listens, Ctrl-C ends it without a traceback
-    _open_streams()
     from mscli.cli.main import run
 
     sys.exit(run(sys.argv[1:]))
+
+
+def _told_version() -> bool:
+    try:
+        print(f"mscli {__version__}", flush=True)  # noqa: T201 (the answer)
+    except OSError:  # the program proper knows what is to be said of it
+        return False
+    return True
 
 
 def _open_streams() -> None:

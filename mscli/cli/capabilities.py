@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from mscli.api.mediadeviceinfo import InputDeviceInfo
 from mscli.api.mediadevices import MediaDevices
 from mscli.cli.completion import complete_device
 from mscli.cli.opening import open_devices
+from mscli.cli.printable import json_text
 from mscli.cli.resolve import resolve_device
 from mscli.cli.shared import Shared, shared_options
 from mscli.core.clock import MICROSECONDS
@@ -38,7 +39,7 @@ def command(shared: Shared, device: str | None, probe: bool) -> int:
         if probe:
             modes = [{**mode, "measuredFrameRate": measure(devices, info.device_id, mode)} for mode in modes]
         if shared.json:
-            click.echo(json.dumps({**info.to_json(), "capabilities": capabilities, "modes": modes}, ensure_ascii=False))
+            print(json_text({**info.to_json(), "capabilities": capabilities, "modes": modes}, sys.stdout))  # noqa: T201
         else:
             from mscli.cli.tables import show_capabilities
 

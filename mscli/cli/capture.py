@@ -15,7 +15,7 @@ from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
 from mscli.core.clock import now_us
-from mscli.core.errors import NotSupportedError
+from mscli.core.errors import ArgumentError, NotSupportedError
 from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Counts, pixel_format
 from mscli.core.mailbox import Lane
 from mscli.core.properties import VIDEO
@@ -66,9 +66,11 @@ def command(options: Options, output: str, form: str, frames: int | None, durati
 
 
 def _check(kinds: list[str], form: str) -> None:
-    if len(kinds) != 1:
-        both = "raw output holds one track, not picture and sound" if kinds else "neither picture nor sound is asked for"
-        raise NotSupportedError(both, hints=["choose one with --no-audio or --no-video, or use mscli record"])
+    if not kinds:
+        raise ArgumentError("neither audio nor video is requested")
+    if len(kinds) > 1:
+        hints = ["choose one with --no-audio or --no-video, or use mscli record"]
+        raise NotSupportedError("raw output holds one track, not picture and sound", hints=hints)
     if form and kinds == [VIDEO] and form.lower() not in _AS_IT_COMES:
         pixel_format(form)
     if form and kinds != [VIDEO] and form.lower() not in ("native", *SAMPLE_FORMATS):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from typing import Any
 
 import click
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.cli.opening import open_devices
+from mscli.cli.printable import json_text
 from mscli.cli.shared import Shared, shared_options
 from mscli.sources.base import DEVICE_KINDS
 
@@ -35,7 +36,7 @@ def command(shared: Shared, kinds: tuple[str, ...], watch: bool) -> int:
             return watch_devices(devices, wanted, shared)
         infos = devices.enumerate_devices(wanted)
         if shared.json:
-            click.echo(json.dumps([device_json(info) for info in infos], ensure_ascii=False, indent=1))
+            print(json_text([device_json(info) for info in infos], sys.stdout, indent=1))  # noqa: T201
         else:
             from mscli.cli.tables import show_devices
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
@@ -11,10 +11,11 @@ from mscli.core.errors import OperationError
 
 
 class EventLog:
-    """Writes events as they come; without a file it writes none. A file that fails later is said once and given up."""
+    """Writes events as they come; without a file it writes none. A file that fails later is warned of once and given up."""
 
-    def __init__(self, path: str | None) -> None:
-        self._file = _open(path) if path else None
+    def __init__(self, path: str | None, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._file = None if path is None else _open(path)
         self._last_us = 0
 
     def emit(self, type: str, track: MediaStreamTrack | None = None, at_us: int | None = None, **detail: Any) -> None:  # noqa: A002
@@ -31,7 +32,7 @@ class EventLog:
             self._file.flush()
         except OSError as error:
             self._file = None
-            print(f"mscli: events are no longer written: {error.strerror}", file=sys.stderr)  # noqa: T201
+            self._warn(f"events are no longer written: {error.strerror}")
 
     def close(self) -> None:
         """Write no more."""
@@ -42,6 +43,6 @@ class EventLog:
 
 def _open(path: str) -> TextIO:
     try:
-        return open(path, "w", encoding="utf-8")
+        return open(path, "w", encoding="utf-8", errors="backslashreplace")  # a file's name may be no UTF-8
     except OSError as error:
-        raise OperationError(f"events cannot be written to {path}: {error.strerror}") from error
+        raise OperationError(f"events cannot be written to “{path}”: {error.strerror}") from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 import sys
+from contextlib import suppress
 from typing import Any
 
+from mscli.cli.printable import json_text, printable
 from mscli.core.errors import (
     AbortError,
     ArgumentError,
@@ -83,9 +85,7 @@ def code_of(error: BaseException) -> ExitCode:
 def show_error(error: DOMException | ArgumentError, *, as_json: bool) -> None:
     """Print one line for the error and, for people, a line for each hint. To stderr."""
     if as_json:
-        import json
-
-        print(json.dumps({"error": error.to_json()}, ensure_ascii=False), file=sys.stderr)  # noqa: T201
+        _say(json_text({"error": error.to_json()}, sys.stderr))
         return
     show_line(error.name, str(error), [*_answers(error), *error.hints])
 
@@ -93,11 +93,16 @@ def show_error(error: DOMException | ArgumentError, *, as_json: bool) -> None:
 def show_line(name: str, sentence: str, hints: list[str]) -> None:
     """Print ``mscli: NAME: sentence`` and the hints below it, to stderr."""
     lines = [f"mscli: {name}: {_one_line(sentence)}", *(f"  {_one_line(hint)}" for hint in hints)]
-    print("\n".join(lines), file=sys.stderr)  # noqa: T201 (one write, so that lines of two processes do not mix)
+    _say("\n".join(lines))  # one write, so that lines of two processes do not mix
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # stderr may be full, or its reader may have left: the exit code tells
+        print(text, file=sys.stderr)  # noqa: T201
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _answers(error: DOMException | ArgumentError) -> list[str]:

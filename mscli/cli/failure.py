@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
 
 import click
 
@@ -36,8 +35,7 @@ def _stdout_failed(error: OSError, *, as_json: bool) -> ExitCode:
     if isinstance(error, BrokenPipeError):
         return ExitCode.DONE
     failure = OperationError(f"stdout cannot be written: {os.strerror(error.errno or 0).lower()}")
-    with suppress(OSError):  # stderr may be as full
-        show_error(failure, as_json=as_json)
+    show_error(failure, as_json=as_json)
     return code_of(failure)
 
 

@@ -52,7 +52,7 @@ class LateGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LateGroup, context_settings=CONTEXT)
+@click.group(cls=LateGroup, context_settings=CONTEXT, no_args_is_help=False)
 @click.version_option(__version__, message="mscli %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of a defect.")
 def cli(debug: bool) -> None:

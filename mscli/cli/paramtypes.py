@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from typing import Any
 
 import click
@@ -11,6 +10,8 @@ import click
 from mscli.cli.shared import parse_json, read_text
 from mscli.cli.values import parse_size, parse_value
 from mscli.core.properties import PROPERTIES, Property
+
+LONGEST_S = 1_000_000_000  # of a duration: 31 years, and its microseconds are still exact
 
 
 class Value(click.ParamType[Any]):
@@ -80,6 +81,17 @@ class Constraints(click.ParamType[Any]):
         return parse_json(*_read_constraints(value))
 
 
+class Fraction(click.FloatRange):
+    """From 0 to 1, and a number: “nan” is in every range for click."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        return number if number == number else self.fail(f"“{value}” is not a number", param, ctx)
+
+
 class Duration(click.ParamType[Any]):
     """Seconds, also as M:SS or H:MM:SS."""
 
@@ -93,8 +105,8 @@ class Duration(click.ParamType[Any]):
         if not 1 <= len(parts) <= 3 or not all(0 <= part < float("inf") for part in parts):
             self.fail(f"“{value}” is not a number of seconds, M:SS or H:MM:SS", param, ctx)
         seconds = functools.reduce(lambda total, part: total * 60 + part, parts)
-        if seconds <= 0:
-            self.fail("a duration is more than 0 seconds", param, ctx)
+        if not 0 < seconds <= LONGEST_S:
+            self.fail(f"a duration is more than 0 and at most {LONGEST_S} seconds", param, ctx)
         return seconds
 
 
@@ -117,6 +129,5 @@ def _read_constraints(given: str) -> tuple[str, str]:
     """The text of ``--constraints`` and what to call it."""
     if given.lstrip()[:1] in ("{", "[", '"'):
         return given, "--constraints"
-    if given == "-":
-        return sys.stdin.read(), "the constraints on stdin"
-    return read_text(given, "the constraints file"), given
+    what = "the constraints file"
+    return (read_text(0, what), "stdin") if given == "-" else (read_text(given, what), given)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
+from mscli.cli.printable import printable
 from mscli.cli.shared import Shared
 
 
@@ -37,10 +39,11 @@ class Voice:
             self._say(f"mscli: {text}", "yellow")
 
     def _say(self, text: str, style: str) -> None:
-        text = text.replace("\n", " ")  # of a name: a message is one line
-        if self.on_terminal:
-            from rich.console import Console
+        with suppress(OSError):  # a full disk or a reader that left is no reason to end a recording
+            if self.on_terminal:
+                from rich.console import Console
 
-            Console(stderr=True).print(text, style=style, markup=False, highlight=not style, soft_wrap=True)
-        else:
-            print(text, file=sys.stderr)  # noqa: T201
+                out = Console(stderr=True, markup=False, emoji=False)
+                out.print(printable(text), style=style, highlight=not style, soft_wrap=True)
+            else:
+                print(printable(text), file=sys.stderr)  # noqa: T201

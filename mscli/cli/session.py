@@ -42,7 +42,7 @@ class Session:
         self.options = options
         self.voice = Voice(options)
         self.mailbox = Mailbox()
-        self.events = EventLog(options.events)
+        self.events = EventLog(options.events, self.voice.warn)
         self.stopper = Stopper(lambda: self.mailbox.post(lambda: None))
         self.devices = open_devices(options, self.mailbox)
         self.tracks: list[MediaStreamTrack] = []

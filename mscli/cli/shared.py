@@ -85,20 +85,26 @@ def parse_json(text: str, where: str) -> Any:
         raise ArgumentError(f"{where} is not JSON: {place}") from None
 
 
-def read_text(path: str, what: str) -> str:
-    """A file's text, or a usage error in one sentence."""
+def read_text(path: str | int, what: str) -> str:
+    """The text of a file, or of an open descriptor, which stays open; or a usage error in one sentence."""
+    where = f"“{path}”" if isinstance(path, str) else "on stdin"
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig", closefd=isinstance(path, str)) as file:
             return file.read()
     except UnicodeDecodeError:
-        raise click.UsageError(f"{what} {path} is not text") from None
+        raise click.UsageError(f"{what} {where} is not UTF-8 text") from None
     except OSError as error:
-        raise click.UsageError(f"{what} {path} cannot be read: {error.strerror}") from None
+        raise click.UsageError(f"{what} {where} cannot be read: {error.strerror}") from None
+
+
+_SWITCH: dict[str, Any] = {"": None, "0": None, "1": {}}  # values of MSCLI_FAKE_DEVICES that are no file
 
 
 def fake_description(shared: Shared) -> Any:
     """The description of fake devices that flags or MSCLI_FAKE_DEVICES ask for; {} for the default ones; None for hardware."""
-    path = shared.fake_devices_from or ("" if shared.fake_devices else os.environ.get("MSCLI_FAKE_DEVICES", ""))
-    if path and path not in ("0", "1"):
-        return parse_json(read_text(path, "the description of fake devices"), path)
-    return {} if shared.fake_devices or path == "1" else None
+    path = shared.fake_devices_from
+    if path is None:
+        path = "1" if shared.fake_devices else os.environ.get("MSCLI_FAKE_DEVICES", "")
+        if path in _SWITCH:
+            return _SWITCH[path]
+    return parse_json(read_text(path, "the description of fake devices"), path)

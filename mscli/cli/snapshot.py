@@ -10,6 +10,7 @@ from mscli.api.mediastream import MediaStream
 from mscli.cli.completion import complete_file
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, capture_options
+from mscli.cli.paramtypes import Fraction
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
 from mscli.core.errors import NotReadableError, NotSupportedError
@@ -29,7 +30,7 @@ _WAIT_S = 0.5
 @click.option(
     "--format", "suffix", type=click.Choice(["png", "jpeg", "webp"]), help="For “-”: the kind of picture; PNG if not given."
 )
-@click.option("--quality", type=click.FloatRange(0, 1), help="Of JPEG and WebP, from 0 to 1.")
+@click.option("--quality", type=Fraction(), help="Of JPEG and WebP, from 0 to 1.")
 @capture_options
 def command(options: Options, file: str, suffix: str | None, quality: float | None) -> int:
     """Take a picture into FILE: PNG, JPEG or WebP by its suffix; “-” writes PNG to stdout.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mscli.cli.exitcodes import describe_settings
+from mscli.cli.printable import printable
 from mscli.core.boxes import Span
 from mscli.core.properties import PROPERTIES
 
@@ -28,9 +30,15 @@ MOST_CANDIDATES = 24  # rows of an explanation; the rest is counted by what excl
 _KIND_NAMES = {"videoinput": "camera", "audioinput": "microphone", "audiooutput": "speaker"}
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let it through: rich would end the program with exit code 1."""
+        raise BrokenPipeError(errno.EPIPE, "")
+
+
 def console(file: TextIO) -> Console:
-    """A console as wide as the terminal, or as wide as it likes in a pipe."""
-    return Console(file=file, width=None if file.isatty() else PIPE_WIDTH, highlight=False)
+    """A console as wide as the terminal, or as wide as it likes in a pipe. What names hold is text to it, not markup."""
+    return _Console(file=file, width=None if file.isatty() else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def _table(*columns: str, file: TextIO) -> Table:
@@ -45,28 +53,29 @@ def show_devices(infos: Sequence[MediaDeviceInfo], problems: Iterable[str], *, v
     out = console(sys.stdout)
     table = _table("kind", "name", "path", "deviceId", *(["groupId", "backend"] if verbose else []), file=sys.stdout)
     for info in infos:
-        more = [info.group_id, info.backend] if verbose else []
-        table.add_row(_KIND_NAMES[info.kind], _name(info), info.path or "", Text(info.device_id, style="dim"), *more)
+        more = [printable(info.group_id), info.backend] if verbose else []
+        names = printable(info.path or ""), Text(printable(info.device_id), style="dim")
+        table.add_row(_KIND_NAMES[info.kind], _name(info), *names, *more)
     if infos:
         out.print(table)
     else:
         out.print("no devices found")
     for problem in (*problems, *(f"{info.label}: {info.problem}" for info in infos if info.problem)):
-        console(sys.stderr).print(f"mscli: {problem}", style="yellow", markup=False, soft_wrap=True)
+        console(sys.stderr).print(f"mscli: {printable(problem)}", style="yellow", soft_wrap=True)
 
 
 def _name(info: MediaDeviceInfo) -> Text:
-    name = Text(info.label, style="cyan" if not info.problem else "yellow")
+    name = Text(printable(info.label), style="cyan" if not info.problem else "yellow")
     return name + Text(" (default)", style="dim") if info.default else name
 
 
 def show_capabilities(info: MediaDeviceInfo, capabilities: Mapping[str, Any], modes: Sequence[Mapping[str, Any]]) -> None:
     """What a device can be set to, and its native modes, one row for each size."""
     out = console(sys.stdout)
-    out.print(_name(info), Text(info.path or info.device_id, style="dim"))
+    out.print(_name(info), Text(printable(info.path or info.device_id), style="dim"))
     table = _table("property", "values", file=sys.stdout)
     for name, value in capabilities.items():
-        table.add_row(name, f"{_values(value)} {PROPERTIES[name].unit}".rstrip())
+        table.add_row(name, printable(f"{_values(value)} {PROPERTIES[name].unit}".rstrip()))
     out.print(table)
     if modes:
         out.print(_modes_table(modes))
@@ -114,8 +123,8 @@ def show_choices(choices: Iterable[Choice]) -> None:
     for choice in choices:
         mode = choice.selection.box.mode
         native = f", {mode.pixel_format}" if mode else ""
-        out.print(f"{_KIND_NAMES[choice.device.kind]} “{choice.device.label}”: ", style="bold", end="", markup=False)
-        out.print(f"{describe_settings(choice.selection.settings)}{native}", markup=False)
+        out.print(f"{_KIND_NAMES[choice.device.kind]} “{printable(choice.device.label)}”: ", style="bold", end="")
+        out.print(f"{describe_settings(choice.selection.settings)}{native}")
 
 
 def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> None:
@@ -131,7 +140,7 @@ def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> N
         table.add_row(*_candidate_row(one, asked, chosen=chosen), style="bold green" if chosen else "")
     out.print(table)
     if len(ranked) > MOST_CANDIDATES:
-        out.print(_counted(ranked[MOST_CANDIDATES:]), markup=False)
+        out.print(_counted(ranked[MOST_CANDIDATES:]))
     if choice is not None:
         for number, kept in enumerate(choice.selection.advanced, 1):
             out.print(f"advanced set {number}: {'kept' if kept else 'skipped, no candidate satisfies it'}")
@@ -142,7 +151,7 @@ def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> N
 def _candidate_row(one: Candidate, asked: list[str], *, chosen: bool) -> list[str]:
     distance = "" if one.settings is None else f"{one.distance:.4f}"
     parts = [f"{one.distances[name]:.4f}" if one.distances and name in one.distances else "" for name in asked]
-    return ["→" if chosen else "", one.box.device.label, _candidate_name(one), distance, *parts, one.excluded_by]
+    return ["→" if chosen else "", printable(one.box.device.label), _candidate_name(one), distance, *parts, one.excluded_by]
 
 
 def _candidate_name(one: Candidate) -> str:
@@ -183,6 +192,6 @@ def show_changes(
     out = console(sys.stdout)
     for mark, style, changed in (("+", "green", added), ("-", "red", removed)):
         for info in changed:
-            out.print(f"{mark} {_KIND_NAMES[info.kind]} “{info.label}”", style=style, markup=False)
+            out.print(f"{mark} {_KIND_NAMES[info.kind]} “{printable(info.label)}”", style=style)
     show_devices(infos, problems, verbose=verbose)
     sys.stdout.flush()

@@ -9,6 +9,7 @@ from typing import Any
 from mscli.core.properties import Property
 
 _MEMBER = re.compile(r"(exact|ideal|min|max):")
+_CANCELLATIONS = ("all", "remote-only")  # https://www.w3.org/TR/mediacapture-streams/#dom-echocancellationmodeenum
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)[:/](\d+(?:\.\d+)?)")
 
 
@@ -64,13 +65,11 @@ def _strings(row: Property, text: str) -> str | list[str]:
 
 
 def _boolean_or_string(row: Property, text: str) -> bool | str:
-    return text.lower() == "true" if text.lower() in ("true", "false") else _single_string(row, text)
-
-
-def _single_string(row: Property, text: str) -> str:
-    if not text:
-        raise ValueError(f"{row.name} needs a value")
-    return text
+    if text in _CANCELLATIONS:
+        return text
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"“{text}” is none of true, false, {', '.join(_CANCELLATIONS)}, which {row.name} takes")
+    return text.lower() == "true"
 
 
 _SCALARS: dict[str, Callable[[Property, str], Any]] = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
-import json
+import sys
 from collections.abc import Sequence
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.api.mediadevices import MediaDevices
+from mscli.cli.printable import json_text
 from mscli.cli.shared import Shared
 from mscli.cli.signals import Stopper
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
@@ -49,4 +50,4 @@ def _line(added: list[MediaDeviceInfo], removed: list[MediaDeviceInfo], now: lis
     lists = {"added": added, "removed": removed, "devices": now}
     told = {name: [device_json(info) for info in infos] for name, infos in lists.items()}
     event = {"type": "devicechange", "time": at_us / MICROSECONDS, "wallTime": wall_time(at_us), **told}
-    return json.dumps(event, ensure_ascii=False)
+    return json_text(event, sys.stdout)

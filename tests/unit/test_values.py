@@ -67,7 +67,8 @@ NO_VALUES = [
     ("facingMode", "exact:", "facingMode needs a value"),
     ("facingMode", "min:user", "facingMode takes exact: and ideal:, not min:"),
     ("noiseSuppression", "yes", "“yes” is neither true nor false, which noiseSuppression takes"),
-    ("echoCancellation", "", "echoCancellation needs a value"),
+    ("echoCancellation", "", "“” is none of true, false, all, remote-only, which echoCancellation takes"),
+    ("echoCancellation", "exact:ture", "“ture” is none of true, false, all, remote-only, which echoCancellation takes"),
 ]
 
 

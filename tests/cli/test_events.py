@@ -1,0 +1,71 @@
+"""``--events``: a line of JSON for whatever happens."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import FakeMachine, camera, microphone
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The events of a file; what holds of every one is checked."""
+    events: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+    walls = [datetime.datetime.fromisoformat(event["wallTime"]) for event in events]
+    assert {wall.utcoffset() for wall in walls} == {datetime.timedelta(0)}
+    for event, wall in zip(events, walls, strict=True):
+        apart = (wall - walls[0]).total_seconds()
+        assert apart == pytest.approx(event["time"] - events[0]["time"], abs=0.05)
+    return events
+
+
+def test_a_recording_tells_its_settings_start_and_stop(fake: FakeMachine) -> None:
+    fake("record", "--quiet", "--frames", "5", "--events", "events.jsonl", "x.mkv", code=0)
+    events = lines(fake.folder / "events.jsonl")
+    assert {event["type"] for event in events} >= {"settings", "start", "stop"}
+    settings = {event["kind"]: event for event in events if event["type"] == "settings"}
+    assert (settings["video"]["label"], settings["video"]["settings"]["width"]) == ("Fake camera", 640)
+    assert settings["audio"]["settings"]["sampleRate"] == 48000
+    assert settings["audio"]["track"] != settings["video"]["track"]
+    assert (events[-1]["type"], events[-1]["reason"], events[-1]["file"]) == ("stop", "frames", "x.mkv")
+
+
+def test_a_stall_mutes_and_an_unplugged_camera_ends_the_track(fake: FakeMachine) -> None:
+    fake.plug(camera(faults={"stallAfterFrames": 5, "stallSeconds": 1.5, "vanishAfterFrames": 10}))
+    fake("capture", "--quiet", "--events", "events.jsonl", "-o", "x.raw", code=8)
+    events = lines(fake.folder / "events.jsonl")
+    assert [event["type"] for event in events] == ["settings", "mute", "unmute", "ended", "stop"]
+    assert len({event["track"] for event in events}) == 1
+    assert {event["kind"] for event in events} == {"video"}
+    mute, unmute, ended = (event["time"] - events[0]["time"] for event in events[1:4])
+    assert mute < unmute < ended
+    assert "unplugged" in events[3]["reason"]
+
+
+def test_a_descriptor_of_the_caller_takes_events(fake: FakeMachine) -> None:
+    done = fake.shell("mscli record --quiet --frames 480 --events /dev/fd/3 x.wav 3> events.jsonl")
+    assert (done.returncode, lines(fake.folder / "events.jsonl")[-1]["type"]) == (0, "stop")
+
+
+@pytest.mark.parametrize("where", ["", "nowhere/events.jsonl", ".", "/dev/fd/77"])
+def test_events_that_have_no_place_are_an_error_before_anything_starts(where: str, fake: FakeMachine) -> None:
+    done = fake("record", "--events", where, "--frames", "3", "x.mkv", code=9)
+    assert done.stderr.decode().startswith(f"mscli: OperationError: events cannot be written to “{where}”: ")
+    assert fake.files == []
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "/dev/fd/9 9> >(exit)"])
+def test_events_that_cannot_be_written_later_do_not_end_a_recording(where: str, fake: FakeMachine) -> None:
+    done = fake.shell(f"mscli record --frames 20 --no-audio --json x.mkv --events {where}")
+    assert (done.returncode, json.loads(done.stdout)["tracks"][0]["frames"]) == (0, 20)
+
+
+def test_sound_has_events_too(fake: FakeMachine) -> None:
+    fake.plug(microphone(faults={"vanishAfterFrames": 10}))
+    fake("record", "--quiet", "--events", "events.jsonl", "x.wav", code=8)
+    assert "ended" in {event["type"] for event in lines(fake.folder / "events.jsonl")}

@@ -1,0 +1,305 @@
+"""Every exit code of the contract, provoked, and what is said with it: one line for people, an object for scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tests.cli.program import Described, FakeMachine, camera, error_json, error_line, microphone, packets, picture
+from tests.conftest import ROOT, require
+
+USAGE = [  # command line, what is said
+    ((), "Missing command"),
+    (("snapsot", "x.png"), "did you mean “snapshot”?"),
+    (("snapshot",), "Missing argument 'FILE'"),
+    (("snapshot", "x.png", "y.png"), "y.png"),
+    (("snapshot", "x.png", "--colour", "red"), "--colour"),
+    (("snapshot", "x.png", "--width"), "--width"),
+    (("snapshot", "x.png", "--width", "wide"), "“wide” is not a whole number for width"),
+    (("snapshot", "x.png", "--quality", "2"), "--quality"),
+    (("snapshot", "x.png", "--quality", "nan"), "“nan” is not a number"),
+    (("snapshot", "x.png", "--advanced", "[]"), "“[]” is not a JSON object"),
+    (("snapshot", "x.png", "--constraints", "none.json"), "“none.json” cannot be read: No such file"),
+    (("snapshot", "x.png", "--fake-devices-from", ""), "“” cannot be read"),
+    (("snapshot", "x.png", "--fake-devices-from", "."), "“.” cannot be read: Is a directory"),
+    (("record", "x.wav", "--duration", "0"), "more than 0"),
+    (("record", "x.wav", "--duration", "1e308:1e308"), "--duration"),
+    (("record", "x.wav", "--duration", "1e300"), "--duration"),
+    (("capture", "--frames", "0"), "--frames"),
+    (("devices", "--kind", "camera"), "--kind"),
+]
+
+MALFORMED = [  # what --constraints gets, and what is said, with the place
+    ("{", "line 1, column 2"),
+    ('{"video":\n tru}', "line 2, column 2"),
+    ('{"video": NaN}', "NaN"),
+    ("[" * 100_000, "is not JSON"),
+    ("{}", "neither audio nor video is requested"),
+    ('{"video": false}', "neither audio nor video is requested"),
+    ('"video"', "constraints are an object"),
+    ('{"video": {"frameRate": {"exact": "fast"}}}', "video.frameRate.exact"),
+    ('{"video": {"frameRate": 1e400}}', "video.frameRate"),
+    ('{"video": {"advanced": {}}}', "video.advanced"),
+    ('{"video": {"advanced": [{}, 3]}}', "video.advanced[1]"),
+]
+
+COMMANDS = [("snapshot", "x.png"), ("record", "--no-audio", "x.mkv", "--duration", "9"), ("capture", "-o", "x.raw")]
+
+FAULTS: list[tuple[str, int, str]] = [
+    ("denied", 4, "NotAllowedError"),
+    ("busy", 5, "NotReadableError"),
+    ("errorOnStart", 5, "NotReadableError"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), USAGE, ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+def test_wrong_usage_is_2_and_starts_nothing(arguments: tuple[str, ...], said: str, fake: FakeMachine) -> None:
+    line = error_line(fake(*arguments, code=2))
+    assert line.startswith("mscli: usage: ")
+    assert said in line
+    assert fake.files == []
+
+
+@pytest.mark.parametrize(("given", "said"), MALFORMED, ids=lambda value: value[:40])
+def test_malformed_constraints_are_2_and_the_place_is_told(given: str, said: str, fake: FakeMachine) -> None:
+    done = fake("capture", "--json", "--constraints", given, "-o", "x.raw", code=2)
+    error = error_json(done)
+    assert error["name"] == "TypeError"
+    assert said in error["message"]
+    assert (done.stdout, fake.files) == (b"", [])
+
+
+def test_json_that_is_wrong_in_a_file_is_2_and_the_file_is_named(fake: FakeMachine) -> None:
+    (fake.folder / "page.json").write_text('{"video": {\n  "width" 640}}')
+    done = fake("snapshot", "x.png", "--constraints", "page.json", code=2)
+    assert "page.json is not JSON: line 2, column 11" in error_line(done)
+    assert "page.json is not JSON: line 2" in error_line(fake("devices", env={"MSCLI_FAKE_DEVICES": "page.json"}, code=2))
+    (fake.folder / "latin.json").write_bytes(b'{"video": "\xe9"}')
+    assert "latin.json” is not UTF-8 text" in error_line(fake("snapshot", "x.png", "--constraints", "latin.json", code=2))
+
+
+@pytest.mark.parametrize(
+    ("device", "place"),
+    [
+        ({"kind": "camera"}, "devices[1].kind"),
+        ({"label": "no kind"}, "devices[1]"),
+        (camera(modes=[]), "devices[1].modes"),
+        (camera(modes=[{"width": 0, "height": 1}]), "devices[1].modes[0].width"),
+        (camera(faults={"dropEvery": "often"}), "devices[1].faults.dropEvery"),
+    ],
+)
+def test_a_malformed_description_of_fake_devices_is_2_and_the_place_is_told(
+    device: Described, place: str, fake: FakeMachine
+) -> None:
+    fake.plug(microphone(), device)
+    assert error_line(fake("devices", code=2)).startswith(f"mscli: TypeError: {place} ")
+
+
+def test_a_usage_error_is_json_if_json_is_asked_for(fake: FakeMachine) -> None:
+    assert error_json(fake("snapshot", "x.png", "--json", "--width", "wide", code=2))["name"] == "TypeError"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_machine_without_devices_is_3(command: tuple[str, ...], fake: FakeMachine) -> None:
+    fake.plug()
+    assert error_line(fake(*command, code=3)).startswith("mscli: NotFoundError: ")
+    assert error_json(fake(*command, "--json", "--dry-run", code=3))["name"] == "NotFoundError"
+    assert fake.files == []
+
+
+def test_a_list_of_no_devices_is_no_error_but_the_capabilities_of_none_are(fake: FakeMachine) -> None:
+    fake.plug()
+    assert fake.json("devices", "--json") == []
+    assert error_line(fake("capabilities", code=3)).startswith("mscli: NotFoundError: ")
+
+
+@pytest.mark.parametrize(("fault", "code", "name"), FAULTS)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_device_that_fails_has_its_code_and_leaves_no_file(
+    command: tuple[str, ...], fault: str, code: int, name: str, fake: FakeMachine
+) -> None:
+    fake.plug(camera(faults={fault: True}))
+    line = error_line(fake(*command, "--quiet", code=code))
+    assert line.startswith(f"mscli: {name}: ")
+    assert "“Camera”" in line
+    assert error_json(fake(*command, "--json", code=code))["name"] == name
+    assert fake.files == []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_what_no_device_can_do_is_6_and_what_would_work_is_told(command: tuple[str, ...], fake: FakeMachine) -> None:
+    done = fake(*command, "--width", "exact:5000", code=6)
+    assert error_line(done) == "mscli: OverconstrainedError: the constraint width cannot be satisfied"
+    assert "\n  the closest that works: " in done.stderr.decode()
+    error = error_json(fake(*command, "--json", "--width", "exact:5000", code=6))
+    assert (error["name"], error["constraint"], error["conflict"]) == ("OverconstrainedError", "width", ["width"])
+    assert fake.files == []
+
+
+def test_constraints_that_cannot_hold_together_are_told_and_the_nearest_settings_can_be_had(fake: FakeMachine) -> None:
+    arguments = ("snapshot", "x.png", "--json", "--frame-rate", "exact:25", "-c", "resizeMode=exact:none")
+    error = error_json(fake(*arguments, code=6))
+    assert set(error) >= {"name", "message", "constraint", "conflict", "nearest"}
+    assert set(error["conflict"]) == {"frameRate", "resizeMode"}
+    exact = {name: {"exact": value} for name, value in error["nearest"].items()}
+    report = fake.json("snapshot", "y.png", "--json", "--constraints", json.dumps({"video": exact}))
+    assert report["tracks"][0]["settings"] == error["nearest"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("snapshot", "x.bmp"), ".png"),
+        (("snapshot", "picture"), ".png"),
+        (("snapshot", "x.png", "--no-video"), "--no-video"),
+        (("record", "x.xyz"), ".mkv"),
+        (("record", "x.wav", "--video"), ".mkv"),
+        (("capture", "--format", "MAUVE24", "-o", "x.raw"), "RGB24"),
+        (("capture", "--format", "s16", "-o", "x.raw"), "RGB24"),
+        (("capture", "--audio", "--no-video", "--format", "RGB24", "-o", "x.raw"), "s16"),
+        (("capture", "--audio", "--video", "-o", "x.raw"), "record"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_format_that_cannot_be_written_is_7_and_what_can_be_is_told(
+    arguments: tuple[str, ...], said: str, fake: FakeMachine
+) -> None:
+    done = fake(*arguments, code=7)
+    assert error_line(done).startswith("mscli: NotSupportedError: ")
+    assert said in done.stderr.decode().partition("\n")[2]
+    assert fake.files == []
+
+
+def test_a_camera_that_is_unplugged_is_8_and_the_frames_before_are_in_the_output(fake: FakeMachine) -> None:
+    require("ffprobe")
+    fake.plug(camera(faults={"vanishAfterFrames": 10}))
+    fake("capture", "--quiet", "-o", "x.raw", code=8)
+    assert (fake.folder / "x.raw").stat().st_size == 10 * 320 * 240 * 3 // 2
+    done = fake("record", "--json", "--no-audio", "--duration", "60", "x.mkv", code=8)
+    report = json.loads(done.stdout)
+    assert (report["reason"], report["tracks"][0]["frames"], done.stderr) == ("ended", 10, b"")
+    assert packets(fake.folder / "x.mkv", "video") == 10
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("nowhere/x.png", "its folder does not exist"),
+        ("folder.png", "it is a folder"),
+        ("page.json/x.png", "not a folder"),
+        (f"{'x' * 300}.png", "its name is too long"),
+        ("/dev/full", "the disk is full"),
+        ("/proc/x.png", ""),
+    ],
+)
+def test_an_output_that_cannot_be_made_is_9_and_the_remedy_is_told(output: str, said: str, fake: FakeMachine) -> None:
+    (fake.folder / "folder.png").mkdir()
+    (fake.folder / "page.json").touch()
+    before = fake.files
+    done = fake("snapshot", "--quiet", "--format", "png", output, code=9)
+    assert error_line(done).startswith(f"mscli: OperationError: “{output}” cannot be written: ")
+    assert said in error_line(done)
+    assert done.stderr.decode().splitlines()[1].startswith("  ")
+    fake("capture", "--frames", "1", "-o", output, code=9)
+    assert fake.files == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_one_may_not_write_to_is_9(fake: FakeMachine) -> None:
+    (fake.folder / "locked").mkdir(mode=0o500)
+    for command in (("snapshot", "locked/x.png"), ("record", "locked/x.mkv"), ("capture", "-o", "locked/x.raw")):
+        assert "you may not write there" in error_line(fake(*command, code=9))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "devices",
+        "devices --json",
+        "capabilities",
+        "snapshot -",
+        "snapshot --json x.png",
+        "capture --frames 1",
+        "--help",
+        "--version",
+    ],
+)
+@pytest.mark.parametrize("where", ["/dev/full", "&-"])
+def test_a_stdout_that_takes_nothing_is_9(command: str, where: str, fake: FakeMachine) -> None:
+    done = fake.shell(f"mscli {command} >{where}")
+    assert done.returncode == 9, done.stderr.decode()
+    assert b"OperationError" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_disk_that_is_full_is_9_and_what_was_written_can_be_read(fake: FakeMachine) -> None:
+    require("ffprobe")
+    fake.plug(camera(modes=[{"width": 320, "height": 240, "frameRate": 60}]), microphone())
+    done = fake.shell("ulimit -f 200; mscli record --quiet --duration 30 --no-video x.wav")  # 200 KiB
+    assert (done.returncode, fake.files) == (9, ["x.wav"]), done.stderr.decode()
+    assert error_line(done).startswith("mscli: OperationError: “x.wav” cannot be written: ")
+    assert packets(fake.folder / "x.wav", "audio") > 10
+    done = fake.shell("ulimit -f 1000; mscli capture --quiet -o x.raw")
+    size = (fake.folder / "x.raw").stat().st_size
+    assert (done.returncode, size % (320 * 240 * 3 // 2)) == (9, 0)
+    assert size > 500_000
+
+
+def test_a_recording_does_not_replace_a_file_unless_it_is_told_to(fake: FakeMachine) -> None:
+    require("ffprobe")
+    file = fake.folder / "x.wav"
+    file.write_bytes(b"an hour that cannot be repeated")
+    done = fake("record", "--duration", "0.1", "x.wav", code=9)
+    assert "it exists already" in error_line(done)
+    assert b"--force" in done.stderr
+    assert file.read_bytes() == b"an hour that cannot be repeated"
+    fake("record", "--duration", "0.1", "--force", "x.wav", code=0)
+    assert packets(file, "audio") > 0
+
+
+def test_a_snapshot_that_fails_leaves_the_old_picture(fake: FakeMachine) -> None:
+    require("identify")
+    (fake.folder / "x.png").write_bytes(b"the old picture")
+    fake("snapshot", "x.png", "--width", "exact:5000", code=6)
+    fake.shell("ulimit -f 1; mscli snapshot x.png")
+    assert (fake.folder / "x.png").read_bytes() == b"the old picture"
+    fake("snapshot", "x.png", code=0)
+    assert (picture(fake.folder / "x.png"), fake.files) == ("PNG 640x480", ["x.png"])
+
+
+def test_lost_frames_are_10_with_strict_only_and_what_came_is_kept(fake: FakeMachine) -> None:
+    require("ffprobe")
+    fake.plug(camera(faults={"dropEvery": 5}))
+    arguments = ("record", "--no-audio", "--frames", "10", "--json")
+    for strict, code in (("--strict", 10), ("--json", 0)):
+        done = fake(*arguments, strict, f"{code}.mkv", code=code)
+        (track,) = json.loads(done.stdout)["tracks"]
+        assert track["lost"] == 2
+        assert packets(fake.folder / f"{code}.mkv", "video") == track["frames"] == 10
+    fake("capture", "--quiet", "--strict", "--frames", "10", "-o", "x.raw", code=10)
+    assert (fake.folder / "x.raw").stat().st_size == 10 * 320 * 240 * 3 // 2
+
+
+@pytest.mark.parametrize(
+    "constraint", [("-c", "widht=640"), ("--advanced", '{"widht": 640}'), ("--constraints", '{"video": {"widht": 640}}')]
+)
+def test_an_unknown_constraint_is_10_with_strict_and_a_warning_without(constraint: tuple[str, str], fake: FakeMachine) -> None:
+    assert "there is no constraint “widht”; did you mean “width”?" in error_line(
+        fake("snapshot", "x.png", "--strict", *constraint, code=10)
+    )
+    assert fake.files == []
+    done = fake("snapshot", "x.png", "--json", *constraint, code=0)
+    assert done.stderr.decode() == "mscli: there is no constraint “widht”; did you mean “width”?; it is ignored\n"
+
+
+def test_a_defect_is_1_and_shows_its_traceback_only_with_debug(fake: FakeMachine) -> None:
+    broken = fake.folder / "broken"
+    broken.mkdir()
+    (broken / "rich.py").write_text("raise ArithmeticError('what nobody has thought of')")
+    environment = {"PYTHONPATH": f"{broken}{os.pathsep}{ROOT}"}
+    done = fake("devices", env=environment, code=1)
+    assert error_line(done) == "mscli: Defect: ArithmeticError: what nobody has thought of"
+    assert b"--debug" in done.stderr
+    assert b"Traceback" in fake("devices", "--debug", env=environment, code=1).stderr
