@@ -1,0 +1,69 @@
+"""``--dry-run`` and ``--explain``: what would be used and why, with nothing started and no file made."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.program import FakeMachine, camera, microphone
+
+COMMANDS = [("snapshot", "x.png"), ("record", "x.mkv"), ("capture", "-o", "x.raw")]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_dry_run_starts_nothing_and_makes_nothing(command: tuple[str, ...], fake: FakeMachine) -> None:
+    fake.plug(camera(faults={"errorOnStart": True}), microphone(faults={"errorOnStart": True}))
+    report = fake.json(*command, "--dry-run", "--json", "--width", "exact:160")
+    assert set(report) == {"tracks"}
+    (video,) = (track for track in report["tracks"] if track["kind"] == "video")
+    assert set(video) == {"kind", "label", "settings", "constraints", "mode"}
+    assert (video["label"], video["constraints"]) == ("Camera", {"width": {"exact": 160}})
+    assert (video["settings"]["width"], video["settings"]["resizeMode"]) == (160, "crop-and-scale")
+    assert video["mode"] == {"width": 320, "height": 240, "frameRate": 30, "pixelFormat": "I420"}
+    done = fake(*command, "--dry-run", code=0)
+    assert (done.stdout, fake.files) == (b"", [])
+    assert "camera “Camera”: 320×240 at 30 frames/s, I420" in done.stderr.decode().splitlines()
+
+
+def test_an_explanation_has_every_candidate_with_its_distance_or_what_excluded_it(fake: FakeMachine) -> None:
+    flags = ("--height", "min:700", "--frame-rate", "60", "-c", "resizeMode=exact:none")
+    done = fake("snapshot", "--dry-run", "--explain", *flags, "x.png", code=0)
+    assert done.stdout == b""
+    rows = [line.split() for line in done.stderr.decode().splitlines()]
+    (chosen,) = (row for row in rows if row[:1] == ["→"])
+    assert {"1280×720", "60/s", "0.0000"} <= set(chosen)
+    assert all(row[-1] == "height" for row in rows if "640×480" in row)
+    (video,) = fake.json("snapshot", "--dry-run", "--explain", "--json", *flags, "x.png")["tracks"]
+    excluded = [one for one in video["candidates"] if "excludedBy" in one]
+    kept = [one for one in video["candidates"] if "distance" in one]
+    assert len(excluded) + len(kept) == len(video["candidates"]) >= 6
+    assert {"height"} <= {one["excludedBy"] for one in excluded} <= {"height", "resizeMode"}
+    assert min(kept, key=lambda one: one["distance"])["settings"] == video["settings"]
+    assert all(sum(one["distances"].values()) == pytest.approx(one["distance"]) for one in kept)
+
+
+def test_an_explanation_is_also_of_what_fits_nothing(fake: FakeMachine) -> None:
+    done = fake("snapshot", "--explain", "--height", "exact:5000", "x.png", code=6)
+    text = done.stderr.decode()
+    assert text.count(" height") >= 6
+    assert text.index("excluded by") < text.index("mscli: OverconstrainedError: ")
+
+
+def test_a_run_can_be_explained_too(fake: FakeMachine) -> None:
+    done = fake("capture", "--explain", "--frames", "1", "--size", "64x48", code=0)
+    assert len(done.stdout) == 64 * 48 * 3 // 2
+    assert "→" in done.stderr.decode()
+    report = json.loads(fake("capture", "--explain", "--json", "--frames", "1", code=0).stderr)
+    assert report["reason"] == "frames"
+
+
+def test_a_verbose_run_tells_its_settings_first_as_json(fake: FakeMachine) -> None:
+    done = fake("record", "--json", "--verbose", "--frames", "2", "x.mkv", code=0)
+    first, last = map(json.loads, done.stdout.splitlines())
+    assert {track["kind"]: set(track) for track in first["tracks"]} == {
+        "audio": {"kind", "label", "settings", "constraints"},
+        "video": {"kind", "label", "settings", "constraints", "mode"},
+    }
+    assert [track["settings"] for track in first["tracks"]] == [track["settings"] for track in last["tracks"]]
+    assert done.stderr == b""
