@@ -32,6 +32,7 @@ class Options(Shared):
     reconnect: float | None = None
     fallback: bool = False
     flags: Mapping[str, Any] = MappingProxyType({})
+    of_one: frozenset[str] = frozenset()  # of these, the ones that are for the picture, if there is one, and not for the sound
     unknown: tuple[str, ...] = ()  # names given with -c that no property has
 
 
@@ -92,6 +93,7 @@ def capture_options(function: Command) -> Command:
     def wrapper(**given: Any) -> Any:
         options = Options.take(given)
         options.flags, options.unknown = _flags(given)
+        options.of_one = frozenset(options.flags).difference(dict(given.pop("named")))
         return function(options, **given)
 
     return decorated_with([*_CAPTURE, *SHARED], wrapper)
@@ -102,7 +104,7 @@ def _flags(given: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     size = given.pop("size")
     flags = dict(zip(("width", "height"), size, strict=True)) if size else {}
     flags |= {row.name: value for row in PROPERTIES.values() if row.flag and (value := given.pop(row.name)) is not None}
-    named = dict(given.pop("named"))
+    named = dict(given["named"])
     known = {name: value for name, value in named.items() if name in PROPERTIES}
     return flags | known, tuple(name for name in named if name not in PROPERTIES)
 
@@ -128,16 +130,23 @@ def stream_constraints(options: Options, kinds: list[str], device_ids: Mapping[s
     given = {} if options.constraints is None else options.constraints
     if not isinstance(given, Mapping):
         return given  # WebIDL says what is wrong with it
-    return {kind: _of_kind(options, kind, given.get(kind, True), device_ids.get(kind)) for kind in kinds}
+    beside = {kind: kind == AUDIO and VIDEO in kinds for kind in kinds}
+    return {kind: _of_kind(options, kind, given.get(kind, True), device_ids.get(kind), beside[kind]) for kind in kinds}
 
 
-def _of_kind(options: Options, kind: str, given: Any, device_id: str | None) -> Any:
+def _of_kind(options: Options, kind: str, given: Any, device_id: str | None, beside_video: bool) -> Any:
     flags = {name: value for name, value in options.flags.items() if kind in PROPERTIES[name].kinds}
+    flags = {name: value for name, value in flags.items() if not (beside_video and _is_videos(options, name))}
     device = {} if device_id is None else {"deviceId": {"exact": device_id}}
     sets = [one for one in options.advanced if not _only_for_others(one, kind)]
     base = dict(given) if isinstance(given, Mapping) else {}
     advanced = {"advanced": [*base.get("advanced", ()), *sets]} if sets else {}
     return {**base, **flags, **device, **advanced} or given
+
+
+def _is_videos(options: Options, name: str) -> bool:
+    """Whether it is said of the picture: by a flag, which unlike ``-c`` means one of the two."""
+    return name in options.of_one and VIDEO in PROPERTIES[name].kinds
 
 
 def _only_for_others(one: Mapping[str, Any], kind: str) -> bool:

@@ -14,7 +14,7 @@ from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
 from mscli.cli.target import CONTAINERS, RecordTarget, record_target
-from mscli.core.errors import DOMException, NotSupportedError
+from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.sinks import SinkRow, check_tracks, load_sink
@@ -62,9 +62,11 @@ def _kinds(session: Session, row: SinkRow) -> list[str]:
     held = [kind for kind in KINDS if getattr(row, kind)]
     kinds = asked_kinds(options, tuple(held))
     refused = [kind for kind in kinds if kind not in held]
-    if refused or not kinds:
-        what = f".{row.suffix} holds no {' and no '.join(refused)}" if refused else "neither picture nor sound is asked for"
-        raise NotSupportedError(what, hints=["choose with --no-video or --no-audio, or another suffix: .mp4, .webm, .mkv"])
+    if not kinds:
+        raise ArgumentError("neither audio nor video is requested")
+    if refused:
+        hints = ["choose with --no-video or --no-audio, or another suffix: .mp4, .webm, .mkv"]
+        raise NotSupportedError(f".{row.suffix} holds no {' and no '.join(refused)}", hints=hints)
     if AUDIO in kinds and VIDEO in kinds and AUDIO not in asked_kinds(options, ()) and not _has_microphone(session):
         kinds.remove(AUDIO)
     return kinds

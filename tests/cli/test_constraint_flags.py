@@ -46,7 +46,7 @@ def test_every_flag_is_the_constraint_of_its_name(fake: FakeMachine) -> None:
     flags = [f"{flag}={value}" for flag, value, _, _ in VIDEO + AUDIO]
     found = tracks(fake, "record", "--dry-run", "--json", "x.mkv", *flags)
     assert found["video"]["constraints"] == {name: constraint for _, _, name, constraint in VIDEO}
-    assert found["audio"]["constraints"].items() >= {name: constraint for _, _, name, constraint in AUDIO}.items()
+    assert found["audio"]["constraints"] == {name: constraint for _, _, name, constraint in AUDIO}
     assert fake.files == []
 
 
@@ -177,3 +177,13 @@ def test_an_unknown_name_is_ignored_with_a_warning(name: str, meant: str, fake: 
     done = fake(*SNAPSHOT, "-c", f"{name}=640", code=0)
     assert done.stderr.decode() == f"mscli: there is no constraint “{name}”; did you mean “{meant}”?; it is ignored\n"
     assert json.loads(done.stdout)["tracks"][0]["constraints"] == {}
+
+
+def test_a_group_is_the_cameras_by_flag_and_both_ones_by_name(fake: FakeMachine) -> None:
+    only_the_camera = fake.json("record", "--group-id", "exact:fake-webcam", "--dry-run", "--json", "x.mkv")
+    assert [(track["kind"], track["settings"]["groupId"]) for track in only_the_camera["tracks"]] == [
+        ("audio", "fake-headset"),
+        ("video", "fake-webcam"),
+    ]
+    fake("record", "-c", "groupId=exact:fake-webcam", "--dry-run", "x.mkv", code=6)
+    fake("record", "--no-video", "--group-id", "exact:fake-webcam", "--dry-run", "x.wav", code=6)
