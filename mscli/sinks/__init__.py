@@ -62,6 +62,15 @@ def _unknown(what: str, wanted: str) -> SinkRow:
     raise NotSupportedError(f"{what}, which says no kind of {noun} that can be written", hints=[f"use one of: {fits}"])
 
 
+def next_name(pattern: str, *, overwrite: bool) -> str:
+    """The name for one recording now: ``pattern`` with its time (strftime) and its number (``%03d``), the next that is free."""
+    if "%" not in pattern:
+        return pattern
+    from mscli.sinks.names import single
+
+    return single(pattern, overwrite=overwrite)
+
+
 def load_sink(row: SinkRow, target: Target, options: SinkOptions) -> Sink:
     """The sink of that row for that target, its module imported now; nothing is opened or made yet.
 
@@ -147,6 +156,8 @@ def _recording_class(row: SinkRow, options: SinkOptions) -> Any:
         )
     if options.series is None:
         return _class(row)
+    if options.series.triggered:
+        return import_module("mscli.sinks.preroll").TriggerSink
     return import_module("mscli.sinks.segments").SegmentSink
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mscli.sinks import SinkRow
 
 
+COPY = "copy"  # in the place of a video codec's name: what the camera encodes goes into the file as it is
+
+
 class TrackFormat(NamedTuple):
     """What a sink has to know of a track before the first frame: its kind and settings (IDL names), and the native format."""
 

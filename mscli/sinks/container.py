@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
 from mscli.core.frames import Frame
-from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+from mscli.sinks.base import COPY, Sink, SinkOptions, TrackFormat
 from mscli.sinks.codecs import CONTAINERS, codec_for
-from mscli.sinks.copying import COPY, copied_formats
+from mscli.sinks.copying import copied_formats
 from mscli.sinks.files import output_for
 from mscli.sinks.space import expected_bits_per_second
 from mscli.sinks.wav import WavHeader
@@ -38,6 +38,7 @@ class RecordingSink(Sink):
         self.name = target if isinstance(target, str) else "the recording"
         self._encoders: Encoders | None = None
         self._open: list[RecordingFile] = []  # the oldest first
+        self._begun = False
         self._closed = False
         self._closed_bytes = 0  # of files that are finished
         self._track_bytes: Counter[int] = Counter()  # the same for each track
@@ -139,12 +140,13 @@ class RecordingSink(Sink):
     def _place_all(self, encoders: Encoders, pieces: Pieces, *, begins: bool) -> None:
         if begins and encoders.origin_us is not None:
             self._begin(encoders, encoders.origin_us)
+            self._begun = True
         for track, piece in pieces:
             self._place(encoders, track, piece)
 
     def _finish(self, encoders: Encoders) -> None:
         waited = encoders.origin_us is None
-        if waited or (self._open and not any(file.output.failed for file in self._open)):
+        if (waited or self._begun) and not any(file.output.failed for file in self._open):
             self._place_all(encoders, encoders.finish(), begins=waited)
         while self._open:
             self._finish_oldest()

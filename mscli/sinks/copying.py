@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 from mscli.core.errors import NotSupportedError
 
-COPY = "copy"  # in the place of a video codec's name
-
 COPIED: dict[str, tuple[str, ...]] = {  # by the container's suffix: pixel formats, the smaller stream first
     "mkv": ("H264", "MJPEG"),
     "mp4": ("H264", "MJPEG"),

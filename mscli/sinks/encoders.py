@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mscli.core.frames import Frame
 from mscli.sinks.audioencoder import AudioEncoder
-from mscli.sinks.base import SinkOptions, TrackFormat
+from mscli.sinks.base import COPY, SinkOptions, TrackFormat
 from mscli.sinks.codecs import Container, codec_for
-from mscli.sinks.copying import COPY, copied_formats
+from mscli.sinks.copying import copied_formats
 from mscli.sinks.videocopier import VideoCopier
 from mscli.sinks.videoencoder import VideoEncoder
 

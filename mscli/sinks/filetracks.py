@@ -56,6 +56,7 @@ class PictureTrack:
         self._muxer = muxer
         self._stream = stream
         self._begin_us = begin_us
+        self._begun = False
 
     @property
     def bytes(self) -> int:
@@ -67,7 +68,10 @@ class PictureTrack:
         return self._muxer.bound.cost(chunk.packet.size, key=chunk.key)
 
     def write(self, chunk: Chunk) -> None:
-        """Have the chunk in the file at its time."""
+        """Have the chunk in the file at its time; nothing before the first with which decoding can start."""
+        self._begun = self._begun or chunk.key
+        if not self._begun:
+            return
         packet = chunk.packet
         offset = round((chunk.first_us - self._begin_us) * TICKS / MICROSECONDS)
         packet.pts, packet.dts, packet.duration = chunk.pts + offset, chunk.dts + offset, chunk.duration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mscli.sinks.base import SinkOptions
+from mscli.sinks.base import COPY, SinkOptions
 from mscli.sinks.codecs import CONTAINERS, audio_codec, video_codec
 
 
@@ -15,6 +15,8 @@ def spell(suffix: str, usual: str, asked: str, options: SinkOptions, kinds: Sequ
         return asked or usual
     family = "video" if "video" in kinds else "audio"
     base = asked or next((one for one in container.mime_types if one.startswith(family)), usual)
+    if options.video_codec == COPY:
+        return base  # the camera's, whichever it is
     codecs = [video_codec(container, options).mime_names[0]] if "video" in kinds else []
     codecs += [audio_codec(container, options).mime_names[0]] if "audio" in kinds else []
     return f"{base};codecs={','.join(codecs)}"

@@ -21,6 +21,11 @@ def is_pattern(name: str) -> bool:
     return _TIME.search(name) is not None
 
 
+def is_counted(name: str) -> bool:
+    """Whether a name says something of number."""
+    return _COUNTER.search(name.replace("%%", "")) is not None
+
+
 def with_counter(name: str) -> str:
     """The name with a counter before its suffix, if it has neither time nor number: every file needs a name of its own."""
     if is_pattern(name.replace("%%", "")):
@@ -41,7 +46,7 @@ def expand(pattern: str, at: datetime, number: int) -> str:
 
 def candidates(pattern: str, at: datetime, number: int) -> Iterator[tuple[str, int]]:
     """Names for a file, the best first, each with its number: the next numbers, or behind a time -2, -3, ..."""
-    if _COUNTER.search(pattern.replace("%%", "")):
+    if is_counted(pattern):
         yield from ((expand(pattern, at, n), n) for n in count(number))
     stem, suffix = os.path.splitext(expand(pattern, at, number))
     yield stem + suffix, number
@@ -64,3 +69,9 @@ class Names:
         self._number = number + 1
         self._own.add(name)
         return name
+
+
+def single(pattern: str, *, overwrite: bool) -> str:
+    """The name for one recording that begins now: a number goes on to one that is free, unless files may be replaced."""
+    passes = is_counted(pattern) and not overwrite
+    return Names(pattern, lambda name: passes and os.path.lexists(name)).next(datetime.now().astimezone())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
-from mscli.sinks.names import Names, candidates, expand, is_pattern, with_counter
+from mscli.sinks.names import Names, candidates, expand, is_pattern, single, with_counter
 
 NOON = datetime(2026, 3, 4, 12, 5, 6)
 
@@ -64,3 +65,12 @@ def test_names_that_are_taken_are_passed_over_and_none_comes_twice() -> None:
     assert [numbered.next(NOON) for _ in range(3)] == ["a-02", "a-04", "a-05"]
     timed = Names("%H.x", {"12-2.x"}.__contains__)
     assert [timed.next(NOON) for _ in range(3)] == ["12.x", "12-3.x", "12-4.x"]
+
+
+def test_one_recording_takes_the_next_number_that_is_free(tmp_path: Path) -> None:
+    (tmp_path / "a-01").touch()
+    assert single(str(tmp_path / "a-%02d"), overwrite=False) == str(tmp_path / "a-02")
+    assert single(str(tmp_path / "a-%02d"), overwrite=True) == str(tmp_path / "a-01")
+    year = single(str(tmp_path / "%Y"), overwrite=False)
+    Path(year).touch()
+    assert single(str(tmp_path / "%Y"), overwrite=False) == year  # and the output says that it exists

@@ -1,0 +1,139 @@
+"""A recording that waits for triggers: a file for each, which begins with what was captured before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mscli.core.clock import MICROSECONDS
+from mscli.core.frames import Frame
+from mscli.sinks.base import SinkOptions
+from mscli.sinks.container import RecordingSink, amount
+from mscli.sinks.ring import Kept, Ring
+from mscli.sinks.series import FileSeries
+
+if TYPE_CHECKING:
+    from mscli.sinks import SinkRow, Target
+    from mscli.sinks.encoders import Encoders
+    from mscli.sinks.filetracks import Piece
+    from mscli.sinks.recordingfile import RecordingFile
+
+_BEHIND_US = MICROSECONDS  # how late a track's last pieces may come for a file
+
+
+class TriggerSink(RecordingSink):
+    """Pictures are encoded all the time and wait, with the raw sound, in a ring; a trigger begins a file with them.
+
+    A file ends so long after its trigger as the plan says, or with the next trigger: what both need goes into both.
+    """
+
+    def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
+        super().__init__(row, target, options)
+        assert options.series is not None, "else it waits for nothing"
+        plan = options.series
+        self._pre_roll_us = round(plan.pre_roll_s * MICROSECONDS)
+        self._length_us = None if plan.duration_s is None else round(plan.duration_s * MICROSECONDS)
+        self._series = FileSeries(target, options, plan)
+        self._ring = Ring(plan.pre_roll_s)
+        self._asked: list[int] = []  # triggers for which no file has begun yet
+        self._end_us: dict[RecordingFile, int] = {}
+        self._used: set[int] = set()  # ids of pieces in the ring that are in a file
+        self._lead: int | None = None  # the track with whose key frames files begin
+
+    @property
+    def files(self) -> list[str]:
+        """Those that stand, or will."""
+        return self._series.files
+
+    @property
+    def finished(self) -> list[str]:
+        """All that were finished."""
+        return self._series.finished
+
+    def trigger(self, at_us: int) -> None:
+        """Begin a file with what was captured before that instant; the file before it ends there."""
+        self._asked.append(at_us)
+        for file in self._open:
+            self._end_us[file] = min(at_us, self._end_us.get(file, at_us))
+
+    def _prepare(self) -> None:
+        """Nothing is made before the first trigger."""
+
+    def _begin(self, encoders: Encoders, origin_us: int) -> None:  # noqa: ARG002
+        self._lead = next((index for index, track in enumerate(encoders.tracks) if track.kind == "video"), None)
+
+    def _account(self, file: RecordingFile) -> None:
+        super()._account(file)
+        self._series.end(file.output)
+
+    def _take(self, encoders: Encoders, track: int, frame: Frame) -> None:
+        super()._take(encoders, track, frame)
+        self._begin_asked(encoders)
+        while self._open and self._end_us.get(self._open[0], frame.timestamp) + _BEHIND_US < frame.timestamp:
+            self._finish_oldest()
+
+    def _finish(self, encoders: Encoders) -> None:
+        self._begin_asked(encoders)
+        super()._finish(encoders)
+        for one in self._ring:
+            self._forget(one)
+
+    # From the ring into files
+
+    def _begin_asked(self, encoders: Encoders) -> None:
+        """Begin the files that were asked for, as soon as there is something to begin with."""
+        while self._asked and encoders.origin_us is not None:
+            begin_us = self._ring.beginning(self._asked[0] - self._pre_roll_us)
+            if begin_us is None:
+                return
+            self._begin_file(encoders, begin_us, self._asked.pop(0))
+
+    def _begin_file(self, encoders: Encoders, begin_us: int, at_us: int) -> None:
+        file = self._make_file(encoders, self._series.begin(begin_us), begin_us)
+        if self._asked:
+            self._end_us[file] = self._asked[0]
+        if self._length_us is not None:
+            self._end_us[file] = min(at_us + self._length_us, self._end_us.get(file, at_us + self._length_us))
+        for one in self._ring:
+            self._put_inside(encoders, file, one)
+
+    def _place(self, encoders: Encoders, track: int, piece: Piece) -> None:
+        one = self._kept(encoders, track, piece)
+        for file in self._open:
+            self._put_inside(encoders, file, one)
+        for gone in self._ring.add(one):
+            self._forget(gone)
+
+    def _kept(self, encoders: Encoders, track: int, piece: Piece) -> Kept:
+        if isinstance(piece, tuple):
+            return Kept(track, piece, piece.at_us, piece.at_us + 1, piece.packet.size, piece.key and track == self._lead)
+        size = sum(plane.buffer_size for plane in piece.planes)
+        start = piece.pts or 0
+        at_us, end_us = (encoders[track].instant_us(position) for position in (start, start + piece.samples))
+        return Kept(track, piece, at_us, end_us, size, self._lead is None)
+
+    def _put_inside(self, encoders: Encoders, file: RecordingFile, one: Kept) -> None:
+        """Write what of the piece lies between the file's beginning and its end."""
+        for piece in self._inside(encoders, file, one):
+            self._put(file, one.track, piece)
+            self._used.add(id(one.piece))
+
+    def _inside(self, encoders: Encoders, file: RecordingFile, one: Kept) -> Iterator[Piece]:
+        end_us = self._end_us.get(file)
+        if isinstance(one.piece, tuple):
+            if file.begin_us <= one.at_us and (end_us is None or one.at_us < end_us):
+                yield one.piece
+            return
+        from mscli.sinks.convert import clip_sound
+
+        position, last = encoders[one.track].position, (one.piece.pts or 0) + one.piece.samples
+        part = clip_sound(one.piece, position(file.begin_us), last if end_us is None else position(end_us))
+        if part.samples:
+            yield part
+
+    def _forget(self, one: Kept) -> None:
+        """Count a piece that leaves the ring and is in no file."""
+        if id(one.piece) in self._used:
+            self._used.discard(id(one.piece))
+        else:
+            self._unwritten[one.track] += amount(one.piece)

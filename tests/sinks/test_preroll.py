@@ -1,0 +1,134 @@
+"""A recording that waits for triggers, read by ffmpeg: each file begins with what was captured before its trigger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mscli.core.frames import Frame
+from mscli.sinks.base import Sink
+from tests.sinks.synth import T0, run
+from tests.sinks.test_segments import (
+    FRAME_US,
+    RATE,
+    begins_with_key_frame,
+    in_time,
+    numbered,
+    numbers,
+    samples,
+    series,
+    sound,
+    values,
+)
+
+SECOND = 1_000_000
+
+
+def waiting(pattern: Path, kinds: Sequence[str] = ("video", "audio"), **plan: Any) -> Sink:
+    """A recording that waits."""
+    return series(pattern, kinds, triggered=True, **plan)
+
+
+def run_through(sink: Sink, frames: Sequence[tuple[int, Frame]], *triggers_us: int) -> None:
+    """Write the frames, and trigger at these instants from the beginning."""
+    left = [T0 + at_us for at_us in triggers_us]
+    for track, frame in frames:
+        while left and frame.timestamp >= left[0]:
+            sink.trigger(left.pop(0))
+        sink.write(track, frame)
+    sink.close()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm"])
+def test_a_file_begins_with_what_was_before_the_trigger_and_ends_so_long_after_it(suffix: str, tmp_path: Path) -> None:
+    sink = waiting(tmp_path / f"a.{suffix}", pre_roll_s=1.0, duration_s=0.5)
+    run_through(sink, in_time(numbered(150), sound(5)), 3_490_000)
+    (path,) = tmp_path.iterdir()
+    found = numbers(path)
+    assert begins_with_key_frame(path)
+    assert 45 <= found[0] <= 75  # a second before frame 105, and at most another back to a key frame
+    assert found == list(range(found[0], 120))
+    assert len(samples(path)) / RATE == pytest.approx(3.99 - found[0] / 30, abs=0.03)
+    assert [Path(name) for name in sink.finished] == [path]
+
+
+def test_the_sound_before_the_trigger_is_in_the_file_to_the_sample(tmp_path: Path) -> None:
+    blocks = sound(5)
+    sink = series(tmp_path / "a.mkv", triggered=True, pre_roll_s=1.0, duration_s=0.5, options={"audio_codec": "pcm"})
+    run_through(sink, in_time(numbered(150), blocks), 3_500_000)
+    first = round(numbers(tmp_path / "a-001.mkv")[0] * FRAME_US * RATE / 1e6)
+    assert samples(tmp_path / "a-001.mkv") == values(blocks)[first : 4 * RATE]
+
+
+def test_sound_alone_begins_with_the_block_before(tmp_path: Path) -> None:
+    blocks = sound(5)
+    sink = waiting(tmp_path / "a.wav", ["audio"], pre_roll_s=1.0, duration_s=0.5)
+    run_through(sink, in_time(audio=blocks), 3_000_000)
+    assert samples(tmp_path / "a-001.wav") == values(blocks)[2 * RATE : 3 * RATE + RATE // 2]
+
+
+def test_every_trigger_begins_a_file_and_without_a_duration_ends_the_one_before(tmp_path: Path) -> None:
+    sink = waiting(tmp_path / "a.mkv", ["video"], pre_roll_s=0.5)
+    run_through(sink, in_time(numbered(150)), 1_500_000, 3_190_000)
+    first, second = (numbers(path) for path in sorted(tmp_path.iterdir()))
+    assert first == list(range(first[0], 96))
+    assert first[0] <= 30
+    assert second == list(range(second[0], 150))
+    assert second[0] <= 81
+    assert sink.corrections(0)["unwritten"] == first[0]
+
+
+def test_what_two_files_share_is_in_both(tmp_path: Path) -> None:
+    blocks = sound(5)
+    sink = series(tmp_path / "a.mkv", triggered=True, pre_roll_s=2.0, duration_s=1.0, options={"audio_codec": "flac"})
+    run_through(sink, in_time(numbered(150), blocks), 3_000_000, 3_290_000)
+    first, second = sorted(tmp_path.iterdir())
+    assert numbers(first)[-1] == 98
+    assert numbers(second)[-1] == 128
+    assert set(numbers(first)) & set(numbers(second))
+    for path in (first, second):
+        start = round(numbers(path)[0] * FRAME_US * RATE / 1e6)
+        assert samples(path) == values(blocks)[start : start + len(samples(path))]
+
+
+def test_a_trigger_before_the_first_frame_begins_with_it(tmp_path: Path) -> None:
+    sink = waiting(tmp_path / "a.mkv", pre_roll_s=5.0)
+    sink.trigger(T0 - SECOND)
+    run_through(sink, in_time(numbered(60), sound(2)))
+    assert numbers(tmp_path / "a-001.mkv") == list(range(60))
+
+
+def test_without_a_trigger_there_is_no_file(tmp_path: Path) -> None:
+    sink = waiting(tmp_path / "a.mkv", pre_roll_s=1.0)
+    run_through(sink, in_time(numbered(60), sound(2)))
+    assert list(tmp_path.iterdir()) == []
+    assert (sink.corrections(0)["unwritten"], sink.corrections(1)["unwritten"]) == (60, 2 * RATE)
+
+
+def test_copied_jpegs_wait_too(tmp_path: Path) -> None:
+    frames = numbered(120, "MJPEG")
+    sink = series(
+        tmp_path / "a.mkv", ["video"], triggered=True, pre_roll_s=1.0, duration_s=0.5, options={"video_codec": "copy"}
+    )
+    run_through(sink, in_time(frames), 2_040_000)
+    extracted = run("ffmpeg", "-v", "error", "-i", tmp_path / "a-001.mkv", "-c", "copy", "-f", "mjpeg", "-")
+    assert extracted == b"".join(bytes(frame.planes[0]) for frame in frames[31:77])
+
+
+def test_a_second_camera_begins_with_a_key_frame_of_its_own(tmp_path: Path) -> None:
+    frames = numbered(120)
+    second = [(1, replace(frame, timestamp=frame.timestamp + 411_000)) for frame in frames]
+    sink = waiting(tmp_path / "a.mkv", ["video", "video"], pre_roll_s=0.5)
+    entries = sorted([*((0, frame) for frame in frames), *second], key=lambda entry: entry[1].timestamp)
+    run_through(sink, entries, 2_500_000)
+    run("ffmpeg", "-v", "error", "-i", tmp_path / "a-001.mkv", "-map", "0:v:1", "-f", "null", "-")
+
+
+def test_the_oldest_of_the_triggered_files_go(tmp_path: Path) -> None:
+    sink = waiting(tmp_path / "a.wav", ["audio"], duration_s=0.2, keep_files=2)
+    run_through(sink, in_time(audio=sound(8)), *(second * SECOND for second in range(1, 6)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-004.wav", "a-005.wav"]
