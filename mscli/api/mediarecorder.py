@@ -34,8 +34,8 @@ class MediaRecorder(EventTarget):
 
     ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` (a path or a descriptor) takes the
     recording in place of the ``dataavailable`` events, whose data are empty then; ``row`` says the container;
-    ``sink_options`` say how it is written; ``window`` (seconds, frames) ends it. Raises TypeError, and NotSupportedError for
-    a type that cannot be recorded.
+    ``sink_options`` say how it is written; ``window`` (seconds, frames) ends it; a ``segment`` event tells of each file of a
+    series that is finished. Raises TypeError, and NotSupportedError for a type that cannot be recorded.
     """
 
     EVENTS = ("start", "stop", "dataavailable", "pause", "resume", "error")
@@ -173,7 +173,8 @@ class MediaRecorder(EventTarget):
             sink.abort()
             raise
         mime_type = spell_mime(row, self._options.mime_type, options, kinds)
-        return Recording(tracks, sink, pieces, mime_type, Plan(*self._window, slice_us), self._on_piece, self._on_end)
+        plan = Plan(*self._window, slice_us)
+        return Recording(tracks, sink, pieces, mime_type, plan, self._on_piece, self._on_file, self._on_end)
 
     def _on_tracks_changed(self) -> None:
         self._active.finish(InvalidModificationError("a track joined or left the stream while it was recorded"))
@@ -186,6 +187,9 @@ class MediaRecorder(EventTarget):
     def _on_piece(self, recording: Recording) -> None:
         recording.pieces.cut()
         self._post(recording, self._tell_piece)
+
+    def _on_file(self, recording: Recording, name: str) -> None:
+        self._post(recording, lambda _: self.dispatch_event(Event("segment", file=name)))
 
     def _on_end(self, recording: Recording) -> None:
         recording.pieces.cut()

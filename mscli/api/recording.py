@@ -34,7 +34,8 @@ class Plan(NamedTuple):
 class Recording:
     """Takes what its tracks give from when it is made, writes it from ``start`` on, and ends by itself or with ``finish``.
 
-    ``on_piece`` and ``on_end`` are called on its own thread, the latter when the sink is closed and all has been counted.
+    ``on_piece``, ``on_file`` and ``on_end`` are called on its own thread: the second with the name of each file of a series
+    that is finished, the last when the sink is closed and all has been counted.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Recording:
         mime_type: str,
         plan: Plan,
         on_piece: Callable[[Recording], object],
+        on_file: Callable[[Recording, str], object],
         on_end: Callable[[Recording], object],
     ) -> None:
         self.tracks = tracks
@@ -59,7 +61,9 @@ class Recording:
         self._slice_us = plan.slice_us
         self._slice_begin_us: int | None = None
         self._on_piece = on_piece
+        self._on_file = on_file
         self._on_end = on_end
+        self._told_files = 0  # of those that the sink has finished
         self._patience_s = FINISH_S
         self._mailbox = Mailbox()
         self._lanes = [track.open_lane(self._mailbox) for track in tracks]
@@ -92,6 +96,17 @@ class Recording:
         self.tracks[0].live.keep(self)
         self._thread.start()
 
+    @property
+    def files(self) -> list[str]:
+        """The files that stand, or will."""
+        return self._sink.files
+
+    def trigger(self) -> None:
+        """Have a triggered series begin a file, with what was captured before this instant. Nothing while it is paused."""
+        at_us = self.pauses.place(now_us())
+        if at_us is not None:
+            self._mailbox.post(lambda: self._sink.trigger(at_us))
+
     def finish(self, error: Exception | None = None) -> None:
         """Take no more frames; what has come is written. ``error``: why, if that was not asked for."""
         self.error = self.error or error
@@ -121,13 +136,14 @@ class Recording:
         except Exception as error:  # whatever it is, whoever waits learns that it is over
             self.finish(error)
             self._sink.abort()
+        self._tell_files()
         for track, counts in enumerate(self.counts):
             counts.correct(self._sink.corrections(track))
             counts.bytes = self._sink.track_bytes(track)
         self._on_end(self)
 
     def _write_all(self) -> None:
-        while not self._window.over:
+        while not (self._window.over or self._sink.ended):
             taken = self._mailbox.take(_LOOK_S)
             if taken is not None:
                 self._write(self._lanes.index(taken.lane), taken.frame)
@@ -136,7 +152,7 @@ class Recording:
             elif self._overdue():
                 self.reason = "ended"
                 return
-        self.reason = self._window.reason or "duration"
+        self.reason = self._sink.ended or self._window.reason or "duration"
 
     def _overdue(self) -> bool:
         """Whether a recording that no frame comes for is past its end: a track stalls."""
@@ -154,6 +170,13 @@ class Recording:
             self._sink.write(track, admitted)
             self.counts[track].note(admitted)
             self._cut_slice(admitted.timestamp)
+            self._tell_files()
+
+    def _tell_files(self) -> None:
+        finished = self._sink.finished
+        for name in finished[self._told_files :]:
+            self._on_file(self, name)
+        self._told_files = len(finished)
 
     def _cut_slice(self, at_us: int) -> None:
         """Hand out a piece once there is one of so many seconds; a container may hold its bytes back for longer."""

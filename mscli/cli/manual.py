@@ -7,6 +7,8 @@ line that begins with ": " says what the line above it means. Lines that are ind
 
 from __future__ import annotations
 
+from mscli.cli.manualseries import SERIES, SERIES_DETAILS, SERIES_EXAMPLES
+
 PROGRAM = """
 Cameras and microphones are chosen and set as in a browser, by the constraints of W3C Media Capture and Streams, but from
 the shell.
@@ -169,8 +171,8 @@ and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` an
 `ended`
 : the device is gone or failed; `reason` says why
 
-`start`, `stop`, `error`
-: a recording began, is complete, or failed; `file` is its name. A `stop` has its `reason`, an `error` the error.
+`start`, `stop`, `segment`, `error`
+: a recording began or is complete, a file of several is, or it failed: `file`, and of `stop` `reason`, of `error` the error.
 
 # DEVICES THAT FAIL
 
@@ -402,8 +404,7 @@ the report.
 An encoder that cannot keep up costs pictures, never sound. What waits for it is in memory: pictures for 2 seconds, and no more
 than 64 MiB of them for each camera; then the oldest are dropped and counted. Sound waits for up to 30 seconds. When a
 recording is ended, pictures that still wait have the rest of their 2 seconds.
-{_FILES}
-
+{_FILES}{SERIES}
 # EXAMPLES
 
 Camera and microphone until Ctrl-C:
@@ -426,7 +427,7 @@ A failure if a frame is lost:
 
     mscli record --strict --duration 10 clip.mp4
 
-Events into a file that the shell opens:
+{SERIES_EXAMPLES}Events into a file that the shell opens:
 
     mscli record --events /dev/fd/3 clip.mp4 3> events.jsonl
 """
@@ -480,7 +481,7 @@ OPTION_DETAILS = {  # of an option: what its one line of help has no room for
     "--timeout": "One number sets both. See DEVICES THAT FAIL in `mscli`(1).",
     "--video": "`--no-video` leaves it out, whatever else is asked for.",
     "--width": "In pixels.",
-}
+} | SERIES_DETAILS
 
 ENVIRONMENT = {
     "MSCLI_FAKE_DEVICES": "`1` does what `--fake-devices` does, the name of a file what `--fake-devices-from` does with it.",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
+from mscli.api.copying import CopiedFormats
 from mscli.api.mediarecorder import MediaRecorder
 from mscli.api.mediastream import MediaStream
 from mscli.api.recording import Recording
@@ -12,13 +15,15 @@ from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, capture_options
 from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
+from mscli.cli.series import Plan, series_options
 from mscli.cli.session import Session
 from mscli.cli.target import CONTAINERS, RecordTarget, record_target
+from mscli.cli.trigger import Trigger
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
-from mscli.sinks import SinkRow, check_tracks, load_sink
-from mscli.sinks.base import SinkOptions
+from mscli.sinks import SinkRow, check_tracks, copied_formats, load_sink, next_name
+from mscli.sinks.base import COPY, SinkOptions
 
 Limits = tuple[float | None, int | None]  # seconds, frames
 
@@ -32,28 +37,38 @@ _KEYS = "p pause  q stop"
 @click.option("--frames", type=click.IntRange(1), help="End after so many frames (sound alone: samples per channel).")
 @click.option("--format", "container", type=click.Choice(CONTAINERS), help="Container, whatever the suffix; MKV into a pipe.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@series_options
 @capture_options
-def command(options: Options, file: str, duration: float | None, frames: int | None, container: str | None, force: bool) -> int:
+def command(options: Options, file: str, plan: Plan, frames: int | None, container: str | None, force: bool) -> int:
     """Record into FILE: MP4, WebM or MKV with picture and sound, WAV, FLAC or Ogg with sound, by its suffix; “-” is stdout.
 
     It ends after --duration, with q, or with Ctrl-C: everything captured before is in the file. p pauses it, and goes on. A
     file that exists is kept unless --force is given.
+
+    FILE may say when a recording begins, as in %Y-%m-%d_%H-%M-%S.mp4 (strftime), and its number, as in clip-%03d.mp4: the
+    next that is free. With --segment-duration, --segment-size or --segment-clock the recording goes into several such files,
+    between which nothing is lost or doubled; a name with neither gets a number. With --trigger a file is recorded each time,
+    from --pre-roll seconds before the trigger to --duration seconds after it, or to the next trigger or the end.
 
     \b
     mscli record clip.mp4
     mscli record --duration 1:00 --size 1920x1080 --frame-rate min:25 clip.mkv
     mscli record --microphone usb --duration 5 voice.flac
     mscli record - | mpv -
+    mscli record --segment-clock 10m --keep 50G %Y-%m-%d_%H-%M.mp4
+    mscli record --trigger SIGUSR1 --pre-roll 10 --duration 20 event-%03d.mp4
     """
     target = record_target(file, container)
-    sink_options = SinkOptions(overwrite=force)
+    sink_options = plan.apply(SinkOptions(overwrite=force))
     with Session(options) as session:
         kinds = _kinds(session, target.row)
         check_tracks(target.row, sink_options, kinds)
         if options.dry_run:
-            session.dry_run(kinds)
+            session.dry_run(kinds, _formats(target.row, sink_options))
             return ExitCode.DONE
-        return _Recording(session, target, sink_options, (duration, frames)).run(kinds)
+        if plan.series is None:
+            target = target._replace(name=next_name(file, overwrite=force))
+        return _Recording(session, target, sink_options, (plan.duration_s, frames), plan.trigger).run(kinds)
 
 
 def _kinds(session: Session, row: SinkRow) -> list[str]:
@@ -80,14 +95,20 @@ def _has_microphone(session: Session) -> bool:
     return False
 
 
+def _formats(row: SinkRow, options: SinkOptions) -> Sequence[str]:
+    """The native pixel formats for a recording: any, unless what the camera encodes is copied."""
+    return CopiedFormats(copied_formats(row)) if options.video_codec == COPY else ()
+
+
 class _Recording:
     """The recorder, seen from the main thread: it waits for the end, tells events, heeds keys and shows how it goes."""
 
-    def __init__(self, session: Session, target: RecordTarget, options: SinkOptions, window: Limits) -> None:
+    def __init__(self, session: Session, target: RecordTarget, options: SinkOptions, window: Limits, trigger: str = "") -> None:
         self.session = session
         self.target = target
         self.options = options
         self.window = window
+        self.trigger = Trigger(trigger, session.wake)
         self.recorder: MediaRecorder | None = None
         self.done = False
 
@@ -95,7 +116,7 @@ class _Recording:
         """Record; the exit code."""
         load_sink(self.target.row, self.target.output, self.options)  # what cannot be written is said before a light goes on
         try:
-            self.session.open(kinds, prepare=self._start)
+            self.session.open(kinds, _formats(self.target.row, self.options), self._start)
             self.session.show_tracks(self.target.to_stdout)
             self.session.settle()
             assert self.recorder is not None, "it was started with the devices"
@@ -112,7 +133,7 @@ class _Recording:
         """Start the recorder before the devices run, so that their first frames are in the file."""
         target = self.target
         recorder = MediaRecorder(stream, file=target.output, row=target.row, sink_options=self.options, window=self.window)
-        for name in recorder.EVENTS:
+        for name in (*recorder.EVENTS, "segment"):
             recorder.add_event_listener(name, self._on_event)
         recorder.start()
         self.recorder = recorder
@@ -120,6 +141,8 @@ class _Recording:
     def _on_event(self, event: Event) -> None:
         if event.type in ("start", "pause", "resume"):
             self.session.events.emit(event.type, None, event.time, file=self.target.name)
+        if event.type == "segment":
+            self.session.events.emit(event.type, None, event.time, file=event.detail["file"])
         self.done = self.done or event.type == "stop"
 
     def _wait(self, recorder: MediaRecorder) -> Recording:
@@ -129,10 +152,17 @@ class _Recording:
 
         session, recording = self.session, recorder.recording
         assert recording is not None, "it was started"
-        with Keys(wanted=session.voice.live) as keys, status_line(session.voice, recording, _KEYS * keys.there) as refresh:
+        wanted = session.voice.live and not self.trigger.reads
+        with (
+            self.trigger,
+            Keys(wanted=wanted) as keys,
+            status_line(session.voice, recording, _KEYS * keys.there) as refresh,
+        ):
             while not self.done:
                 session.mailbox.wait(_TICK_S)
                 self._heed(keys.pressed(), recorder)
+                for _ in range(self.trigger.pulled()):
+                    recording.trigger()
                 refresh(recorder.state)
                 if session.stopper.abandoned:
                     raise KeyboardInterrupt
@@ -148,6 +178,11 @@ class _Recording:
         if keys.count("p") % 2 and recorder.state != "inactive":
             (recorder.pause if recorder.state == "recording" else recorder.resume)()
 
+    @property
+    def _waits(self) -> bool:
+        """Whether nothing is recorded before a trigger."""
+        return self.options.series is not None and self.options.series.triggered
+
     def _finish(self, recording: Recording) -> int:
         session = self.session
         for counts, dropped, track in zip(recording.counts, recording.dropped, recording.tracks, strict=True):
@@ -160,10 +195,11 @@ class _Recording:
         except DOMException as error:
             session.events.emit("error", error=error.to_json())
             raise
-        if not frames and session.stopper.requested:
+        if not frames and session.stopper.requested and not self._waits:
             return ExitCode.ABANDONED
         reason = "pipe" if isinstance(recording.error, BrokenPipeError) else recording.reason
         session.events.emit("stop", file=self.target.name, reason=reason)
-        report = Report(self.target.files, reason, recording.tracks, recording.counts, size=recording.bytes_written)
+        files = self.target.files if self.options.series is None else recording.files
+        report = Report(files, reason, recording.tracks, recording.counts, size=recording.bytes_written)
         options, to_stderr = session.options, self.target.to_stdout
         return finish(report, session.voice, as_json=options.json, strict=options.strict, to_stderr=to_stderr)

@@ -11,6 +11,7 @@ from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import Counts
 
 NOTED_SILENCE_S = 0.1  # that was filled in: less is told in JSON only
+_MOST_NAMED = 3  # files in the line for people
 REASON_CODES = {"ended": ExitCode.SOURCE_ENDED}  # all other reasons: done
 
 
@@ -50,10 +51,16 @@ class Report(NamedTuple):
 
     def line(self) -> str:
         """The report for people."""
-        name = ", ".join(self.files) or "stdout"
+        name = _named(self.files)
         losses = f", {self.losses} lost or dropped" if self.losses else ""
         parts = [f"{self.duration_s:.2f} s", *map(_counted, self.tracks, self.counts), size_text(self.size)]
         return f"{name}: {', '.join(parts)}{losses} ({self.reason})"
+
+
+def _named(files: list[str]) -> str:
+    if len(files) > _MOST_NAMED:
+        return f"{files[0]} … {files[-1]} ({len(files)} files)"
+    return ", ".join(files) or "stdout"
 
 
 def _track(track: MediaStreamTrack, count: Counts) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Session:
         self.voice = Voice(options)
         self.mailbox = Mailbox()
         self.events = EventLog(options.events, self.voice.warn)
-        self.stopper = Stopper(lambda: self.mailbox.post(lambda: None))
+        self.stopper = Stopper(self.wake)
         self.devices = open_devices(options, self.mailbox)
         self.tracks: list[MediaStreamTrack] = []
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
@@ -59,6 +59,10 @@ class Session:
                 self.voice.warn(track.live.left_behind)
         self.events.close()
         self.stopper.__exit__()
+
+    def wake(self) -> None:
+        """Have whoever waits for the mailbox look around."""
+        self.mailbox.post(lambda: None)
 
     def constraints(self, kinds: list[str]) -> Any:
         """The ``MediaStreamConstraints`` to negotiate with, device names resolved; unknown names are warned of, or refused."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import Frame
 from mscli.sinks.base import SinkOptions
-from mscli.sinks.container import RecordingSink, amount
+from mscli.sinks.container import amount
 from mscli.sinks.ring import Kept, Ring
-from mscli.sinks.series import FileSeries
+from mscli.sinks.series import SeriesSink
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _BEHIND_US = MICROSECONDS  # how late a track's last pieces may come for a file
 
 
-class TriggerSink(RecordingSink):
+class TriggerSink(SeriesSink):
     """Pictures are encoded all the time and wait, with the raw sound, in a ring; a trigger begins a file with them.
 
     A file ends so long after its trigger as the plan says, or with the next trigger: what both need goes into both.
@@ -29,26 +29,13 @@ class TriggerSink(RecordingSink):
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
         super().__init__(row, target, options)
-        assert options.series is not None, "else it waits for nothing"
-        plan = options.series
-        self._pre_roll_us = round(plan.pre_roll_s * MICROSECONDS)
-        self._length_us = None if plan.duration_s is None else round(plan.duration_s * MICROSECONDS)
-        self._series = FileSeries(target, options, plan)
-        self._ring = Ring(plan.pre_roll_s)
+        self._pre_roll_us = round(self.plan.pre_roll_s * MICROSECONDS)
+        self._length_us = None if self.plan.duration_s is None else round(self.plan.duration_s * MICROSECONDS)
+        self._ring = Ring(self.plan.pre_roll_s)
         self._asked: list[int] = []  # triggers for which no file has begun yet
         self._end_us: dict[RecordingFile, int] = {}
         self._used: set[int] = set()  # ids of pieces in the ring that are in a file
         self._lead: int | None = None  # the track with whose key frames files begin
-
-    @property
-    def files(self) -> list[str]:
-        """Those that stand, or will."""
-        return self._series.files
-
-    @property
-    def finished(self) -> list[str]:
-        """All that were finished."""
-        return self._series.finished
 
     def trigger(self, at_us: int) -> None:
         """Begin a file with what was captured before that instant; the file before it ends there."""
@@ -56,15 +43,8 @@ class TriggerSink(RecordingSink):
         for file in self._open:
             self._end_us[file] = min(at_us, self._end_us.get(file, at_us))
 
-    def _prepare(self) -> None:
-        """Nothing is made before the first trigger."""
-
     def _begin(self, encoders: Encoders, origin_us: int) -> None:  # noqa: ARG002
         self._lead = next((index for index, track in enumerate(encoders.tracks) if track.kind == "video"), None)
-
-    def _account(self, file: RecordingFile) -> None:
-        super()._account(file)
-        self._series.end(file.output)
 
     def _take(self, encoders: Encoders, track: int, frame: Frame) -> None:
         super()._take(encoders, track, frame)
@@ -86,10 +66,10 @@ class TriggerSink(RecordingSink):
             begin_us = self._ring.beginning(self._asked[0] - self._pre_roll_us)
             if begin_us is None:
                 return
-            self._begin_file(encoders, begin_us, self._asked.pop(0))
+            self._begin_triggered(encoders, begin_us, self._asked.pop(0))
 
-    def _begin_file(self, encoders: Encoders, begin_us: int, at_us: int) -> None:
-        file = self._make_file(encoders, self._series.begin(begin_us), begin_us)
+    def _begin_triggered(self, encoders: Encoders, begin_us: int, at_us: int) -> None:
+        file = self._begin_file(encoders, begin_us)
         if self._asked:
             self._end_us[file] = self._asked[0]
         if self._length_us is not None:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from mscli.core.frames import Frame, VideoFrame
 from mscli.core.window import frame_tolerance_us
 from mscli.sinks.base import SinkOptions
-from mscli.sinks.container import RecordingSink
 from mscli.sinks.cuts import Schedule
-from mscli.sinks.series import FileSeries, wall_clock
+from mscli.sinks.series import SeriesSink, wall_clock
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -24,15 +23,13 @@ if TYPE_CHECKING:
 _BLOCKS_BEHIND = 4  # blocks of sound that may still come for a file after its last picture
 
 
-class SegmentSink(RecordingSink):
+class SegmentSink(SeriesSink):
     """A recording in files that follow each other. Two are open while what belongs into the older one still comes."""
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
         super().__init__(row, target, options)
-        assert options.series is not None, "else it is one file"
-        self._most_bytes = options.series.size_bytes  # of a file
-        self._series = FileSeries(target, options, options.series)
-        self._schedule = Schedule(options.series, wall_clock)
+        self._most_bytes = self.plan.size_bytes  # of a file
+        self._schedule = Schedule(self.plan, wall_clock)
         self._due_us: int | None = None  # when the newest file is due to end
         self._lead: int | None = None  # the track whose pictures decide where the cuts are
         self._unkeyed: set[int] = set()  # tracks that have to begin the newest file with a key frame
@@ -44,19 +41,6 @@ class SegmentSink(RecordingSink):
     def free_bytes(self) -> int | None:
         """Bytes that there is room for."""
         return self._series.free_bytes
-
-    @property
-    def files(self) -> list[str]:
-        """Those that stand, or will."""
-        return self._series.files
-
-    @property
-    def finished(self) -> list[str]:
-        """All that were finished."""
-        return self._series.finished
-
-    def _prepare(self) -> None:
-        """Nothing is made before the first frame."""
 
     def _begin(self, encoders: Encoders, origin_us: int) -> None:
         self._next_file(encoders, origin_us, origin_us)
@@ -72,15 +56,11 @@ class SegmentSink(RecordingSink):
 
     def _next_file(self, encoders: Encoders, begin_us: int, after_us: int) -> None:
         """Begin a file. ``after_us``: its end is due later than that."""
-        self._make_file(encoders, self._series.begin(begin_us), begin_us)
+        self._begin_file(encoders, begin_us)
         self._due_us = self._schedule.due_us(after_us)
         pictures = [index for index, track in enumerate(encoders.tracks) if track.kind == "video"]
         self._lead = pictures[0] if pictures else None
         self._unkeyed = {index for index in pictures if encoders[index].forces_keys}
-
-    def _account(self, file: RecordingFile) -> None:
-        super()._account(file)
-        self._series.end(file.output)
 
     # Where to cut
 

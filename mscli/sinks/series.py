@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import NotSupportedError
 from mscli.sinks.base import Series, SinkOptions
+from mscli.sinks.container import RecordingSink
 from mscli.sinks.cuts import surplus
 from mscli.sinks.files import NamedFile, free_bytes, output_for
 from mscli.sinks.names import Names, is_pattern, with_counter
 
 if TYPE_CHECKING:
-    from mscli.sinks import Target
+    from mscli.sinks import SinkRow, Target
+    from mscli.sinks.encoders import Encoders
     from mscli.sinks.outputs import Output
+    from mscli.sinks.recordingfile import RecordingFile
 
 
 def wall_clock(at_us: int) -> datetime:
@@ -90,6 +93,42 @@ class FileSeries:
         first = Names(self._pattern, self._is_taken).next(wall_clock(now_us()))
         if not isinstance(output_for(first, overwrite=self._overwrite), NamedFile):
             raise NotSupportedError(f"“{first}” is no regular file, which a recording in several files needs")
+
+
+class SeriesSink(RecordingSink):
+    """A recording in several files: what the sinks have in common that begin and end them."""
+
+    def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
+        super().__init__(row, target, options)
+        assert options.series is not None, "else it is one file"
+        self.plan = options.series
+        self._series = FileSeries(target, options, self.plan)
+
+    @property
+    def files(self) -> list[str]:
+        """Those that stand, or will."""
+        return self._series.files
+
+    @property
+    def finished(self) -> list[str]:
+        """All that were finished."""
+        return self._series.finished
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Bytes that there is room for."""
+        return self._series.free_bytes
+
+    def _prepare(self) -> None:
+        """Nothing is made before it is known when a file begins."""
+
+    def _begin_file(self, encoders: Encoders, begin_us: int) -> RecordingFile:
+        """The next file, which begins at that instant."""
+        return self._make_file(encoders, self._series.begin(begin_us), begin_us)
+
+    def _account(self, file: RecordingFile) -> None:
+        super()._account(file)
+        self._series.end(file.output)
 
 
 def _remove(file: _Finished) -> None:

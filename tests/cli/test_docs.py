@@ -92,8 +92,12 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
 
 
 def files_of(line: str) -> list[str]:
-    """The files that a command line names, if it succeeds."""
-    return [] if "exit code" in line else re.findall(r"[\w-]+\.(?:png|jpg|mp4|mkv|flac|pcm|json|jsonl)\b", line)
+    """The files that a command line names, if it succeeds. Those of a series have other names."""
+    return (
+        []
+        if "exit code" in line or "--segment" in line
+        else re.findall(r"[\w-]+\.(?:png|jpg|mp4|mkv|flac|pcm|json|jsonl)\b", line)
+    )
 
 
 @pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.heading)

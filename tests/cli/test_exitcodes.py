@@ -131,7 +131,7 @@ def test_a_device_that_fails_has_its_code_and_leaves_no_file(
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_what_no_device_can_do_is_6_and_what_would_work_is_told(command: tuple[str, ...], fake: FakeMachine) -> None:
     done = fake(*command, "--width", "exact:5000", code=6)
-    assert error_line(done) == "mscli: OverconstrainedError: the constraint width cannot be satisfied"
+    assert error_line(done) == "mscli: OverconstrainedError: no camera offers width = 5000 px"
     assert "\n  the closest that works: " in done.stderr.decode()
     error = error_json(fake(*command, "--json", "--width", "exact:5000", code=6))
     assert (error["name"], error["constraint"], error["conflict"]) == ("OverconstrainedError", "width", ["width"])

@@ -1,0 +1,166 @@
+"""``mscli record`` into several files, as a process: its names, events, report, triggers and limits."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mscli.cli.paramtypes import Duration
+from mscli.cli.series import ByteCount, Clock, Keep
+from tests.conftest import ROOT, Program, clean_environment
+from tests.pattern import pictures, read_code
+
+PATIENCE_S = 30
+FAKE = ("--fake-devices", "--size", "exact:320x240")
+
+
+def numbers(path: Path) -> list[int]:
+    """The frame numbers that a file's pictures carry."""
+    codes = [read_code(picture.luma, (640, 480)) or read_code(picture.luma) for picture in pictures(path)]
+    return [code.number for code in codes if code is not None]
+
+
+def events(path: Path, *types: str) -> list[dict[str, Any]]:
+    """The events of these types that were written by now."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [event for event in map(json.loads, lines) if event["type"] in types]
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+@contextmanager
+def recording(mscli: Program, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that records with fake devices, and has begun to."""
+    log = mscli.folder / "events.jsonl"
+    command = [*mscli.argv, "record", *FAKE, "--json", "--events", str(log), *arguments]
+    env = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=mscli.folder, env=env
+    ) as process:
+        try:
+            until(lambda: events(log, "start") or process.poll() is not None)
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen[bytes]) -> Any:
+    """End a recording by a signal; its report."""
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err.decode()
+    return json.loads(out)
+
+
+def test_segments_hold_every_frame_once_and_are_told(mscli: Program) -> None:
+    log = mscli.folder / "events.jsonl"
+    report = mscli.json("record", *FAKE, "--json", "--duration", "3", "--segment-duration", "1", "--events", log, "a.mp4")
+    assert report["files"] == ["a-001.mp4", "a-002.mp4", "a-003.mp4"]
+    assert [event["file"] for event in events(log, "segment")] == report["files"]
+    assert events(log, "segment", "stop")[-1]["type"] == "stop"
+    assert [n for name in report["files"] for n in numbers(mscli.folder / name)] == list(range(90))
+
+
+def test_the_oldest_segments_go_and_the_report_lists_those_that_are_there(mscli: Program) -> None:
+    report = mscli.json("record", *FAKE, "--json", "--duration", "3", "--segment-duration", "1", "--keep", "1", "a-%02d.mkv")
+    assert report["files"] == ["a-03.mkv"] == [path.name for path in mscli.folder.iterdir()]
+
+
+def test_a_recording_ends_with_the_reason_size(mscli: Program) -> None:
+    report = mscli.json("record", *FAKE, "--json", "--duration", "60", "--max-size", "60k", "a.mkv")
+    assert report["reason"] == "size"
+    assert (mscli.folder / "a.mkv").stat().st_size <= 60_000
+    video = next(track for track in report["tracks"] if track["kind"] == "video")
+    assert numbers(mscli.folder / "a.mkv") == list(range(video["frames"]))
+
+
+def test_names_tell_time_and_number(mscli: Program) -> None:
+    (mscli.folder / "n-01.wav").touch()
+    mscli("record", *FAKE, "--no-video", "--duration", "0.5", "n-%02d.wav", code=0)
+    mscli("record", *FAKE, "--no-video", "--duration", "0.5", "%Y.wav", code=0)
+    names = sorted(path.name for path in mscli.folder.iterdir())
+    assert names[1:] == ["n-01.wav", "n-02.wav"]
+    assert names[0].removesuffix(".wav").isdecimal()
+    again = mscli("record", *FAKE, "--no-video", "--duration", "0.5", "%Y.wav", code=9)
+    assert b"exists already" in again.stderr
+
+
+@pytest.mark.parametrize("how", ["SIGUSR1", "stdin"])
+def test_a_trigger_records_what_was_before_it_as_often_as_it_comes(how: str, mscli: Program) -> None:
+    log = mscli.folder / "events.jsonl"
+    with recording(mscli, "--trigger", how, "--pre-roll", "1", "--duration", "0.5", "a-%02d.mkv") as process:
+        time.sleep(2.5)  # of this the first file holds the last second or two
+        for count in (1, 2):
+            if how == "stdin":
+                assert process.stdin is not None
+                process.stdin.write(b"now\n")
+                process.stdin.flush()
+            else:
+                process.send_signal(signal.SIGUSR1)
+            until(lambda: len(events(log, "segment")) == count)  # noqa: B023 (it is called in its own turn)
+        report = ended(process)
+    assert report["files"] == ["a-01.mkv", "a-02.mkv"]
+    assert report["reason"] == "signal"
+    first, second = (numbers(mscli.folder / name) for name in report["files"])
+    assert first[0] > 0
+    assert first == list(range(first[0], first[0] + len(first)))
+    assert 45 <= len(first) <= 45 + 30 + 15  # a second before, half after, up to a second to a key frame, and the wait for it
+    assert second[0] > first[0]
+
+
+def test_a_recording_that_no_trigger_came_for_leaves_no_file(mscli: Program) -> None:
+    with recording(mscli, "--trigger", "SIGUSR1", "a.mkv") as process:
+        report = ended(process)
+    assert report["files"] == []
+    assert sorted(path.name for path in mscli.folder.iterdir()) == ["events.jsonl"]
+
+
+def test_a_series_that_is_killed_leaves_its_finished_files_whole(mscli: Program) -> None:
+    log = mscli.folder / "events.jsonl"
+    with recording(mscli, "--segment-duration", "1", "a.mp4") as process:
+        until(lambda: len(events(log, "segment")) == 2)
+        process.kill()
+    told = [event["file"] for event in events(log, "segment")]
+    assert [n for name in told for n in numbers(mscli.folder / name)] == list(range(60))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--trigger", "stdin", "--segment-duration", "1"], b"--trigger makes files of its own"),
+        (["--pre-roll", "5"], b"--pre-roll needs --trigger"),
+        (["--keep", "5"], b"--keep needs several files"),
+        (["--segment-clock", "7m"], b"does not divide a day"),
+        (["--max-size", "much"], b"is not a size"),
+        (["--keep", "0", "--segment-duration", "1"], b"is not a size"),
+    ],
+)
+def test_what_does_not_go_together_is_told(arguments: list[str], said: bytes, mscli: Program) -> None:
+    assert said in mscli("record", *FAKE, *arguments, "a.mkv", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("100000", 100_000), ("500k", 500_000), ("1.5M", 1_500_000), ("2 GB", 2 * 10**9), ("64MiB", 64 << 20)]
+)
+def test_sizes_are_read_as_people_write_them(text: str, count: int) -> None:
+    assert ByteCount().convert(text, None, None) == count
+
+
+def test_full_marks_of_the_clock_and_what_to_keep_are_read_as_people_write_them() -> None:
+    assert [Clock().convert(text, None, None) for text in ("10", "10m", "1h", "30s")] == [600, 600, 3600, 30]
+    assert [Keep().convert(text, None, None) for text in ("5", "5G")] == [{"keep_files": 5}, {"keep_bytes": 5 * 10**9}]
+    assert Duration().convert("1:00", None, None) == 60
