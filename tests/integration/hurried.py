@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mscli
+from mscli.api import recording
 from mscli.core.frames import Counts
 from mscli.core.mailbox import Mailbox
 from mscli.sinks import SINKS
@@ -47,25 +48,27 @@ def record(path: Path, seconds: int, frame_rate: int, camera: dict[str, Any], mi
         stream = devices.get_user_media({"audio": True, "video": True})
         recorder = mscli.MediaRecorder(stream, file=str(path), row=SINKS[path.suffix[1:]])
         recorder.start()
+        running = recorder.recording
+        assert running is not None, "it was started"
         for _ in range(seconds):
             clock.run(1, sources=2)
-            while _waits(recorder):
-                assert not recorder.join(0.001), recorder.error
+            while _waits(running):
+                assert not recorder.join(0.001), running.error
             memory.append(int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
         recorder.stop()
         assert recorder.join(20)
-    assert recorder.error is None
+    assert running.error is None
     parts = {
         track.kind: Part(counts, dropped, track.lost)
-        for track, counts, dropped in zip(recorder.tracks, recorder.counts, recorder.dropped, strict=True)
+        for track, counts, dropped in zip(running.tracks, running.counts, running.dropped, strict=True)
     }
     return Recording(path, parts["audio"], parts["video"], memory)
 
 
-def _waits(recorder: mscli.MediaRecorder) -> bool:
+def _waits(running: recording.Recording) -> bool:
     """Whether a frame waits for the recorder."""
-    with recorder._mailbox.changed:
-        return any(lane.head() for lane in recorder._lanes)
+    with running._mailbox.changed:
+        return any(lane.head() for lane in running._lanes)
 
 
 def offsets(path: Path, shown: list[Picture], start: float, end: float) -> Iterator[float]:
