@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pytest
 
 from mscli.core.frames import AudioData
-from mscli.sinks import SINKS
+from mscli.sinks import SINKS, load_sink
+from mscli.sinks.base import Series, SinkOptions, TrackFormat
 from tests.sinks.synth import T0, feed_and_close, opened, run
 
 RATE, HZ, BLOCK = 48_000, 1000, 480
@@ -37,11 +38,16 @@ def tone(ppm: float, seconds: float, kind: str = "s16", channels: int = 1, jitte
 
 
 def recorded(path: Path, blocks: Iterator[AudioData]) -> tuple[Samples, dict[str, int]]:
-    """The first channel of the file as sox reads it, in units of 16 bits, and what the report says."""
+    """The first channel of the file, and what the report says."""
     sink = opened(SINKS["wav"], str(path))
     feed_and_close(sink, [(0, block) for block in blocks])
+    return samples_of(path), dict(sink.corrections(0))
+
+
+def samples_of(path: Path) -> Samples:
+    """The first channel of a file as sox reads it, in units of 16 bits."""
     data = run("sox", path, "-e", "signed", "-b", "16", "-t", "raw", "-", "remix", "1")
-    return np.frombuffer(data, np.int16).astype(float), dict(sink.corrections(0))
+    return np.frombuffer(data, np.int16).astype(float)
 
 
 def beside_the_tone_db(samples: Samples) -> float:
@@ -105,6 +111,17 @@ def test_a_gap_while_drift_is_corrected_is_silence_and_the_rest_stays_in_place(t
     expected, _ = recorded(tmp_path / "b.wav", whole)
     assert np.abs(off_ms(samples)[-100:] - off_ms(expected)[-100:]).max() < 0.5
     assert abs(len(samples) - len(expected)) < 10
+
+
+@pytest.mark.parametrize("ppm", [-1000, 1000])
+def test_sound_is_corrected_across_files_without_a_seam(ppm: int, tmp_path: Path) -> None:
+    sink = load_sink(SINKS["wav"], str(tmp_path / "a-%d.wav"), SinkOptions(series=Series(duration_s=7)))
+    sink.open([TrackFormat("audio", {})])
+    feed_and_close(sink, [(0, block) for block in tone(ppm, 30)])
+    files = sink.files
+    whole, _ = recorded(tmp_path / "whole.wav", tone(ppm, 30))
+    assert [round(len(samples_of(Path(name))) / RATE) for name in files] == [7, 7, 7, 7, 2]
+    assert np.array_equal(np.concatenate([samples_of(Path(name)) for name in files]), whole)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6, 9])
