@@ -55,13 +55,14 @@ class PictureTrack:
     def __init__(self, muxer: Muxer, stream: av.VideoStream, begin_us: int) -> None:
         self._muxer = muxer
         self._stream = stream
+        self._index = stream.index  # which a stream of a closed file no longer tells
         self._begin_us = begin_us
         self._begun = False
 
     @property
     def bytes(self) -> int:
         """Of its packets in the file."""
-        return self._muxer.bytes[self._stream.index]
+        return self._muxer.bytes[self._index]
 
     def cost(self, chunk: Chunk) -> int:
         """The most bytes that the file grows by with the chunk."""
@@ -91,6 +92,7 @@ class SoundTrack:
         self._begin = begin
         encoder, sample_format = codec.encoder(shape.bits)
         self._stream = muxer.add_audio(encoder)
+        self._index = self._stream.index
         context = self._stream.codec_context
         context.sample_rate = codec.rate(shape.rate)
         context.layout, context.format = layout_name(shape.channels), sample_format
@@ -105,7 +107,7 @@ class SoundTrack:
     @property
     def bytes(self) -> int:
         """Of its packets in the file."""
-        return self._muxer.bytes[self._stream.index]
+        return self._muxer.bytes[self._index]
 
     def cost(self, sound: Sound) -> int:
         """The most bytes that the file grows by with the samples."""
