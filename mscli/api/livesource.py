@@ -258,6 +258,7 @@ class LiveSource:
             if self._stopgap.covers(frame.timestamp):
                 self.lost += frame_size(frame)
                 return
+            self._stopgap.last_us = frame.timestamp
             self._deliver(frame)
 
     def on_lost(self, count: int) -> None:

@@ -17,6 +17,7 @@ class Stopgap:
     def __init__(self) -> None:
         self._shape: Frame | None = None
         self._next_us = 0.0  # where the next one belongs
+        self.last_us = 0  # when the device's last frame was captured
 
     def imitate(self, frame: Frame) -> None:
         """Make what is like that frame from now on."""
@@ -31,6 +32,7 @@ class Stopgap:
         if self._shape is None:
             return
         pace_us = _pace_us(self._shape, rate)
+        self._next_us = max(self._next_us, self.last_us + pace_us)
         while self._next_us + pace_us <= now_us - BEHIND_US:
             yield replace(self._shape, timestamp=round(self._next_us), sequence=sequence)
             self._next_us += pace_us
