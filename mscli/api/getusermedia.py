@@ -65,7 +65,8 @@ class UserMedia:
 
     def close(self) -> None:
         """End every track, give every device back, all at once, join every thread."""
-        for rescue in list(self._rescues.values()):
+        rescues = list(self._rescues.values())
+        for rescue in rescues:
             rescue.cancel()
         ending = [(live, live.let_go()) for live in list(self._live.values())]
         deadline = monotonic() + STOP_S
@@ -74,6 +75,8 @@ class UserMedia:
             if stopping is not None:
                 live.check_stopped(stopping, max(0.0, deadline - monotonic()))
             self._forget(live)
+        for rescue in rescues:
+            rescue.wait(max(0.0, deadline - monotonic()))
         for worker in self._workers:
             worker.join()
         if self._events is not None:

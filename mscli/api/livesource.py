@@ -144,15 +144,14 @@ class LiveSource:
         port = self._port = Port(self)
         answer(lambda: source.start(port), self.patience.first_s, self.name, "start", lambda _: stop_source(source))
 
-    def resume(self, device: Device) -> bool:
-        """Go on with the device that has returned, set as it was; False if nobody waits for it. Raises NotReadableError.
+    def resume(self, device: Device) -> None:
+        """Go on with the device that has returned, set as it was, if there is still a track. Raises NotReadableError.
 
         No lock is held while the driver is asked, so that the tracks can be stopped meanwhile.
         """
-        self.stop()
         source = self._take(device, self._asked, self.mode)
         with self._lock:
-            wanted = bool(self._consumers) and not self.ended
+            wanted = self.wanted
             self._source = source if wanted else None
         if wanted:
             before, self.device = self.native, device
@@ -161,6 +160,7 @@ class LiveSource:
                 self._reconsider()
             with self._flow:
                 self._rescuing, self.last_frame_us = False, now_us()
+                self._set_mute(SWITCHED_OFF, "")  # its driver will tell
             try:
                 self._start(source)
             except DOMException:
@@ -169,7 +169,6 @@ class LiveSource:
                 raise
         if self._source is not source:  # stopped meanwhile, perhaps before it was started
             source.stop()
-        return True
 
     def change(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Go on with other native settings: the stream is interrupted. On failure the old ones run again, and it is raised."""
@@ -235,6 +234,11 @@ class LiveSource:
             return not self._consumers
 
     @property
+    def wanted(self) -> bool:
+        """Whether a track lives on it."""
+        return bool(self._consumers) and not self.ended
+
+    @property
     def consumers(self) -> tuple[Consumer, ...]:
         """The tracks on it."""
         return self._consumers
@@ -292,16 +296,16 @@ class LiveSource:
     def on_ended(self, error: DOMException | None) -> None:
         """The device will give no more frames: have the tracks rescued, or told."""
         with self._flow:
-            if self.ended or self._rescuing:
+            if self.ended:
                 return
             if error is None or self.rescue is None or not self.started:
                 self._end(error)
-                return
-            at_us = now_us()
-            self._rescuing, self.error = True, error
-            self.lost_us = self.lost_us or at_us
-            self._mute_for_lack(at_us, str(error))
-            self.rescue(self)
+            elif not self._rescuing:
+                at_us = now_us()
+                self._rescuing, self.error = True, error
+                self.lost_us = self.lost_us or at_us
+                self._mute_for_lack(at_us, str(error))
+                self.rescue(self)
 
     def give_up(self) -> None:
         """The device was waited for in vain: end its tracks."""

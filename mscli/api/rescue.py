@@ -9,7 +9,7 @@ from collections.abc import Callable
 from threading import Event as Flag
 from typing import NamedTuple
 
-from mscli.api.livesource import STOP_S, LiveSource, Patience
+from mscli.api.livesource import LiveSource, Patience
 from mscli.core.bounded import Call
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException
@@ -50,10 +50,13 @@ class Rescue:
         self._thread = Call(self._run, "mscli-rescue")
 
     def cancel(self) -> None:
-        """Stop it and wait for its end, though not for a driver that hangs."""
+        """Begin no further step."""
         self._cancelled.set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for its end, though not longer: a driver may hang."""
         if self._thread is not None:
-            self._thread.wait(STOP_S)
+            self._thread.wait(timeout_s)
 
     def _run(self) -> None:
         while not self.look(now_us()) and not self._cancelled.wait(LOOK_S):
@@ -61,6 +64,9 @@ class Rescue:
 
     def look(self, at_us: int) -> bool:
         """Do what can be done now; whether that was all."""
+        self._live.stop()  # some drivers do not let a device return that is still open
+        if not self._live.wanted:
+            return True
         if at_us < self._until_us:
             return self._returned()
         if not (self._care.fallback and self._moved()):
@@ -71,9 +77,11 @@ class Rescue:
         """Whether the device is there again and streams. One that has just returned may not be ready yet."""
         try:
             device = self._find(self._live.device)
-            return device is not None and self._live.resume(device)
+            if device is not None:
+                self._live.resume(device)
         except DOMException:
             return False
+        return device is not None
 
     def _moved(self) -> bool:
         """Whether every track is on another device."""

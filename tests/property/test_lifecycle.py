@@ -59,7 +59,7 @@ class Model:
         self._set(missed=True, gone=True)
 
     def reopen(self, now: float) -> None:
-        self.gone, self.flowed, self.frame_s = False, False, now
+        self._set(gone=False, flowed=False, frame_s=now, switched_off=False)
 
     def end(self) -> None:
         self.ended = True

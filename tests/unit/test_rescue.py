@@ -146,6 +146,29 @@ def test_a_microphone_is_waited_for_too(lose: Lose) -> None:
     assert one.heard.types == ["mute", "unmute"]
 
 
+def test_a_switch_that_was_off_is_asked_for_anew(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    one.plug_in()
+    one.rescue(1)
+    one.track.live.on_muted(True)
+    one.frame(1.1)
+    one.unplug(2)
+    one.plug_in()
+    one.rescue(3)
+    one.frame(3.1)
+    assert (one.track.muted, one.heard.types) == (False, ["mute", "unmute"])
+
+
+def test_closing_ends_what_is_waited_for(lose: Lose) -> None:
+    one = lose(reconnect_s=5)
+    one.stage.devices.close()
+    one.stage.tasks.run_tasks()
+    assert one.track.ready_state == "ended"
+    one.plug_in()
+    assert one.rescue(1)
+    assert one.backend.opened == ["c0"]
+
+
 # Another one
 
 

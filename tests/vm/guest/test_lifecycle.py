@@ -6,11 +6,13 @@ import gc
 import json
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +38,7 @@ SOUND = Path("/sys/bus/platform/drivers/snd_aloop")
 TRIES, SOON_SECONDS = 50, 1.0
 CYCLES, WARM_UP = 500, 20
 FRAME_BYTES = 320 * 180 * 2
+SMALL = ("--camera", "/dev/video0", "--size", "320x180")
 
 
 @pytest.fixture
@@ -50,6 +53,21 @@ def bound(webcam: Device) -> Iterator[None]:
     for driver, device in ((DRIVER, "vivid.0"), (SOUND, "snd_aloop.0")):
         if not (driver / device).exists():
             (driver / "bind").write_text(device)
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    """What was told until now."""
+    path = folder / "events"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def told(folder: Path, kind: str) -> list[dict[str, Any]]:
+    return [event for event in events(folder) if event["type"] == kind]
+
+
+def frames_in(path: Path) -> bool:
+    """Whether a recording is longer than a header."""
+    return path.exists() and path.stat().st_size > 5000
 
 
 def unbind() -> None:
@@ -122,7 +140,7 @@ def seconds_to_the_event() -> float:
 
 def test_a_capture_ends_with_whole_frames_when_the_driver_goes(program: Program, bound: None) -> None:
     file = program.folder / "x.yuv"
-    arguments = ("capture", "--size", "320x180", "--format", "YUYV", "--json", "--events", "events", "-o", "x.yuv")
+    arguments = ("capture", *SMALL, "--format", "YUYV", "--json", "--events", "events", "-o", "x.yuv")
     with running(program, *arguments) as process:
         wait_until(lambda: file.exists() and file.stat().st_size > 10 * FRAME_BYTES, "frames")
         unbind()
@@ -130,9 +148,9 @@ def test_a_capture_ends_with_whole_frames_when_the_driver_goes(program: Program,
     assert process.returncode == 8, stderr.decode()
     report = json.loads(stdout)
     assert (report["reason"], file.stat().st_size) == ("ended", report["tracks"][0]["frames"] * FRAME_BYTES)
-    events = [json.loads(line) for line in (program.folder / "events").read_text().splitlines()]
-    assert [event["type"] for event in events] == ["settings", "ended", "stop"]
-    assert "was unplugged" in events[1]["reason"]
+    ended = told(program.folder, "ended")
+    assert "was unplugged" in ended[0]["reason"]
+    assert [event["type"] for event in events(program.folder)][-2:] == ["ended", "stop"]
 
 
 def test_a_recording_ends_readable_when_the_sound_card_goes(program: Program, bound: None) -> None:
@@ -147,6 +165,83 @@ def test_a_recording_ends_readable_when_the_sound_card_goes(program: Program, bo
     assert report["reason"] == "ended"
     assert report["tracks"][0]["frames"] > 0
     assert "audio" in streams(file)
+
+
+# Coming again
+
+
+def test_a_recording_goes_on_when_the_driver_is_there_again(program: Program, bound: None) -> None:
+    arguments = ("record", *SMALL, "--no-audio", "--reconnect", "60", "--json", "--events", "events", "x.mkv")
+    with running(program, *arguments) as process:
+        wait_until(lambda: told(program.folder, "start") and frames_in(program.folder / "x.mkv"), "frames")
+        unbind()
+        wait_until(lambda: any("unplugged" in event["reason"] for event in told(program.folder, "mute")), "the mute")
+        bind()
+        after = len(told(program.folder, "unmute"))
+        wait_until(lambda: len(told(program.folder, "unmute")) > after, "the unmute")
+        time.sleep(2)  # for frames in the file
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, stderr.decode()
+    assert not told(program.folder, "ended")
+    report = json.loads(stdout)
+    assert report["tracks"][0]["blank"] > 0
+    assert int(streams(program.folder / "x.mkv")["video"]["nb_read_packets"]) == report["tracks"][0]["frames"]
+
+
+def test_another_camera_takes_the_place_of_one_that_is_unplugged(program: Program, webcam: Device) -> None:
+    file = program.folder / "x.yuv"
+    arguments = (
+        "capture",
+        "--size",
+        "320x180",
+        "--format",
+        "YUYV",
+        "--fallback",
+        "--events",
+        "events",
+        "--json",
+        "-o",
+        "x.yuv",
+    )
+    with running(program, *arguments) as process:
+        wait_until(lambda: file.exists() and file.stat().st_size > 5 * FRAME_BYTES, "frames")
+        control("/dev/video0", disconnect=1)
+        wait_until(lambda: len(told(program.folder, "settings")) == 2, "the other camera")
+        size = file.stat().st_size
+        wait_until(lambda: file.stat().st_size > size + 10 * FRAME_BYTES, "its frames")
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, stderr.decode()
+    first, second = (event["settings"]["deviceId"] for event in told(program.folder, "settings"))
+    assert first != second
+    assert file.stat().st_size % FRAME_BYTES == 0
+
+
+def test_a_stall_is_muted_within_a_second_and_unmuted_with_the_first_frame(program: Program, webcam: Device) -> None:
+    arguments = ("capture", *SMALL, "--timeout", "60", "--events", "events", "-o", "x.yuv")
+    with running(program, *arguments) as process:
+        wait_until(lambda: (program.folder / "x.yuv").exists(), "frames")
+        control("/dev/video0", percentage_of_dropped_buffers=100)
+        stalled = time.monotonic()
+        wait_until(lambda: told(program.folder, "mute"), "the mute")
+        assert told(program.folder, "mute")[-1]["time"] - stalled < 1
+        control("/dev/video0", percentage_of_dropped_buffers=0)
+        wait_until(lambda: told(program.folder, "unmute"), "the unmute")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
+
+
+# What others set
+
+
+def test_a_rate_that_another_program_sets_is_followed(webcam: Device) -> None:
+    with streaming(open_camera(webcam, rate=30), Receiver()) as receiver:
+        receiver.wait(2)
+        run("v4l2-ctl", "-d", str(webcam.path), "--set-parm", "10")
+        wait_until(lambda: receiver.changes == [{"frameRate": 10.0}], "the change")
+        receiver.wait(2)
 
 
 # Faults that the driver makes, in the report
