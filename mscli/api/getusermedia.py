@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscli.api.copying import CopiedFormats, copied_boxes
 from mscli.api.eventthread import EventThread
-from mscli.api.livesource import STOP_S, LiveSource, Worker
+from mscli.api.livesource import STOP_S, Care, LiveSource, Worker
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
-from mscli.api.rescue import Care, Rescue
 from mscli.api.settings_space import boxes_of
 from mscli.api.sharing import boxes_beside, set_device, settings_of
 from mscli.api.watch import Watch
@@ -33,6 +32,7 @@ from mscli.sources.base import VIDEO_INPUT, Device
 
 if TYPE_CHECKING:
     from mscli.api.mediadevices import MediaDevices
+    from mscli.api.rescue import Rescue
 
 _UNUSABLE = (NotAllowedError, NotReadableError, NotFoundError)  # why another device is tried
 _IDENTITY_RULES = ("deviceId", "groupId")  # decided without asking the device
@@ -241,6 +241,8 @@ class UserMedia:
     # When a device is gone
 
     def _rescue(self, care: Care, live: LiveSource) -> None:
+        from mscli.api.rescue import Rescue
+
         rescue = self._rescues[live] = Rescue(live, care, self._find, partial(self._replace_all, care))
         rescue.start()
 

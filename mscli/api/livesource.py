@@ -38,6 +38,14 @@ class Patience(NamedTuple):
     then_s: float = 2.0  # for the next frame, from when it is muted
 
 
+class Care(NamedTuple):
+    """What is done for a device that keeps people waiting, or is gone."""
+
+    patience: Patience = Patience()
+    reconnect_s: float = 0.0  # for so long the same device is waited for
+    fallback: bool = False  # and then another one is taken
+
+
 class Consumer(Protocol):
     """What a live source hands its frames to: a track. ``deliver`` comes on the device's thread, the rest as posted tasks."""
 

@@ -87,8 +87,7 @@ class MediaDevices(EventTarget):
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError; then nothing stays open.
         """
-        from mscli.api.livesource import Patience
-        from mscli.api.rescue import Care
+        from mscli.api.livesource import Care, Patience
 
         care = Care(Patience(*timeout_s), reconnect_s, fallback)
         return self._machinery().get_user_media(constraints, pixel_formats, prepare, care)

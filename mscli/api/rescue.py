@@ -7,23 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event as Flag
-from typing import NamedTuple
 
-from mscli.api.livesource import LiveSource, Patience
+from mscli.api.livesource import Care, LiveSource
 from mscli.core.bounded import Call
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException
 from mscli.sources.base import Device
 
 LOOK_S = 0.5  # between two looks whether the device has returned
-
-
-class Care(NamedTuple):
-    """What is done for a device that keeps people waiting, or is gone."""
-
-    patience: Patience = Patience()
-    reconnect_s: float = 0.0  # for so long the same device is waited for
-    fallback: bool = False  # and then another one is taken
 
 
 class Rescue:
