@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mscli.api.blobevent import BlobEvent as BlobEvent
     from mscli.api.errorevent import ErrorEvent as ErrorEvent
+    from mscli.api.devicechangeevent import DeviceChangeEvent as DeviceChangeEvent
     from mscli.api.imagecapture import ImageCapture as ImageCapture
     from mscli.api.mediadeviceinfo import InputDeviceInfo as InputDeviceInfo
     from mscli.api.mediadeviceinfo import MediaDeviceInfo as MediaDeviceInfo
@@ -52,6 +53,7 @@ _ERRORS = (
 _HOMES = {  # module → the public names that live there
     "mscli.api.blobevent": "BlobEvent",
     "mscli.api.errorevent": "ErrorEvent",
+    "mscli.api.devicechangeevent": "DeviceChangeEvent",
     "mscli.api.imagecapture": "ImageCapture",
     "mscli.api.mediadeviceinfo": "InputDeviceInfo MediaDeviceInfo",
     "mscli.api.mediadevices": "MediaDevices",

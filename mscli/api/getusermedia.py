@@ -23,7 +23,7 @@ from mscli.core.boxes import Box
 from mscli.core.constraints import Constraints, parse_constraints
 from mscli.core.derived import native_of
 from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, OverconstrainedError
-from mscli.core.mailbox import Mailbox
+from mscli.core.mailbox import Mailbox, Task
 from mscli.core.properties import KINDS
 from mscli.core.select import select_settings
 from mscli.core.selection import Selection, Settings
@@ -82,6 +82,12 @@ class UserMedia:
         if self._events is not None:
             self._events.stop()
 
+    def poster(self) -> Callable[[Task], None]:
+        """What has a task run where events run. Their thread, if there is one, runs from here on."""
+        if self._events is not None:
+            self._events.start()
+        return self._tasks.post
+
     def negotiate(self, constraints: Mapping[str, Any] | None, pixel_formats: Sequence[str]) -> list[Choice]:
         """What would be chosen, audio first."""
         asked = stream_constraints(constraints)
@@ -127,7 +133,7 @@ class UserMedia:
     ) -> Choice:
         devices = self._devices.list_devices([KINDS[kind]])
         if not devices:
-            raise self._not_found(kind)
+            raise _reason(refused.values()) if refused else self._not_found(kind)
         plausible = [device for device in devices if _plausible(device, constraints)]
         failures = dict(refused or {})
         among = plausible or devices
@@ -135,7 +141,7 @@ class UserMedia:
         try:
             selection = select_settings(boxes, constraints, pixel_formats)
         except OverconstrainedError:
-            if plausible and failures:  # a device that cannot be used might have fitted: that is what people have to know
+            if (plausible or refused) and failures:  # a device that cannot be used might have fitted: people have to know that
                 raise _reason(failures.values()) from None
             boxes += self._boxes(devices, [device for device in devices if device not in among], {}, pixel_formats)
             selection = select_settings(boxes, constraints)  # raises, with what failed on all devices

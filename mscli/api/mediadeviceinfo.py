@@ -10,7 +10,8 @@ from mscli.sources.base import AUDIO_OUTPUT, Abilities, Device
 
 
 class MediaDeviceInfo:
-    """A device. Beyond the standard: ``default``, ``backend``, ``path`` and ``problem`` (why it cannot be used, if known)."""
+    """A device. Beyond the standard: ``default``, ``backend``, ``path``, ``names`` (what else it is known by), and of one that
+    cannot be used, if that is known, ``problem`` (why) and ``remedy`` (what helps)."""
 
     device_id = ReadOnly[str]()
     kind = ReadOnly[str]()
@@ -25,7 +26,9 @@ class MediaDeviceInfo:
         self.default = device.default
         self.backend = device.backend
         self.path = device.path
+        self.names = device.names
         self.problem = device.problem
+        self.remedy = device.remedy
         self._device = device
 
     def __repr__(self) -> str:

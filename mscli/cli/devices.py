@@ -29,23 +29,27 @@ def command(shared: Shared, kinds: tuple[str, ...], watch: bool) -> int:
     mscli devices --kind videoinput --json
     """
     wanted = kinds or DEVICE_KINDS
-    with open_devices(shared) as devices:
-        if watch:
-            from mscli.cli.watch import watch_devices
+    if watch:
+        from mscli.cli.watch import watch_devices
 
-            return watch_devices(devices, wanted, shared)
+        return watch_devices(wanted, shared)
+    with open_devices(shared) as devices:
         infos = devices.enumerate_devices(wanted)
         if shared.json:
             print(json_text([device_json(info) for info in infos], sys.stdout, indent=1))  # noqa: T201
         else:
             from mscli.cli.tables import show_devices
 
-            show_devices(infos, devices.problems(wanted), verbose=shared.verbose)
+            show_devices([("", info) for info in infos], devices.problems(wanted), verbose=shared.verbose)
     return 0
 
 
 def device_json(info: MediaDeviceInfo) -> dict[str, Any]:
     """A device as scripts read it."""
-    path = {"path": info.path} if info.path else {}
-    problem = {"problem": info.problem} if info.problem else {}
-    return {**info.to_json(), "default": info.default, "backend": info.backend, **path, **problem}
+    known = {"path": info.path, "problem": info.problem, "remedy": info.remedy}
+    return {
+        **info.to_json(),
+        "default": info.default,
+        "backend": info.backend,
+        **{name: value for name, value in known.items() if value},
+    }

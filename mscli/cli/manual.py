@@ -21,9 +21,11 @@ code 0. A second SIGINT ends it at once.
 
 # DEVICES
 
-Where a command takes a _DEVICE_, these are tried in this order: a deviceId, a path such as `/dev/video0`, a whole name, and
-a part of a name that only one device has. Case makes no difference in names. If several devices match, or none, the error
-lists the candidates.
+Where a command takes a _DEVICE_, these are tried in this order: a deviceId, a path, a whole name, and a part of a name that
+only one device has. A path is that of a node (`/dev/video0`, `/dev/snd/pcmC1D0c`) or of any link to it, an ALSA address
+(`hw:1,0`) or a sound server's own name of a source; the links that udev makes in `/dev/v4l/by-id`, `/dev/v4l/by-path` and
+`/dev/snd/by-id` need no folder. Case makes no difference in names. If several devices match, or none, the error lists the
+candidates.
 
 Where none is given, all devices of the kind compete: the one that fits the constraints best is used, and among equals the
 default one. A device that is busy, or does not start, is passed over for the next that fits, with a warning.
@@ -32,14 +34,20 @@ A deviceId is a hash of what stays the same over a reboot and when a device is p
 of the number in `/dev/video`_N_. It is the same for every user of a machine. It is made of
 
 camera
-: the path of its bus and port, its serial number, its name, and its place among the nodes of one device
+: its port, serial number and name, and its place among the nodes of one device
 
-microphone, speaker
-: the name that the sound server has for it; where none runs, the sound card's bus and port, serial number and name, and the
-device's number on the card
+microphone, speaker of a sound server
+: its sound card's port and serial number, the device's number on the card and the profile in effect; without a card, the
+server's name for it
 
-Two equal cameras are told apart by their ports. A groupId is a hash of the physical device (USB device, PCI function) that
-a device is part of: a webcam's camera and its microphone have the same one.
+microphone, speaker where no sound server runs
+: its sound card's port, serial number and name, and the device's number on the card
+
+A port is the path in sysfs from the controller through all hubs. The numbers of USB buses, which may be others after the
+next boot, are no part of it. So two equal devices are told apart by their ports, and a device in another port is another
+one. What nothing tells apart (two nodes of v4l2loopback with one name) is counted in the order of the nodes. A groupId is a
+hash of the port and the serial number of the physical device (USB device, PCI function) that a device is part of: a webcam's
+camera and its microphone have the same one.
 
 # CONSTRAINTS
 
@@ -126,8 +134,9 @@ second, Hz, seconds.
 
 `devices`
 : an array of objects with `deviceId`, `kind` (`videoinput`, `audioinput` or `audiooutput`), `label`, `groupId`, `default`,
-`backend`, and where there is one `path`, or `problem`: why it cannot be used. With `--watch` a line at the start and for
-each change: `type` (`devicechange`), `time`, `wallTime`, `added`, `removed` and `devices`.
+`backend`, and where there is one `path`, or `problem` and `remedy`: why it cannot be used, and what helps. With `--watch` a
+line at the start and for each change: `type` (`devicechange`), `time`, `wallTime`, `added`, `removed` and `devices`. Both
+lists are empty if another device is the default, or one can be used now.
 
 `capabilities`
 : an object with `deviceId`, `kind`, `label`, `groupId`, `capabilities` and `modes`. A mode has `width`, `height`,
@@ -299,7 +308,15 @@ W3C MediaStream Recording, https://www.w3.org/TR/mediastream-recording/
 
 DEVICES = """
 The table has the kind of each device, its name, its path where there is one, and its deviceId; with `-v` also its groupId
-and the backend that found it. A device that cannot be used is listed nevertheless, and the reason is told on stderr.
+and the backend that found it. A device that cannot be used is listed nevertheless; the reason and what helps are told on
+stderr, with `-v` in two columns. A device that another program uses is told with the program's name and process id, as far
+as the system lets this user see them.
+
+With `--watch` the table is drawn again after every change, on a terminal in its place, with a mark at what came (`+`), went
+(`-`, until the next change) or is otherwise than before (`~`: another one is the default, or it can be used now). On Linux
+changes are learned from the kernel, from udev and from the sound server, so that it sleeps in between; where there are no
+such events, it looks every 2 seconds. It ends, with exit code 0, on SIGINT (Ctrl-C), SIGTERM or SIGHUP, and when the reader
+of its output leaves. Recordings, also those of other programs, are not disturbed.
 
 # FILES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich import box
@@ -27,6 +27,7 @@ PIPE_WIDTH = 200  # columns in a pipe, where nothing needs to be folded to a scr
 AS_GOOD_AS_NONE = 1e-4  # of a range's greatest value: a lower end below that says nothing to people
 MOST_CANDIDATES = 24  # rows of an explanation; the rest is counted by what excluded it
 
+MARKS = {"": "", "+": "bold green", "-": "red strike", "~": "yellow"}  # how devices look that came, went, or changed
 _KIND_NAMES = {"videoinput": "camera", "audioinput": "microphone", "audiooutput": "speaker"}
 
 
@@ -48,25 +49,56 @@ def _table(*columns: str, file: TextIO) -> Table:
     return table
 
 
-def show_devices(infos: Sequence[MediaDeviceInfo], problems: Iterable[str], *, verbose: bool) -> None:
-    """The devices, and below them what kept others from being listed."""
+Marked = Sequence[tuple[str, "MediaDeviceInfo"]]  # devices, each with a key of ``MARKS``
+
+
+def show_devices(marked: Marked, problems: Iterable[str], *, verbose: bool) -> None:
+    """The devices, and below them, or beside them with -v, what is wrong."""
     out = console(sys.stdout)
-    table = _table("kind", "name", "path", "deviceId", *(["groupId", "backend"] if verbose else []), file=sys.stdout)
-    for info in infos:
-        more = [printable(info.group_id), info.backend] if verbose else []
-        names = printable(info.path or ""), Text(printable(info.device_id), style="dim")
-        table.add_row(_KIND_NAMES[info.kind], _name(info), *names, *more)
-    if infos:
-        out.print(table)
+    if marked:
+        out.print(devices_table(marked, verbose=verbose))
     else:
         out.print("no devices found")
-    for problem in (*problems, *(f"{info.label}: {info.problem}" for info in infos if info.problem)):
+    for problem in troubles(marked, problems, verbose=verbose):
         console(sys.stderr).print(f"mscli: {printable(problem)}", style="yellow", soft_wrap=True)
+
+
+def devices_table(marked: Marked, *, verbose: bool) -> Table:
+    """A row for each device, with its mark in front if any has one."""
+    marks = [""] if any(mark for mark, _ in marked) else []
+    wrong = _WRONG if any(info.problem for _, info in marked) else {}
+    columns = _COLUMNS | (_MORE | wrong if verbose else {})
+    table = _table(*marks, *columns, file=sys.stdout)
+    for mark, info in marked:
+        cells = (cell(info) for cell in columns.values())
+        table.add_row(*([mark] if marks else []), *cells, style=MARKS[mark])
+    return table
+
+
+def troubles(marked: Marked, problems: Iterable[str], *, verbose: bool) -> list[str]:
+    """What is wrong, a line for each; with -v that of single devices is in the table."""
+    infos = (info for mark, info in marked if info.problem and mark != "-" and not verbose)
+    return [*problems, *(f"{info.problem}: {info.remedy}".removesuffix(": ") for info in infos)]
 
 
 def _name(info: MediaDeviceInfo) -> Text:
     name = Text(printable(info.label), style="cyan" if not info.problem else "yellow")
     return name + Text(" (default)", style="dim") if info.default else name
+
+
+Columns = dict[str, Callable[["MediaDeviceInfo"], Text]]
+
+_COLUMNS: Columns = {
+    "kind": lambda info: Text(_KIND_NAMES[info.kind]),
+    "name": _name,
+    "path": lambda info: Text(printable(info.path or "")),
+    "deviceId": lambda info: Text(printable(info.device_id), style="dim"),
+}
+_MORE: Columns = {"groupId": lambda info: Text(printable(info.group_id)), "backend": lambda info: Text(info.backend)}
+_WRONG: Columns = {
+    "problem": lambda info: Text(printable(info.problem)),
+    "remedy": lambda info: Text(printable(info.remedy)),
+}
 
 
 def show_capabilities(info: MediaDeviceInfo, capabilities: Mapping[str, Any], modes: Sequence[Mapping[str, Any]]) -> None:
@@ -178,20 +210,3 @@ def _counted(rest: Sequence[Candidate]) -> str:
         excluded[one.excluded_by] = excluded.get(one.excluded_by, 0) + 1
     told = [f"{count} excluded by {name}" if name else f"{count} farther away" for name, count in excluded.items()]
     return f"and {len(rest)} more: {', '.join(told)}"
-
-
-def show_changes(
-    infos: Sequence[MediaDeviceInfo],
-    added: Sequence[MediaDeviceInfo],
-    removed: Sequence[MediaDeviceInfo],
-    problems: Iterable[str],
-    *,
-    verbose: bool,
-) -> None:
-    """The devices after a change, and above them what came and went."""
-    out = console(sys.stdout)
-    for mark, style, changed in (("+", "green", added), ("-", "red", removed)):
-        for info in changed:
-            out.print(f"{mark} {_KIND_NAMES[info.kind]} “{printable(info.label)}”", style=style)
-    show_devices(infos, problems, verbose=verbose)
-    sys.stdout.flush()

@@ -4,50 +4,103 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple, Protocol
 
+from mscli.api.devicechangeevent import DeviceChangeEvent
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
-from mscli.api.mediadevices import MediaDevices
+from mscli.cli.opening import open_devices
 from mscli.cli.printable import json_text
+from mscli.cli.reader import ReaderWatch
 from mscli.cli.shared import Shared
 from mscli.cli.signals import Stopper
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
 from mscli.core.mailbox import Mailbox
 
-LOOK_S = 1.0  # between two looks at the list
+REST_S = 3600.0  # a wake-up is posted for whatever happens; this only bounds the wait
 
 
-def watch_devices(devices: MediaDevices, kinds: Sequence[str], shared: Shared) -> int:
+class Change(NamedTuple):
+    """What came and what went at an instant of CLOCK_MONOTONIC in microseconds, and what is there now."""
+
+    at_us: int
+    added: list[MediaDeviceInfo]
+    removed: list[MediaDeviceInfo]
+    altered: list[MediaDeviceInfo]
+    devices: list[MediaDeviceInfo]
+
+    @classmethod
+    def between(cls, before: Iterable[MediaDeviceInfo], now: Iterable[MediaDeviceInfo], at_us: int) -> Change:
+        """The difference of two lists. A device is altered when another one is the default, or when it can be used now."""
+        old, new = ({(info.kind, info.device_id): info for info in infos} for infos in (before, now))
+        return cls(
+            at_us,
+            [info for key, info in new.items() if key not in old],
+            [info for key, info in old.items() if key not in new],
+            [info for key, info in new.items() if key in old and _told(info) != _told(old[key])],
+            list(new.values()),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.altered)
+
+
+def _told(info: MediaDeviceInfo) -> tuple[object, ...]:
+    return info.label, info.group_id, info.default, info.path, info.problem
+
+
+def watch_devices(kinds: Sequence[str], shared: Shared) -> int:
     """Show the devices, then every change, until a signal comes or the reader leaves."""
     gc.enable()  # it goes on for days
     mailbox = Mailbox()
-    known: dict[str, MediaDeviceInfo] | None = None
-    with Stopper(lambda: mailbox.post(lambda: None)) as stopper:
-        while not stopper.requested:
-            now = {f"{info.kind} {info.device_id}": info for info in devices.enumerate_devices(kinds)}
-            if known is None or known.keys() != now.keys():
-                _show(known or {}, now, devices.problems(kinds), shared)
-            known = now
-            mailbox.wait(LOOK_S)
+    events: list[DeviceChangeEvent] = []  # to be shown; not shown by the listener, whose failures end nothing
+    with (
+        Stopper(lambda: mailbox.post(_nothing)) as stopper,
+        ReaderWatch(lambda: mailbox.post(_nothing)) as reader,
+        open_devices(shared, mailbox) as devices,
+        _view(shared) as view,
+    ):
+        devices.add_event_listener("devicechange", events.append)
+        change = Change.between([], devices.enumerate_devices(kinds), now_us())
+        view.show(change, devices.problems(kinds))
+        while not (stopper.requested or reader.left):
+            mailbox.wait(REST_S)
+            while events:
+                event = events.pop(0)
+                change = Change.between(change.devices, [info for info in event.devices if info.kind in kinds], event.time)
+                if change:
+                    view.show(change, devices.problems(kinds))
     return 0
 
 
-def _show(before: dict[str, MediaDeviceInfo], now: dict[str, MediaDeviceInfo], problems: list[str], shared: Shared) -> None:
-    added = [info for key, info in now.items() if key not in before]
-    removed = [info for key, info in before.items() if key not in now]
+def _nothing() -> None:
+    """A task that only wakes up."""
+
+
+class View(Protocol):
+    """How changes are shown."""
+
+    def show(self, change: Change, problems: Sequence[str]) -> object:
+        """Show a change; ``problems``: why whole families of devices are missing."""
+
+
+class Lines:
+    """A line of JSON for each."""
+
+    def show(self, change: Change, problems: Sequence[str]) -> None:  # noqa: ARG002 (they are no part of the contract's line)
+        """Print it at once."""
+        from mscli.cli.devices import device_json
+
+        lists = {"added": change.added, "removed": change.removed, "devices": change.devices}
+        told = {name: [device_json(info) for info in infos] for name, infos in lists.items()}
+        event = {"type": "devicechange", "time": change.at_us / MICROSECONDS, "wallTime": wall_time(change.at_us), **told}
+        print(json_text(event, sys.stdout), flush=True)  # noqa: T201
+
+
+def _view(shared: Shared) -> AbstractContextManager[View]:
     if shared.json:
-        print(_line(added, removed, list(now.values())), flush=True)  # noqa: T201
-        return
-    from mscli.cli.tables import show_changes
+        return nullcontext(Lines())
+    from mscli.cli.watch_table import WatchTable
 
-    show_changes(list(now.values()), added if before else [], removed, problems, verbose=shared.verbose)
-
-
-def _line(added: list[MediaDeviceInfo], removed: list[MediaDeviceInfo], now: list[MediaDeviceInfo]) -> str:
-    from mscli.cli.devices import device_json
-
-    at_us = now_us()
-    lists = {"added": added, "removed": removed, "devices": now}
-    told = {name: [device_json(info) for info in infos] for name, infos in lists.items()}
-    event = {"type": "devicechange", "time": at_us / MICROSECONDS, "wallTime": wall_time(at_us), **told}
-    return json_text(event, sys.stdout)
+    return WatchTable(verbose=shared.verbose)

@@ -7,7 +7,7 @@ track and no sink. It translates the errors of its library or driver into those 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -38,6 +38,13 @@ class Device(NamedTuple):
     path: str | None = None
     handle: Any = None
     problem: str = ""  # why it cannot be used, in a sentence, where the backend knows already
+    remedy: str = ""  # what to do about that
+    busy: bool = False  # the problem is only that someone uses it, which passes
+    names: tuple[str, ...] = ()  # what else it is known by: device files, addresses
+
+    def troubled(self, error: DOMException, *, busy: bool = False) -> Device:
+        """The device with what is wrong with it."""
+        return self._replace(problem=error.message, remedy="; ".join(error.hints), busy=busy)
 
 
 class Abilities(NamedTuple):
@@ -99,6 +106,13 @@ class Source(ABC):
         """End the stream, give the device back and join the thread. Safe to call twice, and when start failed."""
 
 
+class Watching(Protocol):
+    """What a backend does to follow its devices."""
+
+    def close(self) -> None:
+        """Follow them no more, and join what thread there is. After that no notice comes; safe to call twice."""
+
+
 class Backend(ABC):
     """A family of devices behind one library or kernel interface."""
 
@@ -116,6 +130,10 @@ class Backend(ABC):
     @abstractmethod
     def open(self, device: Device, request: Request) -> Source:
         """Take the device and set the mode. Raises NotReadableError (busy, gone), NotAllowedError, never hangs."""
+
+    def watch(self, notify: Callable[[], object]) -> Watching | None:  # noqa: ARG002 (most have no use for it)
+        """Call ``notify``, on any thread, whenever ``devices`` may have changed. None: there are no events, so it is asked."""
+        return None
 
     def close(self) -> None:  # noqa: B027 (most backends hold nothing between calls)
         """Give back what the backend itself holds. Its sources are stopped before."""

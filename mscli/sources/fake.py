@@ -34,16 +34,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
-from math import ceil, isinf
+from math import ceil, isfinite, isinf
 from threading import Event, Lock, Thread
 from typing import Any, NamedTuple, NoReturn, Protocol
 from weakref import WeakValueDictionary
 
 from mscli.core.boxes import Scalar, Span
 from mscli.core.clock import MICROSECONDS, Clock, SystemClock
-from mscli.core.errors import NotAllowedError, NotReadableError, NotSupportedError
+from mscli.core.errors import DOMException, NotAllowedError, NotReadableError, NotSupportedError
 from mscli.core.frames import Frame
-from mscli.sources.base import AUDIO_OUTPUT, DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Receiver, Request, Source
+from mscli.sources.base import (
+    AUDIO_OUTPUT,
+    DEVICE_KINDS,
+    VIDEO_INPUT,
+    Abilities,
+    Backend,
+    Device,
+    Receiver,
+    Request,
+    Source,
+    Watching,
+)
 from mscli.sources.fake_desc import FakeDevice, parse
 
 LATE_US = MICROSECONDS  # a source that is further behind leaves frames out
@@ -191,6 +202,37 @@ class FakeSource(Source):
         return round(min(self._device.faults.jitter_ms * 1000, 0.45 * MICROSECONDS / self._feed.rate) * jitter(number))
 
 
+class FakeWatch:
+    """Calls ``notify`` when a device vanishes, and at those instants, each waited for by a thread of its own."""
+
+    def __init__(
+        self, notify: Callable[[], object], clock: Clock, times_us: Sequence[int], on_close: Callable[[FakeWatch], None]
+    ) -> None:
+        self.notify = notify
+        self._clock, self._on_close = clock, on_close
+        self._cancelled = Event()
+        self._threads: list[Thread] = []
+        for at_us in times_us:
+            self.notify_at(at_us)
+
+    def notify_at(self, at_us: int) -> None:
+        """Call it at that instant, too."""
+        thread = Thread(target=self._wait, args=(at_us,), name="mscli-fake-watch", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def close(self) -> None:
+        """Call it no more."""
+        self._on_close(self)
+        self._cancelled.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _wait(self, at_us: int) -> None:
+        if self._clock.wait_until_us(at_us, self._cancelled):
+            self.notify()
+
+
 class FakeBackend(Backend):
     """Devices that exist only by description: the contract's JSON object as a dict, {} or None for the defaults.
 
@@ -206,18 +248,18 @@ class FakeBackend(Backend):
         self._made_us = self._clock.now_us()
         self._back_us: dict[FakeDevice, float] = {}  # when those that have vanished return
         self._opened: WeakValueDictionary[FakeDevice, FakeSource] = WeakValueDictionary()
+        self._watches: tuple[FakeWatch, ...] = ()
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
         """The devices of those kinds that have appeared and not vanished; the first of each kind is the default."""
         defaults: dict[str, FakeDevice] = {}
-        return [
-            Device(
-                fake.device_id, fake.kind, fake.label, fake.group_id, self.name,
-                default=defaults.setdefault(fake.kind, fake) is fake, handle=fake,
-            )
-            for fake in self._devices
-            if fake.kind in kinds and self._present(fake)
-        ]  # fmt: skip
+        there = [fake for fake in self._devices if fake.kind in kinds and self._present(fake)]
+        return [self._listed(fake, default=defaults.setdefault(fake.kind, fake) is fake) for fake in there]
+
+    def _listed(self, fake: FakeDevice, *, default: bool) -> Device:
+        device = Device(fake.device_id, fake.kind, fake.label, fake.group_id, self.name, default, handle=fake)
+        error = _fault(fake)
+        return device.troubled(error, busy=isinstance(error, NotReadableError)) if error else device
 
     def abilities(self, device: Device) -> Abilities:
         """What the description gives the device. Raises NotReadableError if it has vanished."""
@@ -228,17 +270,34 @@ class FakeBackend(Backend):
         fake = self._fake(device)
         self._check(fake)
         settings = _settings(fake.abilities, request)
-        make_feed = partial(_feed, fake, request.pixel_format)
-        source = FakeSource(fake, make_feed, settings, self._timeline, lambda: self._vanish(fake))
+        source = FakeSource(
+            fake, partial(_feed, fake, request.pixel_format), settings, self._timeline, lambda: self._vanish(fake)
+        )
         self._opened[fake] = source
         return source
+
+    def watch(self, notify: Callable[[], object]) -> Watching:
+        """Of devices that appear, at their time, and of those that vanish."""
+        appearing = sorted({fake.faults.appear_after_seconds for fake in self._devices if not self._present(fake)})
+        times_us = [self._made_us + ceil(seconds * MICROSECONDS) for seconds in appearing]
+        watch = FakeWatch(notify, self._clock, times_us, self._unwatch)
+        self._watches = (*self._watches, watch)
+        return watch
+
+    def _unwatch(self, watch: FakeWatch) -> None:
+        self._watches = tuple(other for other in self._watches if other is not watch)
+
+    def _vanish(self, fake: FakeDevice) -> None:
+        now_us, away_us = self._clock.now_us(), fake.faults.return_after_seconds * MICROSECONDS
+        self._back_us[fake] = now_us + away_us
+        for watch in self._watches:
+            watch.notify()
+            if isfinite(away_us):
+                watch.notify_at(ceil(now_us + away_us))
 
     def _present(self, fake: FakeDevice) -> bool:
         now_us, appears_us = self._clock.now_us(), self._made_us + fake.faults.appear_after_seconds * MICROSECONDS
         return now_us >= max(appears_us, self._back_us.get(fake, 0))
-
-    def _vanish(self, fake: FakeDevice) -> None:
-        self._back_us[fake] = self._clock.now_us() + fake.faults.return_after_seconds * MICROSECONDS
 
     def _fake(self, device: Device) -> FakeDevice:
         fake: FakeDevice = device.handle
@@ -252,13 +311,23 @@ class FakeBackend(Backend):
             raise NotSupportedError(f"“{fake.label}” plays sound and cannot be recorded from")
         if fake.faults.hang_on_open:
             _hang()
-        if fake.faults.denied:
-            raise NotAllowedError(f"this user may not use “{fake.label}”", hints=["choose another device"])
+        error = _fault(fake)
+        if error is not None:
+            raise error
         opened = self._opened.get(fake)
-        ours = fake.kind == VIDEO_INPUT and opened is not None and not opened.released
-        if fake.faults.busy or ours:
-            by = "this program" if ours else "another program"
-            raise NotReadableError(f"“{fake.label}” is in use by {by}", hints=["close what uses it, or choose another device"])
+        if fake.kind == VIDEO_INPUT and opened is not None and not opened.released:
+            raise _busy(fake, "this program")
+
+
+def _fault(fake: FakeDevice) -> DOMException | None:
+    """What keeps everyone from opening the device."""
+    if fake.faults.denied:
+        return NotAllowedError(f"this user may not use “{fake.label}”", hints=["choose another device"])
+    return _busy(fake, "another program") if fake.faults.busy else None
+
+
+def _busy(fake: FakeDevice, by: str) -> NotReadableError:
+    return NotReadableError(f"“{fake.label}” is in use by {by}", hints=["close what uses it, or choose another device"])
 
 
 def _hang() -> NoReturn:

@@ -10,25 +10,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
 from mscli.core.boxes import Scalar, Span, Values
 from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, NotSupportedError
-from mscli.sources import pulse
-from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, DEVICE_KINDS, Abilities, Backend, Device, Request, Source
-from mscli.sources.identity import attribute, group_id, physical_device, stable_id
-from mscli.sources.portaudio_library import (
-    BUSY,
-    LIBRARY,
-    PATIENCE_S,
-    PROCESSING,
-    RESTART,
-    SAMPLE_TYPES,
-    Handle,
-    Listed,
-)
+from mscli.sources import alsa, pulse
+from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, DEVICE_KINDS, Abilities, Backend, Device, Request, Source, Watching
+from mscli.sources.identity import distinct_ids, group_id, stable_id
+from mscli.sources.portaudio_library import LIBRARY, PATIENCE_S, PROCESSING, RESTART, SAMPLE_TYPES, Handle, Listed, busy
+from mscli.sources.trouble import why_no_sound
 
 NAME = "portaudio"
 SERVERS = ("pulse", "pipewire")  # what a sound server is in PortAudio's list: ALSA's plug-ins for them, the usual one first
@@ -43,10 +36,6 @@ _PLUGINS = re.compile(
     r"sysdefault|front|rear|side|center_lfe|surround\d+|hdmi|iec958|spdif|modem|phoneline|dmix|dsnoop|null|oss|jack|pulse"
     r"|lavrate\w*|samplerate\w*|speexrate\w*|speex|upmix|vdownmix|a52|usb_stream"
 )
-_HARDWARE = re.compile(r"hw:(\d+),(\d+)")
-_CARDS, _CARD = "/proc/asound/cards", re.compile(r"^ *(\d+) \[.*?\]: .*? - (.*)$", re.MULTILINE)
-_PCMS, _PCM = "/proc/asound/pcm", re.compile(r"^(\d+)-(\d+): .*? : (.*?) :", re.MULTILINE)
-_BUS_NUMBER = re.compile(r"(?<=/usb)\d+(?=/)|(?<=/)\d+(?=-\d)")  # in …/usb1/1-2: given out in the order of probing
 
 
 class PortAudioBackend(Backend):
@@ -59,19 +48,28 @@ class PortAudioBackend(Backend):
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
         """The devices, each kind's default first. None, and ``problem`` says why, where PortAudio is missing."""
-        self.problem = ""
         wanted = [kind for kind in DIRECTIONS if kind in kinds]
         try:
             server = _prepare() if wanted else None
-            return [device for kind in wanted for device in _listed(kind, server)]
+            found = [device for kind in wanted for device in _listed(kind, server)]
         except DOMException as error:
             self.problem = ": ".join((error.message, *error.hints))
             return []
+        self.problem = "" if found or server or not wanted else why_no_sound()
+        return found
+
+    def watch(self, notify: Callable[[], object]) -> Watching | None:
+        """By the kernel's events for sound cards, and those of the sound server."""
+        if sys.platform != "linux":
+            return None
+        from mscli.sources.sound_watch import watch_sound
+
+        return watch_sound(notify)
 
     def abilities(self, device: Device) -> Abilities:
         """What a microphone or a speaker can be set to. Hardware is tried out; a sound server converts to all usual rates."""
         if device.device_id not in self._abilities:
-            values = LIBRARY.bounded(lambda: _values(device, _reach(device)), PATIENCE_S, device.label)
+            values = LIBRARY.bounded(lambda: _values(device), PATIENCE_S, device.label)
             self._abilities[device.device_id] = Abilities(values=values, resampled=True)
         return self._abilities[device.device_id]
 
@@ -85,16 +83,17 @@ class PortAudioBackend(Backend):
 def _take(device: Device, wanted: Mapping[str, Scalar]) -> Source:
     from mscli.sources.portaudio_stream import PortAudioSource
 
-    open_stream = partial(LIBRARY.open_input, device.handle, device.label, _reach(device).number)
-    return PortAudioSource(device.label, wanted, open_stream, partial(_gone, device))
+    with LIBRARY.unchanged():
+        open_stream = partial(LIBRARY.open_input, device.handle, device.label, _reach(device).number)
+        return PortAudioSource(device.label, wanted, open_stream, partial(_gone, device))
 
 
 def _prepare() -> pulse.Server | None:
-    """What the sound server has; None where there is none that answers: PortAudio's list is up to date then."""
+    """What the sound server has; None where there is none that answers: PortAudio's list can be used then."""
     try:
         server = pulse.look()
     except (pulse.NoServer, pulse.SilentServer):
-        LIBRARY.follow(_read(_PCMS) or object())  # without the kernel's word it may always have changed
+        LIBRARY.follow(alsa.listing(), closely=False)
         return None
     LIBRARY.require()
     return server
@@ -103,7 +102,9 @@ def _prepare() -> pulse.Server | None:
 def _listed(kind: str, server: pulse.Server | None) -> list[Device]:
     if server is None:
         return _default_first([*_cards(kind), *_others(kind)])
-    return _default_first([_served(node, kind) for node in sorted(_nodes(server, kind), key=_is_monitor)])
+    nodes = sorted(_nodes(server, kind), key=_is_monitor)
+    ids = distinct_ids(("sound server", kind, *_node_identity(node)) for node in nodes)
+    return _default_first([_served(node, kind, device_id) for node, device_id in zip(nodes, ids, strict=True)])
 
 
 def _default_first(devices: list[Device]) -> list[Device]:
@@ -120,59 +121,54 @@ def _is_monitor(node: pulse.Node) -> bool:
     return bool(node.sink)
 
 
-def _served(node: pulse.Node, kind: str) -> Device:
-    """A source or sink of the sound server. Its name there is made of bus path and serial number."""
-    device_id, handle = stable_id("sound server", kind, node.name), Handle(SERVERS, DIRECTIONS[kind], node.name, node.sink)
-    return Device(device_id, kind, node.description, _node_group(node), NAME, node.default, node.name, handle)
+def _node_identity(node: pulse.Node) -> tuple[str, ...]:
+    """What a source or sink of the sound server is the same by: its card and its place on it; without a card, its name.
+
+    The server's names of equal cards differ by the order in which these were plugged in.
+    """
+    if not _is_on_card(node):
+        return (node.name,)
+    return (*alsa.card_identity(node.card), node.place, "monitor" if _is_monitor(node) else "")
+
+
+def _is_on_card(node: pulse.Node) -> bool:
+    return bool(node.card) and os.path.isdir(alsa.sysfs(node.card))
+
+
+def _served(node: pulse.Node, kind: str, device_id: str) -> Device:
+    """A source or sink of the sound server."""
+    handle = Handle(SERVERS, DIRECTIONS[kind], node.name, node.sink)
+    names = (f"/dev/snd/controlC{node.card}",) if _is_on_card(node) and not (kind == AUDIO_INPUT and _is_monitor(node)) else ()
+    return Device(
+        device_id, kind, node.description, _node_group(node), NAME, node.default, node.name, handle, names=names
+    )  # fmt: skip
 
 
 def _node_group(node: pulse.Node) -> str:
     """The groupId of the card behind it, so that a webcam's halves share it; else a sink and its monitor have one."""
-    card = _sysfs(node.card)
-    return group_id(card) if node.card and os.path.isdir(card) else stable_id("group", "sound server", node.sink or node.name)
+    return group_id(alsa.sysfs(node.card)) if _is_on_card(node) else stable_id("group", "sound server", node.sink or node.name)
 
 
 def _cards(kind: str) -> list[Device]:
     """The sound hardware as the kernel lists it, named as PortAudio does."""
-    names, pcms = dict(_CARD.findall(_read(_CARDS))), _PCM.findall(_read(_PCMS))
-    found = ((names.get(str(int(card)), "sound card"), int(card), int(number), pcm) for card, number, pcm in pcms)
-    return [_card(kind, *each) for each in found if os.path.exists(_node_path(kind, *each[1:3]))]
+    found = alsa.pcms(DIRECTIONS[kind])
+    ids = distinct_ids(("sound card", kind, *pcm.identity) for pcm in found)
+    return [_card(kind, pcm, device_id) for pcm, device_id in zip(found, ids, strict=True)]
 
 
-def _card(kind: str, name: str, card: int, number: int, pcm: str) -> Device:
-    address, folder = f"hw:{card},{number}", physical_device(_sysfs(card))
-    parts = (_BUS_NUMBER.sub("", folder), attribute(folder, "serial"), name, str(number))
-    label = f"{name}: {pcm.removeprefix(name).strip() or pcm} ({address})"
-    return Device(
-        stable_id("sound card", kind, *parts), kind, label, group_id(_sysfs(card)), NAME,
-        path=address, handle=Handle((address,), DIRECTIONS[kind]), problem=_denied(_node_path(kind, card, number)),
+def _card(kind: str, pcm: alsa.Pcm, device_id: str) -> Device:
+    device = Device(
+        device_id, kind, pcm.label, group_id(alsa.sysfs(pcm.card)), NAME,
+        path=pcm.address, handle=Handle((pcm.address,), pcm.direction), names=pcm.names,
     )  # fmt: skip
-
-
-def _sysfs(card: int | str) -> str:
-    return f"/sys/class/sound/card{card}"
-
-
-def _node_path(kind: str, card: int, number: int) -> str:
-    return f"/dev/snd/pcmC{card}D{number}{'c' if kind == AUDIO_INPUT else 'p'}"
-
-
-def _denied(path: str) -> str:
-    return "" if os.access(path, os.R_OK | os.W_OK) else f"no permission to open {path}"
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:  # no sound driver, or not Linux
-        return ""
+    trouble = pcm.trouble()
+    return device.troubled(trouble, busy=isinstance(trouble, NotReadableError)) if trouble else device
 
 
 def _others(kind: str) -> Iterator[Device]:
     """What PortAudio lists besides hardware and what stands for it: ALSA's default, PCMs of the user's own. Elsewhere, all."""
     for entry in LIBRARY.listed(DIRECTIONS[kind]):
-        if not _PLUGINS.fullmatch(entry.name) and not _HARDWARE.search(entry.name):
+        if not _PLUGINS.fullmatch(entry.name) and not alsa.HARDWARE.search(entry.name):
             device_id, group = stable_id("portaudio", kind, entry.name), stable_id("group", "portaudio", entry.name)
             yield Device(
                 device_id, kind, entry.name, group, NAME, entry.default, handle=Handle((entry.name,), DIRECTIONS[kind])
@@ -183,7 +179,7 @@ def _there(device: Device) -> bool:
     """Whether the device still exists, as far as that can be known. Raises SilentServer."""
     if device.handle.part:
         return _node(device) is not None
-    if _HARDWARE.fullmatch(device.handle.names[0]):
+    if alsa.HARDWARE.fullmatch(device.handle.names[0]):
         return any(card.device_id == device.device_id for card in _cards(device.kind))
     return True
 
@@ -212,8 +208,10 @@ def _reach(device: Device) -> Listed:
         raise NotReadableError(f"“{device.label}” does not answer: the sound server hangs", hints=RESTART) from error
     if not there:
         raise NotFoundError(f"“{device.label}” is no longer there")
-    if device.problem:
-        raise NotAllowedError(f"“{device.label}”: {device.problem}", hints=["join the group audio: sudo adduser $USER audio"])
+    if device.problem and not device.busy:
+        raise NotAllowedError(f"“{device.label}”: {device.problem}", hints=[device.remedy])
+    if not device.handle.part and (cards := alsa.listing()):
+        LIBRARY.follow(cards, closely=True)
     return LIBRARY.find(device.handle) or _unreachable(device)
 
 
@@ -224,12 +222,20 @@ def _unreachable(device: Device) -> NoReturn:
         raise NotReadableError(
             f"“{device.label}” belongs to the sound server, and ALSA's plug-in for it is missing", hints=[plugin]
         )
-    if _HARDWARE.fullmatch(device.handle.names[0]):
-        raise NotReadableError(f"“{device.label}” is in use by another program", hints=BUSY)
+    if alsa.HARDWARE.fullmatch(device.handle.names[0]):
+        if LIBRARY.frozen and not alsa.in_use(device.label, device.handle.names[0], device.handle.direction):
+            message = f"“{device.label}” came while this program used another microphone, so that PortAudio does not know it"
+            raise NotReadableError(message, hints=["close the other one first"])
+        raise busy(device.label, device.handle)
     raise NotFoundError(f"“{device.label}” is no longer there")
 
 
-def _values(device: Device, entry: Listed) -> dict[str, Values]:
+def _values(device: Device) -> dict[str, Values]:
+    with LIBRARY.unchanged():
+        return _values_of(device, _reach(device))
+
+
+def _values_of(device: Device, entry: Listed) -> dict[str, Values]:
     node = _node(device) if device.handle.part else None
     rates, sizes = _probe(device, entry) if node is None else ((*USUAL_RATES, node.rate), (16, 32) if node.wide else (16,))
     channels = min(node.channels if node else entry.channels, MOST_CHANNELS)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError
+from mscli.sources.alsa import in_use
 
 SONAME = "libportaudio.so.2"
 PATIENCE_S = 5.0  # with a call that opens a device
@@ -136,7 +137,7 @@ class Library:
         self._lock = threading.RLock()
         self._module: Any = None
         self._streams = 0
-        self._hardware: object = None
+        self._hardware = ""  # the kernel's list when PortAudio's was made
 
     def require(self) -> None:
         """Raise NotFoundError, with the remedy, where PortAudio is missing. Cheap: it is not started if it is there."""
@@ -156,6 +157,11 @@ class Library:
                     self._module = _import_sounddevice()
             return self._module
 
+    @property
+    def frozen(self) -> bool:
+        """Whether a stream is open, so that the list cannot be renewed."""
+        return self._streams > 0
+
     def renew(self, served: bool = False) -> bool:
         """Read the list of devices anew, unless that would end a stream; whether it is new."""
         with self._alone(), self.translated("PortAudio"):
@@ -165,9 +171,14 @@ class Library:
                     self._module._initialize()
             return not self._streams
 
-    def follow(self, hardware: object) -> None:
-        """Renew the list if ``hardware``, which it depends on, is not what it was."""
-        if hardware != self._hardware and self.renew():
+    def follow(self, hardware: str, *, closely: bool) -> None:
+        """Renew the list if ``hardware``, which it depends on, is not what it was; empty: that is not known.
+
+        Renewing opens every device for a moment, which takes its time. A mere look does not need it as long as there is some
+        hardware before and after: only what stands beside the hardware (ALSA's ``default``) is taken from the list.
+        """
+        same = hardware == self._hardware if closely else bool(self._hardware)
+        if not (hardware and same) and self.renew():
             self._hardware = hardware
 
     def listed(self, direction: str) -> list[Listed]:
@@ -178,6 +189,12 @@ class Library:
             default = api[f"default_{direction}_device"]
             listed = (_listed(module.query_devices(index), direction, index == default) for index in api["devices"])
             return [entry for entry in listed if entry.channels > 0]
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Keep the list, and the numbers in it, as they are meanwhile: someone else may be looking at the devices."""
+        with self._alone():
+            yield
 
     def find(self, handle: Handle) -> Listed | None:
         """The device that a handle names; looked for in a new list too. If it is part of a sound server, that one answers."""
@@ -196,13 +213,13 @@ class Library:
                 getattr(module, f"check_{handle.direction}_settings")(device=number, **settings)
             except module.PortAudioError as error:
                 if _code(error) == UNAVAILABLE:
-                    raise _translate(error, label) from error
+                    raise busy(label, handle) from error
                 return False
             return True
 
     def open_input(self, handle: Handle, label: str, number: int, **settings: Any) -> Any:
         """A ``sounddevice.RawInputStream``, not yet started. Raises NotReadableError, NotFoundError."""
-        with self._alone(), silence, environment(handle.variables), self.translated(label):
+        with self._alone(), silence, environment(handle.variables), self.translated(label, handle):
             stream = self.load().RawInputStream(device=number, **settings)
             self._streams += 1
             silence.hold()  # until it is closed: PortAudio's thread prints when a device goes away
@@ -217,13 +234,13 @@ class Library:
         silence.release()
 
     @contextmanager
-    def translated(self, label: str) -> Iterator[None]:
+    def translated(self, label: str, handle: Handle | None = None) -> Iterator[None]:
         """Turn PortAudio's errors into ours, about the device ``label``."""
         try:
             yield
         except Exception as error:
             if self._module is not None and isinstance(error, self._module.PortAudioError):
-                raise _translate(error, label) from error
+                raise _translate(error, label, handle) from error
             raise
 
     def bounded(self, call: Callable[[], T], seconds: float, label: str) -> T:
@@ -285,7 +302,7 @@ def _listed(info: Mapping[str, Any], direction: str, default: bool) -> Listed:
 
 
 RESTART = ("restart the sound server: systemctl --user restart pipewire pipewire-pulse, or pulseaudio -k",)
-BUSY = ("close the program that uses it: fuser -v /dev/snd/* names it",)
+BUSY = ("close the program that uses it: `sudo fuser -v /dev/snd/*` names it",)
 UNAVAILABLE = -9985
 _ERRORS: Mapping[int, tuple[type[DOMException], str, tuple[str, ...]]] = {  # PaErrorCode of portaudio.h
     UNAVAILABLE: (NotReadableError, "is in use by another program", BUSY),
@@ -300,9 +317,17 @@ def _code(error: Exception) -> int:
     return error.args[1] if len(error.args) > 1 else 0
 
 
-def _translate(error: Exception, label: str) -> DOMException:
+def _translate(error: Exception, label: str, handle: Handle | None) -> DOMException:
+    if _code(error) == UNAVAILABLE and handle is not None:
+        return busy(label, handle)
     kind, what, hints = _ERRORS.get(_code(error), (NotReadableError, f"cannot be used: {error}", ()))
     return kind(f"“{label}” {what}", hints=hints)
+
+
+def busy(label: str, handle: Handle) -> DOMException:
+    """The error of a device that is in use: by whom, where the kernel tells."""
+    told = in_use(label, handle.names[0], handle.direction)
+    return told or NotReadableError(f"“{label}” is in use by another program", hints=BUSY)
 
 
 LIBRARY = Library()

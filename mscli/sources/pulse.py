@@ -18,7 +18,7 @@ TIMEOUT_S = 1.0
 LIBRARY = "libpulse.so.0"
 
 _NO_AUTOSPAWN = 1  # pa_context_flags
-_READY, _FAILED, _TERMINATED = 4, 5, 6  # pa_context_state
+READY, _FAILED, _TERMINATED = 4, 5, 6  # pa_context_state
 _RUNNING = 0  # pa_operation_state
 _FIRST_WIDE_FORMAT = 5  # pa_sample_format: from PA_SAMPLE_FLOAT32LE on, all have more than 16 bits
 
@@ -42,7 +42,7 @@ class Node(NamedTuple):
     wide: bool  # whether a sample has more than 16 bits
     default: bool
     card: str  # the number of the ALSA card behind it, if it is one
-    bus_path: str
+    place: str  # on that card: its device's number and the profile in effect
 
 
 class Server(NamedTuple):
@@ -101,6 +101,7 @@ class _ServerInfo(ctypes.Structure):
 
 _NODE_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, POINTER(_NodeInfo), c_int, c_void_p)
 _SERVER_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, POINTER(_ServerInfo), c_void_p)
+EVENT_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_uint32, c_void_p)
 
 _FUNCTIONS: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "pa_mainloop_new": (c_void_p, ()),
@@ -109,6 +110,7 @@ _FUNCTIONS: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "pa_mainloop_prepare": (c_int, (c_void_p, c_int)),
     "pa_mainloop_poll": (c_int, (c_void_p,)),
     "pa_mainloop_dispatch": (c_int, (c_void_p,)),
+    "pa_mainloop_wakeup": (None, (c_void_p,)),
     "pa_context_new": (c_void_p, (c_void_p, c_char_p)),
     "pa_context_connect": (c_int, (c_void_p, c_char_p, c_int, c_void_p)),
     "pa_context_get_state": (c_int, (c_void_p,)),
@@ -117,6 +119,8 @@ _FUNCTIONS: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "pa_context_get_server_info": (c_void_p, (c_void_p, _SERVER_CALLBACK, c_void_p)),
     "pa_context_get_source_info_list": (c_void_p, (c_void_p, _NODE_CALLBACK, c_void_p)),
     "pa_context_get_sink_info_list": (c_void_p, (c_void_p, _NODE_CALLBACK, c_void_p)),
+    "pa_context_set_subscribe_callback": (None, (c_void_p, EVENT_CALLBACK, c_void_p)),
+    "pa_context_subscribe": (c_void_p, (c_void_p, c_int, c_void_p, c_void_p)),
     "pa_operation_get_state": (c_int, (c_void_p,)),
     "pa_operation_unref": (None, (c_void_p,)),
     "pa_proplist_gets": (c_char_p, (c_void_p, c_char_p)),
@@ -125,38 +129,43 @@ _FUNCTIONS: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
 
 def look(timeout_s: float = TIMEOUT_S) -> Server:
     """What the server has now. Raises NoServer, or SilentServer when it did not answer within ``timeout_s`` seconds."""
-    pulse = _library()
-    with _connection(pulse, time.monotonic() + timeout_s) as connection:
+    pulse = library()
+    with connected(pulse, time.monotonic() + timeout_s) as connection:
         return _ask(pulse, connection)
 
 
 @cache
-def _library() -> Any:
+def library() -> Any:
+    """libpulse, its functions described. Raises NoServer where there is none."""
     try:
-        library = ctypes.CDLL(LIBRARY)
+        loaded = ctypes.CDLL(LIBRARY)
     except OSError as error:
         raise NoServer(str(error)) from error
     for name, (result, arguments) in _FUNCTIONS.items():
-        function = getattr(library, name)
+        function = getattr(loaded, name)
         function.restype, function.argtypes = result, arguments
-    return library
+    return loaded
 
 
-class _Connection(NamedTuple):
+class Connection(NamedTuple):
+    """A loop and a connection in it, of one thread. ``wait_until`` runs the loop; raises NoServer, SilentServer."""
+
+    loop: int
     context: int
     wait_until: Callable[[Callable[[], bool]], None]
 
 
 @contextmanager
-def _connection(pulse: Any, deadline: float) -> Iterator[_Connection]:
-    loop = _not_null(pulse.pa_mainloop_new())
+def connected(pulse: Any, deadline: float) -> Iterator[Connection]:
+    """A connection to the server, if it answers until then (``time.monotonic``). Raises NoServer, SilentServer."""
+    loop = not_null(pulse.pa_mainloop_new())
     try:
-        context = _not_null(pulse.pa_context_new(pulse.pa_mainloop_get_api(loop), b"mscli"))
+        context = not_null(pulse.pa_context_new(pulse.pa_mainloop_get_api(loop), b"mscli"))
         try:
             wait_until = _waiter(pulse, loop, context, deadline)
             pulse.pa_context_connect(context, None, _NO_AUTOSPAWN, None)
-            wait_until(lambda: pulse.pa_context_get_state(context) == _READY)
-            yield _Connection(context, wait_until)
+            wait_until(lambda: pulse.pa_context_get_state(context) == READY)
+            yield Connection(loop, context, wait_until)
         finally:
             pulse.pa_context_disconnect(context)
             pulse.pa_context_unref(context)
@@ -164,7 +173,7 @@ def _connection(pulse: Any, deadline: float) -> Iterator[_Connection]:
         pulse.pa_mainloop_free(loop)
 
 
-def _not_null(pointer: int | None) -> int:
+def not_null(pointer: int | None) -> int:
     """libpulse aborts the process when it is handed a null pointer that it returned itself."""
     if pointer is None:
         raise NoServer("libpulse cannot be used here: no descriptor is left, or the process was forked")
@@ -186,7 +195,7 @@ def _waiter(pulse: Any, loop: int, context: int, deadline: float) -> Callable[[C
     return wait_until
 
 
-def _ask(pulse: Any, connection: _Connection) -> Server:
+def _ask(pulse: Any, connection: Connection) -> Server:
     defaults: list[str] = []
     sources: list[Node] = []
     sinks: list[Node] = []
@@ -196,7 +205,7 @@ def _ask(pulse: Any, connection: _Connection) -> Server:
         (pulse.pa_context_get_source_info_list, _NODE_CALLBACK(_read_nodes(pulse, sources, defaults, is_sink=False))),
         (pulse.pa_context_get_sink_info_list, _NODE_CALLBACK(_read_nodes(pulse, sinks, defaults, is_sink=True))),
     )
-    operations = [_not_null(function(context, callback, None)) for function, callback in asked]
+    operations = [not_null(function(context, callback, None)) for function, callback in asked]
     try:
         connection.wait_until(lambda: all(pulse.pa_operation_get_state(each) != _RUNNING for each in operations))
     finally:
@@ -232,7 +241,7 @@ def _node(pulse: Any, info: Any, defaults: list[str], *, is_sink: bool) -> Node:
         wide=spec.format >= _FIRST_WIDE_FORMAT,
         default=name in defaults[is_sink:][:1],
         card=_text(pulse.pa_proplist_gets(info.proplist, b"alsa.card")),
-        bus_path=_text(pulse.pa_proplist_gets(info.proplist, b"device.bus_path")),
+        place=" ".join(_text(pulse.pa_proplist_gets(info.proplist, key)) for key in (b"alsa.device", b"device.profile.name")),
     )
 
 

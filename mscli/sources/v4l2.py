@@ -6,21 +6,18 @@ https://docs.kernel.org/userspace-api/media/v4l/v4l2.html
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from mscli.core.boxes import Mode, Span
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
 from mscli.sources import v4l2_abi as abi
-from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Request, Source
-from mscli.sources.identity import attribute, group_id, physical_device, stable_id
-from mscli.sources.v4l2_node import Node
+from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Request, Source, Watching
+from mscli.sources.identity import attribute, distinct_ids, group_id, physical_device, port_path
+from mscli.sources.v4l2_node import SYSFS, Node
 
-SYSFS = "/sys/class/video4linux"
+SUBSYSTEM = "video4linux"
 USUAL_RATE = 30.0  # frames per second, of a driver that tells none
-_BUS_NUMBER = re.compile(r"(?<=/usb)\d+(?=/)|(?<=/)\d+(?=-\d)")  # in …/usb1/1-2/1-2:1.0: given out in the order of probing
 
 Length = float | Span
 
@@ -31,15 +28,26 @@ class V4L2Backend(Backend):
     name = "v4l2"
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
-        """The cameras in the order of their nodes, the first being the default. Costs an open and a query for each."""
+        """The cameras in the order of their nodes, the first being the default. Costs an open and two queries for each."""
         if VIDEO_INPUT not in kinds:
             return []
         found: list[Device] = []
-        for folder, device_id in _identified(_nodes()):
+        folders = _nodes()
+        for folder, device_id in zip(folders, _ids(folders), strict=True):
             device = _describe(folder, device_id, self.name, default=not found)
             if device is not None:
                 found.append(device)
+        self.problem = "" if found else _why_none(folders)
         return found
+
+    def watch(self, notify: Callable[[], object]) -> Watching | None:
+        """By the kernel's and udev's events."""
+        from mscli.sources.uevents import UeventWatch
+
+        try:
+            return UeventWatch([SUBSYSTEM], notify)
+        except OSError:
+            return None
 
     def abilities(self, device: Device) -> Abilities:
         with Node(device.handle, device.label) as node:
@@ -69,38 +77,49 @@ def _nodes() -> list[str]:
     return [os.path.join(SYSFS, name) for name in sorted(names, key=lambda name: (len(name), name))]
 
 
-def _identified(folders: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each folder with its deviceId: from what every user may read, and what stays over a reboot and a replug."""
-    seen: Counter[tuple[str, ...]] = Counter()
-    for folder in folders:
-        serial = attribute(physical_device(folder), "serial")
-        parts = (_bus_path(folder), serial, attribute(folder, "name"), attribute(folder, "index"))
-        yield folder, stable_id("camera", *parts, *(["another"] * seen[parts]))
-        seen[parts] += 1
+def _ids(folders: Iterable[str]) -> Iterator[str]:
+    """Their deviceIds: from what every user may read, and what stays over a reboot and a replug."""
+    return distinct_ids(("camera", *_identity(folder)) for folder in folders)
 
 
-def _bus_path(folder: str) -> str:
-    """Where the device is plugged in, as far as that is the same after a reboot."""
+def _identity(folder: str) -> tuple[str, ...]:
+    serial = attribute(physical_device(folder), "serial")
+    return _place(folder), serial, attribute(folder, "name"), attribute(folder, "index")
+
+
+def _place(folder: str) -> str:
+    """Where the device is plugged in; of one that is no hardware, the folder of its kind."""
     device = os.path.join(folder, "device")
-    place = os.path.realpath(device) if os.path.exists(device) else os.path.dirname(os.path.realpath(folder))
-    return _BUS_NUMBER.sub("", place)
+    return port_path(os.path.realpath(device) if os.path.exists(device) else os.path.dirname(os.path.realpath(folder)))
 
 
 def _describe(folder: str, device_id: str, backend: str, *, default: bool) -> Device | None:
     """The camera behind a node; None if it is none. What cannot be opened is taken for one, and says why."""
     path = "/dev/" + os.path.basename(folder)
-    label, problem = attribute(folder, "name") or os.path.basename(folder), ""
+    label = attribute(folder, "name") or os.path.basename(folder)
+    device = Device(device_id, VIDEO_INPUT, label, group_id(folder), backend, default, path, handle=path)
     try:
         with Node(path, label) as node:
             card, caps = node.capability()
-        if not is_camera(caps):
-            return None
-        label = card or label
+            if not is_camera(caps):
+                return None
+            node.label = card or label
+            device = device._replace(label=node.label)
+            busy = node.in_use(_buffer_type_for(caps))
     except DOMException as error:
         if isinstance(error, NotAllowedError) and attribute(folder, "index") != "0":
             return None  # a camera's further nodes are mostly for metadata
-        problem = error.message
-    return Device(device_id, VIDEO_INPUT, label, group_id(folder), backend, default, path, handle=path, problem=problem)
+        return device.troubled(error)
+    return device.troubled(busy, busy=True) if busy else device
+
+
+def _why_none(folders: Sequence[str]) -> str:
+    """Why there is no camera, and what helps, if that is not only that none is plugged in."""
+    if folders:
+        return "no video node captures pictures, only metadata or other data: plug in a camera, or load its driver"
+    from mscli.sources.trouble import why_no_camera
+
+    return why_no_camera()
 
 
 def is_camera(caps: int) -> bool:
@@ -108,9 +127,13 @@ def is_camera(caps: int) -> bool:
     return bool(caps & (abi.CAP_CAPTURE | abi.CAP_CAPTURE_MPLANE)) and not caps & abi.CAP_M2M
 
 
+def _buffer_type_for(caps: int) -> int:
+    return abi.BUF_TYPE_CAPTURE if caps & abi.CAP_CAPTURE else abi.BUF_TYPE_CAPTURE_MPLANE
+
+
 def _buffer_type(node: Node) -> int:
     _, caps = node.capability()
-    return abi.BUF_TYPE_CAPTURE if caps & abi.CAP_CAPTURE else abi.BUF_TYPE_CAPTURE_MPLANE
+    return _buffer_type_for(caps)
 
 
 def _layouts(node: Node, buffer_type: int) -> dict[str, abi.PixelLayout]:

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
 from mscli.sources import v4l2_abi as abi
+from mscli.sources.trouble import holders, in_container, permission_remedy
 
+SYSFS = "/sys/class/video4linux"
 UNPLUGGED = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOENT})
 UNKNOWN = frozenset({errno.EINVAL, errno.ENOTTY, errno.ENODATA})  # no such request, or nothing (more) to tell
 
@@ -79,63 +81,36 @@ class Node:
         caps = found.device_caps if found.capabilities & abi.CAP_DEVICE_CAPS else found.capabilities
         return found.card.decode("utf-8", "replace").strip(), caps
 
+    @property
+    def _sysfs(self) -> str:
+        """Where the kernel describes it, as long as it is plugged in."""
+        return os.path.join(SYSFS, os.path.basename(self.path))
+
+    def in_use(self, buffer_type: int) -> DOMException | None:
+        """The error that says which other program uses the camera, if one does.
+
+        Asking for no buffers changes nothing, but is refused to all who are not the owner of those that there are.
+        """
+        try:
+            abi.ioctl(self.fd, abi.REQBUFS, abi.RequestBuffers(0, buffer_type, abi.MEMORY_MMAP))
+        except OSError as error:
+            return self.failure(error, "be used") if error.errno == errno.EBUSY and not holders(self.path).ours else None
+        return None
+
     def failure(self, error: OSError, doing: str) -> DOMException:
         """The error for people: what happened to which camera, why, and what to do about it."""
         camera = f"camera “{self.label}” ({self.path})" if self.label else f"camera {self.path}"
+        if error.errno in (errno.ENOENT, errno.EPERM) and os.path.exists(self._sysfs) and in_container():
+            hints = [f"start the container with --device {self.path}"]
+            return NotAllowedError(f"{camera} was not given to this container", hints=hints)
         if error.errno in UNPLUGGED:
             return NotReadableError(f"{camera} was unplugged, or its driver was removed", hints=["plug it in again"])
         if error.errno in (errno.EACCES, errno.EPERM):
-            return NotAllowedError(f"{camera} may not be used by this user", hints=permission_hints(self.path))
+            return NotAllowedError(f"{camera} may not be used by this user", hints=[permission_remedy(self.path)])
         if error.errno == errno.EBUSY:
-            return NotReadableError(f"{camera} is in use by {holders(self.path)}", hints=["close the other program"])
+            holding = holders(self.path)
+            return NotReadableError(f"{camera} is in use by {holding.who}", hints=[holding.remedy])
         if error.errno == errno.ENOSPC:
-            hints = ["use another USB port", "ask for a smaller size, a lower rate, or MJPEG"]
+            hints = ["use a port of another USB controller, or ask for a smaller size, a lower rate, or MJPEG"]
             return NotReadableError(f"{camera} cannot {doing}: the USB bus has no bandwidth left", hints=hints)
         return NotReadableError(f"{camera} cannot {doing}: {os.strerror(error.errno or 0)}")
-
-
-def permission_hints(path: str) -> list[str]:
-    """What would let this user open the node: its group if that has access, else its owner."""
-    import grp
-
-    try:
-        status = os.stat(path)
-        group = grp.getgrgid(status.st_gid).gr_name
-    except (OSError, KeyError):
-        return ["ask this machine's administrator for access to it"]
-    if status.st_mode & 0o060 == 0o060 and status.st_gid != 0:
-        return [f"join the group “{group}”, which may: `sudo usermod -aG {group} $USER`, then log in again"]
-    return [f"only root may: `sudo setfacl -m u:$USER:rw {path}`, or run udev, which sets such permissions"]
-
-
-def holders(path: str) -> str:
-    """Who has the node open, with name and pid, as far as this user may know."""
-    found = [f"{_process_name(pid)} (pid {pid})" for pid in _pids() if pid != os.getpid() and _has_open(pid, path)]
-    return ", ".join(found) if found else "another program"
-
-
-def _pids() -> list[int]:
-    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
-def _has_open(pid: int, path: str) -> bool:
-    folder = f"/proc/{pid}/fd"
-    try:
-        return any(_points_to(os.path.join(folder, fd), path) for fd in os.listdir(folder))
-    except OSError:  # another user's process, or one that has just ended
-        return False
-
-
-def _points_to(link: str, path: str) -> bool:
-    try:
-        return os.readlink(link) == path
-    except OSError:
-        return False
-
-
-def _process_name(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return "a program"

@@ -20,6 +20,7 @@ from mscli.core.errors import DOMException, NotFoundError, NotReadableError, Not
 from mscli.core.frames import AudioData, Frame
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Device, Request, Source
 from mscli.sources.portaudio import PortAudioBackend
+from mscli.sources.trouble import why_no_sound
 from tests.backends.pulse_rig import RATE, PrivatePulse, amplitude, private_pulse
 from tests.conftest import ROOT, require
 
@@ -320,9 +321,9 @@ def test_where_portaudio_cannot_be_loaded_the_package_is_named(
     assert err == ""
 
 
-def test_a_machine_without_sound_has_no_devices_and_no_problem() -> None:
+def test_a_machine_without_sound_has_no_devices_and_a_problem_only_if_there_is_a_remedy() -> None:
     require("libportaudio.so.2")
     if Path("/proc/asound/pcm").exists():
         pytest.skip("this machine has a sound card")
     code = "from mscli.sources.portaudio import PortAudioBackend as P; p = P(); print(p.devices(), [p.problem])"
-    assert run_python(code, **NO_SERVER) == ("[] ['']\n", "")
+    assert run_python(code, **NO_SERVER) == (f"[] {[why_no_sound()]}\n", "")

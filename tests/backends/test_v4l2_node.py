@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import errno
-import grp
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +10,7 @@ import pytest
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
 from mscli.sources import v4l2_abi as abi
 from mscli.sources.v4l2 import V4L2Backend, is_camera
-from mscli.sources.v4l2_node import Node, holders, permission_hints
+from mscli.sources.v4l2_node import Node
 
 
 @pytest.fixture
@@ -57,32 +53,6 @@ def test_a_file_that_is_no_camera_says_so(node: Node) -> None:
 def test_a_node_may_be_closed_twice(node: Node) -> None:
     node.close()
     assert node.fd == -1
-
-
-def test_the_process_that_holds_a_node_is_named(node: Node) -> None:
-    hold = "import sys; file = open(sys.argv[1]); print(flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", hold, node.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        name = Path(f"/proc/{other.pid}/comm").read_text().strip()
-        assert holders(node.path) == f"{name} (pid {other.pid})"
-        other.communicate()
-    assert holders(node.path) == "another program"
-
-
-def test_the_group_that_has_access_is_the_remedy(node: Node) -> None:
-    group = next(group for group in grp.getgrall() if group.gr_gid)
-    os.chmod(node.path, 0o660)
-    try:
-        os.chown(node.path, -1, group.gr_gid)
-    except PermissionError:
-        pytest.skip("only root may give a file to another group")
-    assert f"usermod -aG {group.gr_name} $USER" in permission_hints(node.path)[0]
-
-
-def test_a_node_that_no_group_may_use_has_another_remedy(node: Node) -> None:
-    os.chmod(node.path, 0o600)
-    assert f"setfacl -m u:$USER:rw {node.path}" in permission_hints(node.path)[0]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.sources.base import DEVICE_KINDS, Abilities, Device
+from mscli.sources.base import DEVICE_KINDS, Abilities, Device, Request, Source
 from tests.unit.stage import Heard, Stage, camera, microphone
 
 SPEAKER = {"kind": "audiooutput", "deviceId": "s0", "label": "Speaker"}
@@ -132,6 +132,32 @@ def test_an_unknown_device_id_is_named(stage: Setting) -> None:
     with pytest.raises(mscli.OverconstrainedError) as caught:
         stage(camera(0), camera(1)).track(deviceId={"exact": "nope"}, width={"exact": 64})
     assert caught.value.constraint == "deviceId"
+
+
+class Slippery(mscli.FakeBackend):
+    """Its first camera vanishes between being chosen and being opened."""
+
+    def open(self, device: Device, request: Request) -> Source:
+        if device.device_id == "c0":
+            self._vanish(device.handle)
+        return super().open(device, request)
+
+
+@pytest.mark.parametrize(
+    ("cameras", "constraints"), [(1, {}), (1, {"deviceId": {"exact": "c0"}}), (2, {"deviceId": {"exact": "c0"}})]
+)
+def test_a_device_that_vanishes_before_it_is_opened_is_not_readable(
+    stage: Setting, cameras: int, constraints: dict[str, Any]
+) -> None:
+    here = stage(*map(camera, range(cameras)), backend=Slippery)
+    with pytest.raises(mscli.NotReadableError, match="“Camera 0” was unplugged"):
+        here.track(**constraints)
+
+
+def test_a_device_that_vanishes_before_it_is_opened_is_passed_over_for_the_next(stage: Setting) -> None:
+    track = stage(camera(0), camera(1), backend=Slippery).track()
+    assert track.label == "Camera 1"
+    assert [error.message for error in track.passed_over] == ["“Camera 0” was unplugged"]
 
 
 # The choice of a device

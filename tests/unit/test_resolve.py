@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
+from mscli.cli import resolve
 from mscli.cli.resolve import describe, resolve_device
 from mscli.core.errors import NotFoundError
-from mscli.sources.base import VIDEO_INPUT, Device
+from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, Device
 
 
 def info(device_id: str, label: str, path: str | None = None) -> MediaDeviceInfo:
@@ -53,6 +54,42 @@ def test_a_link_to_the_node_is_the_node(tmp_path: Path) -> None:
     link = tmp_path / "by-id"
     os.symlink(node, link)
     assert resolve_device(str(link), [info("a", "A", str(node)), info("b", "B")]).device_id == "a"
+
+
+def test_a_path_that_is_no_file_is_compared_as_it_stands() -> None:
+    assert resolve_device("hw:0,1", [info("a", "A", "hw:0,0"), info("b", "B", "hw:0,1")]).device_id == "b"
+
+
+@pytest.mark.parametrize("name", ["usb-Maker_Camera_A1-video-index0", "video0"])
+def test_udevs_names_and_those_of_nodes_need_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    node, by_id = tmp_path / "video0", tmp_path / "by-id"
+    node.touch()
+    by_id.mkdir()
+    os.symlink("../video0", by_id / "usb-Maker_Camera_A1-video-index0")
+    monkeypatch.setattr(resolve, "FOLDERS", ("", str(tmp_path), str(by_id)))
+    assert resolve_device(name, [info("a", "A", str(node)), info("b", "B")]).device_id == "a"
+
+
+def test_another_file_that_stands_for_a_device_is_the_device(tmp_path: Path) -> None:
+    control, link = tmp_path / "controlC1", tmp_path / "usb-Maker_Microphone-00"
+    control.touch()
+    os.symlink(control, link)
+    microphone = MediaDeviceInfo(Device("m", AUDIO_INPUT, "M", "g", "fake", path="hw:1,0", names=(str(control),)))
+    assert resolve_device(str(link), [*CAMERAS, microphone]).device_id == "m"
+
+
+def test_a_node_that_is_no_camera_says_so(tmp_path: Path) -> None:
+    metadata = tmp_path / "video1"
+    metadata.touch()
+    with pytest.raises(NotFoundError) as caught:
+        resolve_device(str(metadata), CAMERAS, VIDEO_INPUT)
+    assert caught.value.hints[0] == f"{metadata} is no such device, or a node of one for other data"
+
+
+def test_a_path_to_nothing_says_so() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        resolve_device("/dev/video99", [], VIDEO_INPUT)
+    assert caught.value.hints == ("/dev/video99 does not exist",)
 
 
 def test_several_matches_are_listed() -> None:

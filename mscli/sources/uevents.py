@@ -1,0 +1,79 @@
+"""Devices that come and go, as the kernel and udev tell it by netlink: nothing is polled, and no rights are needed.
+
+https://man7.org/linux/man-pages/man7/netlink.7.html (NETLINK_KOBJECT_UEVENT). The kernel tells first; udev tells again once it
+has set a node's group and permissions. Where no udev runs, or not in this container, it is the kernel alone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import threading
+from collections.abc import Callable, Collection
+
+KERNEL, UDEV = 1, 2  # multicast groups
+LARGEST = 1 << 16  # bytes of a message; the kernel's have at most 2 kB beside the path
+_PROTOCOL = 15  # NETLINK_KOBJECT_UEVENT
+_UDEV_PREFIX = b"libudev\0"
+_UDEV_PLACE = struct.Struct("@II")  # where its properties begin, and their length in bytes
+_UDEV_PLACE_AT = 16  # behind prefix, magic number and the header's own size
+
+
+def parse(message: bytes) -> dict[str, str]:
+    """A message's properties: ACTION, DEVPATH, SUBSYSTEM and more. None for what is no such message."""
+    if message.startswith(_UDEV_PREFIX):
+        if len(message) < _UDEV_PLACE_AT + _UDEV_PLACE.size:
+            return {}
+        start, length = _UDEV_PLACE.unpack_from(message, _UDEV_PLACE_AT)
+        message = message[start : start + length]
+    fields = (field.partition("=") for field in message.decode("utf-8", "replace").split("\0"))
+    return {name: value for name, equals, value in fields if equals}
+
+
+class UeventWatch:
+    """Calls ``notify`` on a thread of its own for whatever happens in those subsystems, until ``close``.
+
+    Raises OSError where the system lets nobody listen.
+    """
+
+    def __init__(self, subsystems: Collection[str], notify: Callable[[], object]) -> None:
+        self._subsystems = subsystems
+        self._notify = notify
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _PROTOCOL)
+        try:
+            self._socket.bind((0, KERNEL | UDEV))
+            self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        except OSError:
+            self._socket.close()
+            raise
+        self._thread = threading.Thread(target=self._run, name="mscli-uevents", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more; the thread has ended when this returns. Not from ``notify``; a second time nothing happens."""
+        if self._wake < 0:
+            return
+        os.eventfd_write(self._wake, 1)
+        self._thread.join()
+        self._socket.close()
+        os.close(self._wake)
+        self._wake = -1
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        while self._wake not in dict(poll.poll()):
+            if self._concerns_us():
+                self._notify()
+
+    def _concerns_us(self) -> bool:
+        """Whether the next message does; also when some were lost, because too many came at once."""
+        try:
+            return parse(self._socket.recv(LARGEST)).get("SUBSYSTEM") in self._subsystems
+        except BlockingIOError:
+            return False
+        except OSError:  # ENOBUFS
+            return True

@@ -1,0 +1,97 @@
+"""Sound cards as the kernel lists them, read from a /proc/asound of the test's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mscli.core.errors import NotAllowedError
+from mscli.sources import alsa
+
+CARDS = """\
+ 0 [PCH            ]: HDA-Intel - HDA Intel PCH
+                      HDA Intel PCH at 0xb1218000 irq 129
+ 1 [Webcam         ]: USB-Audio - Test webcam
+                      mscli tests Test webcam at usb-vhci_hcd.0-1, high speed
+"""
+PCMS = """\
+00-00: ALC257 Analog : ALC257 Analog : playback 1 : capture 1
+01-00: USB Audio : USB Audio : capture 1
+"""
+CLOSED = "closed\n"
+
+
+def running(pid: int) -> str:
+    """What the kernel says of a substream that a process records from."""
+    return f"state: RUNNING\nowner_pid   : {pid}\ntrigger_time: 5.1\n"
+
+
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, with two cards; the second one only records."""
+    monkeypatch.setattr(alsa, "ROOT", str(tmp_path))
+    (tmp_path / "cards").write_text(CARDS)
+    (tmp_path / "pcm").write_text(PCMS)
+    for device in ("card0/pcm0c", "card0/pcm0p", "card1/pcm0c"):
+        (tmp_path / device / "sub0").mkdir(parents=True)
+        (tmp_path / device / "sub0/status").write_text(CLOSED)
+    return tmp_path
+
+
+@pytest.fixture
+def other() -> Iterator[int]:
+    """A process of somebody else's; its pid."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_devices_are_listed_by_direction_and_named_as_portaudio_does(proc: Path) -> None:
+    assert [(pcm.address, pcm.label) for pcm in alsa.pcms("input")] == [
+        ("hw:0,0", "HDA Intel PCH: ALC257 Analog (hw:0,0)"),
+        ("hw:1,0", "Test webcam: USB Audio (hw:1,0)"),
+    ]
+    assert [pcm.node for pcm in alsa.pcms("output")] == ["/dev/snd/pcmC0D0p"]
+
+
+def test_a_device_is_also_known_by_its_files(proc: Path) -> None:
+    assert alsa.pcms("input")[1].names == ("/dev/snd/pcmC1D0c", "/dev/snd/controlC1")
+
+
+def test_who_records_is_named(proc: Path, other: int) -> None:
+    (proc / "card1/pcm0c/sub0/status").write_text(running(other))
+    error = alsa.in_use("Desk", "hw:1,0", "input")
+    assert error is not None
+    assert error.message == f"“Desk” is in use by sleep (pid {other})"
+    assert error.hints
+
+
+def test_a_device_with_a_free_part_is_not_in_use(proc: Path, other: int) -> None:
+    (proc / "card1/pcm0c/sub0/status").write_text(running(other))
+    (proc / "card1/pcm0c/sub1").mkdir()
+    (proc / "card1/pcm0c/sub1/status").write_text(CLOSED)
+    assert alsa.in_use("Desk", "hw:1,0", "input") is None
+
+
+@pytest.mark.parametrize("address", ["hw:0,0", "hw:7,0", "default", ""])
+def test_what_nobody_uses_or_is_no_hardware_is_not_in_use(proc: Path, address: str) -> None:
+    assert alsa.in_use("Desk", address, "input") is None
+
+
+def test_a_device_that_may_not_be_opened_says_so(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alsa.Pcm, "node", property(lambda _: str(proc / "closed")))
+    (proc / "closed").touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    error = alsa.pcms("input")[0].trouble()
+    assert isinstance(error, NotAllowedError)
+    assert error.hints
+
+
+def test_a_machine_without_cards_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alsa, "ROOT", str(tmp_path))
+    assert alsa.pcms("input") == []
+    assert alsa.listing() == ""

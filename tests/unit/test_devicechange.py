@@ -1,0 +1,300 @@
+"""devicechange: when it fires and with what, and that nothing watches when nobody listens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+import mscli
+from mscli.api import devicewatch
+from mscli.core.mailbox import Mailbox
+from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Request, Source, Watching
+from tests.unit.stage import PATIENCE_S, Heard, Stage, camera, microphone
+
+Setting = Callable[..., Stage]
+
+
+def watchers() -> list[str]:
+    """The threads that watch."""
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("mscli-"))
+
+
+def ids(infos: Sequence[mscli.MediaDeviceInfo]) -> list[str]:
+    return [info.device_id for info in infos]
+
+
+def appearing(device: dict[str, Any], seconds: float) -> dict[str, Any]:
+    return {**device, "faults": {"appearAfterSeconds": seconds}}
+
+
+# When it fires
+
+
+def test_a_device_that_appears_is_told_with_all_that_are_there(stage: Setting) -> None:
+    here = stage(camera(0), appearing(camera(1), 5), microphone())
+    heard = Heard(here.devices)
+    here.clock.jump(5)
+    here.run_until(lambda: heard.events)
+    (event,) = heard.events
+    assert isinstance(event, mscli.DeviceChangeEvent)
+    assert (event.type, event.target) == ("devicechange", here.devices)
+    assert ids(event.devices) == ids(here.devices.enumerate_devices()) == ["m0", "c0", "c1"]
+    assert ids(event.user_inserted_devices) == ["c1"]
+    assert event.user_inserted_devices[0] is event.devices[2]
+
+
+def test_a_device_that_vanishes_is_told(stage: Setting) -> None:
+    here = stage(camera(0), {**camera(1), "faults": {"vanishAfterFrames": 0}})
+    heard = Heard(here.devices)
+    here.track(deviceId={"exact": "c1"})
+    here.run_until(lambda: heard.events)
+    (event,) = heard.events
+    assert ids(event.devices) == ["c0"]
+    assert event.user_inserted_devices == ()
+
+
+def test_a_handler_is_called_as_a_listener_is(stage: Setting) -> None:
+    here = stage(appearing(camera(), 1))
+    events: list[mscli.DeviceChangeEvent] = []
+    here.devices.ondevicechange = events.append
+    here.clock.jump(1)
+    here.run_until(lambda: events)
+    assert ids(events[0].devices) == ["c0"]
+
+
+def test_what_comes_at_once_is_told_at_once(stage: Setting) -> None:
+    here = stage(appearing(camera(0), 1), appearing(microphone(), 1.01))
+    heard = Heard(here.devices)
+    here.clock.jump(2)
+    here.run_until(lambda: heard.events)
+    here.devices.close()
+    here.tasks.run_tasks()
+    assert [ids(event.devices) for event in heard.events] == [["m0", "c0"]]
+
+
+def test_an_event_may_be_made_by_anyone() -> None:
+    info = mscli.MediaDeviceInfo(Device("s", "audiooutput", "Speaker", "g", "fake"))
+    event = mscli.DeviceChangeEvent("devicechange", {"devices": [info]})
+    assert event.devices == (info,)
+    assert mscli.DeviceChangeEvent("devicechange").devices == ()
+    for name in ("devices", "user_inserted_devices"):
+        with pytest.raises(AttributeError):
+            setattr(event, name, ())
+
+
+# Who watches
+
+
+def test_nobody_watches_as_long_as_nobody_listens(stage: Setting) -> None:
+    here = stage(appearing(camera(), 5))
+    here.devices.enumerate_devices()
+    here.devices.add_event_listener("other", print)
+    assert watchers() == []
+
+
+@pytest.mark.parametrize("end", ["remove", "close", "close twice"])
+def test_the_watch_lasts_from_the_first_listener_to_the_last(stage: Setting, end: str) -> None:
+    here = stage(appearing(camera(), 5))
+    devices = here.devices
+    devices.add_event_listener("devicechange", print)
+    devices.ondevicechange = repr
+    running = ["mscli-devicechange", "mscli-fake-watch"]
+    assert watchers() == running
+    devices.ondevicechange = None
+    devices.remove_event_listener("devicechange", repr)
+    assert watchers() == running
+    if end == "remove":
+        devices.remove_event_listener("devicechange", print)
+    for _ in range(("remove", "close", "close twice").index(end)):
+        devices.close()
+    assert watchers() == []
+
+
+def test_who_listens_again_hears_of_what_changes_then(stage: Setting) -> None:
+    here = stage(appearing(camera(0), 5), appearing(camera(1), 10))
+    heard = Heard(here.devices)
+    here.devices.remove_event_listener("devicechange", heard.events.append)
+    here.clock.jump(5)
+    again = Heard(here.devices)
+    here.clock.jump(5)
+    here.run_until(lambda: again.events)
+    assert heard.events == []
+    assert [ids(event.user_inserted_devices) for event in again.events] == [["c1"]]
+
+
+def test_who_listens_after_the_end_hears_nothing(stage: Setting) -> None:
+    here = stage(camera())
+    here.devices.close()
+    here.devices.add_event_listener("devicechange", print)
+    assert watchers() == []
+
+
+def test_without_a_loop_of_the_caller_a_thread_runs_the_listeners() -> None:
+    came = threading.Event()
+    names: list[str] = []
+
+    def on_change(event: mscli.DeviceChangeEvent) -> None:
+        names.append(threading.current_thread().name)
+        devices.close()  # which a listener may
+        came.set()
+
+    devices = mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": [appearing(camera(), 0.05)]})])
+    devices.ondevicechange = on_change
+    assert came.wait(PATIENCE_S)
+    assert names == ["mscli-events"]
+
+
+# How it looks
+
+
+class Scripted(Backend):
+    """A backend that lists what the script says, one entry after the other, the last for good."""
+
+    name = "scripted"
+
+    def __init__(self, *script: list[Device], silent: bool = False) -> None:
+        self._script = list(script)
+        self._silent = silent
+        self.notify: Callable[[], object] = lambda: None
+        self.looks = 0
+        self.looked = threading.Semaphore(0)  # as often as it was looked at
+        self.watched = 0
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        self.looks += 1
+        self.looked.release()
+        return self._script.pop(0) if len(self._script) > 1 else self._script[0]
+
+    def watch(self, notify: Callable[[], object]) -> Watching | None:
+        self.notify = notify
+        self.watched += 1
+        return None if self._silent else self
+
+    def close(self) -> None:
+        self.watched = 0
+
+    def abilities(self, device: Device) -> Abilities:
+        raise NotImplementedError
+
+    def open(self, device: Device, request: Request) -> Source:
+        raise NotImplementedError
+
+
+class Followed:
+    """MediaDevices of such backends that someone listens to."""
+
+    def __init__(self, *backends: Backend) -> None:
+        self.tasks = Mailbox()
+        self.devices = mscli.MediaDevices(backends=backends, tasks=self.tasks)
+        self.heard = Heard(self.devices)
+
+    def wait_for_events(self, count: int) -> list[mscli.DeviceChangeEvent]:
+        """Run tasks until so many have been heard; they come from other threads."""
+        while len(self.heard.events) < count:
+            before = len(self.heard.events)
+            self.tasks.wait(PATIENCE_S)
+            assert len(self.heard.events) > before, "it did not come"
+        return self.heard.events
+
+
+@pytest.fixture
+def follow() -> Iterator[Callable[..., Followed]]:
+    """Listens to backends, and closes them after the test."""
+    made: list[Followed] = []
+
+    def listen(*backends: Backend) -> Followed:
+        made.append(Followed(*backends))
+        return made[-1]
+
+    yield listen
+    for one in made:
+        one.devices.close()
+
+
+def listed(device_id: str, **more: Any) -> Device:
+    return Device(device_id, VIDEO_INPUT, "Camera", "g", "scripted", **more)
+
+
+DENIED = {"problem": "this user may not", "remedy": "ask"}
+
+
+def test_a_new_device_is_given_time_to_become_ready(follow: Callable[..., Followed]) -> None:
+    backend = Scripted([], [listed("a", **DENIED)], [listed("a", **DENIED)], [listed("a")])
+    followed = follow(backend)
+    backend.notify()
+    (event,) = followed.wait_for_events(1)
+    assert event.devices[0].problem == ""
+
+
+def test_a_new_device_that_stays_forbidden_is_told_nevertheless(follow: Callable[..., Followed]) -> None:
+    backend = Scripted([], [listed("a", **DENIED)])
+    followed = follow(backend)
+    backend.notify()
+    (event,) = followed.wait_for_events(1)
+    assert event.devices[0].problem == "this user may not"
+    assert backend.looks == 2 + len(devicewatch.READY_S)
+
+
+def test_a_new_device_that_someone_uses_already_is_told_without_delay(follow: Callable[..., Followed]) -> None:
+    backend = Scripted([], [listed("a", problem="in use", busy=True)])
+    followed = follow(backend)
+    backend.notify()
+    followed.wait_for_events(1)
+    assert backend.looks == 2
+
+
+def test_permission_that_comes_late_is_a_change_of_its_own(follow: Callable[..., Followed]) -> None:
+    backend = Scripted([listed("a", **DENIED)], [listed("a")])
+    followed = follow(backend)
+    backend.notify()
+    (event,) = followed.wait_for_events(1)
+    assert event.user_inserted_devices == ()
+    assert event.devices[0].problem == ""
+
+
+def test_another_default_is_a_change(follow: Callable[..., Followed]) -> None:
+    a, b = listed("a"), listed("b")
+    backend = Scripted([a._replace(default=True), b], [a, b._replace(default=True)])
+    followed = follow(backend)
+    backend.notify()
+    (event,) = followed.wait_for_events(1)
+    assert ids(event.devices) == ["b", "a"]
+
+
+@pytest.mark.parametrize("more", [{}, {"problem": "in use", "busy": True}], ids=["no change", "only who uses it"])
+def test_a_look_that_finds_nothing_new_is_no_event(follow: Callable[..., Followed], more: dict[str, Any]) -> None:
+    calm, other = Scripted([listed("a")], [listed("a", **more)]), Scripted([], [listed("b")])
+    followed = follow(calm, other)
+    calm.notify()
+    for _ in ("at first", "after the notice"):
+        assert calm.looked.acquire(timeout=PATIENCE_S)
+    other.notify()
+    (event,) = followed.wait_for_events(1)
+    assert ids(event.devices) == ["a", "b"]
+
+
+def test_only_the_backend_that_gave_notice_is_looked_at(follow: Callable[..., Followed]) -> None:
+    changed, untouched = Scripted([], [listed("a")]), Scripted([listed("b")])
+    followed = follow(changed, untouched)
+    changed.notify()
+    (event,) = followed.wait_for_events(1)
+    assert ids(event.devices) == ["a", "b"]
+    assert untouched.looks == 1
+
+
+def test_a_backend_without_events_is_polled(follow: Callable[..., Followed], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devicewatch, "POLL_S", 0.001)
+    backend = Scripted([], [], [], [listed("a")], silent=True)
+    (event,) = follow(backend).wait_for_events(1)
+    assert ids(event.devices) == ["a"]
+
+
+def test_a_backend_is_told_when_nobody_follows_it_any_more(follow: Callable[..., Followed]) -> None:
+    backend = Scripted([])
+    followed = follow(backend)
+    assert backend.watched == 1
+    followed.devices.remove_event_listener("devicechange", followed.heard.events.append)
+    assert backend.watched == 0
