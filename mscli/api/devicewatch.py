@@ -97,7 +97,7 @@ class DeviceWatch:
         known = set(map(_key, self._known[backend]))
         for pause_s in READY_S:
             devices = self._look(backend)
-            if all(_key(device) in known or device.busy or not device.problem for device in devices):
+            if self._closing or all(_key(device) in known or device.busy or not device.problem for device in devices):
                 return devices
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, pause_s)

@@ -1,7 +1,7 @@
 """python -m tests.bench [--runs N] [GROUP]...: what mscli costs, beside a peer or a floor, in one run.
 
     startup    --version and --help            python -c pass
-    devices    devices --json                  ffmpeg -version
+    devices    devices --json; --watch, idle   ffmpeg -version; a tick of the clock
     snapshot   one 720p PNG of the fake camera ffmpeg's testsrc2
     capture    raw frames; memory of long runs ffmpeg's testsrc2; a short run
     negotiate  SelectSettings on 10,000 modes  50 ms; half as many modes
