@@ -275,7 +275,7 @@ def test_the_timecodes_of_pieces_are_the_times_of_their_frames(stage: Setting, t
     recorder = mscli.MediaRecorder(stream, {"mimeType": "video/webm;codecs=vp8"})
     heard = Heard(recorder, "dataavailable")
     recorder.start(500)
-    push(stream.get_tracks()[0], *(picture(n * 40_000, 128, 72) for n in range(75)))
+    push(stream.get_tracks()[0], *(picture(n * 100_000, 128, 72) for n in range(30)))  # few: what waits for 2 s is dropped
     recorder.stop()
     assert recorder.join(PATIENCE_S)
     here.tasks.run_tasks()
@@ -283,6 +283,6 @@ def test_the_timecodes_of_pieces_are_the_times_of_their_frames(stage: Setting, t
     file = tmp_path / "so-far.webm"
     for event in heard.events:
         before = frame_times(file) if file.exists() else []
-        assert event.timecode == pytest.approx(1000 * len(before) * 0.04, abs=41)
+        assert event.timecode == pytest.approx(1000 * len(before) * 0.1, abs=101)
         file.write_bytes((file.read_bytes() if before else b"") + event.data.bytes())
-    assert len(frame_times(file)) == 75
+    assert len(frame_times(file)) == 30
