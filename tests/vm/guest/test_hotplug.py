@@ -22,7 +22,7 @@ from mscli.core.mailbox import Mailbox
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, Device
 from mscli.sources.portaudio import PortAudioBackend
 from mscli.sources.v4l2 import V4L2Backend
-from tests.bench.measure import MODULE, costs
+from tests.bench.measure import MODULE, cost
 from tests.conftest import ROOT, Program, clean_environment
 from tests.vm.guest.conftest import (
     PATIENCE_SECONDS,
@@ -287,12 +287,13 @@ def test_a_machine_whose_nodes_capture_nothing_says_so() -> None:
 
 
 def test_sixteen_cameras_cost_little_more_than_one() -> None:
-    spent = {}
+    """The least of several runs each: a machine that is emulated takes the time that others have taken from it for its own."""
+    spent_ms = {}
     for number in (1, 16):
         load_vivid(f"n_devs={number} node_types={','.join(['0x1'] * number)}")
         assert len(cameras()) == number
-        (spent[number],) = costs([*MODULE, "devices", "--json"], runs=3)
-    assert spent[16].cpu_ms < RATIO * spent[1].cpu_ms, spent
+        spent_ms[number] = min(cost([*MODULE, "devices", "--json"]).cpu_ms for _ in range(5))
+    assert spent_ms[16] < RATIO * spent_ms[1], spent_ms
 
 
 def test_watching_costs_nothing_while_nothing_happens(mscli: Program) -> None:
