@@ -78,7 +78,7 @@ class PictureTrack:
         packet.pts, packet.dts, packet.duration = chunk.pts + offset, chunk.dts + offset, chunk.duration
         packet.time_base = TIME_BASE
         packet.stream = self._stream
-        self._muxer.mux([packet])
+        self._muxer.mux([packet], TICKS)
 
     def finish(self) -> None:
         """Nothing is held back here."""
@@ -117,9 +117,9 @@ class SoundTrack:
         """Encode the samples at their place."""
         place = sound.pts or 0
         sound.pts = place - self._begin
-        self._muxer.mux(self._stream.encode(sound))
+        self._muxer.mux(self._stream.encode(sound), self._stream.codec_context.sample_rate)
         sound.pts = place
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
-        self._muxer.mux(self._stream.encode(None))
+        self._muxer.mux(self._stream.encode(None), self._stream.codec_context.sample_rate)

@@ -71,12 +71,13 @@ class Muxer:
         self.started = True
         self._head = self._output.size
 
-    def mux(self, packets: Sequence[Packet]) -> None:
-        """Write packets. Raises OperationError, BrokenPipeError."""
+    def mux(self, packets: Sequence[Packet], ticks: int) -> None:
+        """Write packets whose times are in so many ``ticks`` a second. Raises OperationError, BrokenPipeError."""
         before = self._output.size
         for packet in packets:
             self.bytes[packet.stream.index] += packet.size
-            self.bound.add(packet.size, _end_us(packet), key=packet.is_keyframe and packet.stream.type == "video")
+            end_us = ((packet.pts or 0) + (packet.duration or 0)) * MICROSECONDS // ticks
+            self.bound.add(packet.size, end_us, key=packet.is_keyframe and packet.stream.type == "video")
         self._file.mux(packets)
         if self._output.size > max(before, self._head):
             self._output.mark()
@@ -92,10 +93,6 @@ class Muxer:
         with suppress(av.FFmpegError, OperationError, BrokenPipeError):
             self._file.close()
         self._output.discard()
-
-
-def _end_us(packet: Packet) -> int:
-    return round(((packet.pts or 0) + (packet.duration or 0)) * packet.time_base * MICROSECONDS)
 
 
 @contextmanager

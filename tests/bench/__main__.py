@@ -3,6 +3,7 @@
     startup    --version and --help            python -c pass
     devices    devices --json; --watch, idle   ffmpeg -version; a tick of the clock
     snapshot   one 720p PNG of the fake camera ffmpeg's testsrc2
+    copy       a second of MJPEG, 1080p30      ffmpeg -c copy; a hundredth of a core
     capture    raw frames; memory of long runs ffmpeg's testsrc2; a short run
     negotiate  SelectSettings on 10,000 modes  50 ms; half as many modes
     scale      1080p to 720p                   ffmpeg's scale filter
@@ -16,13 +17,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from tests.bench import capture, devices, negotiate, scale, snapshot, startup
+from tests.bench import capture, copy, devices, negotiate, scale, snapshot, startup
 from tests.bench.measure import CannotRun, Row
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "startup": startup.rows,
     "devices": devices.rows,
     "snapshot": snapshot.rows,
+    "copy": copy.rows,
     "capture": capture.rows,
     "negotiate": negotiate.rows,
     "scale": scale.rows,

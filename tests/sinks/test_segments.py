@@ -18,6 +18,7 @@ from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import AudioData, Frame, VideoFrame
 from mscli.sinks import SINKS, load_sink
 from mscli.sinks.base import Series, Sink, SinkOptions, TrackFormat
+from mscli.sinks.series import wall_clock
 from mscli.sources.fake_video import VideoFeed
 from tests.pattern import pictures as shown
 from tests.pattern import read_code
@@ -166,6 +167,15 @@ def test_a_cut_at_a_damaged_picture_comes_with_the_next_whole_one(tmp_path: Path
     first, second = (numbers(path) for path in sorted(tmp_path.iterdir())[:2])
     assert (first, second[0]) == (list(range(15)), 16)
     assert all(begins_with_key_frame(path) for path in tmp_path.iterdir())
+
+
+def test_files_end_at_full_marks_of_the_clock(tmp_path: Path) -> None:
+    sink = series(tmp_path / "a-%02d.wav", ["audio"], clock_s=1)
+    first = 1 - wall_clock(T0).microsecond / 1e6
+    feed_and_close(sink, in_time(audio=sound(3)))
+    lengths = [len(samples(path)) / RATE for path in sorted(tmp_path.iterdir())]
+    assert lengths[0] == pytest.approx(first, abs=0.002)
+    assert lengths[1:3] == pytest.approx([1, 1], abs=0.002)
 
 
 # Sizes
