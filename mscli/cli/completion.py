@@ -111,6 +111,17 @@ def complete_raw_format(_ctx: click.Context, _parameter: click.Parameter, typed:
     return _items([*PIXEL_FORMATS, *SAMPLE_FORMATS, "y4m", "native"], typed)
 
 
+def complete_codec(kind: str) -> Complete:
+    """Offers the codecs of a kind of track."""
+
+    def complete(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> Items:
+        from mscli.sinks import codec_names
+
+        return _items(codec_names(kind), typed)
+
+    return complete
+
+
 def complete_file(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> Items:
     """Has the shell offer files."""
     from click.shell_completion import CompletionItem

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name → module, and its one line of
     "devices": ("mscli.cli.devices", "List cameras, microphones and speakers."),
     "capabilities": ("mscli.cli.capabilities", "Show what a device can be set to, and its native modes."),
     "snapshot": ("mscli.cli.snapshot", "Take a picture: PNG, JPEG or WebP."),
-    "record": ("mscli.cli.record", "Record camera and microphone: MP4, WebM, MKV, WAV, FLAC or Ogg."),
+    "record": ("mscli.cli.record", "Record camera and microphone: MP4, WebM, MKV, MOV; or sound alone."),
     "capture": ("mscli.cli.capture", "Write raw frames or PCM sound to a pipe or a file."),
 }
 

@@ -7,7 +7,10 @@ line that begins with ": " says what the line above it means. Lines that are ind
 
 from __future__ import annotations
 
-from mscli.cli.manualseries import SERIES, SERIES_DETAILS, SERIES_EXAMPLES
+from mscli.cli.manual_common import CAPTURING, FILES
+from mscli.cli.manual_encoding import ENCODING_OPTIONS
+from mscli.cli.manual_record import RECORD
+from mscli.cli.manual_series import SERIES_DETAILS
 
 PROGRAM = """
 Cameras and microphones are chosen and set as in a browser, by the constraints of W3C Media Capture and Streams, but from
@@ -350,22 +353,10 @@ Which of the rates that the driver lists are true:
     mscli capabilities --probe
 """
 
-_CAPTURING = """
-Constraints say which device is used and how it is set. See DEVICES, CONSTRAINTS and HOW SETTINGS ARE CHOSEN in `mscli`(1).
-"""
-
-_FILES = """
-# FILES
-
-._FILE_.xxxxxx.part
-: what is written while it cannot be read yet, beside _FILE_. It gets the name of _FILE_ as soon as it can; if that never
-happens it is removed.
-"""
-
 SNAPSHOT = f"""
 The picture is the first frame that the camera gives.
-{_CAPTURING}
-{_FILES}
+{CAPTURING}
+{FILES}
 
 # EXAMPLES
 
@@ -382,78 +373,11 @@ Into a pipe:
     mscli snapshot --format jpeg - > picture.jpg
 """
 
-RECORD = f"""
-Recorded are picture and sound as far as _FILE_ holds them, the sound only if there is a microphone. Any option for one of
-them, such as `--microphone`, asks for it.
-
-Frames keep the time of their capture: none is repeated or left out for the sake of a constant rate.
-
-The container is the one that the suffix of _FILE_ or `--format` says. `-` and `/dev/stdout` are stdout, and what is said to
-programs goes to stderr then. Into them, and into any other pipe or device without such a suffix, goes Matroska.
-{_CAPTURING}
-# WHILE IT RUNS
-
-On a terminal a line shows for how long it has recorded, the size of the file, the frame rate, what was lost, the peak of the
-sound in dB below full scale, with a mark at the highest of the last two seconds and `CLIP` where the sound went over, and
-for how long the disk has room. It is not there with `--quiet` or `--json`. Then these keys work, too:
-
-`p`
-: pauses the recording, and goes on; what comes meanwhile is left out, without a gap
-
-`q`
-: ends it, as Ctrl-C does
-
-# WHEN SOMETHING GOES WRONG
-
-What was recorded can be read up to the last second, whatever happens: also when the program is killed or the power fails,
-for what is written is brought to the disk twice a second. When the disk is full, or cannot be written, the recording ends
-with exit code 9, and can be read up to there. A recording for which the disk has no room for 10 seconds is not begun.
-# TIME
-
-All tracks are on one clock, CLOCK_MONOTONIC. Where a device started late, lost something or stalled, the sound has silence,
-and the picture before stands longer. A microphone's own clock is never quite right. Once its sound is 5 ms off its place it is
-resampled, by as many millionths as the clock is wrong, without a step that could be heard. Up to there every sample is
-written as it came, so that a WAV or FLAC from a microphone whose clock agrees has the very samples. All of it is counted in
-the report.
-
-# OVERLOAD
-
-An encoder that cannot keep up costs pictures, never sound. What waits for it is in memory: pictures for 2 seconds, and no more
-than 64 MiB of them for each camera; then the oldest are dropped and counted. Sound waits for up to 30 seconds. When a
-recording is ended, pictures that still wait have the rest of their 2 seconds.
-{_FILES}{SERIES}
-# EXAMPLES
-
-Camera and microphone until Ctrl-C:
-
-    mscli record clip.mp4
-
-A minute, and what became of every frame:
-
-    mscli record --duration 1:00 --json clip.mkv
-
-Only the sound:
-
-    mscli record --duration 5 voice.flac
-
-Into a player:
-
-    mscli record - | mpv -
-
-A failure if a frame is lost:
-
-    mscli record --strict --duration 10 clip.mp4
-
-{SERIES_EXAMPLES}Events into a file that the shell opens:
-
-    mscli record --events /dev/fd/3 clip.mp4 3> events.jsonl
-"""
-
 CAPTURE = f"""
 Pictures are packed: their planes one after the other, without padding. Sound is interleaved, in the byte order of the
 machine. Formats go by the names of V4L2, WebCodecs or FFmpeg, in any case. `y4m` is YUV4MPEG2, which has size and rate in
 headers. If a reader leaves, that is an ordinary end.
-{_CAPTURING}
+{CAPTURING}
 # EXAMPLES
 
 Thirty raw frames:
@@ -478,27 +402,31 @@ MANUALS: dict[str, str] = {  # command → its text; the program itself is ""
     "capture": CAPTURE,
 }
 
-OPTION_DETAILS = {  # of an option: what its one line of help has no room for
-    "--advanced": "One that none of the candidates left satisfies is skipped.",
-    "--audio": "`--no-audio` leaves it out, whatever else is asked for.",
-    "--camera": "A part must mean one camera only.",
-    "--constraint": "Repeatable. A name that is not known is ignored, with a warning.",
-    "--constraints": "Options override it property by property.",
-    "--dry-run": "No light goes on.",
-    "--events": "See EVENTS in `mscli`(1).",
-    "--explain": "The table goes to stderr; with `--dry-run --json` the candidates are part of the object.",
-    "--fake-devices": "See FAKE DEVICES in `mscli`(1).",
-    "--fake-devices-from": "See FAKE DEVICES in `mscli`(1).",
-    "--height": "In pixels.",
-    "--json": "It goes to stdout, or to stderr where stdout carries pictures or sound. See JSON in `mscli`(1).",
-    "--quiet": "Errors are told.",
-    "--fallback": "With `--reconnect`, after that time. See DEVICES THAT FAIL in `mscli`(1).",
-    "--reconnect": "Also M:SS. See DEVICES THAT FAIL in `mscli`(1).",
-    "--strict": "The exit code is 10 then; what was captured is kept.",
-    "--timeout": "One number sets both. See DEVICES THAT FAIL in `mscli`(1).",
-    "--video": "`--no-video` leaves it out, whatever else is asked for.",
-    "--width": "In pixels.",
-} | SERIES_DETAILS
+OPTION_DETAILS = (
+    ENCODING_OPTIONS
+    | {  # of an option: what its one line of help has no room for
+        "--advanced": "One that none of the candidates left satisfies is skipped.",
+        "--audio": "`--no-audio` leaves it out, whatever else is asked for.",
+        "--camera": "A part must mean one camera only.",
+        "--constraint": "Repeatable. A name that is not known is ignored, with a warning.",
+        "--constraints": "Options override it property by property.",
+        "--dry-run": "No light goes on.",
+        "--events": "See EVENTS in `mscli`(1).",
+        "--explain": "The table goes to stderr; with `--dry-run --json` the candidates are part of the object.",
+        "--fake-devices": "See FAKE DEVICES in `mscli`(1).",
+        "--fake-devices-from": "See FAKE DEVICES in `mscli`(1).",
+        "--height": "In pixels.",
+        "--json": "It goes to stdout, or to stderr where stdout carries pictures or sound. See JSON in `mscli`(1).",
+        "--quiet": "Errors are told.",
+        "--fallback": "With `--reconnect`, after that time. See DEVICES THAT FAIL in `mscli`(1).",
+        "--reconnect": "Also M:SS. See DEVICES THAT FAIL in `mscli`(1).",
+        "--strict": "The exit code is 10 then; what was captured is kept.",
+        "--timeout": "One number sets both. See DEVICES THAT FAIL in `mscli`(1).",
+        "--video": "`--no-video` leaves it out, whatever else is asked for.",
+        "--width": "In pixels.",
+    }
+    | SERIES_DETAILS
+)
 
 ENVIRONMENT = {
     "MSCLI_FAKE_DEVICES": "`1` does what `--fake-devices` does, the name of a file what `--fake-devices-from` does with it.",

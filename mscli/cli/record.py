@@ -11,6 +11,7 @@ from mscli.api.mediarecorder import MediaRecorder
 from mscli.api.mediastream import MediaStream
 from mscli.api.recording import Recording
 from mscli.cli.completion import complete_file
+from mscli.cli.encoding import encoding_options
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, capture_options
 from mscli.cli.paramtypes import Duration
@@ -31,16 +32,20 @@ _TICK_S = 0.2  # between two looks at the recorder and the keys, and two changes
 _KEYS = "p pause  q stop"
 
 
-@click.command("record", short_help="Record camera and microphone: MP4, WebM, MKV, WAV, FLAC or Ogg.")
+@click.command("record", short_help="Record camera and microphone: MP4, WebM, MKV, MOV; or sound alone.")
 @click.argument("file", shell_complete=complete_file)
 @click.option("--duration", type=Duration(), help="End after so many seconds; also M:SS and H:MM:SS.")
 @click.option("--frames", type=click.IntRange(1), help="End after so many frames (sound alone: samples per channel).")
 @click.option("--format", "container", type=click.Choice(CONTAINERS), help="Container, whatever the suffix; MKV into a pipe.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @series_options
+@encoding_options
 @capture_options
-def command(options: Options, file: str, plan: Plan, frames: int | None, container: str | None, force: bool) -> int:
-    """Record into FILE: MP4, WebM or MKV with picture and sound, WAV, FLAC or Ogg with sound, by its suffix; “-” is stdout.
+def command(
+    options: Options, file: str, plan: Plan, encoding: SinkOptions, frames: int | None, container: str | None, force: bool
+) -> int:
+    """Record into FILE, by its suffix: MP4, WebM, MKV or MOV with picture and sound; M4A, MP3, WAV, FLAC or Ogg with sound. “-”
+    is stdout.
 
     It ends after --duration, with q, or with Ctrl-C: everything captured before is in the file. p pauses it, and goes on. A
     file that exists is kept unless --force is given.
@@ -53,14 +58,15 @@ def command(options: Options, file: str, plan: Plan, frames: int | None, contain
     \b
     mscli record clip.mp4
     mscli record --duration 1:00 --size 1920x1080 --frame-rate min:25 clip.mkv
+    mscli record --video-codec h264:hw --video-bitrate 8M clip.mov
     mscli record --microphone usb --duration 5 voice.flac
     mscli record - | mpv -
     mscli record --segment-clock 10m --keep 50G %Y-%m-%d_%H-%M.mp4
     mscli record --trigger SIGUSR1 --pre-roll 10 --duration 20 event-%03d.mp4
     """
     target = record_target(file, container)
-    sink_options = plan.apply(SinkOptions(overwrite=force))
     with Session(options) as session:
+        sink_options = plan.apply(encoding._replace(overwrite=force, on_note=session.voice.warn))
         kinds = _kinds(session, target.row)
         check_tracks(target.row, sink_options, kinds)
         if options.dry_run:
@@ -80,7 +86,7 @@ def _kinds(session: Session, row: SinkRow) -> list[str]:
     if not kinds:
         raise ArgumentError("neither audio nor video is requested")
     if refused:
-        hints = ["choose with --no-video or --no-audio, or another suffix: .mp4, .webm, .mkv"]
+        hints = ["choose with --no-video or --no-audio, or another suffix: .mp4, .webm, .mkv, .mov"]
         raise NotSupportedError(f".{row.suffix} holds no {' and no '.join(refused)}", hints=hints)
     if AUDIO in kinds and VIDEO in kinds and AUDIO not in asked_kinds(options, ()) and not _has_microphone(session):
         kinds.remove(AUDIO)

@@ -39,9 +39,12 @@ SINKS: dict[str, SinkRow] = {
         SinkRow("mp4", "video/mp4", *_CONTAINER, video=True, audio=True),
         SinkRow("webm", "video/webm", *_CONTAINER, video=True, audio=True),
         SinkRow("mkv", "video/x-matroska", *_CONTAINER, video=True, audio=True),
+        SinkRow("mov", "video/quicktime", *_CONTAINER, video=True, audio=True),
         SinkRow("wav", "audio/wav", *_CONTAINER, audio=True),
         SinkRow("flac", "audio/flac", *_CONTAINER, audio=True),
         SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True),
+        SinkRow("mp3", "audio/mpeg", *_CONTAINER, audio=True),
+        SinkRow("m4a", "audio/x-m4a", *_CONTAINER, audio=True),
         SinkRow("raw", "application/octet-stream", "mscli.sinks.raw", "RawSink", video=True, audio=True),
     )
 }
@@ -96,6 +99,13 @@ def copied_formats(row: SinkRow) -> tuple[str, ...]:
     from mscli.sinks.copying import copied_formats
 
     return copied_formats(row.suffix)
+
+
+def codec_names(kind: str) -> list[str]:
+    """What can be asked for as the codec of a kind of track ("video", "audio")."""
+    from mscli.sinks.codecs import AUDIO_CODECS, BY_HARDWARE, VIDEO_CODECS
+
+    return [*VIDEO_CODECS, *BY_HARDWARE] if kind == "video" else [*AUDIO_CODECS]
 
 
 def row_for_mime(mime_type: str) -> tuple[SinkRow, str, str]:

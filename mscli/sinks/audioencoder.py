@@ -35,6 +35,7 @@ class AudioEncoder:
         self._codec = codec
         self._options = options
         self._settings = track.settings
+        self._check_channels(int(track.settings.get("channelCount") or 1))
         self._early: list[AudioData] = []
         self._format, self._rate, self._channels = "", 0, 0
         self._timeline: AudioTimeline | None = None
@@ -110,6 +111,12 @@ class AudioEncoder:
             now = f"{block.number_of_channels} channels at {block.sample_rate} Hz ({block.format})"
             raise NotSupportedError(f"the sound changed to {now} while it was recorded", hints=["start another recording"])
 
+    def _check_channels(self, channels: int) -> None:
+        most, title = self._codec.most_channels, self._codec.title
+        if channels > most:
+            hints = [f"choose another codec, or --channel-count exact:{most}"]
+            raise NotSupportedError(f"{title} holds {most} channels at most, not {channels}", hints=hints)
+
     def _sound(self, frame: Sound, position: float) -> list[Sound]:
         """The device's sound, which belongs there: as it came, or corrected for drift once that has begun."""
         assert self._timeline is not None, "started"
@@ -140,6 +147,5 @@ class AudioEncoder:
         return frame
 
     def _open(self, sample_format: str, rate: int, channels: int) -> None:
-        if channels > self._codec.most_channels:
-            raise NotSupportedError(f"{self._codec.title} holds {self._codec.most_channels} channels at most, not {channels}")
+        self._check_channels(channels)
         self._format, self._rate, self._channels = sample_format, rate, channels

@@ -8,7 +8,7 @@ track object. Pixel and sample conversion happens here, at its door, once. It ra
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,9 @@ from mscli.core.frames import Frame
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow
+
+# How fast a video encoder works, at the cost of a larger file: x264's names, for all of them.
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
 COPY = "copy"  # in the place of a video codec's name: what the camera encodes goes into the file as it is
@@ -54,10 +57,12 @@ class SinkOptions(NamedTuple):
     audio_codec: str = ""
     video_bits_per_second: int | None = None
     audio_bits_per_second: int | None = None
-    quality: float | None = None  # images: 0 to 1, as in canvas.toBlob
+    quality: float | None = None  # 0 to 1; of images as in canvas.toBlob; of video where no bit rate is given
+    preset: str = ""  # of the video encoder's speed: one of PRESETS
     overwrite: bool = True
     max_bytes: int | None = None  # of the whole recording: before it would be more, the sink takes no further frame
     series: Series | None = None  # recordings: in several files, the target being the pattern of their names
+    on_note: Callable[[str], None] | None = None  # told, in a sentence for people, what could not be had as asked
     extra: Mapping[str, Any] = MappingProxyType({})
 
 

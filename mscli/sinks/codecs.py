@@ -1,15 +1,16 @@
 """What each container holds, and how each codec is asked to work live: tables, and the MIME types that name them.
 
-Names in MIME types follow RFC 6381 and https://www.w3.org/TR/webcodecs-codec-registry/. Encoders are FFmpeg's; their options
-are chosen for one pass at the speed of the camera and for little delay: what sits in an encoder is lost with the power.
+Names in MIME types follow RFC 6381 and https://www.w3.org/TR/webcodecs-codec-registry/. Encoders are FFmpeg's; what is asked of
+those of pictures stands in ``tuning``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mscli.core.errors import NotSupportedError
+from mscli.core.frames import BT601, JPEG_COLOR, VideoColorSpace
 from mscli.sinks.base import SinkOptions
 
 FRAGMENT_US = 250_000  # media time after which a fragment or cluster is closed and can be read
@@ -17,18 +18,24 @@ BITS_PER_PIXEL = 0.1  # of codecs that work towards a bit rate
 AUDIO_BITS_PER_CHANNEL = 64_000  # a second
 
 
+HARDWARE = "hw"  # behind a codec's name and a colon: encoded by the hardware
+
+
+def _video_range(color: VideoColorSpace) -> VideoColorSpace:
+    return color._replace(full_range=False)
+
+
 class VideoCodec(NamedTuple):
-    """A video codec. ``options``: those of the encoder."""
+    """A video codec. ``encoder``, ``hardware``: FFmpeg's encoders (rows of ``tuning``), of hardware the best first."""
 
     name: str
     title: str
     mime_names: tuple[str, ...]  # what its name in a MIME type begins with
     encoder: str
-    options: Mapping[str, str]
-    quality: Mapping[str, str] = {}  # options that hold the quality; without them it works towards a bit rate
+    hardware: tuple[str, ...] = ()
     even: bool = False  # width and height have to be
-    tagged: bool = True  # the stream tells its colour matrix; else it is BT.601
     awaited: bool = False  # FFmpeg's muxers hold all other tracks back, however long, until its next packet comes
+    color: Callable[[VideoColorSpace], VideoColorSpace] = _video_range  # a picture's colour → that in which it is encoded
 
 
 class AudioCodec(NamedTuple):
@@ -54,30 +61,35 @@ class AudioCodec(NamedTuple):
         return min((rate for rate in self.rates if rate > wanted), default=max(self.rates))
 
 
-# No B-frames and next to no look-ahead: half the work, and a slow camera's pictures do not wait in the encoder for a second.
-_X264 = {"preset": "veryfast", "bf": "0", "rc-lookahead": "2"}
-_X265 = {"preset": "ultrafast", "x265-params": "log-level=error:bframes=0:rc-lookahead=2"}
-_VPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
-_SVT = {"preset": "11", "svtav1-params": "rtc=1:pred-struct=1"}
+_H264 = ("h264_nvenc", "h264_qsv", "h264_amf", "h264_videotoolbox", "h264_v4l2m2m")
+_HEVC = ("hevc_nvenc", "hevc_qsv", "hevc_amf", "hevc_videotoolbox", "hevc_v4l2m2m")
+_AV1 = ("av1_nvenc", "av1_qsv", "av1_amf")
 
 VIDEO_CODECS: dict[str, VideoCodec] = {
     row.name: row
     for row in (
-        VideoCodec("h264", "H.264", ("avc1", "avc3", "h264"), "libx264", _X264, {"crf": "23"}, even=True),
-        VideoCodec("hevc", "HEVC", ("hvc1", "hev1", "hevc", "h265"), "libx265", _X265, {"crf": "26"}, even=True),
-        VideoCodec("av1", "AV1", ("av01", "av1"), "libsvtav1", _SVT, {"crf": "40"}, even=True, awaited=True),
-        VideoCodec("vp9", "VP9", ("vp9", "vp09"), "libvpx-vp9", {**_VPX, "row-mt": "1"}, awaited=True),
-        VideoCodec("vp8", "VP8", ("vp8", "vp08"), "libvpx", _VPX, tagged=False, awaited=True),
+        VideoCodec("h264", "H.264", ("avc1", "avc3", "h264"), "libx264", _H264, even=True),
+        VideoCodec("hevc", "HEVC", ("hvc1", "hev1", "hevc", "h265"), "libx265", _HEVC, even=True),
+        VideoCodec("av1", "AV1", ("av01", "av1"), "libsvtav1", _AV1, even=True, awaited=True),
+        VideoCodec("vp9", "VP9", ("vp9", "vp09"), "libvpx-vp9", awaited=True),
+        VideoCodec("vp8", "VP8", ("vp8", "vp08"), "libvpx", awaited=True, color=lambda _: BT601),  # it cannot say another
+        VideoCodec("mjpeg", "MJPEG", ("mjpeg", "mjpg", "jpeg"), "mjpeg", color=lambda _: JPEG_COLOR),
+        VideoCodec("ffv1", "FFV1", ("ffv1",), "ffv1", color=lambda color: color),  # it loses nothing: no conversion
     )
 }
+BY_HARDWARE = tuple(f"{row.name}:{HARDWARE}" for row in VIDEO_CODECS.values() if row.hardware)
 
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-_PCM = {8: ("pcm_u8", "u8"), 16: ("pcm_s16le", "s16"), 32: ("pcm_s32le", "s32")}
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_MP3 = {16: ("libmp3lame", "s16p"), 32: ("libmp3lame", "fltp")}
+_MP3_NAMES = ("mp3", "mp4a.69", "mp4a.6b", "mp4a.40.34")  # the last three lie in what AAC's begin with
+_PCM = {8: ("pcm_u8", "u8"), 16: ("pcm_s16le", "s16"), 24: ("pcm_s24le", "s32"), 32: ("pcm_s32le", "s32")}
 
 AUDIO_CODECS: dict[str, AudioCodec] = {
     row.name: row
     for row in (
         AudioCodec("opus", "Opus", ("opus",), {16: ("libopus", "s16"), 32: ("libopus", "flt")}, (48000,), lossy=True),
+        AudioCodec("mp3", "MP3", _MP3_NAMES, _MP3, _MP3_RATES, most_channels=2, lossy=True),
         AudioCodec("aac", "AAC", ("mp4a.40.2", "mp4a.40", "mp4a", "aac"), {16: ("aac", "fltp")}, _AAC_RATES, lossy=True),
         AudioCodec("flac", "FLAC", ("flac", "fla"), {16: ("flac", "s16"), 32: ("flac", "s32")}),
         AudioCodec("pcm", "PCM", ("pcm", "1"), _PCM, most_channels=64),
@@ -100,25 +112,31 @@ class Container(NamedTuple):
     options: Mapping[str, str] = {}  # into a file
     streaming: Mapping[str, str] = {}  # instead, where there is no way back to what was written
     tags: Mapping[str, str] = {}  # codec → the tag that players of this container expect
+    packets: int = 1  # without which readers do not know what the file is
 
 
 # A hybrid MP4 is fragmented while it grows, so that it can be read at any time, and becomes an ordinary one at its end. The
 # table at its head waits for the first fragment (delay_moov): a track that starts later than the others would lose its place.
 _HYBRID = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", **_FRAGMENTS}
 _FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", **_FRAGMENTS}
+_HVC1 = {"hevc": "hvc1"}
 
 CONTAINERS: dict[str, Container] = {
     row.suffix: row
     for row in (
         Container("mp4", ("video/mp4", "audio/mp4"), "mp4", ("h264", "hevc", "av1", "vp9"), ("aac", "opus", "flac"),
-                  _HYBRID, _FRAGMENTED, {"hevc": "hvc1"}),
+                  _HYBRID, _FRAGMENTED, _HVC1),
         Container("webm", ("video/webm", "audio/webm"), "webm", ("vp9", "vp8", "av1"), ("opus",), _CLUSTERS, _CLUSTERS),
         Container("mkv", ("video/x-matroska", "audio/x-matroska", "video/matroska", "audio/matroska"), "matroska",
-                  ("h264", "hevc", "av1", "vp9", "vp8"), ("opus", "aac", "flac", "pcm"), _CLUSTERS, _CLUSTERS),
+                  ("h264", "hevc", "av1", "vp9", "vp8", "mjpeg", "ffv1"), ("opus", "aac", "flac", "mp3", "pcm"),
+                  _CLUSTERS, _CLUSTERS),
+        Container("mov", ("video/quicktime",), "mov", ("h264", "hevc", "mjpeg"), ("aac", "pcm"), _HYBRID, _FRAGMENTED, _HVC1),
         Container("wav", ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav", (), ("pcm",), {"rf64": "auto"}),
         Container("flac", ("audio/flac", "audio/x-flac"), "flac", (), ("flac",)),
         Container("ogg", ("audio/ogg", "application/ogg"), "ogg", (), ("opus", "flac"),
                   _PAGES, _PAGES),
+        Container("mp3", ("audio/mpeg", "audio/mp3"), "mp3", (), ("mp3",), packets=2),
+        Container("m4a", ("audio/x-m4a", "audio/m4a"), "ipod", (), ("aac",), _HYBRID, _FRAGMENTED),
     )
 }  # fmt: skip
 
@@ -146,13 +164,16 @@ def _choose(
         raise NotSupportedError(f"a .{container.suffix} file holds no {kind}", hints=[f"use one of: {homes}; or --no-{kind}"])
     if not wanted:
         return held[0]
-    name = _named(wanted, known)
+    asked, colon, by = wanted.partition(":")
+    name = _named(asked, known)
     if not name:
         raise NotSupportedError(f"there is no {kind} codec “{wanted}”", hints=[f"{kind} codecs: {', '.join(known)}"])
     if name not in held:
         homes = ", ".join("." + row.suffix for row in CONTAINERS.values() if name in getattr(row, kind))
         hints = [f".{container.suffix} holds: {', '.join(held)}", f"{known[name].title} goes into: {homes}"]
         raise NotSupportedError(f"a .{container.suffix} file does not hold {known[name].title}", hints=hints)
+    if colon and f"{name}:{by}" not in BY_HARDWARE:
+        raise NotSupportedError(f"there is no encoder “{wanted}”", hints=[f"by hardware: {', '.join(BY_HARDWARE)}"])
     return name
 
 

@@ -1,4 +1,4 @@
-"""Recordings: MP4, WebM, Matroska, WAV, FLAC and Ogg, with pictures at the times of their capture, never re-timed.
+"""Recordings: MP4, WebM, Matroska, QuickTime and files of sound, with pictures at the times of their capture, never re-timed.
 
 Whatever happens, a file can be read up to its last fragment, a quarter of a second behind what the encoder has given out.
 """
@@ -51,7 +51,8 @@ class RecordingSink(Sink):
         container = CONTAINERS[row.suffix]
         if not kinds:
             raise NotSupportedError("there is no track to record")
-        for kind in kinds:
+        asked = {"video": options.video_codec, "audio": options.audio_codec}
+        for kind in dict.fromkeys([*kinds, *(kind for kind, codec in asked.items() if codec)]):
             if kind == "video" and options.video_codec == COPY:
                 copied_formats(row.suffix)
             else:

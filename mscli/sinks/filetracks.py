@@ -97,9 +97,11 @@ class SoundTrack:
         context.sample_rate = codec.rate(shape.rate)
         context.layout, context.format = layout_name(shape.channels), sample_format
         context.time_base = Fraction(1, context.sample_rate)
+        told = f"{shape.channels} channels at {shape.rate} Hz"
         if codec.lossy:
             context.bit_rate = options.audio_bits_per_second or AUDIO_BITS_PER_CHANNEL * shape.channels
-        open_encoder(context, {}, codec.title, f"{shape.channels} channels at {shape.rate} Hz")
+            told += f" into {context.bit_rate} bits per second"
+        open_encoder(context, {}, codec.title, told)
         self._sample_bytes = shape.channels * context.format.bytes
         frame = _LOSSY_FRAME * shape.channels if codec.lossy else context.frame_size * self._sample_bytes
         self.rest = _HELD_FRAMES * frame  # bytes that may come at the end, beyond what was written

@@ -42,6 +42,7 @@ class Muxer:
         self._container = container
         self._output = output
         self._head = 0  # bytes before the first packet
+        self._packets = 0
         options = container.options if output.seekable() else container.streaming
         general = {"flush_packets": "1", "max_interleave_delta": str(_INTERLEAVE_US)}
         self._file = av.open(output, "w", format=container.muxer, container_options={**general, **options})
@@ -79,7 +80,8 @@ class Muxer:
             end_us = ((packet.pts or 0) + (packet.duration or 0)) * MICROSECONDS // ticks
             self.bound.add(packet.size, end_us, key=packet.is_keyframe and packet.stream.type == "video")
         self._file.mux(packets)
-        if self._output.size > max(before, self._head):
+        self._packets += len(packets)
+        if self._output.size > max(before, self._head) and self._packets >= self._container.packets:
             self._output.mark()
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from mscli.sinks.base import TrackFormat
 from mscli.sinks.copying import check_copied
 from mscli.sinks.filetracks import Chunk, PictureTrack
 from mscli.sinks.muxer import TICKS
-from mscli.sinks.videoencoder import DEFAULT_RATE
+from mscli.sinks.videosetup import DEFAULT_RATE
 
 if TYPE_CHECKING:
     from mscli.sinks.muxer import Muxer

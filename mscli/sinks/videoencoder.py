@@ -6,7 +6,6 @@ waiting too long) what it gives out waits here, for the origin of time is not kn
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -18,19 +17,16 @@ from av.video.frame import PictureType
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import BT601, VideoColorSpace, VideoFrame
 from mscli.sinks.base import SinkOptions, TrackFormat
-from mscli.sinks.codecs import BITS_PER_PIXEL, VideoCodec
+from mscli.sinks.codecs import VideoCodec
 from mscli.sinks.convert import PictureReader, Reshaper, color_of, cropped_even
 from mscli.sinks.filetracks import Chunk, PictureTrack
 from mscli.sinks.home import EncoderHome
 from mscli.sinks.muxer import TICKS, TIME_BASE
+from mscli.sinks.videosetup import Shape, encoder_for, even, set_up
 
 if TYPE_CHECKING:
     from mscli.sinks.muxer import Muxer, Packet
 
-DEFAULT_RATE, _DEFAULT_SIZE = 30.0, (640, 480)  # if the settings do not say
-_AV_MATRIX = {"smpte170m": 6, "bt709": 1}
-_BT709 = 1  # primaries and transfer of cameras, sRGB's but for the curve's foot
-_MPEG_RANGE = 1
 _REPEAT_US = 500_000
 
 
@@ -43,10 +39,9 @@ class VideoEncoder:
     def __init__(self, codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> None:
         self._codec = codec
         self._options = options
-        self._settings = track.settings
-        self._rate = float(track.settings.get("frameRate") or DEFAULT_RATE)
-        nominal = Fraction(self._rate).limit_denominator(1001)
-        self._home = EncoderHome(codec.encoder, nominal)
+        self._expected = Shape.of(track)
+        self._encoder = encoder_for(codec, self._expected, options)
+        self._home = EncoderHome(self._encoder.name, Fraction(self._expected.rate).limit_denominator(1001))
         self._reader = PictureReader()
         self._reshape: Reshaper | None = None
         self._early: list[Chunk] = []
@@ -76,8 +71,7 @@ class VideoEncoder:
     def start(self, origin_us: int) -> None:  # noqa: ARG002 (the picture's time is counted from its own first)
         """The recording begins. A track without a picture gets the size that its settings say."""
         if self._reshape is None:
-            width, height = (int(self._settings.get(k, d)) for k, d in zip(("width", "height"), _DEFAULT_SIZE, strict=True))
-            self._open(width, height, BT601)
+            self._open(self._expected.width, self._expected.height, "", BT601)
 
     def held(self) -> list[Chunk]:
         """What waited for the start."""
@@ -122,7 +116,8 @@ class VideoEncoder:
     def _encode_picture(self, picture: av.VideoFrame, frame: VideoFrame) -> list[Chunk]:
         at_us = picture.pts if picture.pts is not None else frame.timestamp
         if self._reshape is None:
-            self._open(*(frame.display_size or (picture.width, picture.height)), color_of(picture))
+            size = frame.display_size or (picture.width, picture.height)
+            self._open(*size, picture.format.name, color_of(picture))
         if self._first_us is None:
             self._first_us = at_us
         assert self._reshape is not None, "opened above"
@@ -149,22 +144,11 @@ class VideoEncoder:
         dts = ticks if packet.dts is None else packet.dts
         return Chunk(packet, ticks, dts, packet.duration or 0, self._first_us, self._inside.pop(ticks), packet.is_keyframe)
 
-    def _open(self, width: int, height: int, color: VideoColorSpace) -> None:
-        matrix = color.matrix if self._codec.tagged else BT601.matrix
-        self._reshape = Reshaper("yuv420p", VideoColorSpace(matrix), width, height)
+    def _open(self, width: int, height: int, pixels: str, color: VideoColorSpace) -> None:
+        """Open the encoder for pictures of that size, pixel format (FFmpeg's name; "" unknown) and colour."""
+        shape = Shape(*(even(width, height) if self._codec.even else (width, height)), self._expected.rate)
+        encoded = self._codec.color(color)
         context = self._home.context
-        context.width, context.height = (width & ~1, height & ~1) if self._codec.even else (width, height)
-        context.pix_fmt, context.time_base = "yuv420p", TIME_BASE
-        context.gop_size = max(1, round(self._rate))
-        context.color_range, context.colorspace = _MPEG_RANGE, _AV_MATRIX[matrix]
-        context.color_primaries = context.color_trc = _BT709
-        os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder writes to stderr by itself: errors only
-        self._home.open(self._rate_control(context), self._codec.title, f"pictures of {width}×{height}")
-
-    def _rate_control(self, context: av.VideoCodecContext) -> dict[str, str]:
-        options = dict(self._codec.options)
-        if not self._options.video_bits_per_second and self._codec.quality:
-            return options | dict(self._codec.quality)
-        default = round(context.width * context.height * self._rate * BITS_PER_PIXEL)
-        context.bit_rate = self._options.video_bits_per_second or default
-        return options
+        options = set_up(context, self._encoder, shape, self._options, pixels, encoded)
+        self._reshape = Reshaper(context.pix_fmt or "", encoded, width, height)
+        self._home.open(options, self._codec.title, f"pictures of {width}×{height}")

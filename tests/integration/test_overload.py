@@ -12,7 +12,7 @@ import pytest
 
 import mscli
 from mscli.core.mailbox import VIDEO_LANE_SECONDS, Mailbox
-from mscli.sinks import SINKS, codecs
+from mscli.sinks import SINKS, tuning
 from mscli.sinks.base import SinkOptions
 from tests.conftest import require
 from tests.pattern import pictures, read_code, sound
@@ -27,8 +27,7 @@ PATIENCE_S = 60.0
 @pytest.fixture
 def slow_encoder(monkeypatch: pytest.MonkeyPatch) -> SinkOptions:
     """HEVC at its slowest, on one core: some 4 pictures of 640×480 in a second."""
-    slow = codecs.VIDEO_CODECS["hevc"]._replace(options=SLOW)
-    monkeypatch.setitem(codecs.VIDEO_CODECS, "hevc", slow)
+    monkeypatch.setitem(tuning.ENCODERS, "libx265", tuning.ENCODERS["libx265"]._replace(options=SLOW))
     return SinkOptions(video_codec="hevc")
 
 

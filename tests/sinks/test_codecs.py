@@ -30,6 +30,13 @@ from mscli.sinks.raw import y4m_rate
         ("audio/wav", "wav", "", ""),
         ("audio/wav;codecs=1", "wav", "", "pcm"),
         ("audio/flac", "flac", "", ""),
+        ("video/x-matroska;codecs=ffv1", "mkv", "ffv1", ""),
+        ("video/x-matroska;codecs=mjpeg,mp3", "mkv", "mjpeg", "mp3"),
+        ("video/quicktime", "mov", "", ""),
+        ("video/quicktime;codecs=hvc1,mp4a.40.2", "mov", "hevc", "aac"),
+        ("audio/mpeg", "mp3", "", ""),
+        ("audio/mpeg;codecs=mp3", "mp3", "", "mp3"),
+        ("audio/x-m4a;codecs=mp4a.40.2", "m4a", "", "aac"),
     ],
 )
 def test_mime_types_name_containers_and_codecs(mime_type: str, suffix: str, video: str, audio: str) -> None:
@@ -46,6 +53,11 @@ def test_mime_types_name_containers_and_codecs(mime_type: str, suffix: str, vide
         "video/webm;codecs=vp10",
         "audio/webm;codecs=vp8",
         "audio/mp4;codecs=pcm",
+        "video/mp4;codecs=ffv1",
+        "video/mp4;codecs=mp4a.6B",
+        "video/mp4;codecs=avc1:hw",
+        "audio/mpeg;codecs=aac",
+        "video/quicktime;codecs=vp9",
         "video/ogg",
         "image/png",
         "video",
@@ -71,22 +83,22 @@ def test_every_container_is_a_sink_and_holds_known_codecs() -> None:
 def test_a_codec_that_does_not_fit_is_told_with_what_fits() -> None:
     with pytest.raises(NotSupportedError, match=r"does not hold H\.264") as caught:
         check_tracks(SINKS["webm"], SinkOptions(video_codec="h264"), ["video"])
-    assert caught.value.hints == (".webm holds: vp9, vp8, av1", "H.264 goes into: .mp4, .mkv")
+    assert caught.value.hints == (".webm holds: vp9, vp8, av1", "H.264 goes into: .mp4, .mkv, .mov")
 
 
 def test_a_codec_that_nobody_knows_is_told_with_the_known_ones() -> None:
     with pytest.raises(NotSupportedError, match="no audio codec “mp5”") as caught:
         check_tracks(SINKS["mkv"], SinkOptions(audio_codec="mp5"), ["audio"])
-    assert caught.value.hints == ("audio codecs: opus, aac, flac, pcm",)
+    assert caught.value.hints == ("audio codecs: opus, mp3, aac, flac, pcm",)
 
 
 def test_a_container_of_sound_takes_no_picture() -> None:
     with pytest.raises(NotSupportedError, match="holds no video") as caught:
         check_tracks(SINKS["wav"], SinkOptions(), ["video", "audio"])
-    assert caught.value.hints == ("use one of: .mp4, .webm, .mkv; or --no-video",)
+    assert caught.value.hints == ("use one of: .mp4, .webm, .mkv, .mov; or --no-video",)
 
 
-@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "m4a"])
 def test_a_container_of_sound_takes_one_track(suffix: str) -> None:
     with pytest.raises(NotSupportedError, match="holds one track"):
         check_tracks(SINKS[suffix], SinkOptions(), ["audio", "audio"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +15,21 @@ from typing import Any
 import pytest
 
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import BT601, BT709, JPEG_COLOR, AudioData, Frame, VideoColorSpace, VideoFrame
+from mscli.core.frames import (
+    BT601,
+    BT709,
+    JPEG_COLOR,
+    PIXEL_FORMATS,
+    AudioData,
+    Frame,
+    VideoColorSpace,
+    VideoFrame,
+    frame_bytes,
+    split_planes,
+)
 from mscli.sinks import SINKS, load_sink
 from mscli.sinks.base import Sink, SinkOptions, TrackFormat
-from mscli.sinks.codecs import CONTAINERS
+from mscli.sinks.codecs import AUDIO_CODECS, CONTAINERS
 from tests.sinks.synth import (
     BLUE,
     GREEN,
@@ -42,7 +54,7 @@ from tests.sinks.synth import (
 BLACK = (0, 0, 0)
 JITTER_US = (0, 3_000, -2_000, 11_000, 7_000)
 
-video_containers = pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv"])
+video_containers = pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv", "mov"])
 
 
 def pictures(count: int, start_us: int = 0, *, flash: int = -1) -> list[tuple[int, Frame]]:
@@ -133,7 +145,7 @@ def test_picture_and_sound_meet_whichever_begins_first(suffix: str, picture_us: 
     assert sink.corrections(1).get("silence", 0) >= sound_us * 48 // 1000
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv", "wav", "flac", "ogg"])
+@pytest.mark.parametrize("suffix", list(CONTAINERS))
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
 def test_a_tone_keeps_its_pitch_and_its_length(suffix: str, rate: int, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
@@ -152,13 +164,17 @@ def test_lossless_sound_is_the_very_samples(tmp_path: Path) -> None:
     assert run("sox", tmp_path / "a.wav", "-t", "raw", "-") == struct.pack(f"<{len(wanted)}h", *wanted)
 
 
-@pytest.mark.parametrize("suffix", ["wav", "flac"])
-def test_samples_of_24_bits_are_kept(suffix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "codec", "name"),
+    [("wav", "pcm", "pcm_s24le"), ("mov", "pcm", "pcm_s24le"), ("mkv", "pcm", "pcm_s24le"), ("flac", "flac", "flac")],
+)
+def test_samples_of_24_bits_are_kept(suffix: str, codec: str, name: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     data = memoryview(struct.pack("=480i", *(index << 10 for index in range(480))))
-    sink = load_sink(SINKS[suffix], str(path), SinkOptions())
+    sink = load_sink(SINKS[suffix], str(path), SinkOptions(audio_codec=codec))
     sink.open([TrackFormat("audio", {"sampleSize": 24})])
     feed_and_close(sink, [(0, AudioData("s32", 48_000, 480, 1, T0, data))])
+    assert probe(path)["streams"][0]["codec_name"] == name
     assert run("ffmpeg", "-v", "error", "-i", path, "-f", "s32le", "-") == bytes(data)
 
 
@@ -201,8 +217,10 @@ def test_every_video_codec_of_every_container_can_be_read(suffix: str, codec: st
     frames: list[tuple[int, Frame]] = [(0, picture("YUYV", 64, 64, GREEN, at_us=T0 + moment(index))) for index in range(30)]
     recorded(path, frames, ["video"], video_codec=codec)
     (stream,) = probe(path, "-count_frames", "-show_streams")["streams"]
-    assert (stream["codec_name"], stream["nb_read_frames"], stream["pix_fmt"]) == (codec, "30", "yuv420p")
+    pixels = {"ffv1": "yuv422p", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+    assert (stream["codec_name"], stream["nb_read_frames"], stream["pix_fmt"]) == (codec, "30", pixels)
     assert close_to(mean_rgb(path), GREEN, 8)
+    assert close_to(frame_times(path), [moment(index) / 1e6 for index in range(30)], 0.001)
 
 
 @pytest.mark.parametrize("codec", ["av1", "h264"])
@@ -216,10 +234,16 @@ def test_an_encoder_does_not_put_the_process_above_all_others(codec: str, tmp_pa
     assert policies == {os.SCHED_OTHER}
 
 
-@pytest.mark.parametrize("channels", [1, 2, 6])
 @pytest.mark.parametrize(
-    ("suffix", "codec"), [(row.suffix, codec) for row in CONTAINERS.values() for codec in row.audio]
-)  # fmt: skip
+    ("suffix", "codec", "channels"),
+    [
+        (row.suffix, codec, channels)
+        for row in CONTAINERS.values()
+        for codec in row.audio
+        for channels in (1, 2, 6)
+        if channels <= AUDIO_CODECS[codec].most_channels
+    ],
+)
 def test_every_audio_codec_of_every_container_can_be_read(suffix: str, codec: str, channels: int, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     recorded(path, [(0, tone(index * 960, 960, channels=channels)) for index in range(25)], ["audio"], audio_codec=codec)
@@ -235,7 +259,31 @@ def test_too_many_channels_are_refused() -> None:
     sink.abort()
 
 
-@pytest.mark.parametrize("codec", ["h264", "vp8", "vp9"])
+def test_they_are_refused_before_the_first_sound_where_the_settings_tell_them() -> None:
+    sink = load_sink(SINKS["mp3"], io.BytesIO(), SinkOptions())
+    with pytest.raises(NotSupportedError, match="MP3 holds 2 channels at most, not 6") as caught:
+        sink.open([TrackFormat("audio", {"channelCount": 6})])
+    assert "--channel-count exact:2" in caught.value.hints[0]
+    sink.abort()
+
+
+@pytest.mark.parametrize(("suffix", "rate"), [("mp3", 96_000), ("mp3", 22_050), ("m4a", 192_000), ("ogg", 96_000)])
+def test_a_rate_that_the_codec_lacks_becomes_the_nearest_that_it_has(suffix: str, rate: int, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    recorded(path, sound(2, track=0, rate=rate), ["audio"])
+    assert rate_of(path) == {"mp3": min(rate, 48_000), "m4a": 96_000, "ogg": 48_000}[suffix]
+    samples = pcm(path)
+    assert abs(frequency(samples[rate_of(path) // 2 : rate_of(path) * 3 // 2], rate_of(path)) - 1000) < 3
+
+
+def test_a_bit_rate_that_the_codec_lacks_is_told() -> None:
+    sink = opened(SINKS["ogg"], io.BytesIO(), audio_bits_per_second=5_000_000)
+    with pytest.raises(NotSupportedError, match="Opus cannot encode 1 channels at 48000 Hz into 5000000 bits per second"):
+        sink.write(0, tone(0, 960))
+    sink.abort()
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8", "vp9", "mjpeg", "ffv1"])
 @pytest.mark.parametrize("color", [BT601, BT709, JPEG_COLOR, VideoColorSpace("bt709", True)])
 @pytest.mark.parametrize("rgb", [RED, BLUE])
 def test_colours_survive(rgb: tuple[int, int, int], color: VideoColorSpace, codec: str, tmp_path: Path) -> None:
@@ -243,6 +291,39 @@ def test_colours_survive(rgb: tuple[int, int, int], color: VideoColorSpace, code
     frames: list[tuple[int, Frame]] = [(0, picture("NV12", 64, 64, rgb, color=color, at_us=T0 + moment(i))) for i in range(2)]
     recorded(path, frames, ["video"], video_codec=codec)
     assert close_to(mean_rgb(path), rgb, 8)
+
+
+LOSSLESS = {  # what FFV1 keeps the pixels of each format in
+    "I420": "yuv420p", "NV12": "yuv420p", "I422": "yuv422p", "YUYV": "yuv422p", "UYVY": "yuv422p", "I444": "yuv444p",
+    "RGB24": "bgr0", "BGR24": "bgr0", "RGBA": "bgra", "BGRA": "bgra", "GREY": "gray",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_ffv1_keeps_every_pixel_in_its_format(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    data = random.Random(name).randbytes(frame_bytes(name, 62, 46) * 3)
+    size = len(data) // 3
+    frames: list[tuple[int, Frame]] = []
+    for index in range(3):
+        planes, strides = split_planes(name, 62, 46, memoryview(data)[index * size : (index + 1) * size])
+        frames.append((0, VideoFrame(name, 62, 46, T0 + moment(index), planes, strides)))
+    recorded(path, frames, ["video"], video_codec="ffv1")
+    assert probe(path)["streams"][0]["pix_fmt"] == LOSSLESS[name]
+    assert run("ffmpeg", "-v", "error", "-i", path, "-pix_fmt", PIXEL_FORMATS[name].ffmpeg, "-f", "rawvideo", "-") == data
+
+
+@pytest.mark.parametrize("pixels", ["yuvj420p", "yuvj422p", "yuvj444p"])
+def test_ffv1_keeps_every_pixel_of_a_cameras_jpeg(pixels: str, tmp_path: Path) -> None:
+    path, picture_path = tmp_path / "a.mkv", tmp_path / "a.jpg"
+    run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=62x46", "-frames:v", "1", "-pix_fmt", pixels, picture_path)
+    data = memoryview(picture_path.read_bytes())
+    recorded(path, [(0, VideoFrame("MJPEG", 62, 46, T0 + moment(i), (data,), (0,))) for i in range(2)], ["video"],
+             video_codec="ffv1")  # fmt: skip
+    raw = ("-frames:v", "1", "-f", "rawvideo", "-")
+    assert run("ffmpeg", "-v", "error", "-i", path, *raw) == run("ffmpeg", "-v", "error", "-i", picture_path, *raw)
+    (stream,) = probe(path)["streams"]
+    assert (stream["pix_fmt"], stream["color_range"]) == (pixels.replace("j", ""), "pc")
 
 
 @video_containers
@@ -261,8 +342,10 @@ def test_frames_of_every_format_and_size_go_into_one_recording(suffix: str, tmp_
 
 
 @pytest.mark.parametrize(
-    ("codec", "size"), [("h264", (62, 46)), ("hevc", (62, 46)), ("av1", (62, 46)), ("vp9", (63, 47)), ("vp8", (63, 47))]
-)
+    ("codec", "size"),
+    [("h264", (62, 46)), ("hevc", (62, 46)), ("av1", (62, 46)), ("vp9", (63, 47)), ("vp8", (63, 47)), ("mjpeg", (63, 47)),
+     ("ffv1", (63, 47))],
+)  # fmt: skip
 def test_an_odd_column_and_row_are_cut_where_the_codec_needs_it(codec: str, size: tuple[int, int], tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     frames: list[tuple[int, Frame]] = [(0, picture("UYVY", 63, 47, RED, at_us=T0 + moment(index))) for index in range(3)]
@@ -299,17 +382,21 @@ def test_a_cameras_h264_is_recorded_in_every_container(suffix: str, tmp_path: Pa
     assert close_to(mean_rgb(path), GREEN, 8)
 
 
-def test_a_lower_bit_rate_makes_a_smaller_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9", "vp8"])
+def test_a_lower_bit_rate_makes_a_smaller_file(codec: str, tmp_path: Path) -> None:
     frames: list[tuple[int, Frame]] = [(0, noise(160, 120, T0 + moment(index), index)) for index in range(25)]
-    for codec in ("h264", "vp9"):
-        sizes = [
-            recorded(tmp_path / "a.mkv", frames, ["video"], video_codec=codec, video_bits_per_second=bits).bytes_written
-            for bits in (200_000, 2_000_000)
-        ]
-        assert sizes[0] < sizes[1] * 3 / 4
     small, large = (
-        recorded(tmp_path / "a.ogg", sound(2, track=0), ["audio"], audio_bits_per_second=bits).bytes_written
-        for bits in (16_000, 128_000)
+        recorded(tmp_path / "a.mkv", frames, ["video"], video_codec=codec, video_bits_per_second=bits).bytes_written
+        for bits in (200_000, 4_000_000)
+    )
+    assert small < large * 3 / 4
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("ogg", "opus"), ("m4a", "aac"), ("mp3", "mp3")])
+def test_a_lower_bit_rate_makes_a_smaller_file_of_sound(suffix: str, codec: str, tmp_path: Path) -> None:
+    small, large = (
+        recorded(tmp_path / f"a.{suffix}", sound(2, track=0), ["audio"], audio_bits_per_second=bits).bytes_written
+        for bits in (32_000, 128_000)
     )
     assert small < large / 2
 

@@ -14,10 +14,10 @@ from tests.sinks.synth import CONTAINER_ROWS, T0, frame_times, frames_for, kinds
 SECONDS = 3
 
 
-def record(path: str, rate: int) -> None:
+def record(path: str, rate: int, video_codec: str, audio_codec: str) -> None:
     """Write three seconds, tell it, and wait to be killed."""
     row = SINKS[Path(path).suffix[1:]]
-    sink = opened(row, path)
+    sink = opened(row, path, video_codec=video_codec, audio_codec=audio_codec)
     every = 25 // rate
     for index, (track, frame) in enumerate(frames_for(row, SECONDS * 25)):
         if kinds_of(row)[track] == "audio" or (index // len(kinds_of(row))) % every == 0:
@@ -26,9 +26,10 @@ def record(path: str, rate: int) -> None:
     sys.stdin.read()
 
 
-def killed(path: Path, rate: int = 25) -> Path:
+def killed(path: Path, rate: int = 25, video_codec: str = "", audio_codec: str = "") -> Path:
     """A recording whose process was killed after three seconds of it were written."""
-    script = f"from tests.sinks.test_survival import record; record({str(path)!r}, {rate})"
+    arguments = (str(path), rate, video_codec, audio_codec)
+    script = f"from tests.sinks.test_survival import record; record(*{arguments!r})"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -46,9 +47,27 @@ def test_a_killed_recording_can_be_read_to_its_last_second(row: SinkRow, tmp_pat
     assert len(pcm(path)) / 48_000 > SECONDS - 1
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv"])
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv", "mov"])
 def test_so_can_that_of_a_slow_camera(suffix: str, tmp_path: Path) -> None:
     assert frame_times(killed(tmp_path / f"a.{suffix}", 5))[-1] >= SECONDS - 1.2
+
+
+@pytest.mark.parametrize(
+    ("suffix", "video", "audio"),
+    [
+        ("mp4", "hevc", "opus"),
+        ("mp4", "av1", "flac"),
+        ("mov", "mjpeg", "pcm"),
+        ("mov", "hevc", "aac"),
+        ("mkv", "ffv1", "flac"),
+        ("mkv", "mjpeg", "mp3"),
+        ("mkv", "vp8", "pcm"),
+    ],
+)
+def test_so_can_one_in_any_codec(suffix: str, video: str, audio: str, tmp_path: Path) -> None:
+    path = killed(tmp_path / f"a.{suffix}", 25, video, audio)
+    assert frame_times(path)[-1] > SECONDS - 1
+    assert len(pcm(path)) / 48_000 > SECONDS - 1
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac"])

@@ -1,0 +1,107 @@
+"""How FFmpeg's video encoders are asked to work, a row for each: what quality, bit rate and preset mean to them.
+
+https://ffmpeg.org/ffmpeg-codecs.html#Video-Encoders. Options are chosen for one pass at the speed of the camera and for little
+delay: what sits in an encoder is lost with the power.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mscli.sinks.base import PRESETS, SinkOptions
+
+
+class Quality(NamedTuple):
+    """A constant quality: the encoder's ``options`` that hold it, and what they are at 0, 0.5 and 1."""
+
+    options: tuple[str, ...]
+    scale: tuple[int, int, int]
+    usual: float | None = 0.5  # where nothing is asked for; None: a bit rate is worked towards
+    more: Mapping[str, str] = {}  # without which it would not be held
+
+    def settings(self, wanted: float) -> dict[str, str]:
+        """The encoder's options for a quality from 0 to 1."""
+        low, middle, high = self.scale
+        value = low + 2 * wanted * (middle - low) if wanted < 0.5 else middle + (2 * wanted - 1) * (high - middle)
+        return dict.fromkeys(self.options, str(round(value))) | dict(self.more)
+
+
+class Encoder(NamedTuple):
+    """One of FFmpeg's encoders, by its name. ``pixels``: FFmpeg's format of a picture → the encoder's, "" for any other."""
+
+    name: str
+    options: Mapping[str, str] = {}
+    quality: Quality | None = None
+    preset: str = ""  # the option that trades speed for size
+    speeds: tuple[str, ...] = ()  # its values, for each of PRESETS
+    pixels: Mapping[str, str] = {"": "yuv420p"}
+    bit_rate: bool = True  # whether it can work towards one
+    to_bit_rate: Mapping[str, str] = {}  # options with which it does
+
+    def settings(self, options: SinkOptions) -> dict[str, str]:
+        """The encoder's options. Without any of its ``quality`` a bit rate has to be set."""
+        speed = dict(zip(PRESETS, self.speeds, strict=False)).get(options.preset)
+        faster = {} if speed is None else {self.preset: speed}
+        return {**self.options, **faster, **(self.constant_quality(options) or self.to_bit_rate)}
+
+    def constant_quality(self, options: SinkOptions) -> dict[str, str]:
+        """Those of them that hold the quality; none if it is to work towards a bit rate."""
+        if self.quality is None or (options.video_bits_per_second and self.bit_rate):
+            return {}
+        wanted = self.quality.usual if options.quality is None else options.quality
+        return {} if wanted is None else self.quality.settings(wanted)
+
+    def ignored(self, options: SinkOptions) -> list[str]:
+        """What is asked for and means nothing to this encoder, in words."""
+        asked = {
+            "bit rate": options.video_bits_per_second and not self.bit_rate,
+            "quality": options.quality is not None and self.quality is None,
+            "preset": options.preset and not self.preset,
+        }
+        return [name for name, given in asked.items() if given]
+
+
+# No B-frames and next to no look-ahead: half the work, and a slow camera's pictures do not wait in the encoder for a second.
+_X264 = {"preset": "veryfast", "bf": "0", "rc-lookahead": "2"}
+_X265 = {"preset": "ultrafast", "x265-params": "log-level=error:bframes=0:rc-lookahead=2"}
+_VPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+_VP9 = {**_VPX, "row-mt": "1"}
+_SVT = {"preset": "11", "svtav1-params": "rtc=1:pred-struct=1"}
+_SVT_CBR = {"svtav1-params": "rtc=1:pred-struct=1:rc=2"}
+_FFV1 = {"level": "3", "slicecrc": "1", "g": "1"}  # every picture by itself, its parts with checksums
+_NVENC = {"preset": "p4", "tune": "ll", "delay": "0", "bf": "0"}
+_QSV = {"async_depth": "1", "bf": "0"}
+
+_SVT_SPEEDS = ("13", "12", "11", "10", "9", "8", "7", "7", "7")  # it has no slower ones that work live
+_VP9_SPEEDS = ("8", "8", "7", "6", "5", "4", "3", "2", "1")
+_VP8_SPEEDS = ("-16", "-14", "-12", "-10", "-8", "-6", "-4", "-2", "-1")  # above zero they would follow the machine's load
+_NVENC_SPEEDS = ("p1", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p7")
+_QSV_SPEEDS = ("veryfast", "veryfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+_CQ = Quality(("cq",), (44, 28, 16), None, {"rc": "vbr", "b": "0"})
+_NV12 = {"": "nv12"}  # what hardware works in
+_LOSSLESS = (
+    dict.fromkeys(("yuv420p", "yuvj420p", "nv12"), "yuv420p")
+    | dict.fromkeys(("yuv422p", "yuvj422p", "yuyv422", "uyvy422"), "yuv422p")
+    | dict.fromkeys(("yuv444p", "yuvj444p"), "yuv444p")
+    | {"gray": "gray", "rgba": "bgra", "bgra": "bgra", "": "bgr0"}
+)
+
+ENCODERS: dict[str, Encoder] = {
+    row.name: row
+    for row in (
+        Encoder("libx264", _X264, Quality(("crf",), (36, 23, 10)), "preset", PRESETS),
+        Encoder("libx265", _X265, Quality(("crf",), (40, 26, 12)), "preset", PRESETS),
+        Encoder("libsvtav1", _SVT, Quality(("crf",), (60, 40, 20)), "preset", _SVT_SPEEDS, to_bit_rate=_SVT_CBR),
+        Encoder("libvpx-vp9", _VP9, Quality(("crf",), (60, 34, 8), None, {"b": "0"}), "cpu-used", _VP9_SPEEDS),
+        Encoder("libvpx", _VPX, Quality(("qmin", "qmax"), (60, 34, 8), None, {"b": "100M"}), "cpu-used", _VP8_SPEEDS),
+        Encoder("mjpeg", {}, Quality(("qmin", "qmax"), (31, 8, 1), 0.8), bit_rate=False),
+        Encoder("ffv1", _FFV1, pixels=_LOSSLESS, bit_rate=False),
+        *(Encoder(f"{codec}_nvenc", _NVENC, _CQ, "preset", _NVENC_SPEEDS, _NV12) for codec in ("h264", "hevc", "av1")),
+        *(Encoder(f"{codec}_qsv", _QSV, None, "preset", _QSV_SPEEDS, _NV12) for codec in ("h264", "hevc", "av1")),
+        *(Encoder(f"{codec}_amf", pixels=_NV12) for codec in ("h264", "hevc", "av1")),
+        *(Encoder(f"{codec}_videotoolbox", {"realtime": "1"}, pixels=_NV12) for codec in ("h264", "hevc")),
+        *(Encoder(f"{codec}_v4l2m2m", pixels=_NV12) for codec in ("h264", "hevc")),
+    )
+}  # fmt: skip

@@ -1,0 +1,79 @@
+"""Quality, bit rate and presets: each encoder does with them what it can, and what means nothing to it is told."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from mscli.core.frames import Frame
+from mscli.sinks import SINKS
+from mscli.sinks.base import PRESETS, SinkOptions
+from mscli.sinks.codecs import VIDEO_CODECS
+from mscli.sinks.tuning import ENCODERS
+from tests.sinks.synth import T0, feed_and_close, noise, opened
+
+SOFTWARE = {codec.name: ENCODERS[codec.encoder] for codec in VIDEO_CODECS.values()}
+WITH_QUALITY = [name for name, encoder in SOFTWARE.items() if encoder.quality]
+WITH_PRESETS = [name for name, encoder in SOFTWARE.items() if encoder.preset]
+
+
+def encoded(codec: str, frames: int = 10, **options: object) -> bytes:
+    """A recording of noise in that codec, as it is in the file."""
+    pictures: list[tuple[int, Frame]] = [(0, noise(160, 120, T0 + index * 40_000, index)) for index in range(frames)]
+    file = io.BytesIO()
+    feed_and_close(opened(SINKS["mkv"], file, ["video"], video_codec=codec, **options), pictures)
+    return file.getvalue()
+
+
+def test_every_encoder_that_a_codec_names_is_in_the_table() -> None:
+    named = [name for codec in VIDEO_CODECS.values() for name in (codec.encoder, *codec.hardware)]
+    assert sorted(named) == sorted(ENCODERS)
+
+
+@pytest.mark.parametrize("codec", WITH_QUALITY)
+def test_a_better_quality_makes_a_larger_file(codec: str) -> None:
+    sizes = [len(encoded(codec, quality=quality)) for quality in (0, 0.5, 1)]
+    assert sizes[0] < sizes[1] * 0.9
+    assert sizes[1] < sizes[2] * 0.9
+
+
+@pytest.mark.parametrize(
+    ("quality", "crf"), [(None, "23"), (0, "36"), (0.25, "30"), (0.5, "23"), (0.75, "16"), (1, "10")]
+)  # fmt: skip
+def test_quality_goes_evenly_from_the_worst_by_the_usual_to_the_best(quality: float | None, crf: str) -> None:
+    assert ENCODERS["libx264"].settings(SinkOptions(quality=quality))["crf"] == crf
+
+
+def test_a_bit_rate_takes_the_place_of_a_quality() -> None:
+    assert ENCODERS["libx264"].constant_quality(SinkOptions(video_bits_per_second=1_000_000, quality=0.5)) == {}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("codec", WITH_PRESETS)
+def test_every_encoder_knows_every_preset(codec: str, preset: str) -> None:
+    assert encoded(codec, 3, preset=preset)
+
+
+@pytest.mark.parametrize("codec", WITH_PRESETS)
+def test_a_preset_changes_what_is_encoded(codec: str) -> None:
+    assert encoded(codec, preset="ultrafast") != encoded(codec, preset="slow")
+
+
+def test_every_row_has_a_speed_for_every_preset() -> None:
+    assert {len(encoder.speeds) for encoder in ENCODERS.values() if encoder.preset} == {len(PRESETS)}
+
+
+@pytest.mark.parametrize(
+    ("codec", "options", "told"),
+    [
+        ("ffv1", {"video_bits_per_second": 1_000_000, "quality": 0.5, "preset": "fast"}, ["bit rate", "quality", "preset"]),
+        ("mjpeg", {"video_bits_per_second": 1_000_000, "quality": 0.5, "preset": "fast"}, ["bit rate", "preset"]),
+        ("h264", {"quality": 0.5, "preset": "fast"}, []),
+        ("vp8", {"video_bits_per_second": 1_000_000, "preset": "fast"}, []),
+    ],
+)
+def test_what_means_nothing_to_an_encoder_is_told(codec: str, options: dict[str, object], told: list[str]) -> None:
+    notes: list[str] = []
+    assert encoded(codec, 1, on_note=notes.append, **options)
+    assert [note.partition("for which a ")[2].partition(" means")[0] for note in notes] == told
