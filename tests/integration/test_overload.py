@@ -18,15 +18,15 @@ from tests.conftest import require
 from tests.pattern import pictures, read_code, sound
 
 RATE = 48_000
-FRAME_S = 1 / 30
-SLOW = {"preset": "placebo", "x265-params": "log-level=error:pools=1:frame-threads=1:bframes=0:rc-lookahead=2"}
+FRAME_S = 1 / 60
+SLOW = {"preset": "veryslow", "x265-params": "log-level=error:pools=1:frame-threads=1:bframes=0:rc-lookahead=2"}
 IN_ENCODER = 10  # pictures that it holds at most
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 @pytest.fixture
 def slow_encoder(monkeypatch: pytest.MonkeyPatch) -> SinkOptions:
-    """HEVC at its slowest, on one core: some 4 pictures of 640×480 in a second."""
+    """HEVC at nearly its slowest, on one core: some 15 pictures of 640×480 in a second."""
     monkeypatch.setitem(tuning.ENCODERS, "libx265", tuning.ENCODERS["libx265"]._replace(options=SLOW))
     return SinkOptions(video_codec="hevc")
 
@@ -35,7 +35,7 @@ def slow_encoder(monkeypatch: pytest.MonkeyPatch) -> SinkOptions:
 def stream() -> Iterator[mscli.MediaStream]:
     """Fake camera and microphone."""
     with mscli.MediaDevices(backends=[mscli.FakeBackend({})], tasks=Mailbox()) as devices:
-        yield devices.get_user_media({"audio": {"sampleRate": RATE}, "video": {"width": 640, "frameRate": 30}})
+        yield devices.get_user_media({"audio": {"sampleRate": RATE}, "video": {"width": 640, "frameRate": {"exact": 60}}})
 
 
 def resident_mb() -> float:
@@ -43,6 +43,7 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+@pytest.mark.timeout(200)
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_an_overload_costs_whole_pictures_and_no_sound(
     stream: mscli.MediaStream, slow_encoder: SinkOptions, tmp_path: Path
@@ -50,6 +51,7 @@ def test_an_overload_costs_whole_pictures_and_no_sound(
     require("ffmpeg", "ffprobe")
     path = tmp_path / "a.mkv"
     recorder = mscli.MediaRecorder(stream, file=str(path), row=SINKS["mkv"], sink_options=slow_encoder)
+    began = time.process_time()
     recorder.start()
     recording = recorder.recording
     assert recording is not None, "it was started"
@@ -59,13 +61,13 @@ def test_an_overload_costs_whole_pictures_and_no_sound(
         time.sleep(seconds)  # a camera's time cannot be hurried here
         memory.append(resident_mb())
     audio, video = (next(i for i, track in enumerate(recording.tracks) if track.kind == kind) for kind in ("audio", "video"))
-    picture_s = 8 / max(1, recording.counts[video].frames)
+    stopped = time.process_time()  # of this process alone: the machine may be busy with others
+    picture_s = (stopped - began) / max(1, recording.counts[video].frames)
     recorder.stop()
-    began = time.monotonic()
     assert recorder.join(PATIENCE_S)
-    assert time.monotonic() - began < VIDEO_LANE_SECONDS + IN_ENCODER * picture_s + 2, "60 pictures waited"
+    assert time.process_time() - stopped < VIDEO_LANE_SECONDS + IN_ENCODER * picture_s + 1, "120 pictures waited"
     assert recording.error is None
-    assert memory[1] - memory[0] < 20, "100 pictures more, of half a megabyte each, would wait without a bound"
+    assert memory[1] - memory[0] < 20, "150 pictures more, of half a megabyte each, would wait without a bound"
 
     shown = pictures(path)
     codes = [read_code(picture.luma) for picture in shown]
@@ -80,5 +82,5 @@ def test_an_overload_costs_whole_pictures_and_no_sound(
     heard = recording.counts[audio].frames + recording.counts[audio].silence
     assert len(sound(path, RATE)) == pytest.approx(heard, abs=RATE // 20)
     assert recording.counts[audio].silence < RATE // 10
-    assert heard / RATE == pytest.approx(8, abs=1)
-    assert numbers[-1] * FRAME_S == pytest.approx(heard / RATE, abs=1), "pictures come to the end"
+    assert heard / RATE == pytest.approx(8, abs=2)
+    assert (numbers[-1] - numbers[0]) * FRAME_S == pytest.approx(heard / RATE, abs=1), "pictures come to the end"
