@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mscli.api.copying import CopiedFormats, copied_boxes
 from mscli.api.eventthread import EventThread
@@ -19,12 +19,19 @@ from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.settings_space import boxes_of
 from mscli.api.sharing import boxes_beside, set_device, settings_of
 from mscli.api.watch import Watch
-from mscli.core.boxes import Box
+from mscli.core.boxes import Box, Mode
 from mscli.core.constraints import Constraints, parse_constraints
 from mscli.core.derived import native_of
-from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, OverconstrainedError
+from mscli.core.errors import (
+    ArgumentError,
+    DOMException,
+    NotAllowedError,
+    NotFoundError,
+    NotReadableError,
+    OverconstrainedError,
+)
 from mscli.core.mailbox import Mailbox, Task
-from mscli.core.properties import KINDS
+from mscli.core.properties import KINDS, PROPERTIES
 from mscli.core.select import select_settings
 from mscli.core.selection import Selection, Settings
 from mscli.core.webidl import stream_constraints
@@ -37,6 +44,9 @@ if TYPE_CHECKING:
 _UNUSABLE = (NotAllowedError, NotReadableError, NotFoundError)  # why another device is tried
 _IDENTITY_RULES = ("deviceId", "groupId")  # decided without asking the device
 
+T = TypeVar("T")
+S = TypeVar("S")
+
 
 class Choice(NamedTuple):
     """The answer of the negotiation for one kind of track, before the device is opened."""
@@ -45,6 +55,7 @@ class Choice(NamedTuple):
     device: Device
     selection: Selection
     constraints: Constraints
+    mode: Mode | None  # the native one that would run; of sound there is none
     passed_over: tuple[DOMException, ...] = ()  # why better fitting devices are not used
 
 
@@ -91,7 +102,8 @@ class UserMedia:
     def negotiate(self, constraints: Mapping[str, Any] | None, pixel_formats: Sequence[str]) -> list[Choice]:
         """What would be chosen, audio first."""
         asked = stream_constraints(constraints)
-        return [self._choose(kind, parse_constraints(one, kind), pixel_formats) for kind, one in asked.items()]
+        parsed = [(kind, parse_constraints(one, kind)) for kind, one in asked.items()]
+        return _for_each(parsed, lambda one: self._choose(*one, pixel_formats))
 
     def get_user_media(
         self,
@@ -108,9 +120,7 @@ class UserMedia:
         choices = self.negotiate(constraints, pixel_formats)
         tracks: list[MediaStreamTrack] = []
         try:
-            for choice in choices:
-                live, settings, chosen = self._acquire(choice, pixel_formats, care)
-                tracks.append(MediaStreamTrack(live, settings, choice.constraints, self._forget, chosen.passed_over))
+            _for_each(choices, lambda choice: tracks.append(self._track(choice, pixel_formats, care)))
             stream = MediaStream(tracks)
             if prepare is not None:
                 prepare(stream)
@@ -121,6 +131,10 @@ class UserMedia:
                 track.stop()
             raise
         return stream
+
+    def _track(self, choice: Choice, pixel_formats: Sequence[str], care: Care) -> MediaStreamTrack:
+        live, settings, chosen = self._acquire(choice, pixel_formats, care)
+        return MediaStreamTrack(live, settings, choice.constraints, self._forget, chosen.passed_over)
 
     # From constraints to settings
 
@@ -134,6 +148,7 @@ class UserMedia:
         devices = self._devices.list_devices([KINDS[kind]])
         if not devices:
             raise _reason(refused.values()) if refused else self._not_found(kind)
+        _check_selecting(constraints)
         plausible = [device for device in devices if _plausible(device, constraints)]
         failures = dict(refused or {})
         among = plausible or devices
@@ -147,7 +162,8 @@ class UserMedia:
             selection = select_settings(boxes, constraints)  # raises, with what failed on all devices
         chosen = selection.box.device
         passed_over = tuple(error for device_id, error in failures.items() if device_id != chosen.device_id)
-        return Choice(kind, chosen, selection, constraints, passed_over)
+        mode = native_of(selection.box, selection.settings, pixel_formats)[1]
+        return Choice(kind, chosen, selection, constraints, mode, passed_over)
 
     def _boxes(
         self, devices: list[Device], among: list[Device], failures: dict[str, DOMException], pixel_formats: Sequence[str]
@@ -279,6 +295,29 @@ def _key(device: Device) -> tuple[str, str]:
 def _reason(failures: Iterable[DOMException]) -> DOMException:
     """The first that is no denial, if there is one: as long as others are left, denied devices do not count."""
     return min(failures, key=lambda error: isinstance(error, NotAllowedError))
+
+
+def _for_each(items: Iterable[T], step: Callable[[T], S]) -> list[S]:
+    """Take the step for each. That a device may not or cannot be used is told when all were tried, the former first."""
+    done: list[S] = []
+    held: list[DOMException] = []
+    for item in items:
+        try:
+            done.append(step(item))
+        except (NotAllowedError, NotReadableError) as error:
+            held.append(error)
+    if held:
+        raise min(held, key=lambda error: isinstance(error, NotReadableError))
+    return done
+
+
+def _check_selecting(constraints: Constraints) -> None:
+    """Raise TypeError for a required constraint by which no device may be selected."""
+    for rule in constraints.basic:
+        if rule.required and not PROPERTIES[rule.name].selects:
+            raise ArgumentError(
+                f"{rule.name} cannot be required of a device that is looked for: make it an ideal, or apply it later"
+            )
 
 
 def _plausible(device: Device, constraints: Constraints) -> bool:

@@ -7,7 +7,7 @@ a bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from threading import RLock
 from typing import NamedTuple, Protocol
@@ -16,7 +16,7 @@ from mscli.api.driver import HINTS, Port, answer, stop_source
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.stopgap import Stopgap
 from mscli.core.bounded import Call
-from mscli.core.boxes import Mode, Scalar
+from mscli.core.boxes import Box, Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame, VideoFrame, frame_size
@@ -50,6 +50,9 @@ class Consumer(Protocol):
     """What a live source hands its frames to: a track. ``deliver`` comes on the device's thread, the rest as posted tasks."""
 
     settings: Settings
+
+    def accepts(self, boxes: Sequence[Box]) -> bool:
+        """Whether its constraints could be satisfied out of these boxes."""
 
     def forbids(self, resize_mode: str) -> bool:
         """Whether its constraints rule that resizeMode out."""

@@ -5,7 +5,7 @@ https://www.w3.org/TR/mediacapture-streams/#mediastreamtrack
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,6 +13,7 @@ from uuid import uuid4
 from mscli.api.livesource import LiveSource
 from mscli.api.settings_space import boxes_of, capabilities_of
 from mscli.api.sharing import boxes_beside, boxes_running, set_device, settings_of
+from mscli.core.boxes import Box
 from mscli.core.constraints import Constraints, Rule, parse_constraints
 from mscli.core.derived import DERIVED
 from mscli.core.errors import DOMException, OverconstrainedError
@@ -21,7 +22,7 @@ from mscli.core.frames import Frame, blank, frame_size
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
 from mscli.core.readonly import ReadOnly
-from mscli.core.select import select_settings
+from mscli.core.select import feasible, select_settings
 from mscli.core.selection import Settings
 from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
@@ -150,6 +151,10 @@ class MediaStreamTrack(EventTarget):
         self._constraints = asked
         self._overconstrained = ""
         self._tell_muted("")
+
+    def accepts(self, boxes: Sequence[Box]) -> bool:
+        """Whether the constraints could be satisfied out of these boxes."""
+        return feasible(boxes, self._constraints.basic)
 
     def forbids(self, resize_mode: str) -> bool:
         """Whether the constraints rule that resizeMode out."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mscli.core.boxes import Box, Mode, Rank, Scalar, Span, Values, scalars, values_of
-from mscli.core.derived import sound_twin, twins
+from mscli.core.derived import LEAST_RATE, sound_twin, twins
 from mscli.core.properties import PROPERTIES
 from mscli.sources.base import VIDEO_INPUT, Abilities, Device
 
@@ -65,6 +65,6 @@ def capabilities_of(boxes: Sequence[Box]) -> dict[str, Any]:
 def _capability(name: str, sets: list[Values]) -> Any:
     if PROPERTIES[name].numeric:
         numbers = [number for values in sets for number in scalars(values)]
-        return {"min": min(numbers), "max": max(numbers)}
+        return {"min": 0 if min(numbers) == LEAST_RATE else min(numbers), "max": max(numbers)}
     distinct = list(dict.fromkeys(value for values in sets for value in values))
     return distinct[0] if name in _IDENTITY else distinct

@@ -15,7 +15,8 @@ from mscli.core.derived import DERIVABLE, DERIVED, native_of, reach
 from mscli.core.selection import Selection, Settings
 from mscli.sources.base import VIDEO_INPUT, Abilities
 
-RUNNING, SWITCHED = 0.0, 1.0  # ``Rank.switched``: the running mode before a change of it
+# ``Rank.switched``: the running mode before a change of it, and that before one by which the settings of others change
+RUNNING, SWITCHED, ADAPTED = 0.0, 1.0, 2.0
 
 
 def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -> list[Box]:
@@ -25,7 +26,10 @@ def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -
         return boxes_of(live.device, live.abilities, place)
     if live.device.kind != VIDEO_INPUT:
         return with_twin(fixed_box(live.native, live.device, live.mode, place), live.abilities)
-    return _boxes_in([live.mode], live, place, RUNNING) + _boxes_in(_holding(live, others), live, place, SWITCHED)
+    holding = _holding(live, others)
+    adapting = [mode for mode in _adapting(live, others) if mode not in holding]
+    ranked = (([live.mode], RUNNING), (holding, SWITCHED), (adapting, ADAPTED))
+    return [box for modes, switched in ranked for box in _boxes_in(modes, live, place, switched)]
 
 
 def boxes_running(live: LiveSource) -> list[Box]:
@@ -48,6 +52,12 @@ def _holding(live: LiveSource, others: Sequence[Consumer]) -> list[Mode]:
     ]
 
 
+def _adapting(live: LiveSource, others: Sequence[Consumer]) -> list[Mode]:
+    """The modes in which every other track could still have what its constraints require, if not the settings that it has."""
+    modes = [mode for mode in live.abilities.modes if mode != live.mode]
+    return [mode for mode in modes if all(other.accepts(_boxes_in([mode], live, 0, RUNNING)) for other in others)]
+
+
 def _holds(mode: Mode, settings: Settings) -> bool:
     sizes = (float(settings[name]) for name in ("width", "height", "frameRate"))
     return all(size <= most for size, most in zip(sizes, reach(mode), strict=True))
@@ -59,7 +69,8 @@ def set_device(live: LiveSource, selection: Selection, pixel_formats: Sequence[s
     if not live.runs(native, mode):
         live.change(native, mode)
         for consumer in live.consumers:
-            consumer.reshape()
+            kept = live.mode is None or _holds(live.mode, consumer.settings)
+            consumer.reshape() if kept else consumer.source_changed()
     return settings_of(live, selection)
 
 

@@ -21,6 +21,7 @@ from mscli.cli.resolve import resolve_device
 from mscli.cli.say import Voice
 from mscli.cli.signals import Stopper
 from mscli.core.bounded import interruptible
+from mscli.core.derived import mode_behind
 from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event
 from mscli.core.mailbox import Mailbox
@@ -206,7 +207,7 @@ def _track_json(track: MediaStreamTrack) -> dict[str, Any]:
 
 def _choice_json(choice: Choice, *, explain: bool) -> dict[str, Any]:
     selection = choice.selection
-    mode = {"mode": selection.box.mode.to_json()} if selection.box.mode else {}
+    mode = {"mode": choice.mode.to_json()} if choice.mode else {}
     described = {"kind": choice.kind, "label": choice.device.label, "settings": selection.settings}
     asked = {**described, "constraints": dict(choice.constraints.source), **mode}
     return asked | _explanation_json(selection) if explain else asked
@@ -222,7 +223,8 @@ def _explanation_json(selection: Selection) -> dict[str, Any]:
 
 
 def _candidate_json(candidate: Any) -> dict[str, Any]:
-    mode = {"mode": candidate.box.mode.to_json()} if candidate.box.mode else {}
+    native = candidate.box.mode if candidate.settings is None else mode_behind(candidate.box, candidate.settings)
+    mode = {"mode": native.to_json()} if native else {}
     told = {"deviceId": candidate.box.device.device_id, "derived": bool(candidate.box.backing), **mode}
     if candidate.settings is None:
         return {**told, "excludedBy": candidate.excluded_by}

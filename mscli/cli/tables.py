@@ -15,6 +15,7 @@ from rich.text import Text
 from mscli.cli.exitcodes import describe_settings
 from mscli.cli.printable import printable
 from mscli.core.boxes import Span
+from mscli.core.derived import mode_behind
 from mscli.core.properties import PROPERTIES
 
 if TYPE_CHECKING:
@@ -153,8 +154,7 @@ def show_choices(choices: Iterable[Choice]) -> None:
     """What a dry run would use."""
     out = console(sys.stderr)
     for choice in choices:
-        mode = choice.selection.box.mode
-        native = f", {mode.pixel_format}" if mode else ""
+        native = f", {choice.mode.pixel_format}" if choice.mode else ""
         out.print(f"{_KIND_NAMES[choice.device.kind]} “{printable(choice.device.label)}”: ", style="bold", end="")
         out.print(f"{describe_settings(choice.selection.settings)}{native}")
 
@@ -187,7 +187,7 @@ def _candidate_row(one: Candidate, asked: list[str], *, chosen: bool) -> list[st
 
 
 def _candidate_name(one: Candidate) -> str:
-    mode = one.box.mode
+    mode = one.box.mode if one.settings is None else mode_behind(one.box, one.settings)
     if mode is None:
         return describe_settings(one.settings) if one.settings else "any"
     native = f"{mode.pixel_format} {_size(mode.to_json())}"

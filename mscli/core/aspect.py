@@ -3,8 +3,8 @@
 For one height the distance, as a function of the width, bends only at the ideal width, at the width of the ideal ratio and at
 the ends; between these it is linear or concave, so that one of them is the best. Along each of those lines the same holds for
 the height. So only heights near the crossings of the lines matter, except where whole steps decide: in small sets of heights
-and for narrow ranges of ratios every height is tried, and in small sets of widths every width has its lines. What is missed
-is less than half a step, which is below the tie of SelectSettings for sets of more than ``FEW`` members.
+and for narrow ranges of ratios every height is tried, in small sets of widths every width has its lines, and heights at
+which the ideal ratio can be met, or nearly, are tried in any case.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from math import gcd
 
 from mscli.core.boxes import Span, Values
 
-FEW = 1024  # sets with no more members than this are searched one by one
+FEW = 96  # sets with no more members than this are searched one by one
 _NEAR = (-2, -1, 0, 1, 2)  # steps around a crossing
+_ONE_RATIO = 1e-9  # in a range of ratios that is narrower is one fraction of any size that a picture has
 
 Size = tuple[float, float]
 Cost = Callable[[float, float], tuple[float, ...]]
@@ -53,12 +54,13 @@ def _heights(widths: Values, heights: Values, ratios: tuple[float, float], goal:
     if not isinstance(heights, Span):
         return [float(value) for value in heights]
     narrow = (ratios[1] - ratios[0]) * heights.max < 2 * (widths.step if isinstance(widths, Span) else 1)
-    if _few(heights) or (narrow and ratios[0] < ratios[1]):
+    if _few(heights) or (narrow and ratios[1] - ratios[0] >= _ONE_RATIO):
         return _every(heights)
-    if ratios[0] == ratios[1]:
-        aligned = _aligned(heights) and _aligned(widths)
-        return _multiples(heights, widths, ratios[0], goal) if aligned else _every(heights)
-    return _crossings(heights, widths, ratios, goal)
+    aligned = _aligned(heights) and _aligned(widths)
+    if ratios[1] - ratios[0] < _ONE_RATIO:
+        return _multiples(heights, widths, ratios, goal) if aligned else _every(heights)
+    crossings, ideal = _crossings(heights, widths, ratios, goal), goal.get("aspectRatio", 0)
+    return {*crossings, *_multiples(heights, widths, (ideal, ideal), goal, exact=False)} if ideal and aligned else crossings
 
 
 def _few(span: Span) -> bool:
@@ -77,12 +79,18 @@ def _every(span: Span) -> Iterator[float]:
         value += span.step or 1
 
 
-def _multiples(heights: Span, widths: Values, ratio: float, goal: Mapping[str, float]) -> Iterable[float]:
-    """The heights at which an exact ratio can be met, near the crossings: multiples of the denominator of its fraction."""
+def _multiples(
+    heights: Span, widths: Values, ratios: tuple[float, float], goal: Mapping[str, float], *, exact: bool = True
+) -> Iterable[float]:
+    """The heights at which a ratio can be met, near the crossings: multiples of the denominator of its fraction.
+
+    ``ratios``: the least and the greatest, with not more than one fraction between them. Unless ``exact`` one near it will do.
+    """
     from fractions import Fraction  # late: few constraints need it, and it costs a tenth of a start
 
+    ratio = (ratios[0] + ratios[1]) / 2
     fraction = Fraction(ratio).limit_denominator(max(1, int(heights.max))) if ratio > 0 else Fraction(0)
-    if fraction.numerator / fraction.denominator != ratio:
+    if not fraction or (exact and not ratios[0] <= fraction.numerator / fraction.denominator <= ratios[1]):
         return ()
     unit = fraction.denominator * _repeat(heights.step, fraction.denominator)
     unit *= _repeat(widths.step if isinstance(widths, Span) else 1, int(unit * fraction))

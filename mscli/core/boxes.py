@@ -30,12 +30,13 @@ class Span(NamedTuple):
 
     def nearest(self, wanted: float) -> float:
         """The number of the span at the least fitness distance from ``wanted``, the lower of two equally close."""
-        if wanted <= self.min:
-            return self.min
         last = self._down(self.max)  # steps may end before max
-        if wanted >= last:
+        if 0 < wanted <= self.min or self.min == last:
+            return self.min
+        if 0 < last <= wanted:
             return last
-        return min(self._down(wanted), self._up(wanted), key=lambda number: apart(number, wanted))
+        around = (self._down(wanted), self._up(wanted)) if self.min < wanted < last else ()
+        return min(self.min, *around, last, key=lambda number: apart(number, wanted))
 
     def _up(self, value: float) -> float:
         steps = math.ceil(round((value - self.min) / self.step, 9)) if self.step else 0

@@ -27,8 +27,15 @@ class Rule(NamedTuple):
         """Whether settings that do not satisfy it are excluded."""
         return not (self.exact is None and self.min is None and self.max is None)
 
+    @property
+    def wished(self) -> float | None:
+        """The number that is ideal; None where there is none, or where all are equally far, as they are from 0."""
+        number = self.ideal[0] if self.ideal else None
+        return float(number) if isinstance(number, int | float) and not isinstance(number, bool) and number else None
+
     def allows(self, value: Scalar) -> bool:
         """Whether a setting satisfies the required part."""
+        value = _comparable(self.name, value)
         if self.exact is not None and value not in self.exact:
             return False
         if isinstance(value, str):
@@ -38,16 +45,23 @@ class Rule(NamedTuple):
     def cut(self, values: Values) -> Values | None:
         """What of a set of values satisfies the required part; None if nothing does."""
         if isinstance(values, Span):
-            return values.cut(*self._bounds())
+            return values.cut(*self._bounds(values.step))
         return tuple(value for value in values if self.allows(value)) or None
 
     def distance(self, value: Scalar | None) -> float:
         """The fitness distance of a setting from the ideal; ``None``: the settings have no such member."""
         if value is None:
             return math.inf if self.required else 1.0
-        if not self.allows(value):
-            return math.inf
-        return 0.0 if self.ideal is None else min(_apart(value, ideal) for ideal in self.ideal)
+        return self.far(value) if self.allows(value) else math.inf
+
+    def far(self, value: Scalar) -> float:
+        """The fitness distance of a setting that satisfies the required part."""
+        if self.ideal is None:
+            return 0.0
+        value = _comparable(self.name, value)
+        if len(self.ideal) == 1:
+            return _apart(value, self.ideal[0])
+        return min(_apart(value, ideal) for ideal in self.ideal)
 
     def in_words(self) -> str:
         """The required part: ``width ≥ 640 px``."""
@@ -57,13 +71,21 @@ class Rule(NamedTuple):
         unit = PROPERTIES[self.name].unit if self.name in PROPERTIES else ""
         return f"{self.name} {' and '.join(parts)} {unit}".rstrip()
 
-    def _bounds(self) -> tuple[float, float]:
+    def _bounds(self, step: float) -> tuple[float, float]:
         low = -math.inf if self.min is None else self.min
         high = math.inf if self.max is None else self.max
         if self.exact is not None:
             only = float(self.exact[0])
-            return max(low, only), min(high, only)
-        return low, high
+            low, high = max(low, only), min(high, only)
+        decimals = PROPERTIES[self.name].decimals if self.name in PROPERTIES else None
+        slack = 0.0 if decimals is None or step or low > high else 0.5 * 10.0**-decimals  # what rounding lets through
+        return low - slack, high + slack
+
+
+def _comparable(name: str, value: Scalar) -> Scalar:
+    """The value as the standard has it compared: the aspect ratio "rounded to the tenth decimal place"."""
+    decimals = PROPERTIES[name].decimals if name in PROPERTIES else None
+    return round(value, decimals) if decimals is not None and isinstance(value, float) else value
 
 
 def _apart(actual: Scalar, ideal: Scalar) -> float:
@@ -104,13 +126,14 @@ def _empty(value: Any) -> bool:
 
 def _rule(name: str, value: Any, bare: str) -> Rule:
     members = dict(value) if isinstance(value, Mapping) else {bare: value}
-    listed = {key: _listed(members[key]) for key in ("exact", "ideal") if key in members}
-    return Rule(name, min=members.get("min"), max=members.get("max"), **listed)
+    listed = {key: _listed(name, members[key]) for key in ("exact", "ideal") if key in members}
+    low, high = (None if members.get(key) is None else _comparable(name, members[key]) for key in ("min", "max"))
+    return Rule(name, min=low, max=high, **listed)  # type: ignore[arg-type]
 
 
-def _listed(value: Any) -> tuple[Scalar, ...] | None:
+def _listed(name: str, value: Any) -> tuple[Scalar, ...] | None:
     """The values that satisfy; an empty list asks for nothing."""
-    return tuple(value) or None if isinstance(value, list | tuple) else (value,)
+    return tuple(value) or None if isinstance(value, list | tuple) else (_comparable(name, value),)
 
 
 class Constraints(NamedTuple):

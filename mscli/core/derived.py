@@ -22,6 +22,7 @@ MOST_SHAPES = 32
 USUAL_AREA = 640 * 480  # pixels
 _SOUND = ("sampleRate", "channelCount")
 _EVEN = 0.01  # of a frame
+_SAME_RATIO = 1e-10
 _NEAR = 32  # pixels by which a size may be made smaller to be an allowed one
 
 SAMPLE_RATES = Span(8_000, 192_000, 1)  # Hz, that sound is resampled to
@@ -60,7 +61,7 @@ def _natural_shapes(modes: Sequence[Mode]) -> tuple[tuple[float, float], ...]:
 def reach(mode: Mode) -> Reach:
     """The greatest width, height and rate of a mode."""
     spans = (mode.width, mode.height, mode.frame_rate)
-    width, height, rate = (span.max if isinstance(span, Span) else span for span in spans)
+    width, height, rate = (span.nearest(span.max) if isinstance(span, Span) else span for span in spans)
     return width, height, rate
 
 
@@ -99,6 +100,8 @@ def natural_sizes(box: Box, goal: Mapping[str, float]) -> Iterator[tuple[float, 
         for ratio in dict.fromkeys((width / height, goal.get("aspectRatio", width / height))):
             size = _scaled(box.values, width, height, min(max(ratio, low), high), goal)
             yield from _on_grid(box.values, *size)
+            if ratio == goal.get("aspectRatio") and low < ratio < high:
+                yield from _of_exactly(ratio, box.values, *size)
 
 
 def _scaled(
@@ -129,6 +132,17 @@ def _on_grid(values: Mapping[str, Values], width: float, height: float) -> Itera
         for grid in (1, 2):
             fitting = fit_sizes(_even(widths, grid), _even(heights, grid), values["aspectRatio"], goal, _apart(width, height))
             yield from [fitting] if fitting is not None else ()
+
+
+def _of_exactly(ratio: float, values: Mapping[str, Values], width: float, height: float) -> Iterator[tuple[float, float]]:
+    """The largest allowed size and the largest even one that have the ratio to the last digit and lie inside that one."""
+    from fractions import Fraction  # late: few constraints need it
+
+    w, h = Fraction(ratio).limit_denominator(max(1, int(height))).as_integer_ratio()
+    if abs(w / h - ratio) < _SAME_RATIO:
+        times = floor(min(width / w, height / h))
+        sizes = {(n * w, n * h) for n in (times, times & ~1)}
+        yield from ((float(a), float(b)) for a, b in sizes if _allows(values, a, b))
 
 
 def _corners(width: float, height: float, grid: int) -> Iterator[tuple[float, float]]:
@@ -182,6 +196,14 @@ def crop_loss(full_width: float, full_height: float, width: float, height: float
     """The part of a picture that is cut away to bring it to another shape, in hundredths, 0 for mere rounding."""
     kept = min(width / full_width, height / full_height) / max(width / full_width, height / full_height)
     return round(1 - kept, 2)
+
+
+def mode_behind(box: Box, settings: Mapping[str, Scalar]) -> Mode | None:
+    """The native mode that gives the settings out of ``box``, or of which they are made."""
+    if not box.backing:
+        return box.mode
+    width, height, rate = (float(settings[name]) for name in ("width", "height", "frameRate"))
+    return backing_mode(box.backing, width, height, rate)
 
 
 def native_of(

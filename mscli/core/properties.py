@@ -21,6 +21,8 @@ class Property(NamedTuple):
     unit: str
     help: str
     flag: str = ""  # the command-line option, without dashes; none: only -c NAME=VALUE
+    decimals: int | None = None  # to which values are rounded when they are compared
+    selects: bool = True  # whether it is in the list of allowed required constraints for device selection
 
     @property
     def numeric(self) -> bool:
@@ -39,11 +41,11 @@ PROPERTIES: dict[str, Property] = {
         Property("groupId", _BOTH, "DOMString", "", "the physical device it is part of", "group-id"),
         Property("width", _V, "unsigned long", "px", "width of the picture", "width"),
         Property("height", _V, "unsigned long", "px", "height of the picture", "height"),
-        Property("aspectRatio", _V, "double", "", "width divided by height; also 16:9", "aspect-ratio"),
+        Property("aspectRatio", _V, "double", "", "width divided by height; also 16:9", "aspect-ratio", 10),
         Property("frameRate", _V, "double", "/s", "frames per second", "frame-rate"),
         Property("facingMode", _V, "DOMString", "", "user, environment, left or right", "facing-mode"),
         Property("resizeMode", _V, "DOMString", "", "none, or crop-and-scale", "resize-mode"),
-        Property("backgroundBlur", _V, "boolean", "", "whether the background is blurred"),
+        Property("backgroundBlur", _V, "boolean", "", "whether the background is blurred", selects=False),
         Property("sampleRate", _A, "unsigned long", "Hz", "samples per second", "sample-rate"),
         Property("sampleSize", _A, "unsigned long", "bit", "bits per sample", "sample-size"),
         Property("channelCount", _A, "unsigned long", "", "number of channels", "channel-count"),

@@ -58,6 +58,14 @@ def _exactly(one: Candidate, _wishes: Wishes) -> float:
     return round(one.distance, 9)
 
 
+def _misshapen(one: Candidate, _wishes: Wishes) -> float:
+    """Whether the shape is not exactly that of a native picture."""
+    if not one.box.backing or one.settings is None:
+        return 0.0
+    width, height = float(one.settings["width"]), float(one.settings["height"])
+    return all(width * h != height * w for w, h in one.box.shapes)
+
+
 def _odd(one: Candidate, _wishes: Wishes) -> float:
     settings = one.settings if one.box.backing else None
     return int(settings["width"]) % 2 + int(settings["height"]) % 2 if settings else 0
@@ -66,7 +74,7 @@ def _odd(one: Candidate, _wishes: Wishes) -> float:
 def _unusual(one: Candidate, wishes: Wishes) -> float:
     """The fitness distance of what nobody asked for from ``DEFAULTS``."""
     settings = one.settings or {}
-    asked = {rule.name for rule in wishes.rules if rule.ideal is not None}
+    asked = {rule.name for rule in wishes.rules if rule.ideal is not None and rule.ideal != (0,)}
     unasked = (rule for rule in _DEFAULT_RULES if rule.name in settings and rule.name not in asked)
     return round(sum(rule.distance(settings[rule.name]) for rule in unasked), 6)
 
@@ -94,6 +102,7 @@ STEPS = (
     Step("the shape of the sensor is kept", _shape_lost),
     Step("a native size comes before a scaled one", _scaled),
     Step("it is nearer, if only by a rounding", _exactly),
+    Step("it has exactly the shape of the sensor", _misshapen),
     Step("an even size suits every encoder", _odd),
     Step("it is closer to the defaults, 640×480 at 30 frames/s and mono at 48 kHz", _unusual),
     Step("the output prefers its pixel format", _unwanted_format),
@@ -128,6 +137,6 @@ def _natural_points(candidate: Candidate, rules: Sequence[Rule]) -> list[Candida
     box, settings = candidate.box, candidate.settings
     if not box.backing or settings is None:
         return []
-    goal = {rule.name: float(rule.ideal[0]) for rule in rules if rule.ideal and rule.name in _SIZES}
+    goal = {rule.name: rule.wished for rule in rules if rule.wished is not None and rule.name in _SIZES}
     points = ({**settings, "width": int(w), "height": int(h), "aspectRatio": w / h} for w, h in natural_sizes(box, goal))
     return [Candidate(box, point, {rule.name: rule.distance(point.get(rule.name)) for rule in rules}) for point in points]

@@ -298,3 +298,26 @@ def test_a_camera_that_tells_no_mode_is_passed_over_and_named_if_there_is_no_oth
     assert [str(error) for error in track.passed_over] == ["the camera “Camera 0” tells no mode that it could be set to"]
     with pytest.raises(mscli.NotReadableError, match="tells no mode"):
         stage(camera(0), backend=Mute).track()
+
+
+def test_a_denied_device_is_told_before_one_that_is_busy(stage: Setting) -> None:
+    here = stage(camera(faults={"denied": True}), microphone(faults={"busy": True}))
+    with pytest.raises(mscli.NotAllowedError):
+        here.devices.get_user_media({"audio": True, "video": True})
+
+
+def test_what_no_device_may_be_selected_by_cannot_be_required(stage: Setting) -> None:
+    with pytest.raises(TypeError, match="backgroundBlur cannot be required"):
+        stage(camera()).track(backgroundBlur={"exact": True})
+    with pytest.raises(mscli.NotFoundError):
+        stage().track(backgroundBlur={"exact": True})
+
+
+def test_a_track_without_constraints_gives_way_to_one_that_has_some(stage: Setting) -> None:
+    modes = [{"width": 640, "height": 480, "frameRate": 30}, {"width": 1280, "height": 720, "frameRate": 5}]
+    here = stage(camera(modes=modes))
+    first, second = here.track(), here.track(width={"exact": 1280})
+    assert (second.get_settings()["width"], first.get_settings()["frameRate"]) == (1280, 5)
+    assert (first.get_settings()["width"], first.get_settings()["height"]) == (640, 480)
+    with pytest.raises(mscli.OverconstrainedError):
+        here.track(frameRate={"exact": 30})

@@ -106,6 +106,42 @@ def test_the_reason_that_broke_the_tie_is_told(asked: dict[str, Any], reason: st
     assert select(asked).decided_by == reason
 
 
+def test_the_ratio_is_compared_at_ten_decimals() -> None:
+    for ratio in (1.7777777778, 16 / 9):
+        assert size(select({"aspectRatio": {"exact": ratio}, "resizeMode": {"exact": "none"}})) == (1920, 1080, 30)
+    assert size(select({"aspectRatio": {"min": 1.7777777778}}))[:2] == (1920, 1080)
+    assert refused({"aspectRatio": {"exact": 1.77777778}, "resizeMode": {"exact": "none"}}).constraint == "aspectRatio"
+
+
+def test_an_ideal_from_which_all_are_equally_far_is_no_wish() -> None:
+    assert size(select({"frameRate": {"ideal": 0, "max": 20}, "resizeMode": {"exact": "crop-and-scale"}}))[2] == 20
+    assert size(select({"width": {"ideal": 0, "max": 300}})) == (300, 225, 30)
+
+
+def test_a_wish_below_zero_is_met_as_the_fitness_distance_has_it() -> None:
+    assert size(select({"frameRate": {"ideal": -3, "min": 5, "max": 29}}, [Mode("YUYV", 640, 480, 30)]))[2] == 29
+
+
+@pytest.mark.parametrize(
+    ("asked", "nearest"),
+    [
+        ({"width": {"exact": 5000}, "frameRate": {"max": 12, "ideal": 20}}, (1920, 1080, 12)),
+        ({"width": {"min": 3000}, "frameRate": {"min": 15}}, (1920, 1080, 30)),
+        ({"width": {"exact": 3000}, "height": {"min": 240}}, (1920, 1080, 30)),
+        ({"width": {"min": 1900}, "frameRate": {"min": 50}}, (1280, 720, 50)),
+    ],
+)
+def test_what_can_hold_stays_required_of_the_nearest_settings(asked: dict[str, Any], nearest: tuple[int, int, int]) -> None:
+    found = refused(asked).nearest
+    assert found is not None
+    assert (found["width"], found["height"], found["frameRate"]) == nearest
+
+
+def test_a_constraint_that_fails_everywhere_is_named_before_one_that_fails_for_the_resize_mode() -> None:
+    asked = {"width": {"exact": 4}, "height": {"exact": 4810}, "resizeMode": {"exact": "none"}}
+    assert refused(asked).constraint == "height"
+
+
 def test_what_an_advanced_set_left_out_is_told() -> None:
     selection = select({"advanced": [{"width": 5000}, {"width": 1280, "frameRate": {"min": 50}}]})
     reasons = [one.excluded_by for one in selection.candidates if one.box.mode == Mode("YUYV", 1280, 720, 10)]
