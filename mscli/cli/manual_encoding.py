@@ -37,7 +37,7 @@ The suffix of _FILE_ names the container. What it holds, of picture and of sound
 
 `ffv1`, `flac` and `pcm` lose nothing: `ffv1` also keeps a camera's pixels in their own format, 4:2:2 or RGB, and `flac` and
 `pcm` samples of 24 bits. `h264`, `hevc` and `av1` cut off an odd column or row. `mp3` has two channels at most. Sound whose
-rate a codec does not have is resampled to the next higher one.
+rate a codec does not have is resampled to the next higher one, or to the highest.
 
 With `:hw` behind it, as in `h264:hw`, `hevc:hw` and `av1:hw`, a codec is encoded by the hardware: the first of NVENC, Quick
 Sync, AMF, VideoToolbox and V4L2 that can be opened at the size of the picture. If there is none, that is told, and it is

@@ -46,13 +46,16 @@ class DamagedPicture(ValueError):
     """The frame holds less than a whole picture."""
 
 
-def to_av(frame: VideoFrame) -> av.VideoFrame:
-    """The frame's visible pixels in a picture of FFmpeg's, with time and colour; one copy. Raises DamagedPicture."""
+def to_av(frame: VideoFrame, used: av.VideoFrame | None = None) -> av.VideoFrame:
+    """The frame's visible pixels in a picture of FFmpeg's, with time and colour; one copy. Raises DamagedPicture.
+
+    ``used``: a picture that is not needed any more. Its memory is taken if it has the right shape and nobody else holds it.
+    """
     if frame.coded_width & 1 and frame.format in _PACKED_422:
         frame = _planar(frame)
     row = PIXEL_FORMATS[frame.format]
     rect = frame.visible_rect or Rect(0, 0, frame.coded_width, frame.coded_height)
-    picture = av.VideoFrame(rect.width, rect.height, row.ffmpeg)
+    picture = _blank(rect.width, rect.height, row.ffmpeg, used)
     for plane, target, source, stride in zip(row.planes, picture.planes, frame.planes, frame.strides, strict=True):
         width, rows = plane.row_bytes(rect.width), plane.rows(rect.height)
         visible = source[rect.y // plane.v * stride + plane.row_bytes(rect.x) :]
@@ -60,6 +63,13 @@ def to_av(frame: VideoFrame) -> av.VideoFrame:
             raise DamagedPicture(f"a plane has {source.nbytes} bytes")
         _copy_rows(memoryview(target), target.line_size, visible, stride, width, rows)
     return _described(picture, frame.timestamp, in_range(frame.format, frame.color_space))
+
+
+def _blank(width: int, height: int, name: str, used: av.VideoFrame | None) -> av.VideoFrame:
+    if used is None or (used.width, used.height, used.format.name) != (width, height, name):
+        return av.VideoFrame(width, height, name)
+    used.make_writable()
+    return used
 
 
 def _planar(frame: VideoFrame) -> VideoFrame:
@@ -133,10 +143,16 @@ def _visible(picture: av.VideoFrame, frame: VideoFrame) -> av.VideoFrame:
 
 
 class PictureReader:
-    """Pictures from frames of any format: copied in if raw, decoded if encoded. What is damaged is left out and counted."""
+    """Pictures from frames of any format: copied in if raw, decoded if encoded. What is damaged is left out and counted.
 
-    def __init__(self) -> None:
+    ``one_at_a_time``: a picture is good until the next one is read, and its memory is used again. (To get fresh memory from
+    the system for each costs a tenth of what x264 needs for it.)
+    """
+
+    def __init__(self, *, one_at_a_time: bool = False) -> None:
         self.damaged = 0  # frames that gave no whole picture
+        self._one_at_a_time = one_at_a_time
+        self._used: av.VideoFrame | None = None
         self._in_a_row = 0
         self._decoders: dict[str, av.VideoCodecContext] = {}
 
@@ -144,7 +160,7 @@ class PictureReader:
         """The pictures that the frame completes: one, or none if it is damaged or a decoder waits for more."""
         row = PIXEL_FORMATS[frame.format]
         try:
-            pictures = self._decode(frame, row) if row.encoded else [to_av(frame)]
+            pictures = self._decode(frame, row) if row.encoded else [self._copied(frame)]
         except (av.FFmpegError, DamagedPicture):
             self._damage()
             return []
@@ -160,6 +176,11 @@ class PictureReader:
             self._damage()
             return []
         return [_visible(_colored(picture, frame), frame) for picture in pictures]
+
+    def _copied(self, frame: VideoFrame) -> av.VideoFrame:
+        picture = to_av(frame, self._used)
+        self._used = picture if self._one_at_a_time else None
+        return picture
 
     def _decode(self, frame: VideoFrame, row: PixelFormat) -> list[av.VideoFrame]:
         decoder = self._decoders.get(frame.format) or self._open(row)

@@ -38,6 +38,7 @@ class Encoder(NamedTuple):
     pixels: Mapping[str, str] = {"": "yuv420p"}
     bit_rate: bool = True  # whether it can work towards one
     to_bit_rate: Mapping[str, str] = {}  # options with which it does
+    ahead: bool = False  # whether its threads work at several pictures at once; else, if at all, at parts of one
 
     def settings(self, options: SinkOptions) -> dict[str, str]:
         """The encoder's options. Without any of its ``quality`` a bit rate has to be set."""
@@ -63,7 +64,9 @@ class Encoder(NamedTuple):
 
 
 # No B-frames and next to no look-ahead: half the work, and a slow camera's pictures do not wait in the encoder for a second.
-_X264 = {"preset": "veryfast", "bf": "0", "rc-lookahead": "2"}
+# (With force-cfr x264 does not wait for the next picture to know how long one is shown; towards a bit rate it has to.)
+_X264 = {"preset": "veryfast", "bf": "0", "rc-lookahead": "1", "x264-params": "sync-lookahead=0:force-cfr=1"}
+_X264_RATE = {"x264-params": "sync-lookahead=0"}
 _X265 = {"preset": "ultrafast", "x265-params": "log-level=error:bframes=0:rc-lookahead=2"}
 _VPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
 _VP9 = {**_VPX, "row-mt": "1"}
@@ -91,7 +94,7 @@ _LOSSLESS = (
 ENCODERS: dict[str, Encoder] = {
     row.name: row
     for row in (
-        Encoder("libx264", _X264, Quality(("crf",), (36, 23, 10)), "preset", PRESETS),
+        Encoder("libx264", _X264, Quality(("crf",), (36, 23, 10)), "preset", PRESETS, to_bit_rate=_X264_RATE, ahead=True),
         Encoder("libx265", _X265, Quality(("crf",), (40, 26, 12)), "preset", PRESETS),
         Encoder("libsvtav1", _SVT, Quality(("crf",), (60, 40, 20)), "preset", _SVT_SPEEDS, to_bit_rate=_SVT_CBR),
         Encoder("libvpx-vp9", _VP9, Quality(("crf",), (60, 34, 8), None, {"b": "0"}), "cpu-used", _VP9_SPEEDS),

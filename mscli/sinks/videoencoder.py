@@ -42,7 +42,7 @@ class VideoEncoder:
         self._expected = Shape.of(track)
         self._encoder = encoder_for(codec, self._expected, options)
         self._home = EncoderHome(self._encoder.name, Fraction(self._expected.rate).limit_denominator(1001))
-        self._reader = PictureReader()
+        self._reader = PictureReader(one_at_a_time=True)
         self._reshape: Reshaper | None = None
         self._early: list[Chunk] = []
         self._last: VideoFrame | None = None

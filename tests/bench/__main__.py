@@ -7,8 +7,10 @@
     capture    raw frames; memory of long runs ffmpeg's testsrc2; a short run
     negotiate  SelectSettings on 10,000 modes  50 ms; half as many modes
     scale      1080p to 720p                   ffmpeg's scale filter
+    encode     1080p by x264; memory           ffmpeg, on the same frames
 
-Costs are CPU time of the whole process (user and system), which a busy machine disturbs little; medians of runs in turns.
+Costs are CPU time of the whole process (user and system), which a busy machine disturbs little, where nothing else is said;
+medians of runs in turns.
 It is a benchmark, not a test: nothing fails.
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from tests.bench import capture, copy, devices, negotiate, scale, snapshot, startup
+from tests.bench import capture, copy, devices, encode, negotiate, scale, snapshot, startup
 from tests.bench.measure import CannotRun, Row
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -28,6 +30,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "capture": capture.rows,
     "negotiate": negotiate.rows,
     "scale": scale.rows,
+    "encode": encode.rows,
 }
 LINE = "{:<40} {:>9} {:<20} {:>9} {:>7} {:>7}  {}"
 

@@ -29,7 +29,7 @@ from mscli.core.frames import (
 )
 from mscli.sinks import SINKS, load_sink
 from mscli.sinks.base import Sink, SinkOptions, TrackFormat
-from mscli.sinks.codecs import AUDIO_CODECS, CONTAINERS
+from mscli.sinks.codecs import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS
 from tests.sinks.synth import (
     BLUE,
     GREEN,
@@ -221,6 +221,16 @@ def test_every_video_codec_of_every_container_can_be_read(suffix: str, codec: st
     assert (stream["codec_name"], stream["nb_read_frames"], stream["pix_fmt"]) == (codec, "30", pixels)
     assert close_to(mean_rgb(path), GREEN, 8)
     assert close_to(frame_times(path), [moment(index) / 1e6 for index in range(30)], 0.001)
+
+
+@pytest.mark.parametrize("codec", VIDEO_CODECS)
+def test_no_picture_shows_in_the_place_of_another(codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    shown = [(RED, BLUE, GREEN)[index * index % 3 - index % 2] for index in range(20)]
+    frames: list[tuple[int, Frame]] = [(0, picture("I420", 64, 48, rgb, at_us=T0 + moment(i))) for i, rgb in enumerate(shown)]
+    recorded(path, frames, ["video"], video_codec=codec, quality=1)
+    pixels = run("ffmpeg", "-v", "error", "-i", path, "-vf", "scale=1:1", "-pix_fmt", "rgb24", "-f", "rawvideo", "-")
+    assert close_to(pixels, [value for rgb in shown for value in rgb], 12)
 
 
 @pytest.mark.parametrize("codec", ["av1", "h264"])

@@ -11,6 +11,7 @@ from mscli.core.frames import Frame
 from mscli.sinks import SINKS, check_tracks, codec_names, load_sink
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import VIDEO_CODECS
+from mscli.sinks.tuning import ENCODERS
 from mscli.sinks.videosetup import Shape, first_that_opens
 from tests.sinks.synth import GREEN, T0, close_to, feed_and_close, mean_rgb, picture, probe
 
@@ -77,6 +78,20 @@ def test_the_real_table_gives_a_readable_file_on_any_machine(
     (stream,) = probe(tmp_path / "a.mkv", "-count_frames", "-show_streams")["streams"]
     assert (stream["codec_name"], stream["nb_read_frames"]) == (codec, "10")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["I420", "YUYV", "RGB24", "NV12"])
+def test_pictures_of_every_kind_come_in_the_format_that_hardware_takes(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, "h264_videotoolbox", "libx264")
+    monkeypatch.setitem(ENCODERS, "libx264", ENCODERS["libx264"]._replace(pixels=ENCODERS["h264_nvenc"].pixels))
+    sink = load_sink(SINKS["mp4"], str(tmp_path / "a.mp4"), SinkOptions(video_codec="h264:hw"))
+    sink.open([TrackFormat("video", {"width": 63, "height": 47, "frameRate": 25.0})])
+    feed_and_close(sink, [(0, picture(name, 63, 47, GREEN, at_us=T0 + index * 40_000)) for index in range(5)])
+    (stream,) = probe(tmp_path / "a.mp4")["streams"]
+    assert (stream["width"], stream["height"]) == (62, 46)
+    assert close_to(mean_rgb(tmp_path / "a.mp4"), GREEN, 8)
 
 
 def test_software_asks_no_hardware_and_tells_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

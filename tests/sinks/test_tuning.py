@@ -11,6 +11,7 @@ from mscli.sinks import SINKS
 from mscli.sinks.base import PRESETS, SinkOptions
 from mscli.sinks.codecs import VIDEO_CODECS
 from mscli.sinks.tuning import ENCODERS
+from mscli.sinks.videosetup import Shape, threads
 from tests.sinks.synth import T0, feed_and_close, noise, opened
 
 SOFTWARE = {codec.name: ENCODERS[codec.encoder] for codec in VIDEO_CODECS.values()}
@@ -77,3 +78,21 @@ def test_what_means_nothing_to_an_encoder_is_told(codec: str, options: dict[str,
     notes: list[str] = []
     assert encoded(codec, 1, on_note=notes.append, **options)
     assert [note.partition("for which a ")[2].partition(" means")[0] for note in notes] == told
+
+
+@pytest.mark.parametrize(
+    ("shape", "preset", "most"),
+    [
+        (Shape(640, 480, 30.0), "", 2),
+        (Shape(1920, 1080, 30.0), "", 3),
+        (Shape(3840, 2160, 30.0), "", 6),
+        (Shape(1920, 1080, 30.0), "slow", 15),
+        (Shape(1920, 1080, 1.0), "slow", 1),
+    ],
+)
+def test_no_more_pictures_are_worked_at_than_keep_up_with_the_camera(shape: Shape, preset: str, most: int) -> None:
+    assert 1 <= threads(shape, preset) <= most
+
+
+def test_x264_works_at_whole_pictures() -> None:
+    assert b" sliced_threads=0 " in encoded("h264", 1)
