@@ -77,9 +77,11 @@ class Session:
 
     def _check_names(self) -> None:
         advanced = {"video": {"advanced": list(self.options.advanced)}}
-        paths = [*self.options.unknown, *unknown_names(self.options.constraints), *unknown_names(advanced)]
+        named = [f"-c.{name}" for name in self.options.unknown]
+        paths = [*named, *unknown_names(self.options.constraints), *unknown_names(advanced)]
         for path in paths:
-            sentence = f"there is no constraint “{path.rpartition('.')[2]}”{_did_you_mean(path)}"
+            what = "constraint" if "." in path else "kind of track"
+            sentence = f"there is no {what} “{path.rpartition('.')[2]}”{_did_you_mean(path)}"
             if self.options.strict:
                 raise UnknownConstraintError(sentence)
             self.voice.warn(f"{sentence}; it is ignored")
@@ -89,12 +91,20 @@ class Session:
         try:
             choices = self.wait_for(lambda: self.devices.negotiate(self.constraints(kinds), pixel_formats=pixel_formats))
         except OverconstrainedError as error:
-            if self.options.explain and not self.options.json:
-                from mscli.cli.tables import show_candidates
-
-                show_candidates(error.candidates, None)
+            self._explain_failure(error)
             raise
         return choices
+
+    def _explain_failure(self, error: OverconstrainedError) -> None:
+        """With --explain: what excluded each candidate, as a table or in the error's JSON."""
+        if not self.options.explain:
+            return
+        if self.options.json:
+            error.explanation = {"candidates": [_candidate_json(one) for one in error.candidates]}
+            return
+        from mscli.cli.tables import show_candidates
+
+        show_candidates(error.candidates, None)
 
     def explain(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> None:
         """Show the candidates of every kind, to stderr; in JSON they are part of --dry-run's answer."""
@@ -188,7 +198,7 @@ def _did_you_mean(path: str) -> str:
     from difflib import get_close_matches
 
     *above, name = path.split(".")
-    known = RANGE_MEMBERS if above and above[-1] in PROPERTIES else tuple(PROPERTIES)
+    known = RANGE_MEMBERS if above and above[-1] in PROPERTIES else tuple(PROPERTIES) if above else tuple(KINDS)
     folded = {name.casefold(): name for name in known}
     close = get_close_matches(name.casefold().replace("-", ""), folded, 1)
     return f"; did you mean “{folded[close[0]]}”?" if close else ""

@@ -120,8 +120,9 @@ class OverconstrainedError(DOMException):
         self.conflict = tuple(conflict) or ((constraint,) if constraint else ())
         self.nearest = dict(nearest) if nearest is not None else None
         self.candidates: tuple[Any, ...] = ()  # what became of each possibility, for an explanation
+        self.explanation: Mapping[str, Any] = {}  # that, where it is asked for as JSON
 
     def to_json(self) -> dict[str, Any]:
         """The error as scripts read it, with what failed and what would work."""
         more = {"constraint": self.constraint, "conflict": list(self.conflict), "nearest": self.nearest}
-        return super().to_json() | more
+        return {**super().to_json(), **more, **self.explanation}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cli.program import FakeMachine, camera, microphone
+from tests.cli.program import FakeMachine, camera, error_json, microphone
 
 COMMANDS = [("snapshot", "x.png"), ("record", "x.mkv"), ("capture", "-o", "x.raw")]
 
@@ -67,3 +67,17 @@ def test_a_verbose_run_tells_its_settings_first_as_json(fake: FakeMachine) -> No
     }
     assert [track["settings"] for track in first["tracks"]] == [track["settings"] for track in last["tracks"]]
     assert done.stderr == b""
+
+
+def test_an_explained_failure_has_the_candidates_in_its_json(fake: FakeMachine) -> None:
+    done = fake("capture", "--dry-run", "--explain", "--json", "--width", "exact:9999", code=6)
+    error = error_json(done)
+    assert {candidate["excludedBy"] for candidate in error["candidates"]} == {"width"}
+
+
+def test_the_mode_that_is_told_is_the_one_that_would_run(fake: FakeMachine) -> None:
+    modes = [("YUYV", 640, 480, 30), ("MJPEG", 640, 480, 30), ("MJPEG", 1920, 1080, 60)]
+    keys = ("pixelFormat", "width", "height", "frameRate")
+    fake.plug(camera(modes=[dict(zip(keys, mode, strict=True)) for mode in modes]))
+    (track,) = fake.json("capture", "--dry-run", "--json", "--frame-rate", "exact:15")["tracks"]
+    assert track["mode"] == {"pixelFormat": "YUYV", "width": 640, "height": 480, "frameRate": 30}
