@@ -140,6 +140,7 @@ def no_camera_stays_open() -> Iterator[None]:
         _opened.pop().stop()
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         vars(sys).pop(name, None)
+    gc.unfreeze()  # what the program froze when it ran in this process may hold frames that nobody took
     gc.collect()
 
 
