@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mscli.core.boxes import Mode
     from mscli.core.selection import Candidate
 
-PIPE_WIDTH = 200  # columns in a pipe, where nothing needs to be folded to a screen
+PIPE_WIDTH = 500  # columns in a pipe, where nothing needs to be folded to a screen
 AS_GOOD_AS_NONE = 1e-4  # of a range's greatest value: a lower end below that says nothing to people
 MOST_CANDIDATES = 24  # rows of an explanation; the rest is counted by what excluded it
 
