@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -115,3 +116,9 @@ def no_thread_is_left() -> Iterator[None]:
     names = [thread.name for thread in left if thread.is_alive()]
     if names:
         pytest.fail(f"threads are left running: {', '.join(names)}", pytrace=False)
+
+
+def pytest_configure() -> None:
+    """Under nohup the programs that are started here would not hear of a terminal that is closed."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)

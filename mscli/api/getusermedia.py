@@ -11,8 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mscli.api.copying import CopiedFormats, copied_boxes
+from mscli.api.driver import answer
 from mscli.api.eventthread import EventThread
-from mscli.api.livesource import STOP_S, Care, LiveSource, Worker
+from mscli.api.livesource import STOP_S, Care, LiveSource, Patience, Worker
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
@@ -183,7 +184,8 @@ class UserMedia:
         live = self._live.get(_key(device))
         if live is not None and not live.ended:
             return boxes_beside(live, live.consumers, place)
-        abilities = self._devices.abilities_of(device)
+        name = f"the {device_noun(device.kind)} “{device.label}”"
+        abilities = answer(partial(self._devices.abilities_of, device), Patience().first_s, name, "answer", lambda _: None)
         if isinstance(pixel_formats, CopiedFormats) and device.kind == VIDEO_INPUT:
             return copied_boxes(device, abilities, place, pixel_formats)
         boxes = boxes_of(device, abilities, place)
@@ -191,8 +193,10 @@ class UserMedia:
             raise NotReadableError(f"the {device_noun(device.kind)} “{device.label}” tells no mode that it could be set to")
         return boxes
 
-    def _not_found(self, kind: str) -> NotFoundError:
+    def _not_found(self, kind: str) -> DOMException:
         of_kind = KINDS[kind]
+        if self._devices.silent([of_kind]):
+            return NotReadableError("; ".join(self._devices.problems([of_kind])))
         return NotFoundError(f"there is no {device_noun(of_kind)} on this machine", hints=self._devices.problems([of_kind]))
 
     # From settings to a live track

@@ -67,6 +67,10 @@ class MediaDevices(EventTarget):
         """Why a family of devices of those kinds lists nothing, a sentence each, after ``enumerate_devices``."""
         return [backend.problem for backend in self._backends(kinds, load=False) if backend.problem]
 
+    def silent(self, kinds: Sequence[str]) -> bool:
+        """Whether devices of those kinds may be there, but nobody answered who knows, after ``enumerate_devices``."""
+        return any(backend.silent for backend in self._backends(kinds, load=False))
+
     def get_supported_constraints(self) -> dict[str, bool]:
         """Every constrainable property that is known here."""
         return dict.fromkeys(PROPERTIES, True)

@@ -6,8 +6,10 @@ Meanwhile they are muted and get black or silence from the device that they lost
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import Event as Flag
 
+from mscli.api.driver import answer
 from mscli.api.livesource import Care, LiveSource
 from mscli.core.bounded import Call
 from mscli.core.clock import MICROSECONDS, now_us
@@ -59,15 +61,15 @@ class Rescue:
         if not self._live.wanted:
             return True
         if at_us < self._until_us:
-            return self._returned()
+            return self._returned((self._until_us - at_us) / MICROSECONDS)
         if not (self._care.fallback and self._moved()):
             self._live.give_up()
         return True
 
-    def _returned(self) -> bool:
+    def _returned(self, within_s: float) -> bool:
         """Whether the device is there again and streams. One that has just returned may not be ready yet."""
         try:
-            device = self._find(self._live.device)
+            device = answer(partial(self._find, self._live.device), within_s, self._live.name, "answer", lambda _: None)
             if device is not None:
                 self._live.resume(device)
         except DOMException:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable
-from typing import Any, TextIO
+from io import FileIO
+from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
@@ -27,12 +30,18 @@ class EventLog:
         import json
 
         event = {"type": type, "time": at_us / MICROSECONDS, "wallTime": wall_time(at_us), **of_track, **detail}
+        line = json.dumps(event, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"  # a file's name may be no UTF-8
         try:
-            self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
-            self._file.flush()
+            written = self._file.write(line)
         except OSError as error:
-            self._file = None
-            self._warn(f"events are no longer written: {error.strerror}")
+            self._give_up(error.strerror or str(error))
+        else:
+            if written != len(line):
+                self._give_up("their reader does not read")
+
+    def _give_up(self, why: str) -> None:
+        self.close()
+        self._warn(f"events are no longer written: {why}")
 
     def close(self) -> None:
         """Write no more."""
@@ -41,8 +50,12 @@ class EventLog:
             file.close()
 
 
-def _open(path: str) -> TextIO:
+def _open(path: str) -> FileIO:
+    """Unbuffered; a pipe that is full blocks nobody."""
     try:
-        return open(path, "w", encoding="utf-8", errors="backslashreplace")  # a file's name may be no UTF-8
+        file = open(path, "wb", buffering=0)  # noqa: SIM115 (it stays open)
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            os.set_blocking(file.fileno(), False)
+        return file
     except OSError as error:
         raise OperationError(f"events cannot be written to “{path}”: {error.strerror}") from error

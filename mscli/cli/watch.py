@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import NamedTuple, Protocol
 
 from mscli.api.devicechangeevent import DeviceChangeEvent
@@ -15,9 +15,11 @@ from mscli.cli.printable import json_text
 from mscli.cli.reader import ReaderWatch
 from mscli.cli.shared import Shared
 from mscli.cli.signals import Stopper
+from mscli.core.bounded import interruptible
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
 from mscli.core.mailbox import Mailbox
 
+GRACE_S = 1.0  # what a first look gets after a signal, before it is left behind
 REST_S = 3600.0  # a wake-up is posted for whatever happens; this only bounds the wait
 
 
@@ -61,8 +63,16 @@ def watch_devices(kinds: Sequence[str], shared: Shared) -> int:
         open_devices(shared, mailbox) as devices,
         _view(shared) as view,
     ):
-        devices.add_event_listener("devicechange", events.append)
-        change = Change.between([], devices.enumerate_devices(kinds), now_us())
+
+        def look() -> list[MediaDeviceInfo]:
+            devices.add_event_listener("devicechange", events.append)
+            return devices.enumerate_devices(kinds)
+
+        with suppress(KeyboardInterrupt):  # a signal, and a driver or server that does not answer
+            found = interruptible(look, lambda: stopper.requested, GRACE_S, "mscli-look", lambda _: None)
+        if stopper.requested:
+            return 0
+        change = Change.between([], found, now_us())
         view.show(change, devices.problems(kinds))
         while not (stopper.requested or reader.left):
             mailbox.wait(REST_S)

@@ -7,6 +7,7 @@ YUV4MPEG2 is what mjpegtools and FFmpeg read: https://wiki.multimedia.cx/index.p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mscli.core.errors import NotSupportedError
@@ -33,6 +34,7 @@ class RawSink(OutputSink):
 
     _parts: Callable[[Any], Parts]
     _converter: Any = None
+    _size: tuple[int, int] | None = None  # of all pictures
     _rate = _UNKNOWN_RATE
 
     @classmethod
@@ -84,6 +86,11 @@ class RawSink(OutputSink):
         return self._in_format(frame, pixel_format(self.options.format).name)
 
     def _in_format(self, frame: VideoFrame, name: str, *, fixed_size: bool = False) -> Parts:
+        size = (frame.display_width, frame.display_height)
+        if self._size is None:
+            self._size = size
+        if size != self._size:  # a camera may change it; a stream without headers has one
+            frame = replace(frame, display_size=self._size)
         if frame.format == name and frame.whole and not fixed_size:
             return packed_planes(frame)
         if self._converter is None:

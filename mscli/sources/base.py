@@ -117,6 +117,7 @@ class Backend(ABC):
     """A family of devices behind one library or kernel interface."""
 
     name: str = ""
+    silent: bool = False  # whether that is because nobody answered, so that there may be devices all the same
     problem: str = ""  # why it lists nothing, in a sentence with the remedy, where the backend knows
 
     @abstractmethod

@@ -55,6 +55,10 @@ class PortAudioBackend(Backend):
         except DOMException as error:
             self.problem = ": ".join((error.message, *error.hints))
             return []
+        except pulse.SilentServer:
+            self.problem, self.silent = ": ".join(("the sound server does not answer", *RESTART)), True
+            return []
+        self.silent = False
         self.problem = "" if found or server or not wanted else why_no_sound()
         return found
 
@@ -89,10 +93,10 @@ def _take(device: Device, wanted: Mapping[str, Scalar]) -> Source:
 
 
 def _prepare() -> pulse.Server | None:
-    """What the sound server has; None where there is none that answers: PortAudio's list can be used then."""
+    """What the sound server has; None where there is none: PortAudio's list can be used then. Raises SilentServer."""
     try:
         server = pulse.look()
-    except (pulse.NoServer, pulse.SilentServer):
+    except pulse.NoServer:
         LIBRARY.follow(alsa.listing(), closely=False)
         return None
     LIBRARY.require()

@@ -20,7 +20,7 @@ from mscli.sources.portaudio_library import LIBRARY, PROCESSING, SAMPLE_TYPES
 
 BLOCK_S = 0.02
 START_S = 5.0  # how long a device may take to start
-CLOSE_S = 1.0  # and to stop, before it is left behind
+CLOSE_S = 0.7  # and to stop, before it is left behind: sooner than whoever waits for that gives up
 LOOK_S = 0.5  # between two looks whether the device is still there
 OLDEST_S = 1.0  # what PortAudio says of a block's age is believed up to here
 

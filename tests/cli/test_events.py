@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +71,18 @@ def test_sound_has_events_too(fake: FakeMachine) -> None:
     fake.plug(microphone(faults={"vanishAfterFrames": 10}))
     fake("record", "--quiet", "--events", "events.jsonl", "x.wav", code=8)
     assert "ended" in {event["type"] for event in lines(fake.folder / "events.jsonl")}
+
+
+def test_a_reader_of_events_that_does_not_read_holds_up_no_recording(fake: FakeMachine) -> None:
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, bytes(4096))
+        done = fake.shell(f"mscli record --frames 5 --no-audio --events /proc/{os.getpid()}/fd/{writing} x.mkv")
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert done.returncode == 0
+    assert b"events are no longer written: their reader does not read" in done.stderr

@@ -136,3 +136,8 @@ def test_a_raw_file_stands_under_its_name_from_the_first_frame_on(tmp_path: Path
     sink.write(0, picture())
     sink.close()
     assert path.read_bytes() == 2 * b"".join(picture().planes)
+
+
+def test_pictures_of_another_size_are_scaled_to_that_of_the_first() -> None:
+    large, small = picture("I420"), picture("I420", 32, 24)
+    assert len(written([large, small, large])) == 3 * len(written([large]))
