@@ -170,6 +170,7 @@ class Recording:
             self._sink.write(track, admitted)
             self.counts[track].note(admitted)
             self._cut_slice(admitted.timestamp)
+            self._end_lanes()
             self._tell_files()
 
     def _tell_files(self) -> None:
@@ -177,6 +178,13 @@ class Recording:
         for name in finished[self._told_files :]:
             self._on_file(self, name)
         self._told_files = len(finished)
+
+    def _end_lanes(self) -> None:
+        """Let nothing wait that comes after the end: it would push out what comes before."""
+        end_us, paused_us = self._window.end_us, self.pauses.passed_us
+        if end_us is not None:
+            for lane in self._lanes:
+                lane.end_at(None if paused_us is None else end_us + paused_us)
 
     def _cut_slice(self, at_us: int) -> None:
         """Hand out a piece once there is one of so many seconds; a container may hold its bytes back for longer."""

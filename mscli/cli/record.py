@@ -200,10 +200,15 @@ class _Recording:
             session.check_source(frames)
         except DOMException as error:
             session.events.emit("error", error=error.to_json())
+            if frames:
+                self._report(recording, "error")
             raise
         if not frames and session.stopper.requested and not self._waits:
             return ExitCode.ABANDONED
-        reason = "pipe" if isinstance(recording.error, BrokenPipeError) else recording.reason
+        return self._report(recording, "pipe" if isinstance(recording.error, BrokenPipeError) else recording.reason)
+
+    def _report(self, recording: Recording, reason: str) -> int:
+        session = self.session
         session.events.emit("stop", file=self.target.name, reason=reason)
         files = self.target.files if self.options.series is None else recording.files
         report = Report(files, reason, recording.tracks, recording.counts, size=recording.bytes_written)

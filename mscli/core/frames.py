@@ -317,7 +317,7 @@ class Counts:
 
     def correct(self, corrections: Mapping[str, int]) -> None:
         """Add what a sink had to correct: damaged pictures are lost, repeated ones duplicated; and what it did to sound."""
-        self.frames -= corrections.get("unwritten", 0)
+        self.frames = max(0, self.frames - corrections.get("unwritten", 0))
         self.lost += corrections.get("decodeErrors", 0)
         self.duplicated += corrections.get("duplicated", 0)
         self.silence += corrections.get("silence", 0)

@@ -35,6 +35,8 @@ class Lane:
 
     def __init__(self, mailbox: Mailbox, limit_bytes: int = VIDEO_LANE_BYTES) -> None:
         self.dropped = 0  # frames, or samples per channel
+        self._end_us: int | None = None
+        self._past_end = False  # whether a frame has come that is not wanted any more
         self.closed = False
         self._limit = limit_bytes
         self._held = 0
@@ -45,12 +47,18 @@ class Lane:
     def put(self, frame: Frame) -> None:
         """Hand a frame over; never waits. Called on the device's thread. After close: nothing."""
         with self._mailbox.changed:
-            if self.closed:
+            if self.closed or self._is_past_end(frame):
                 return
             self._frames.append(_Waiting(frame, monotonic()))
             self._held += frame.nbytes
             self._drop_above(self._bound(frame))
             self._mailbox.changed.notify_all()
+
+    def end_at(self, end_us: int | None) -> None:
+        """Take no frames of that instant or later, but for the first, by which the consumer sees that it is over."""
+        with self._mailbox.changed:
+            if end_us != self._end_us:
+                self._end_us, self._past_end = end_us, False
 
     def close(self) -> None:
         """No more frames will come; those that wait can still be taken."""
@@ -73,6 +81,12 @@ class Lane:
         frame = self._frames.popleft().frame
         self._held -= frame.nbytes
         return frame
+
+    def _is_past_end(self, frame: Frame) -> bool:
+        if self._end_us is None or frame.timestamp < self._end_us:
+            return False
+        seen, self._past_end = self._past_end, True
+        return seen
 
     def _bound(self, frame: Frame) -> int:
         if isinstance(frame, VideoFrame):

@@ -93,6 +93,11 @@ class Pauses:
             self._closed.append((self._open_us, at_us))
             self._open_us = None
 
+    @property
+    def passed_us(self) -> int | None:
+        """How long they were, together; None while one goes on."""
+        return None if self._open_us is not None else sum(end - begin for begin, end in self._closed)
+
     def place(self, timestamp: int) -> int | None:
         """Where a frame of that time stands in the recording: its time less the pauses before it; None inside one."""
         open_us = self._open_us  # another thread may end the pause meanwhile

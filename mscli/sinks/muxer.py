@@ -24,7 +24,7 @@ from mscli.sinks.sizes import SizeBound
 
 TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
 TIME_BASE = Fraction(1, TICKS)
-_INTERLEAVE_US = 1_000_000  # how long a track's packets wait for those of another that has none
+_INTERLEAVE_US = 400_000  # how long a track's packets wait for those of another that has none
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]

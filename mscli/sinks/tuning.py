@@ -38,6 +38,7 @@ class Encoder(NamedTuple):
     pixels: Mapping[str, str] = {"": "yuv420p"}
     bit_rate: bool = True  # whether it can work towards one
     to_bit_rate: Mapping[str, str] = {}  # options with which it does
+    immediate: Mapping[str, str] = {}  # options with which it holds back nothing, for a slow camera
     ahead: bool = False  # whether its threads work at several pictures at once; else, if at all, at parts of one
 
     def settings(self, options: SinkOptions) -> dict[str, str]:
@@ -67,6 +68,8 @@ class Encoder(NamedTuple):
 # (With force-cfr x264 does not wait for the next picture to know how long one is shown; towards a bit rate it has to.)
 _X264 = {"preset": "veryfast", "bf": "0", "rc-lookahead": "1", "x264-params": "sync-lookahead=0:force-cfr=1"}
 _X264_RATE = {"x264-params": "sync-lookahead=0"}
+_X264_NOW = {"rc-lookahead": "0"}
+_X265_NOW = {"x265-params": "log-level=error:bframes=0:rc-lookahead=0:frame-threads=1"}
 _X265 = {"preset": "ultrafast", "x265-params": "log-level=error:bframes=0:rc-lookahead=2"}
 _VPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
 _VP9 = {**_VPX, "row-mt": "1"}
@@ -94,8 +97,9 @@ _LOSSLESS = (
 ENCODERS: dict[str, Encoder] = {
     row.name: row
     for row in (
-        Encoder("libx264", _X264, Quality(("crf",), (36, 23, 10)), "preset", PRESETS, to_bit_rate=_X264_RATE, ahead=True),
-        Encoder("libx265", _X265, Quality(("crf",), (40, 26, 12)), "preset", PRESETS),
+        Encoder("libx264", _X264, Quality(("crf",), (36, 23, 10)), "preset", PRESETS, to_bit_rate=_X264_RATE,
+                ahead=True, immediate=_X264_NOW),
+        Encoder("libx265", _X265, Quality(("crf",), (40, 26, 12)), "preset", PRESETS, immediate=_X265_NOW),
         Encoder("libsvtav1", _SVT, Quality(("crf",), (60, 40, 20)), "preset", _SVT_SPEEDS, to_bit_rate=_SVT_CBR),
         Encoder("libvpx-vp9", _VP9, Quality(("crf",), (60, 34, 8), None, {"b": "0"}), "cpu-used", _VP9_SPEEDS),
         Encoder("libvpx", _VPX, Quality(("qmin", "qmax"), (60, 34, 8), None, {"b": "100M"}), "cpu-used", _VP8_SPEEDS),

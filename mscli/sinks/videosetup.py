@@ -21,6 +21,7 @@ DEFAULT_RATE, _DEFAULT_SIZE = 30.0, (640, 480)  # if the settings do not say
 _AV_MATRIX = {"smpte170m": 6, "bt709": 1}
 _AV_RGB = 0
 _CORE_PIXELS_S = 60_000_000  # that one core encodes at the usual preset: 1080p at 30 frames/s
+_SLOW_RATE = 10.0  # frames per second below which no picture may wait for the next
 _HELD_S = 0.5  # of pictures that threads may be at work at, at most
 _BT709 = 1  # primaries and transfer of cameras, sRGB's but for the curve's foot
 _MPEG_RANGE, _JPEG_RANGE = 1, 2
@@ -98,7 +99,7 @@ def set_up(
     if not encoder.constant_quality(options) and encoder.bit_rate:
         usual = round(shape.width * shape.height * shape.rate * BITS_PER_PIXEL)
         context.bit_rate = options.video_bits_per_second or usual
-    return encoder.settings(options)
+    return {**encoder.settings(options), **(encoder.immediate if shape.rate < _SLOW_RATE else {})}
 
 
 def threads(shape: Shape, preset: str) -> int:

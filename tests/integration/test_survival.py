@@ -151,7 +151,7 @@ def test_a_disk_that_fills_up_ends_a_recording_that_can_be_read(mscli: Program, 
         fill(folder / "filler")
         code, report, said = running.end()
         assert code == 9
-        assert report is None
+        assert report["reason"] == "error"
         assert "the disk is full" in said
         assert "free some space" in said
         assert seconds_in(folder / f"out.{suffix}") >= age_s - 1.0

@@ -287,3 +287,13 @@ def test_many_threads_lose_nothing_and_keep_their_order() -> None:
     mailbox.run_tasks()
     assert all(timestamps == list(range(300)) for timestamps in taken.values())
     assert sorted(ran) == [number for number in range(4) for _ in range(30)]
+
+
+def test_what_comes_after_the_end_pushes_nothing_out() -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane(limit_bytes=2 * picture(0).nbytes)
+    lane.end_at(50)
+    for at_us in (0, 40, 50, 60, 70, 80):
+        lane.put(picture(at_us))
+    taken = [one.frame.timestamp for one in iter(lambda: mailbox.take(0), None)]
+    assert (taken[-1], max(taken), lane.dropped) == (50, 50, 1)
