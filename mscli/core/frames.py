@@ -275,6 +275,16 @@ def silence(block: AudioData) -> AudioData:
     )  # fmt: skip
 
 
+def silence_of(block: AudioData, samples: int) -> AudioData:
+    """So many samples per channel of silence, in the block's form, before it."""
+    unit = SAMPLE_FORMATS[block.format].silence
+    before_us = samples * 1_000_000 // block.sample_rate
+    return AudioData(
+        block.format, block.sample_rate, samples, block.number_of_channels, block.timestamp - before_us,
+        memoryview(unit * (samples * block.number_of_channels)), block.sequence - samples,
+    )  # fmt: skip
+
+
 def clip(block: AudioData, samples: int) -> AudioData:
     """The first ``samples`` per channel of a block."""
     if samples >= block.number_of_frames:

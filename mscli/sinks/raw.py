@@ -10,8 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, AudioData, Frame, VideoFrame, packed_planes, pixel_format
+from mscli.core.frames import (
+    PIXEL_FORMATS,
+    SAMPLE_FORMATS,
+    AudioData,
+    Frame,
+    VideoFrame,
+    packed_planes,
+    pixel_format,
+    silence_of,
+)
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.files import OutputSink
 
@@ -22,6 +32,7 @@ NATIVE = "native"  # untouched, also when it is encoded
 Y4M = "y4m"
 _DECODED = "I420"  # what encoded pictures become if nothing is said
 _UNKNOWN_RATE = "30:1"
+_GAP_US = 60_000  # between two blocks of sound: more than they may jitter
 
 Parts = Sequence[bytes | memoryview]
 
@@ -34,6 +45,8 @@ class RawSink(OutputSink):
 
     _parts: Callable[[Any], Parts]
     _converter: Any = None
+    _heard_us: int | None = None  # the end of the sound up to now
+    _silence = 0  # samples
     _size: tuple[int, int] | None = None  # of all pictures
     _rate = _UNKNOWN_RATE
 
@@ -63,14 +76,15 @@ class RawSink(OutputSink):
             self.output.mark()
 
     def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002
-        """Damaged pictures."""
-        damaged = getattr(self._converter, "damaged", 0)
-        return {"decodeErrors": damaged} if damaged else {}
+        """Damaged pictures, and samples filled in."""
+        done = {"decodeErrors": getattr(self._converter, "damaged", 0), "silence": self._silence}
+        return {name: count for name, count in done.items() if count}
 
     def _writer(self, track: TrackFormat) -> Callable[[Any], Parts]:
         wanted = self.options.format
         if track.kind == "audio":
-            return _samples if wanted in ("", NATIVE) else self._converted_samples
+            convert = _samples if wanted in ("", NATIVE) else self._converted_samples
+            return lambda block: [*self._missing(block, convert), *convert(block)]
         if wanted == Y4M:
             self._rate = y4m_rate(track.settings.get("frameRate"))
             return self._y4m
@@ -110,6 +124,16 @@ class RawSink(OutputSink):
     def _y4m_header(self, frame: VideoFrame) -> bytes:
         size = f"W{frame.display_width} H{frame.display_height}"
         return f"YUV4MPEG2 {size} F{self._rate} Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n".encode()
+
+    def _missing(self, block: AudioData, convert: Callable[[AudioData], Parts]) -> Parts:
+        """Silence as long as the gap before the block, so that sound keeps its time."""
+        gap_us = block.timestamp - (block.timestamp if self._heard_us is None else self._heard_us)
+        self._heard_us = block.timestamp + block.duration
+        if gap_us <= _GAP_US:
+            return ()
+        samples = round(gap_us * block.sample_rate / MICROSECONDS)
+        self._silence += samples
+        return convert(silence_of(block, samples))
 
     def _converted_samples(self, block: AudioData) -> Parts:
         if block.format == self.options.format:

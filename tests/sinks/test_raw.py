@@ -141,3 +141,8 @@ def test_a_raw_file_stands_under_its_name_from_the_first_frame_on(tmp_path: Path
 def test_pictures_of_another_size_are_scaled_to_that_of_the_first() -> None:
     large, small = picture("I420"), picture("I420", 32, 24)
     assert len(written([large, small, large])) == 3 * len(written([large]))
+
+
+def test_a_gap_in_sound_is_as_much_silence() -> None:
+    before, after = tone(0, 480), tone(24_000, 480)
+    assert len(written([before, after])) == len(written([before])) * 51
