@@ -10,10 +10,11 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from mscli.api.care import Care, Patience
 from mscli.api.copying import CopiedFormats, copied_boxes
 from mscli.api.driver import answer
 from mscli.api.eventthread import EventThread
-from mscli.api.livesource import STOP_S, Care, LiveSource, Patience, Worker
+from mscli.api.livesource import STOP_S, LiveSource, Worker
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from threading import RLock
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from mscli.api.care import Patience
 from mscli.api.driver import HINTS, Port, answer, stop_source
 from mscli.api.mediadeviceinfo import device_noun
 from mscli.api.stopgap import Stopgap
@@ -29,21 +30,6 @@ SLOW_FRAMES = 3
 STOP_S = 1.0  # what a driver gets to give its device back
 USUAL_RATE = 30.0  # frames per second, of what does not tell
 STALLED, SWITCHED_OFF = "stalled", "switched off"  # causes of being muted
-
-
-class Patience(NamedTuple):
-    """How long a device may keep people waiting, in seconds."""
-
-    first_s: float = 5.0  # for its first frame, and for any answer of its driver
-    then_s: float = 2.0  # for the next frame, from when it is muted
-
-
-class Care(NamedTuple):
-    """What is done for a device that keeps people waiting, or is gone."""
-
-    patience: Patience = Patience()
-    reconnect_s: float = 0.0  # for so long the same device is waited for
-    fallback: bool = False  # and then another one is taken
 
 
 class Consumer(Protocol):

@@ -99,7 +99,7 @@ class MediaDevices(EventTarget):
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError; then nothing stays open.
         """
-        from mscli.api.livesource import Care, Patience
+        from mscli.api.care import Care, Patience
 
         care = Care(Patience(*timeout_s), reconnect_s, fallback)
         return self._machinery().get_user_media(constraints, pixel_formats, prepare, care)

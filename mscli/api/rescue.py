@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from threading import Event as Flag
 
+from mscli.api.care import Care
 from mscli.api.driver import answer
-from mscli.api.livesource import Care, LiveSource
+from mscli.api.livesource import LiveSource
 from mscli.core.bounded import Call
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException

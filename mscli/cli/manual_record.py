@@ -29,9 +29,10 @@ for how long the disk has room. It is not there with `--quiet` or `--json`. Then
 
 # WHEN SOMETHING GOES WRONG
 
-What was recorded can be read up to the last second, whatever happens: also when the program is killed or the power fails,
-for what is written is brought to the disk twice a second. When the disk is full, or cannot be written, the recording ends
-with exit code 9, and can be read up to there. A recording for which the disk has no room for 10 seconds is not begun.
+What was recorded can be read up to the last second, unless an encoder is overloaded: also when the program is killed or the
+power fails, for what is written is brought to the disk twice a second. When the disk is full, or cannot be written, the
+recording ends with exit code 9, and can be read up to there. A recording for which the disk has no room for 10 seconds is
+not begun.
 
 # TIME
 
@@ -43,9 +44,9 @@ the report.
 
 # OVERLOAD
 
-An encoder that cannot keep up costs pictures, never sound. What waits for it is in memory: pictures for 2 seconds, and no more
-than 64 MiB of them for each camera; then the oldest are dropped and counted. Sound waits for up to 30 seconds. When a
-recording is ended, pictures that still wait have the rest of their 2 seconds.
+An encoder that cannot keep up costs pictures, never sound. What waits for it is in memory: pictures for 2 seconds, and no
+more than 64 MiB of them for each camera; then the oldest are dropped and counted. Sound waits for up to 30 seconds. When a
+recording is ended, pictures that still wait have the rest of their 2 seconds. What waits is lost if the program is killed.
 {ENCODING}{FILES}{SERIES}
 # EXAMPLES
 
