@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 import sys
-from contextlib import suppress
 from typing import Any
 
+from mscli.cli.forgiving import forgiving_stderr
 from mscli.cli.printable import json_text, printable
 from mscli.core.errors import (
     AbortError,
@@ -97,7 +97,7 @@ def show_line(name: str, sentence: str, hints: list[str]) -> None:
 
 
 def _say(text: str) -> None:
-    with suppress(OSError):  # stderr may be full, or its reader may have left: the exit code tells
+    with forgiving_stderr():  # stderr may be full, or its reader may have left: the exit code tells
         print(text, file=sys.stderr)  # noqa: T201
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 
+from mscli.cli.forgiving import forgiving_stderr
 from mscli.cli.printable import printable
 from mscli.cli.shared import Shared
 
@@ -39,7 +39,7 @@ class Voice:
             self._say(f"mscli: {text}", "yellow")
 
     def _say(self, text: str, style: str) -> None:
-        with suppress(OSError):  # a full disk or a reader that left is no reason to end a recording
+        with forgiving_stderr():  # a full disk or a reader that left is no reason to end a recording
             if self.on_terminal:
                 from rich.console import Console
 

@@ -22,6 +22,9 @@ def next_boundary(now: datetime, unit_s: int) -> datetime:
     return (corrected if corrected > now else then).astimezone()
 
 
+_SAME_MARK_US = 100_000  # a file that began so little before a full mark of the clock began at it: two clocks are compared
+
+
 class Schedule:
     """The instants at which files are due to end. ``wall``: the local time of an instant (microseconds)."""
 
@@ -36,14 +39,16 @@ class Schedule:
 
         Durations are counted from there, so that they do not drift.
         """
+        first = self._origin_us is None
         if self._origin_us is None:
             self._origin_us = after_us
         ends = []
         if self._duration_us is not None:
             ends.append(after_us + self._duration_us - (after_us - self._origin_us) % self._duration_us)
         if self._clock_s is not None:
-            wall = self._wall(after_us)
-            ends.append(after_us + (next_boundary(wall, self._clock_s) - wall) // timedelta(microseconds=1))
+            later_us = after_us + (0 if first else _SAME_MARK_US)
+            wall = self._wall(later_us)
+            ends.append(later_us + (next_boundary(wall, self._clock_s) - wall) // timedelta(microseconds=1))
         return min(ends, default=None)
 
 

@@ -99,3 +99,10 @@ def test_as_many_files_stay_as_fit_and_the_newest_always(sizes: list[int], keep:
 
 def test_without_a_plan_all_files_stay() -> None:
     assert surplus([1, 2, 3], Series()) == 0
+
+
+def test_a_file_that_began_a_breath_before_a_full_mark_goes_on_to_the_next() -> None:
+    schedule = Schedule(Series(clock_s=1), lambda us: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=us))
+    assert schedule.due_us(0) == 1_000_000
+    assert schedule.due_us(999_990) == 2_000_000
+    assert schedule.due_us(1_000_000) == 2_000_000
