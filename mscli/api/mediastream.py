@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from uuid import uuid4
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.errors import ArgumentError
 from mscli.core.events import EventTarget
+from mscli.core.ids import random_uuid
 from mscli.core.readonly import ReadOnly
 
 
@@ -23,7 +23,7 @@ class MediaStream(EventTarget):
 
     def __init__(self, tracks: MediaStream | Iterable[MediaStreamTrack] = ()) -> None:
         super().__init__()
-        self._id = str(uuid4())
+        self._id = random_uuid()
         given = tracks.get_tracks() if isinstance(tracks, MediaStream) else tracks
         self._tracks = {track.id: track for track in map(_checked, given)}
         self.watchers: set[Callable[[], object]] = set()  # called when a track has joined or left: recorders

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from mscli.api.livesource import LiveSource
 from mscli.api.settings_space import boxes_of, capabilities_of
@@ -19,6 +18,7 @@ from mscli.core.derived import DERIVED
 from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event, EventTarget, required_member
 from mscli.core.frames import Frame, blank, frame_size
+from mscli.core.ids import random_uuid
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
 from mscli.core.readonly import ReadOnly
@@ -69,7 +69,7 @@ class MediaStreamTrack(EventTarget):
         passed_over: tuple[DOMException, ...] = (),
     ) -> None:
         super().__init__()
-        self._id = str(uuid4())
+        self._id = random_uuid()
         self._kind = _TRACK_KIND[live.device.kind]
         self._label = live.device.label
         self.enabled = True
