@@ -45,7 +45,12 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def other() -> Iterator[int]:
     """A process of somebody else's; its pid."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"!")
+        process.stdin.flush()
+        process.stdout.read(1)  # it is itself by now, and no copy of this process
         yield process.pid
         process.kill()
 
@@ -66,7 +71,7 @@ def test_who_records_is_named(proc: Path, other: int) -> None:
     (proc / "card1/pcm0c/sub0/status").write_text(running(other))
     error = alsa.in_use("Desk", "hw:1,0", "input")
     assert error is not None
-    assert error.message == f"“Desk” is in use by sleep (pid {other})"
+    assert error.message == f"“Desk” is in use by cat (pid {other})"
     assert error.hints
 
 
