@@ -39,16 +39,22 @@ def missing(tool: str) -> str:
 
 def require(*tools: str) -> None:
     """Skip the test, saying why, unless every tool is here. Under CI=true a missing one is a failure."""
-    _demand([missing(tool) for tool in tools])
+    demand([missing(tool) for tool in tools])
+
+
+def require_root(why: str) -> None:
+    """Skip the test, with the sentence ``why``, for everyone else. Under CI=true that is a failure."""
+    demand([why if os.geteuid() else ""])
 
 
 def require_vm() -> None:
     """Skip the test, saying why, unless ``RUN_IN_VM`` can run. Under CI=true that is a failure."""
     kernel = "" if VM_KERNEL.is_dir() else "the kernel of the virtual machine is missing (tests/run unpacks it)"
-    _demand([*map(missing, VM_TOOLS), kernel])
+    demand([*map(missing, VM_TOOLS), kernel])
 
 
-def _demand(problems: list[str]) -> None:
+def demand(problems: list[str]) -> None:
+    """Skip the test, saying why, if there are problems. Under CI=true that is a failure."""
     reason = "; ".join(filter(None, problems))
     if reason and os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
@@ -73,6 +79,11 @@ class Program:
         """What to start; for tests that talk to the running process."""
         return [sys.executable, "-m", "mscli"]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process finds."""
+        return clean_environment() | {"PYTHONPATH": str(ROOT)}
+
     def __call__(
         self,
         *arguments: str | Path,
@@ -87,7 +98,7 @@ class Program:
             input=stdin,
             capture_output=True,
             cwd=self.folder,
-            env=clean_environment() | {"PYTHONPATH": str(ROOT)} | dict(env or {}),
+            env=self.environment | dict(env or {}),
             timeout=seconds,
             check=False,
         )

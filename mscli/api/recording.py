@@ -11,7 +11,7 @@ from mscli.api.diskspace import seconds_left
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.pieces import Pieces
 from mscli.core.clock import MICROSECONDS, now_us
-from mscli.core.frames import Counts, Frame
+from mscli.core.frames import Counts, Frame, span_s
 from mscli.core.mailbox import Mailbox
 from mscli.core.window import Pauses, Window
 from mscli.sinks.base import Sink
@@ -82,9 +82,7 @@ class Recording:
     @property
     def recorded_s(self) -> float:
         """Seconds from the first frame to the last."""
-        firsts = [counts.first_us for counts in self.counts if counts.first_us is not None]
-        lasts = [counts.last_us for counts in self.counts if counts.last_us is not None]
-        return (max(lasts) - min(firsts)) / MICROSECONDS if firsts and lasts else 0.0
+        return span_s(self.counts)
 
     @property
     def seconds_left(self) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.exitcodes import ExitCode
 from mscli.core.clock import MICROSECONDS
-from mscli.core.frames import Counts
+from mscli.core.frames import Counts, span_s
 
 NOTED_SILENCE_S = 0.1  # that was filled in: less is told in JSON only
 _MOST_NAMED = 3  # files in the line for people
@@ -27,9 +27,7 @@ class Report(NamedTuple):
     @property
     def duration_s(self) -> float:
         """From the earliest first frame to the latest last one."""
-        starts = [count.first_us for count in self.counts if count.first_us is not None]
-        ends = [count.last_us for count in self.counts if count.last_us is not None]
-        return (max(ends) - min(starts)) / MICROSECONDS if starts and ends else 0.0
+        return span_s(self.counts)
 
     @property
     def losses(self) -> int:

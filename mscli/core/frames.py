@@ -7,7 +7,7 @@ camera's JPEG bytes or a decoder's picture travel uncopied. Memory lent by a dri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -308,6 +308,13 @@ def frame_size(frame: Frame) -> int:
 def blank(frame: Frame) -> Frame:
     """What a disabled or muted track hands on in place of the frame: black or silence."""
     return black(frame) if isinstance(frame, VideoFrame) else silence(frame)
+
+
+def span_s(counts: Iterable[Counts]) -> float:
+    """Seconds from the first frame of all tracks to the end of the last; 0 without any."""
+    firsts = [count.first_us for count in counts if count.first_us is not None]
+    lasts = [count.last_us for count in counts if count.last_us is not None]
+    return (max(lasts) - min(firsts)) / 1_000_000 if firsts and lasts else 0.0
 
 
 class Counts:

@@ -55,8 +55,3 @@ PROPERTIES: dict[str, Property] = {
         Property("noiseSuppression", _A, "boolean", "", "take background noise out", "noise-suppression"),
     )
 }
-
-
-def properties_of(kind: str) -> list[Property]:
-    """The rows that hold for tracks of that kind, in the table's order."""
-    return [row for row in PROPERTIES.values() if kind in row.kinds]

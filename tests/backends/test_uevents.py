@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from mscli.sources.uevents import UeventWatch, parse
 from tests.backends.rig import PATIENCE_S
-from tests.conftest import ROOT
+from tests.conftest import ROOT, require_root
 
 pytestmark = pytest.mark.usefixtures("no_descriptor_is_left")
 
@@ -46,8 +45,7 @@ def test_a_value_may_contain_an_equals_sign() -> None:
 
 @pytest.fixture
 def loopback() -> Path:
-    if not os.access(LOOPBACK, os.W_OK):
-        pytest.skip("only root may have the kernel send an event")
+    require_root("only root may have the kernel send an event")
     return LOOPBACK
 
 

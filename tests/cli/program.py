@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT, Completed, Program, clean_environment
+from tests.conftest import Completed, Program
 
 PATIENCE_S = 30.0
 
@@ -46,17 +46,7 @@ class FakeMachine(Program):
     def environment(self) -> dict[str, str]:
         """Where every command finds the fake devices."""
         fake = str(self._description) if self._description.exists() else "1"
-        return clean_environment() | {"PYTHONPATH": str(ROOT), "MSCLI_FAKE_DEVICES": fake}
-
-    def __call__(
-        self,
-        *arguments: str | Path,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes = b"",
-        code: int | None = None,
-        seconds: float = 60,
-    ) -> Completed:
-        return super().__call__(*arguments, env=self.environment | dict(env or {}), stdin=stdin, code=code, seconds=seconds)
+        return super().environment | {"MSCLI_FAKE_DEVICES": fake}
 
     def shell(self, script: str) -> Completed:
         """Run a line of bash in which ``mscli`` is the program."""

@@ -6,8 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ import pytest
 
 from mscli.cli.preview import Preview
 from mscli.core.errors import NotSupportedError
+from tests.cli.program import eventually
 from tests.conftest import require
 
 ORANGE = (255, 128, 0)
@@ -55,16 +55,6 @@ def preview(display: str) -> Iterator[Preview]:
 def plain(width: int, height: int, rgb: tuple[int, int, int]) -> tuple[int, int, memoryview]:
     """A picture of one colour, as ``show`` takes it."""
     return width, height, memoryview(bytes(reversed(rgb)) * (width * height))
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether it becomes true, for something that another process does."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def pixels_of(rgb: tuple[int, int, int]) -> int:

@@ -13,7 +13,7 @@ import pytest
 from mscli import __version__
 from mscli.cli.main import COMMANDS
 from tests.cli.program import FakeMachine, camera, error_json, microphone
-from tests.conftest import ROOT, require
+from tests.conftest import ROOT, demand, require
 
 BLOCKED = ("sounddevice", "cv2", "av", "numpy")
 BLOCK = f"""
@@ -29,8 +29,7 @@ NAMES = ["-x.png", " x y .png", "a\nb.png", "ü😀.png", "x" * 251 + ".png", "$
 
 def test_the_command_and_the_module_are_the_same_program(fake: FakeMachine) -> None:
     script = Path(sys.executable).parent / "mscli"
-    if not script.exists():
-        pytest.skip("mscli is not installed beside this Python")
+    demand([] if script.exists() else ["mscli is not installed beside this Python"])
     for arguments in (["--version"], ["--help"], ["devices", "--json"], ["snapshot", "x.bmp"], ["record", "--help"]):
         told = subprocess.run([script, *arguments], cwd=fake.folder, env=fake.environment, capture_output=True, check=False)
         module = fake(*arguments)

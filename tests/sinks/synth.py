@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
-import shutil
 import struct
 import subprocess
 from collections.abc import Sequence
@@ -14,25 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from mscli.core.frames import BT601, PIXEL_FORMATS, AudioData, Frame, VideoColorSpace, VideoFrame, split_planes
 from mscli.sinks import SINKS, SinkRow, Target, load_sink
 from mscli.sinks.base import Sink, SinkOptions, TrackFormat
 from mscli.sinks.codecs import CONTAINERS
+from tests.conftest import require
 
 T0 = 5_000_000_000  # microseconds on the monotonic clock at which synthetic recordings begin
 RED, GREEN, BLUE, WHITE = (200, 60, 30), (40, 180, 60), (30, 60, 200), (255, 255, 255)
 _KR_KB = {"smpte170m": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
-
-
-def need(*programs: str) -> None:
-    """Skip without these programs; fail where they have to be."""
-    missing = [name for name in programs if shutil.which(name) is None]
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"not installed: {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 def yuv(rgb: Sequence[int], color: VideoColorSpace = BT601) -> tuple[int, int, int]:
@@ -156,7 +144,7 @@ def tone(
 
 def run(*command: str | Path, stdin: bytes | None = None) -> bytes:
     """What the command writes to stdout; it has to succeed, and say nothing on stderr."""
-    need(str(command[0]))
+    require(str(command[0]))
     done = subprocess.run([str(part) for part in command], input=stdin, capture_output=True, check=False)
     assert (done.returncode, done.stderr.decode()) == (0, "")
     return done.stdout

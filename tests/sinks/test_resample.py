@@ -12,7 +12,8 @@ import pytest
 
 from mscli.core.frames import AudioData
 from mscli.sinks import load_sound_converter
-from tests.sinks.synth import T0, need
+from tests.conftest import require
+from tests.sinks.synth import T0
 
 TONE_HZ = 1000
 BLOCK_S = 0.01
@@ -51,7 +52,7 @@ def heard(folder: Path, blocks: list[AudioData], *effect: str) -> float:
 
 @pytest.mark.parametrize(("native", "wanted"), [(44100, 16000), (48000, 44100), (16000, 48000), (48000, 8000), (44100, 192000)])
 def test_a_tone_stays_the_same_tone_at_every_rate(tmp_path: Path, native: int, wanted: int) -> None:
-    need("sox")
+    require("sox")
     blocks = converted(tone(native, 1), wanted, 1)
     assert {block.sample_rate for block in blocks} == {wanted}
     assert heard(tmp_path, blocks) == pytest.approx(0.5 / math.sqrt(2), rel=0.01)
@@ -79,7 +80,7 @@ def test_a_gap_stays_a_gap() -> None:
 
 
 def test_channels_are_mixed_down_evenly_and_one_fills_two(tmp_path: Path) -> None:
-    need("sox")
+    require("sox")
     mono = converted(tone(48000, 1, channels=2, loud=(0.6, 0.2)), 48000, 1)
     assert heard(tmp_path, mono) == pytest.approx(0.4 / math.sqrt(2), rel=0.01)
     stereo = converted(tone(48000, 1), 48000, 2)
