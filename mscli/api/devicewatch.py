@@ -37,7 +37,6 @@ class DeviceWatch:
         watchings = [(backend, backend.watch(partial(self._hint, backend))) for backend in backends]
         self._watchings: list[Watching] = [watching for _, watching in watchings if watching is not None]
         self._polled = [backend for backend, watching in watchings if watching is None]
-        self._silent: list[Backend] = []  # those that do not answer, and are asked again until they do
         self._known = {backend: look(backend) for backend, _ in watchings}
         self._thread = Thread(target=self._run, name="mscli-devicechange", daemon=True)
         self._thread.start()
@@ -66,7 +65,7 @@ class DeviceWatch:
     def _next(self) -> Sequence[Backend]:
         """The backends to look at, once there are any and they are quiet."""
         with self._changed:
-            again = [*self._polled, *self._silent]
+            again = [backend for backend in self._known if backend in self._polled or backend.silent]
             if not self._changed.wait_for(lambda: self._hints or self._closing, POLL_S if again else None):
                 return again
             self._wait_for_quiet()
@@ -89,7 +88,6 @@ class DeviceWatch:
             devices = self._look_until_ready(backend)
             if not backend.silent:  # else what was there is taken to be there still
                 self._known[backend] = devices
-        self._silent = [backend for backend in self._known if backend.silent and backend not in self._polled]
         after = self._devices()
         if list(map(_lasting, after)) != list(map(_lasting, before)):
             known = set(map(_key, before))

@@ -25,7 +25,7 @@ def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -
     if not others:
         return boxes_of(live.device, live.abilities, place)
     if live.device.kind != VIDEO_INPUT:
-        return with_twin(fixed_box(live.native, live.device, live.mode, place), live.abilities)
+        return _sound_boxes(live, place)
     holding = _holding(live, others)
     adapting = [mode for mode in _adapting(live, others) if mode not in holding]
     ranked = (([live.mode], RUNNING), (holding, SWITCHED), (adapting, ADAPTED))
@@ -34,7 +34,11 @@ def boxes_beside(live: LiveSource, others: Iterable[Consumer], place: int = 0) -
 
 def boxes_running(live: LiveSource) -> list[Box]:
     """The settings space of a device as it is set now, which is not to be changed."""
-    return _boxes_in([live.mode], live, 0, RUNNING) if live.mode else [fixed_box(live.native, live.device, None, 0)]
+    return _boxes_in([live.mode], live, 0, RUNNING) if live.mode else _sound_boxes(live, 0)
+
+
+def _sound_boxes(live: LiveSource, place: int) -> list[Box]:
+    return with_twin(fixed_box(live.native, live.device, live.mode, place), live.abilities)
 
 
 def _boxes_in(modes: Sequence[Mode | None], live: LiveSource, place: int, switched: float) -> list[Box]:

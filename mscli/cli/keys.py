@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -44,13 +45,16 @@ class Keys:
 
     def pressed(self) -> str:
         """What was pressed since the last time; never waits."""
-        if self._fd is None or os.tcgetpgrp(self._fd) != os.getpgrp():
+        if self._fd is None or not _in_foreground(self._fd):
             return ""
         import select
+        import termios
 
-        self._take()
-        ready = select.select([self._fd], [], [], 0)[0]
-        return os.read(self._fd, _MOST_BYTES).decode(errors="replace") if ready else ""
+        with suppress(OSError, termios.error):  # the terminal is closed
+            self._take()
+            ready = select.select([self._fd], [], [], 0)[0]
+            return os.read(self._fd, _MOST_BYTES).decode(errors="replace") if ready else ""
+        return ""
 
     def _take(self) -> None:
         if self._before is None and self._fd is not None:
@@ -65,8 +69,9 @@ class Keys:
             return
         import termios
 
-        if os.tcgetpgrp(self._fd) == os.getpgrp():  # else the terminal is another job's by now
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
+        if _in_foreground(self._fd):  # else the terminal is another job's by now, or closed
+            with suppress(OSError, termios.error):
+                termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
         self._before = None
 
     def _leave(self, number: int, _frame: FrameType | None) -> None:
@@ -75,6 +80,14 @@ class Keys:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)  # it stops here
         signal.signal(number, self._leave)
+
+
+def _in_foreground(terminal: int) -> bool:
+    """Whether the terminal is ours to read; not one that is closed."""
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
 
 
 def _stdin_terminal() -> int | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mscli.api.recording import Recording
+from mscli.cli.forgiving import forgiving_stderr
 from mscli.cli.level import CLIPPED, FLOOR_DB, Meter, decibels
 from mscli.cli.report import measured_rate, size_text
 from mscli.cli.say import Voice
@@ -65,10 +66,19 @@ def status_line(voice: Voice, recording: Recording, keys: str) -> Iterator[Calla
     from rich.live import Live
 
     meter = SoundMeter(recording)
+    live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+
+    def draw(state: str) -> None:
+        with forgiving_stderr():  # the terminal may be closed
+            live.update(describe(recording, state, meter.read(), keys), refresh=True)
+
     try:
-        with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
-            yield lambda state: live.update(describe(recording, state, meter.read(), keys), refresh=True)
+        with forgiving_stderr():
+            live.start()
+        yield draw
     finally:
+        with forgiving_stderr():
+            live.stop()
         meter.close()
 
 

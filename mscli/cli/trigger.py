@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from threading import Thread
 from types import FrameType, TracebackType
 from typing import Any
 
+_STDIN = 0
 _MOST_BYTES = 4096  # of stdin that are read at once
 
 
@@ -34,7 +34,7 @@ class Trigger:
             self._before = signal.signal(self._signal, self._on_signal)
         if self.reads:
             left, self._leave = os.pipe()
-            self._thread = Thread(target=self._read, args=(sys.stdin.fileno(), left), name="mscli-trigger", daemon=True)
+            self._thread = Thread(target=self._read, args=(_STDIN, left), name="mscli-trigger", daemon=True)
             self._thread.start()
         return self
 

@@ -50,7 +50,7 @@ class TriggerSink(SeriesSink):
         super()._take(encoders, track, frame)
         self._begin_asked(encoders)
         while self._open and self._end_us.get(self._open[0], frame.timestamp) + _BEHIND_US < frame.timestamp:
-            self._finish_oldest()
+            self._end_us.pop(self._finish_oldest(), None)
 
     def _finish(self, encoders: Encoders) -> None:
         self._begin_asked(encoders)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
 import re
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -194,3 +198,23 @@ def test_nothing_of_it_is_in_a_pipe(mscli: Program) -> None:
     assert "●" not in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 3
     assert len(frame_numbers(mscli.folder / "out.mkv")) == 30
+
+
+def test_a_recording_whose_terminal_is_closed_is_finished(tmp_path: Path) -> None:
+    require("ffprobe")
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "mscli", "record", "--fake-devices", "--events", "e", "x.mp4"]
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    recording = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *command], cwd=tmp_path, env=environment, stdin=inside, stdout=inside, stderr=inside
+    )
+    os.close(inside)
+    deadline = time.monotonic() + 30
+    while not ((tmp_path / "e").exists() and '"start"' in (tmp_path / "e").read_text() and (tmp_path / "x.mp4").exists()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.close(terminal)
+    assert recording.wait(30) == 0
+    told = [json.loads(line) for line in (tmp_path / "e").read_text().splitlines()]
+    assert (told[-1]["type"], told[-1]["reason"]) == ("stop", "signal")
+    subprocess.run(["ffprobe", "-v", "error", tmp_path / "x.mp4"], check=True)
