@@ -333,11 +333,14 @@ class LiveSource:
         """Whether its tracks are black or silent."""
         return bool(self._mutes)
 
-    def look(self, at_us: int) -> None:
-        """Called by the watch: mute the tracks when frames stopped coming, end them when they do not come again."""
+    def look(self, at_us: int) -> float:
+        """Called by the watch: mute the tracks when frames stopped coming, end them when they do not come again.
+
+        Answers for how many seconds there is nothing to do, even if no frame comes.
+        """
         with self._flow:
             if not self.started or self.ended:
-                return
+                return 0.0
             silent_s = (at_us - self.last_frame_us) / MICROSECONDS
             if silent_s > self._limit_s and SWITCHED_OFF not in self._mutes and not self._rescuing:
                 self.on_ended(NotReadableError(f"{self.name} gave {self._no_frame} within {self._limit_s:g} s", hints=HINTS))
@@ -346,6 +349,7 @@ class LiveSource:
             if STALLED in self._mutes and not self.ended:
                 for frame in self._stopgap.frames(at_us, self._rate, self._sequence):
                     self._deliver(frame)
+            return min(self._at_least(MUTE_S), self._limit_s) - silent_s
 
     def _mute_for_lack(self, at_us: int, reason: str) -> None:
         if STALLED not in self._mutes:

@@ -8,7 +8,8 @@ from threading import Lock, Thread
 from mscli.api.livesource import LiveSource
 from mscli.core.clock import now_us
 
-LOOK_S = 0.1  # between two looks: with MUTE_S below a second, and the pace in which black frames come
+LOOK_S = 0.1  # between two looks at a source that gives nothing: the pace in which black frames come
+CALM_S = 0.3  # at most, while there are frames: a source that is added waits so long for its first look
 
 
 class Watch:
@@ -40,7 +41,8 @@ class Watch:
         thread.join()
 
     def _run(self, wake: Flag) -> None:
-        while not wake.wait(LOOK_S):
+        pause_s = LOOK_S
+        while not wake.wait(pause_s):
             at_us = now_us()
-            for source in self._sources:
-                source.look(at_us)
+            calm_s = min((source.look(at_us) for source in self._sources), default=0.0)
+            pause_s = max(LOOK_S, min(calm_s, CALM_S))

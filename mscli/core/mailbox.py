@@ -49,8 +49,9 @@ class Lane:
         with self._mailbox.changed:
             if self.closed or self._is_past_end(frame):
                 return
-            self._frames.append(_Waiting(frame, monotonic()))
-            self._held += frame.nbytes
+            waiting = _Waiting(frame, monotonic(), frame.nbytes)
+            self._frames.append(waiting)
+            self._held += waiting.nbytes
             self._drop_above(self._bound(frame))
             self._mailbox.changed.notify_all()
 
@@ -78,9 +79,9 @@ class Lane:
 
     def pop(self) -> Frame:
         """Take the oldest frame. The caller holds the mailbox's condition."""
-        frame = self._frames.popleft().frame
-        self._held -= frame.nbytes
-        return frame
+        waiting = self._frames.popleft()
+        self._held -= waiting.nbytes
+        return waiting.frame
 
     def _is_past_end(self, frame: Frame) -> bool:
         if self._end_us is None or frame.timestamp < self._end_us:
@@ -112,6 +113,7 @@ class _Waiting(NamedTuple):
 
     frame: Frame
     since_s: float  # on the monotonic clock
+    nbytes: int
 
     @property
     def whole(self) -> bool:
@@ -187,7 +189,8 @@ class Mailbox:
         """The earliest frame that waits, after the tasks before it; None when none came in time or all lanes are finished."""
         deadline = monotonic() + timeout_s
         while True:
-            self.run_tasks()
+            if self._tasks:
+                self.run_tasks()
             with self.changed:
                 if self._tasks:
                     continue

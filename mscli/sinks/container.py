@@ -77,9 +77,9 @@ class RecordingSink(Sink):
         """Record the frame. Raises OperationError, BrokenPipeError, and NotSupportedError if an encoder refuses its shape."""
         if self._closed or self._encoders is None:
             raise InvalidStateError("the recording is not open")
-        from mscli.sinks.muxer import border
+        from mscli.sinks.muxer import Border
 
-        with border(self.name):
+        with Border(self.name):
             self._take(self._encoders, track, frame)
 
     def close(self) -> None:
@@ -87,10 +87,10 @@ class RecordingSink(Sink):
         if self._encoders is None or self._closed:
             return
         self._closed = True
-        from mscli.sinks.muxer import border
+        from mscli.sinks.muxer import Border
 
         try:
-            with border(self.name):
+            with Border(self.name):
                 self._finish(self._encoders)
         finally:
             self._give_up()

@@ -14,7 +14,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from mscli.sinks.base import Sink, SinkOptions
-from mscli.sinks.outputs import Descriptor, FileObject, Output, Special, output_error
+from mscli.sinks.outputs import Border, Descriptor, FileObject, Output, Special, output_error
 from mscli.sinks.syncing import Syncer, sync_data, sync_folder
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class NamedFile(Descriptor):
 
     def open(self) -> None:
         """See that it can be made. Nothing is made before the first byte, so that nothing is left if there is none."""
-        with self._border():
+        with Border(self):
             check_file(self._path, overwrite=self._overwrite)
 
     def seekable(self) -> bool:
@@ -53,7 +53,7 @@ class NamedFile(Descriptor):
         """As in ``io``. Who goes back changes a head that speaks of the rest: that is on the disk before it."""
         self._at = os.lseek(self._fd, offset, whence) if not self.failed else offset
         if self.durable and self._at < self.size and not self.failed:
-            with self._border():
+            with Border(self):
                 sync_data(self._fd)
         return self._at
 
@@ -74,7 +74,7 @@ class NamedFile(Descriptor):
     def mark(self) -> None:
         """Give the file its name, if it has none yet."""
         self._readable = self.size
-        with self._border():
+        with Border(self):
             if self.on_mark is not None:
                 self.on_mark(self._fd, self.size)
             if self._temporary:
@@ -89,11 +89,11 @@ class NamedFile(Descriptor):
         if self._syncer is not None:
             self._syncer.stop()
         try:
-            with self._border():
+            with Border(self):
                 self._settle()
         finally:
             fd, self._fd, self.failed = self._fd, -1, True  # nothing more is written
-            with self._border():
+            with Border(self):
                 os.close(fd)  # a file on a network may find only now that its disk is full
 
     def _settle(self) -> None:

@@ -25,6 +25,7 @@ from mscli.sinks.sizes import SizeBound
 TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
 TIME_BASE = Fraction(1, TICKS)
 _INTERLEAVE_US = 400_000  # how long a track's packets wait for those of another that has none
+_BUFFER_BYTES = 1 << 18  # a camera's JPEG goes out with one call
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -45,7 +46,8 @@ class Muxer:
         self._packets = 0
         options = container.options if output.seekable() else container.streaming
         general = {"flush_packets": "1", "max_interleave_delta": str(_INTERLEAVE_US)}
-        self._file = av.open(output, "w", format=container.muxer, container_options={**general, **options})
+        options = {**general, **options}
+        self._file = av.open(output, "w", format=container.muxer, container_options=options, buffer_size=_BUFFER_BYTES)
 
     def add_video(self, pattern: av.VideoStream, codec: str) -> av.VideoStream:
         """A stream for the packets of an encoder that is open elsewhere, of that codec (our name)."""
@@ -97,14 +99,19 @@ class Muxer:
         self._output.discard()
 
 
-@contextmanager
-def border(name: str) -> Iterator[None]:
+class Border:
     """Where FFmpeg's errors about the output of that name become ours; the output's own pass through."""
-    try:
-        yield
-    except av.FFmpegError as error:
-        sentence = f"“{name}” cannot be written: {error.strerror}"
-        raise OperationError(sentence, hints=["choose another codec or container"]) from error
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, av.FFmpegError):
+            sentence = f"“{self._name}” cannot be written: {error.strerror}"
+            raise OperationError(sentence, hints=["choose another codec or container"]) from error
 
 
 def add_stream(file: av.container.OutputContainer, encoder: str, rate: Fraction | None = None) -> object:

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mscli.core.errors import OperationError
@@ -48,6 +48,22 @@ def output_error(name: str, error: OSError) -> OperationError:
     return OperationError(f"“{name}” cannot be written: {why}", hints=[remedy.format(name=name, folder=folder)])
 
 
+class Border:
+    """Where the system's errors about an output become ours: a class, since for each packet a generator takes too long."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            self._output.failed = True
+            if not isinstance(error, BrokenPipeError):
+                raise output_error(self._output.name, error) from error
+
+
 class Output(ABC):
     """A place for bytes. ``open`` → ``write``* with a ``mark`` wherever it can be read → ``commit`` or ``discard``.
 
@@ -72,7 +88,7 @@ class Output(ABC):
     def write_all(self, parts: Iterable[bytes | memoryview]) -> None:
         """Write all parts, one after the other, uncopied where the system can."""
         if not self.failed:
-            with self._border():
+            with Border(self):
                 self._grow(self._put([memoryview(part) for part in parts]))
 
     def seekable(self) -> bool:
@@ -100,18 +116,6 @@ class Output(ABC):
         self.failed = True
         self.commit()
 
-    @contextlib.contextmanager
-    def _border(self) -> Iterator[None]:
-        """Where the system's errors become ours."""
-        try:
-            yield
-        except BrokenPipeError:
-            self.failed = True
-            raise
-        except OSError as error:
-            self.failed = True
-            raise output_error(self.name, error) from error
-
     def _grow(self, count: int) -> None:
         self.size += count
 
@@ -130,7 +134,7 @@ class FileObject(Output):
     def commit(self) -> None:
         """Flush it, where it can be."""
         if not self.failed and hasattr(self._target, "flush"):
-            with self._border():
+            with Border(self):
                 self._target.flush()
 
     def _put(self, parts: list[memoryview]) -> int:
@@ -151,7 +155,7 @@ class Descriptor(Output):
 
     def open(self) -> None:
         """Widen it, if it is a pipe."""
-        with self._border():
+        with Border(self):
             kind = os.fstat(self._fd).st_mode
         if stat.S_ISFIFO(kind):
             _widen(self._fd)
@@ -182,7 +186,7 @@ class Special(Descriptor):
 
     def open(self) -> None:
         """Open it. A FIFO waits here for its reader."""
-        with self._border():
+        with Border(self):
             self._fd = os.open(self.name, os.O_WRONLY)
         super().open()
 

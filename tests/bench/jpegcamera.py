@@ -15,6 +15,7 @@ import av
 
 import mscli
 from mscli.api.copying import CopiedFormats
+from mscli.cli.memory import keep_freed_memory
 from mscli.core.boxes import Mode
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.frames import JPEG_COLOR, VideoFrame
@@ -76,6 +77,7 @@ class JpegBackend(Backend):
 
 
 def main(pictures: str, out: str, frames: str) -> None:
+    keep_freed_memory()  # as the commands do
     with av.open(pictures) as file:
         data = [bytes(packet) for packet in file.demux(video=0) if packet.size]
     how = SinkOptions(video_codec="copy")
