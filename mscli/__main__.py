@@ -21,7 +21,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a command listens, Ctrl-C ends it without a traceback
     from mscli.cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+    _leave(run(sys.argv[1:]))
 
 
 def _told_version() -> bool:
@@ -30,6 +30,17 @@ def _told_version() -> bool:
     except OSError:  # the program proper knows what is to be said of it
         return False
     return True
+
+
+def _leave(code: int) -> None:
+    """Exit once all is told and tidied. The interpreter would free every module first: a tenth of what a snapshot takes."""
+    import atexit
+
+    atexit._run_exitfuncs()  # what the interpreter calls
+    try:
+        sys.stderr.flush()
+    finally:  # whoever listened to it may be gone
+        os._exit(code)
 
 
 def _open_streams() -> None:
