@@ -11,7 +11,7 @@ import pytest
 from mscli.core.clock import now_us
 from mscli.core.frames import frame_bytes
 from mscli.sources.base import Device
-from mscli.sources.v4l2_stream import BUFFERS, QUEUED_AT_LEAST
+from mscli.sources.v4l2_buffers import BUFFERS, QUEUED_AT_LEAST
 from tests.vm.guest.conftest import Receiver, cameras, control, load_vivid, open_camera, streaming
 from tests.vm.guest.pictures import assert_colour_bars
 

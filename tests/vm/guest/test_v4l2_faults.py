@@ -9,7 +9,7 @@ import pytest
 
 from mscli.core.errors import NotReadableError
 from mscli.sources.base import Device
-from mscli.sources.v4l2_stream import BUFFERS
+from mscli.sources.v4l2_buffers import BUFFERS
 from tests.vm.guest.conftest import Receiver, control, open_camera, run, streaming, used_by_another, wait_until
 
 
