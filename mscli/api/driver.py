@@ -9,7 +9,7 @@ from mscli.core.bounded import bounded
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame
-from mscli.sources.base import Receiver, Source
+from mscli.sources.base import SWITCHED_OFF, Receiver, Source
 
 HINTS = ("it may be used by another program, asleep or badly connected: replug it and try again",)
 
@@ -48,10 +48,10 @@ class Port:
         if not self.closed:
             self._receiver.on_lost(count)
 
-    def on_muted(self, muted: bool) -> None:
-        """Hand on what the driver says of its switch."""
+    def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
+        """Hand on what the driver says of its switch or signal."""
         if not self.closed:
-            self._receiver.on_muted(muted)
+            self._receiver.on_muted(muted, cause)
 
     def on_changed(self, settings: Mapping[str, Scalar]) -> None:
         """Hand on what is set otherwise."""

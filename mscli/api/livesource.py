@@ -23,13 +23,14 @@ from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame, VideoFrame, frame_size
 from mscli.core.mailbox import Task
 from mscli.core.selection import Settings
-from mscli.sources.base import VIDEO_INPUT, Abilities, Backend, Device, Request, Source
+from mscli.sources.base import NO_SIGNAL, SWITCHED_OFF, VIDEO_INPUT, Abilities, Backend, Device, Request, Source
 
 MUTE_S = 0.8  # without frames for so long, or for SLOW_FRAMES of its own, a device is muted
 SLOW_FRAMES = 3
 STOP_S = 1.0  # what a driver gets to give its device back
 USUAL_RATE = 30.0  # frames per second, of what does not tell
-STALLED, SWITCHED_OFF = "stalled", "switched off"  # causes of being muted
+STALLED = "stalled"  # a cause of being muted, beside those that a driver tells, of which the reasons are:
+TOLD = {SWITCHED_OFF: "the privacy switch of {} is on", NO_SIGNAL: "{} gets no signal"}
 
 
 class Consumer(Protocol):
@@ -157,7 +158,8 @@ class LiveSource:
                 self._reconsider()
             with self._flow:
                 self._rescuing, self.last_frame_us = False, now_us()
-                self._set_mute(SWITCHED_OFF, "")  # its driver will tell
+                for cause in TOLD:
+                    self._set_mute(cause, "")  # its driver will tell
             try:
                 self._start(source)
             except DOMException:
@@ -284,11 +286,11 @@ class LiveSource:
         for consumer in self._consumers:
             consumer.source_changed()
 
-    def on_muted(self, muted: bool) -> None:
-        """The driver says that the camera's or microphone's own switch has shut it off, or on again."""
+    def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
+        """The driver says that the camera's or microphone's own switch has shut it off, or on again, or so of its signal."""
         with self._flow:
             self.last_frame_us = now_us()  # it gets its time anew
-            self._set_mute(SWITCHED_OFF, f"the privacy switch of {self.name} is on" if muted else "")
+            self._set_mute(cause, TOLD[cause].format(self.name) if muted else "")
 
     def on_ended(self, error: DOMException | None) -> None:
         """The device will give no more frames: have the tracks rescued, or told."""
@@ -342,7 +344,7 @@ class LiveSource:
             if not self.started or self.ended:
                 return 0.0
             silent_s = (at_us - self.last_frame_us) / MICROSECONDS
-            if silent_s > self._limit_s and SWITCHED_OFF not in self._mutes and not self._rescuing:
+            if silent_s > self._limit_s and not self._mutes.keys() & TOLD and not self._rescuing:
                 self.on_ended(NotReadableError(f"{self.name} gave {self._no_frame} within {self._limit_s:g} s", hints=HINTS))
             elif silent_s > self._at_least(MUTE_S) and self.had_frame:
                 self._mute_for_lack(at_us, f"{self.name} gives {self._no_frame}")

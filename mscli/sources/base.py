@@ -20,6 +20,7 @@ VIDEO_INPUT = "videoinput"
 AUDIO_INPUT = "audioinput"
 AUDIO_OUTPUT = "audiooutput"
 DEVICE_KINDS = (AUDIO_INPUT, VIDEO_INPUT, AUDIO_OUTPUT)
+SWITCHED_OFF, NO_SIGNAL = "switched off", "no signal"  # why a device may say that what it gives is not to be shown
 
 
 class Device(NamedTuple):
@@ -79,8 +80,9 @@ class Receiver(Protocol):
     def on_lost(self, count: int) -> None:
         """``count`` frames (samples per channel for sound) were lost before us: by driver, bus or hardware."""
 
-    def on_muted(self, muted: bool) -> None:
-        """The driver says that a switch on the device shuts it off, or on again. What it gives meanwhile is not shown."""
+    def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
+        """The driver says that a switch on the device shuts it off, or on again; or that there is NO_SIGNAL at its input, or
+        one again. What it gives meanwhile is not shown, and it may give nothing."""
 
     def on_changed(self, settings: Mapping[str, Scalar]) -> None:
         """Frames have these settings from now on, by IDL name: the driver by itself, or another program, has set them."""

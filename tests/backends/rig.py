@@ -10,7 +10,7 @@ from mscli.core.boxes import Mode, Scalar, Span
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
 from mscli.core.frames import Frame
-from mscli.sources.base import Backend, Device, Request
+from mscli.sources.base import SWITCHED_OFF, Backend, Device, Request
 
 PATIENCE_S = 20.0  # after which a test that waits has failed
 
@@ -38,7 +38,7 @@ class Collector:
             self.lost.append(count)
             self._changed.notify_all()
 
-    def on_muted(self, muted: bool) -> None:
+    def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         """Keep what the driver says."""
         with self._changed:
             self.mutes.append(muted)

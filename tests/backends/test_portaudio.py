@@ -47,7 +47,7 @@ class Collector:
     def on_lost(self, count: int) -> None:
         self.lost += count
 
-    def on_muted(self, muted: bool) -> None:
+    def on_muted(self, muted: bool, cause: str = "") -> None:
         raise AssertionError("sound cards have no switch that is told")
 
     def on_changed(self, settings: object) -> None:

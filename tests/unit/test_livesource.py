@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from threading import Event as Flag
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import mscli
 from mscli.api import getusermedia, livesource
 from mscli.api.stopgap import BEHIND_US
-from mscli.sources.base import Device, Receiver, Request, Source
+from mscli.sources.base import NO_SIGNAL, SWITCHED_OFF, Device, Receiver, Request, Source
 from tests.unit.lost import START_US, Scene
 from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, picture, reader, silent, waiting
 
@@ -134,16 +135,46 @@ def test_a_privacy_switch_mutes_while_frames_go_on(watched: Callable[..., Scene]
     assert one.heard.events[0].detail["reason"] == "the privacy switch of the camera “Camera 0” is on"
 
 
-def test_a_camera_whose_privacy_switch_is_on_is_never_given_up(watched: Callable[..., Scene]) -> None:
+@pytest.mark.parametrize("cause", [SWITCHED_OFF, NO_SIGNAL])
+def test_a_camera_that_is_switched_off_or_has_no_signal_is_never_given_up(watched: Callable[..., Scene], cause: str) -> None:
     one = watched()
-    one.track.live.on_muted(True)
+    one.track.live.on_muted(True, cause)
     one.look(60)
     one.frame(61)
     one.look(120)
-    one.track.live.on_muted(False)
+    one.track.live.on_muted(False, cause)
     one.look(120.1)
     one.frame(120.2)
     assert (one.track.ready_state, one.heard.types) == ("live", ["mute", "unmute"])
+
+
+def test_a_lost_signal_is_black_in_time_until_it_is_there_again(watched: Callable[..., Scene]) -> None:
+    one = watched()
+    with reader(one.track) as frames:
+        one.frame(0)
+        one.track.live.on_muted(True, NO_SIGNAL)
+        for tenths in range(31):
+            one.look(tenths / 10)
+        one.track.live.on_muted(False, NO_SIGNAL)
+        one.frame(3.1)
+        one.frame(3.2)
+        shown = waiting(frames)
+    assert levels(shown) == [200, *[0] * (len(shown) - 2), 200]
+    assert max(after.timestamp - before.timestamp for before, after in pairwise(shown[1:])) < 250_000
+    assert one.heard.types == ["mute", "unmute"]
+    assert one.heard.events[0].detail["reason"] == "the camera “Camera 0” gets no signal"
+
+
+def test_a_device_that_is_muted_for_two_causes_is_so_until_both_are_over(watched: Callable[..., Scene]) -> None:
+    one = watched()
+    one.frame(0)
+    for muted, cause in ((True, SWITCHED_OFF), (True, NO_SIGNAL), (False, SWITCHED_OFF)):
+        one.track.live.on_muted(muted, cause)
+    one.stage.tasks.run_tasks()
+    assert (one.track.muted, one.heard.types) == (True, ["mute"])
+    one.track.live.on_muted(False, NO_SIGNAL)
+    one.stage.tasks.run_tasks()
+    assert (one.track.muted, one.heard.types) == (False, ["mute", "unmute"])
 
 
 # Given up

@@ -16,7 +16,7 @@ import pytest
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException
 from mscli.core.frames import Frame, VideoFrame
-from mscli.sources.base import Device, Request, Source
+from mscli.sources.base import SWITCHED_OFF, Device, Request, Source
 from mscli.sources.v4l2 import V4L2Backend
 
 PATIENCE_SECONDS = 60  # for what comes at once on real hardware
@@ -60,6 +60,7 @@ class Receiver:
     ended: list[DOMException | None] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     mutes: list[bool] = field(default_factory=list)
+    causes: set[str] = field(default_factory=set)
     changes: list[dict[str, Scalar]] = field(default_factory=list)
 
     def on_frame(self, frame: Frame) -> None:
@@ -72,8 +73,9 @@ class Receiver:
     def on_lost(self, count: int) -> None:
         self.lost += count
 
-    def on_muted(self, muted: bool) -> None:
+    def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         self.mutes.append(muted)
+        self.causes.add(cause)
 
     def on_changed(self, settings: Mapping[str, Scalar]) -> None:
         self.changes.append(dict(settings))
