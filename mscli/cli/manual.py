@@ -195,6 +195,10 @@ black, or silence, with the times that the frames would have had, until frames c
 seconds more is given up. So is one that gives no first frame within 5 seconds, or whose driver does not answer for so
 long when it is opened. `--timeout` _FIRST_`,`_THEN_ sets the 5 and the 2; `--timeout` _SECONDS_ sets both.
 
+A camera whose driver tells of its privacy switch (the V4L2 control `privacy`) is muted as long as that is on, and never
+given up for it. So is one with an input (HDMI, SDI, television) while there is no signal at it; with the next one it goes on,
+set for that. A digital input without a signal is not opened.
+
 A device that is unplugged, fails, or is given up has ended. The output is finished, and the exit code is 8, or 5 if nothing
 had come yet.
 
@@ -205,8 +209,10 @@ It is set to the size and rate that the output has, if it can be. For both, the 
 happened, `settings` if another device or other settings go on, and `unmute`; `ended` only comes when all was in vain.
 
 If the driver by itself, or another program, sets a device otherwise while it is used, the settings follow: the event
-`settings` says how. An output keeps its size and rate if these can be made of what the device gives now. If the constraints
-cannot hold any more, the event `overconstrained` says which, and the output is black or silent (`mute`) until they do.
+`settings` says how. Of a camera that is the size of what it gives, its rate (the driver is asked twice a second) and another
+signal at its input; other controls are no settings, and change nothing but the picture. An output keeps its size and rate if
+these can be made of what the device gives now. If the constraints cannot hold any more, the event `overconstrained` says which,
+and the output is black or silent (`mute`) until they do.
 
 A driver that hangs holds up nothing: what does not answer is left behind, and stderr says so. After SIGINT, SIGTERM or
 SIGHUP that takes two seconds at most.

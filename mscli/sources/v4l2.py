@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 
 from mscli.core.boxes import Mode, Span
@@ -50,19 +51,25 @@ class V4L2Backend(Backend):
             return None
 
     def abilities(self, device: Device) -> Abilities:
+        from mscli.sources.v4l2_signal import take_timings
+
         with Node(device.handle, device.label) as node:
+            with suppress(NotReadableError):  # one in use by another program has been set by that; its modes can be read
+                take_timings(node)
             return Abilities(modes=list(dict.fromkeys(_modes(node))))
 
     def open(self, device: Device, request: Request) -> Source:
-        from mscli.sources.v4l2_stream import V4L2Source, set_mode
+        from mscli.sources.v4l2_signal import require_signal
+        from mscli.sources.v4l2_stream import V4L2Source
 
         node = Node(device.handle, device.label)
         try:
+            require_signal(node)
             buffer_type = _buffer_type(node)
             row = _layouts(node, buffer_type).get(request.pixel_format)
             if row is None:
                 raise NotReadableError(f"camera “{node.label}” ({node.path}) no longer has the format {request.pixel_format}")
-            return V4L2Source(node, buffer_type, set_mode(node, buffer_type, row.fourcc, request))
+            return V4L2Source(node, buffer_type, row.fourcc, request)
         except BaseException:
             node.close()
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-from ctypes import c_char, c_int32, c_int64, c_long, c_uint8, c_uint16, c_uint32, c_ulong
+from ctypes import c_char, c_int32, c_int64, c_long, c_uint8, c_uint16, c_uint32, c_uint64, c_ulong
 from typing import Any, NamedTuple
 
 MAX_PLANES = 8
@@ -41,6 +41,7 @@ YCBCR_709 = frozenset({2, 4, 6, 7, 8})  # BT.709, xvYCC 709, both of BT.2020, SM
 QUANTIZATION_FULL = 1
 
 EVENT_CTRL = 3  # a control has another value
+EVENT_SOURCE_CHANGE = 5  # the signal at an input is another one, was interrupted, or is gone
 EVENT_SEND_INITIAL = 1  # a flag: tell the value that it has already
 CID_PRIVACY = 0x009A0910  # whether the camera's shutter is closed, or its button has switched it off
 
@@ -348,6 +349,9 @@ class EventSubscription(ctypes.Structure):
     _fields_ = (("type", c_uint32), ("id", c_uint32), ("flags", c_uint32), ("reserved", c_uint32 * 5))
 
 
+DvTimings = c_uint32 * 33  # struct v4l2_dv_timings, which goes back to the driver unread
+Standards = c_uint64  # v4l2_std_id: a set of standards of analogue television, a bit for each
+
 _WRITE, _READ = 1, 2  # directions as asm-generic/ioctl.h has them: of x86, Arm, RISC-V
 
 
@@ -367,10 +371,16 @@ STREAMON = _request(_WRITE, 18, ctypes.c_int)
 STREAMOFF = _request(_WRITE, 19, ctypes.c_int)
 G_PARM = _request(_READ | _WRITE, 21, StreamParm)
 S_PARM = _request(_READ | _WRITE, 22, StreamParm)
+G_STD = _request(_READ, 23, Standards)
+S_STD = _request(_WRITE, 24, Standards)
+G_INPUT = _request(_READ, 38, ctypes.c_int)
+QUERYSTD = _request(_READ, 63, Standards)
 ENUM_FRAMESIZES = _request(_READ | _WRITE, 74, FrameSize)
 ENUM_FRAMEINTERVALS = _request(_READ | _WRITE, 75, FrameInterval)
+S_DV_TIMINGS = _request(_READ | _WRITE, 87, DvTimings)
 DQEVENT = _request(_READ, 89, Event)
 SUBSCRIBE_EVENT = _request(_WRITE, 90, EventSubscription)
+QUERY_DV_TIMINGS = _request(_READ, 99, DvTimings)
 
 
 def ioctl(fd: int, request: int, argument: Any) -> None:

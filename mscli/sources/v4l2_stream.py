@@ -22,10 +22,11 @@ from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import JPEG_COLOR, PIXEL_FORMATS, VideoColorSpace, VideoFrame, frame_bytes, split_planes
 from mscli.sources import v4l2_abi as abi
-from mscli.sources.base import Receiver, Request, Source
+from mscli.sources.base import NO_SIGNAL, Receiver, Request, Source
 from mscli.sources.v4l2_buffers import Buffers
-from mscli.sources.v4l2_events import privacy_changes, watch_privacy
+from mscli.sources.v4l2_events import PRIVACY, SIGNAL, news, watch_events
 from mscli.sources.v4l2_node import Node
+from mscli.sources.v4l2_signal import take_signal
 
 LOOK_AGAIN_MS = 250  # some drivers do not wake their sleepers when the camera is unplugged
 STOP_SECONDS = 2  # what a driver gets to answer when its stream ends
@@ -125,18 +126,24 @@ def is_key(name: str, flags: int, data: memoryview) -> bool:
 class V4L2Source(Source):
     """An opened camera. Its thread waits for the driver and hands frames on; stream and node are given back there, too."""
 
-    def __init__(self, node: Node, buffer_type: int, picture: Picture) -> None:
+    def __init__(self, node: Node, buffer_type: int, fourcc: str, request: Request) -> None:
         self._node = node
         self._type = buffer_type
-        self._picture = picture
-        self._needed_bytes = picture.needed_bytes
-        self._duration = round(picture.interval * MICROSECONDS)
-        self._buffers = Buffers(node, buffer_type, len(picture.strides))
+        self._fourcc = fourcc
+        self._request = request
         self._look_us = 0  # when to look at the rate again
-        self._last: int | None = None  # the driver's number of the frame before
+        self._set_up()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def _set_up(self) -> None:
+        """Set what was asked for, and have buffers for what the driver makes of it. Raises NotReadableError."""
+        picture = self._picture = set_mode(self._node, self._type, self._fourcc, self._request)
+        self._needed_bytes = picture.needed_bytes
+        self._duration = round(picture.interval * MICROSECONDS)
+        self._buffers = Buffers(self._node, self._type, len(picture.strides))
+        self._last: int | None = None  # the driver's number of the frame before
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
@@ -144,16 +151,19 @@ class V4L2Source(Source):
 
     def start(self, receiver: Receiver) -> None:
         try:
-            for index in range(len(self._buffers)):
-                self._buffers.queue(index)
-            watch_privacy(self._node)
-            self._node.call(abi.STREAMON, ctypes.c_int(self._type), "start")
+            watch_events(self._node)
+            self._begin()
         except DOMException:
             self.stop()
             raise
         name = "mscli-v4l2-" + os.path.basename(self._node.path)
         self._thread = threading.Thread(target=self._run, args=(receiver,), name=name, daemon=True)
         self._thread.start()
+
+    def _begin(self) -> None:
+        for index in range(len(self._buffers)):
+            self._buffers.queue(index)
+        self._node.call(abi.STREAMON, ctypes.c_int(self._type), "start")
 
     def stop(self) -> None:
         """End the stream. A driver that does not answer within STOP_SECONDS keeps its thread, which holds up nobody."""
@@ -188,9 +198,8 @@ class V4L2Source(Source):
         poll.register(self._wake, select.POLLIN)
         while not self._stopping.is_set():
             events = dict(poll.poll(LOOK_AGAIN_MS)).get(self._node.fd, 0)
-            if events & select.POLLPRI:
-                for closed in privacy_changes(self._node):
-                    receiver.on_muted(closed)
+            if events & select.POLLPRI and self._hear(receiver):
+                continue  # there are other buffers now
             buffer = self._buffers.dequeue() if events & ~select.POLLPRI else None
             if buffer is not None:
                 self._take(buffer, receiver)
@@ -199,6 +208,42 @@ class V4L2Source(Source):
                 raise self._node.failure(OSError(errno.EIO, ""), "deliver frames")
             self._buffers.requeue()
             self._follow_rate(receiver)
+
+    def _hear(self, receiver: Receiver) -> bool:
+        """Do what the driver's news ask for; whether that was to set up the stream anew."""
+        heard = list(news(self._node))
+        for what, on in heard:
+            if what == PRIVACY:
+                receiver.on_muted(on)
+        restarting = any(what == SIGNAL for what, _ in heard)
+        if restarting:
+            self._restart(receiver)
+        return restarting
+
+    def _restart(self, receiver: Receiver) -> None:
+        """The signal is another one, or was interrupted: set up the stream anew, as the kernel asks, when there is a signal."""
+        before = self._picture
+        self._end()
+        lost = bool(take_signal(self._node))
+        if lost:
+            receiver.on_muted(True, NO_SIGNAL)
+            if not self._signal_returns():
+                return
+        self._set_up()
+        self._begin()
+        if self._picture.settings != before.settings:
+            receiver.on_changed(self._picture.settings)
+        if lost:
+            receiver.on_muted(False, NO_SIGNAL)
+
+    def _signal_returns(self) -> bool:
+        """Wait for a signal to take; False when stopped before. The driver is asked: without a stream it cannot be polled."""
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        while not poll.poll(LOOK_AGAIN_MS):
+            if not take_signal(self._node):
+                return True
+        return False
 
     def _follow_rate(self, receiver: Receiver) -> None:
         """Another program may set the rate of a camera that streams for us, which nothing tells: look now and then."""
@@ -246,11 +291,14 @@ class V4L2Source(Source):
         """End the stream at the driver and close the node; a second time nothing happens."""
         if self._node.fd < 0:
             return
+        self._end()
+        self._node.close()
+
+    def _end(self) -> None:
         with suppress(OSError):  # unplugged: there is nothing left to end
             abi.ioctl(self._node.fd, abi.STREAMOFF, ctypes.c_int(self._type))
         with suppress(OSError):
             self._buffers.release()
-        self._node.close()
 
 
 def _timestamp(buffer: abi.Buffer) -> int:

@@ -24,10 +24,16 @@ REQUESTS = {
     "STREAMOFF": 0x40045613,
     "G_PARM": 0xC0CC5615,
     "S_PARM": 0xC0CC5616,
+    "G_STD": 0x80085617,
+    "S_STD": 0x40085618,
+    "G_INPUT": 0x80045626,
+    "QUERYSTD": 0x8008563F,
     "ENUM_FRAMESIZES": 0xC02C564A,
     "ENUM_FRAMEINTERVALS": 0xC034564B,
+    "S_DV_TIMINGS": 0xC0845657,
     "DQEVENT": 0x80885659,
     "SUBSCRIBE_EVENT": 0x4020565A,
+    "QUERY_DV_TIMINGS": 0x80845663,
 }
 OFFSETS: dict[tuple[type[ctypes.Structure], str], int] = {
     (abi.Format, "pix"): 8,
