@@ -12,9 +12,12 @@ class Patience(NamedTuple):
     then_s: float = 2.0  # for the next frame, from when it is muted
 
 
+USUAL = Patience()
+
+
 class Care(NamedTuple):
     """What is done for a device that keeps people waiting, or is gone."""
 
-    patience: Patience = Patience()
+    patience: Patience = USUAL
     reconnect_s: float = 0.0  # for so long the same device is waited for
     fallback: bool = False  # and then another one is taken

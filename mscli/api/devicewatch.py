@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from threading import Condition, Thread
 
-from mscli.sources.base import Backend, Device, Watching
+from mscli.api.listing import Listing
+from mscli.sources.base import Device, Watching
 
 QUIET_S = 0.1  # a camera and its microphone come in several steps: once nothing more comes for so long, they are looked at
 LATEST_S = 0.4  # but at the latest so long after the first
@@ -18,26 +19,24 @@ READY_S = (0.05, 0.1, 0.2)  # a new device that cannot be opened yet, since perm
 POLL_S = 2.0  # between two looks at a backend without events
 CLOSE_S = 0.7  # for a look that hangs, which is left behind then
 
-Look = Callable[[Backend], list[Device]]
 Tell = Callable[[list[Device], list[Device]], object]  # with all devices, and those among them that are new
 
 
 class DeviceWatch:
     """Follows the devices of some backends on a thread of its own, from its making until ``close``.
 
-    ``look`` lists a backend's devices; ``tell`` is called on the watch's thread after each change.
+    ``tell`` is called on the watch's thread after each change.
     """
 
-    def __init__(self, backends: Iterable[Backend], look: Look, tell: Tell) -> None:
-        self._look = look
+    def __init__(self, listings: Iterable[Listing], tell: Tell) -> None:
         self._tell = tell
         self._changed = Condition()
-        self._hints: list[Backend] = []  # who may have changed since the last look; bound: by QUIET_S and LATEST_S
+        self._hints: list[Listing] = []  # who may have changed since the last look; bound: by QUIET_S and LATEST_S
         self._closing = False
-        watchings = [(backend, backend.watch(partial(self._hint, backend))) for backend in backends]
+        watchings = [(listing, listing.backend.watch(partial(self._hint, listing))) for listing in listings]
         self._watchings: list[Watching] = [watching for _, watching in watchings if watching is not None]
-        self._polled = [backend for backend, watching in watchings if watching is None]
-        self._known = {backend: look(backend) for backend, _ in watchings}
+        self._polled = [listing for listing, watching in watchings if watching is None]
+        self._known = {listing: listing.look() or [] for listing, _ in watchings}
         self._thread = Thread(target=self._run, name="mscli-devicechange", daemon=True)
         self._thread.start()
 
@@ -50,22 +49,22 @@ class DeviceWatch:
             watching.close()
         self._thread.join(CLOSE_S)
 
-    def _hint(self, backend: Backend) -> None:
+    def _hint(self, listing: Listing) -> None:
         with self._changed:
-            self._hints.append(backend)
+            self._hints.append(listing)
             self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
-            backends = self._next()
+            listings = self._next()
             if self._closing:
                 return
-            self._update(backends)
+            self._update(listings)
 
-    def _next(self) -> Sequence[Backend]:
+    def _next(self) -> Sequence[Listing]:
         """The backends to look at, once there are any and they are quiet."""
         with self._changed:
-            again = [backend for backend in self._known if backend in self._polled or backend.silent]
+            again = [listing for listing in self._known if listing in self._polled or listing.silent]
             if not self._changed.wait_for(lambda: self._hints or self._closing, POLL_S if again else None):
                 return again
             self._wait_for_quiet()
@@ -81,13 +80,13 @@ class DeviceWatch:
         seen = len(self._hints)
         return seconds > 0 and self._changed.wait_for(lambda: self._closing or len(self._hints) > seen, seconds)
 
-    def _update(self, backends: Sequence[Backend]) -> None:
+    def _update(self, listings: Sequence[Listing]) -> None:
         """Look, and tell if there is a difference."""
         before = self._devices()
-        for backend in backends:
-            devices = self._look_until_ready(backend)
-            if not backend.silent:  # else what was there is taken to be there still
-                self._known[backend] = devices
+        for listing in listings:
+            devices = self._look_until_ready(listing)
+            if devices is not None:  # else what was there is taken to be there still
+                self._known[listing] = devices
         after = self._devices()
         if list(map(_lasting, after)) != list(map(_lasting, before)):
             known = set(map(_key, before))
@@ -96,15 +95,15 @@ class DeviceWatch:
     def _devices(self) -> list[Device]:
         return [device for devices in self._known.values() for device in devices]
 
-    def _look_until_ready(self, backend: Backend) -> list[Device]:
-        known = set(map(_key, self._known[backend]))
+    def _look_until_ready(self, listing: Listing) -> list[Device] | None:
+        known = set(map(_key, self._known[listing]))
         for pause_s in READY_S:
-            devices = self._look(backend)
-            if self._closing or all(_key(device) in known or device.busy or not device.problem for device in devices):
+            devices = listing.look()
+            if self._closing or all(_key(device) in known or device.busy or not device.problem for device in devices or ()):
                 return devices
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, pause_s)
-        return self._look(backend)
+        return listing.look()
 
 
 def _key(device: Device) -> tuple[str, str]:

@@ -10,12 +10,11 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from mscli.api.care import Care, Patience
+from mscli.api.care import Care
 from mscli.api.copying import CopiedFormats, copied_boxes
-from mscli.api.driver import answer
 from mscli.api.eventthread import EventThread
 from mscli.api.livesource import STOP_S, LiveSource, Worker
-from mscli.api.mediadeviceinfo import device_noun
+from mscli.api.mediadeviceinfo import device_name
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.settings_space import boxes_of
@@ -37,7 +36,7 @@ from mscli.core.properties import KINDS, PROPERTIES
 from mscli.core.select import select_settings
 from mscli.core.selection import Selection, Settings
 from mscli.core.webidl import stream_constraints
-from mscli.sources.base import VIDEO_INPUT, Device
+from mscli.sources.base import VIDEO_INPUT, Abilities, Device
 
 if TYPE_CHECKING:
     from mscli.api.mediadevices import MediaDevices
@@ -50,6 +49,13 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 
+class Terms(NamedTuple):
+    """What is asked for beside the constraints: native formats preferred among equals, and what is done for a device."""
+
+    pixel_formats: Sequence[str] = ()
+    care: Care = Care()
+
+
 class Choice(NamedTuple):
     """The answer of the negotiation for one kind of track, before the device is opened."""
 
@@ -58,7 +64,12 @@ class Choice(NamedTuple):
     selection: Selection
     constraints: Constraints
     mode: Mode | None  # the native one that would run; of sound there is none
-    passed_over: tuple[DOMException, ...] = ()  # why better fitting devices are not used
+    failures: Mapping[str, DOMException]  # by the deviceId, of what cannot be used
+
+    @property
+    def passed_over(self) -> tuple[DOMException, ...]:
+        """Why better fitting devices are not used."""
+        return tuple(error for device_id, error in self.failures.items() if device_id != self.device.device_id)
 
 
 class UserMedia:
@@ -70,6 +81,7 @@ class UserMedia:
     def __init__(self, devices: MediaDevices, tasks: Mailbox | None) -> None:
         self._devices = devices
         self._live: dict[tuple[str, str], LiveSource] = {}
+        self._abilities: dict[tuple[str, str], Abilities] = {}  # of every device that was negotiated about, the latest
         self._watch = Watch()
         self._workers: list[Worker] = []
         self._rescues: dict[LiveSource, Rescue] = {}  # the last of each
@@ -101,132 +113,112 @@ class UserMedia:
             self._events.start()
         return self._tasks.post
 
-    def negotiate(self, constraints: Mapping[str, Any] | None, pixel_formats: Sequence[str]) -> list[Choice]:
+    def negotiate(self, constraints: Mapping[str, Any] | None, terms: Terms) -> list[Choice]:
         """What would be chosen, audio first."""
         asked = stream_constraints(constraints)
         parsed = [(kind, parse_constraints(one, kind)) for kind, one in asked.items()]
-        return _for_each(parsed, lambda one: self._choose(*one, pixel_formats))
+        return _for_each(parsed, lambda one: self._choose(*one, terms))
 
     def get_user_media(
         self,
         constraints: Mapping[str, Any] | None,
-        pixel_formats: Sequence[str],
+        terms: Terms,
         prepare: Callable[[MediaStream], object] | None,
-        care: Care,
     ) -> MediaStream:
         """Choose all, open all devices, then start all: they begin together, or none stays open.
 
         A device that does not open or start is passed over for the next that fits. When it does not start, ``prepare`` has had
         the stream already: the track stays, and the settings that it had are kept where they can be.
         """
-        choices = self.negotiate(constraints, pixel_formats)
+        choices = self.negotiate(constraints, terms)
         tracks: list[MediaStreamTrack] = []
         try:
-            _for_each(choices, lambda choice: tracks.append(self._track(choice, pixel_formats, care)))
+            _for_each(choices, lambda choice: tracks.append(self._track(choice, terms)))
             stream = MediaStream(tracks)
             if prepare is not None:
                 prepare(stream)
             for track in reversed(tracks):  # cameras first: they take longer to give their first frame
-                self._start_or_replace(track, pixel_formats, care)
+                self._start_or_replace(track, terms)
         except BaseException:
             for track in tracks:
                 track.stop()
             raise
         return stream
 
-    def _track(self, choice: Choice, pixel_formats: Sequence[str], care: Care) -> MediaStreamTrack:
-        live, settings, chosen = self._acquire(choice, pixel_formats, care)
+    def _track(self, choice: Choice, terms: Terms) -> MediaStreamTrack:
+        live, settings, chosen = self._acquire(choice, terms)
         return MediaStreamTrack(live, settings, choice.constraints, self._forget, chosen.passed_over)
 
     # From constraints to settings
 
     def _choose(
-        self,
-        kind: str,
-        constraints: Constraints,
-        pixel_formats: Sequence[str],
-        refused: Mapping[str, DOMException] | None = None,
+        self, kind: str, constraints: Constraints, terms: Terms, refused: Mapping[str, DOMException] | None = None
     ) -> Choice:
-        devices = self._devices.list_devices([KINDS[kind]])
+        devices = self._devices.list_devices([KINDS[kind]], terms.care.patience.first_s)
         if not devices:
-            raise _reason(refused.values()) if refused else self._not_found(kind)
+            raise _reason(refused.values()) if refused else self._devices.missing([KINDS[kind]])
         _check_selecting(constraints)
         plausible = [device for device in devices if _plausible(device, constraints)]
         failures = dict(refused or {})
         among = plausible or devices
-        boxes = self._boxes(devices, among, failures, pixel_formats)
+        boxes = self._boxes(devices, among, failures, terms)
         try:
-            selection = select_settings(boxes, constraints, pixel_formats)
+            selection = select_settings(boxes, constraints, terms.pixel_formats)
         except OverconstrainedError:
             if (plausible or refused) and failures:  # a device that cannot be used might have fitted: people have to know that
                 raise _reason(failures.values()) from None
-            boxes += self._boxes(devices, [device for device in devices if device not in among], {}, pixel_formats)
+            if among == devices:
+                raise
+            boxes += self._boxes(devices, [device for device in devices if device not in among], {}, terms)
             selection = select_settings(boxes, constraints)  # raises, with what failed on all devices
-        chosen = selection.box.device
-        passed_over = tuple(error for device_id, error in failures.items() if device_id != chosen.device_id)
-        mode = native_of(selection.box, selection.settings, pixel_formats)[1]
-        return Choice(kind, chosen, selection, constraints, mode, passed_over)
+        mode = native_of(selection.box, selection.settings, terms.pixel_formats)[1]
+        return Choice(kind, selection.box.device, selection, constraints, mode, failures)
 
-    def _boxes(
-        self, devices: list[Device], among: list[Device], failures: dict[str, DOMException], pixel_formats: Sequence[str]
-    ) -> list[Box]:
+    def _boxes(self, devices: list[Device], among: list[Device], failures: dict[str, DOMException], terms: Terms) -> list[Box]:
         """The settings spaces of the devices ``among`` all; one that cannot be asked goes into ``failures``."""
         boxes: list[Box] = []
         for device in among:
             if device.device_id in failures:
                 continue
             try:
-                boxes += self._boxes_of(device, devices.index(device), pixel_formats)
+                boxes += self._boxes_of(device, devices.index(device), terms)
             except DOMException as error:
                 failures[device.device_id] = error
         return boxes
 
-    def _boxes_of(self, device: Device, place: int, pixel_formats: Sequence[str]) -> list[Box]:
+    def _boxes_of(self, device: Device, place: int, terms: Terms) -> list[Box]:
         live = self._live.get(_key(device))
         if live is not None and not live.ended:
             return boxes_beside(live, live.consumers, place)
-        name = f"the {device_noun(device.kind)} “{device.label}”"
-        abilities = answer(partial(self._devices.abilities_of, device), Patience().first_s, name, "answer", lambda _: None)
-        if isinstance(pixel_formats, CopiedFormats) and device.kind == VIDEO_INPUT:
-            return copied_boxes(device, abilities, place, pixel_formats)
+        abilities = self._devices.abilities_of(device, terms.care.patience.first_s)
+        self._abilities[_key(device)] = abilities
+        if isinstance(terms.pixel_formats, CopiedFormats) and device.kind == VIDEO_INPUT:
+            return copied_boxes(device, abilities, place, terms.pixel_formats)
         boxes = boxes_of(device, abilities, place)
         if not boxes:
-            raise NotReadableError(f"the {device_noun(device.kind)} “{device.label}” tells no mode that it could be set to")
+            raise NotReadableError(f"{device_name(device)} tells no mode that it could be set to")
         return boxes
-
-    def _not_found(self, kind: str) -> DOMException:
-        of_kind = KINDS[kind]
-        if self._devices.silent([of_kind]):
-            return NotReadableError("; ".join(self._devices.problems([of_kind])))
-        return NotFoundError(f"there is no {device_noun(of_kind)} on this machine", hints=self._devices.problems([of_kind]))
 
     # From settings to a live track
 
-    def _acquire(
-        self,
-        choice: Choice,
-        pixel_formats: Sequence[str],
-        care: Care,
-        refused: Mapping[str, DOMException] | None = None,
-    ) -> tuple[LiveSource, Settings, Choice]:
+    def _acquire(self, choice: Choice, terms: Terms) -> tuple[LiveSource, Settings, Choice]:
         """The best device that can be opened: one that is busy or denied is passed over for the next that fits."""
-        refused = dict(refused or {})
         while True:
             try:
-                return *self._open(choice, pixel_formats, care), choice
+                return *self._open(choice, terms), choice
             except _UNUSABLE as error:
-                refused[choice.device.device_id] = error
-                choice = self._choose(choice.kind, choice.constraints, pixel_formats, refused)
+                refused = {**choice.failures, choice.device.device_id: error}
+                choice = self._choose(choice.kind, choice.constraints, terms, refused)
 
-    def _open(self, choice: Choice, pixel_formats: Sequence[str], care: Care) -> tuple[LiveSource, Settings]:
+    def _open(self, choice: Choice, terms: Terms) -> tuple[LiveSource, Settings]:
         key = _key(choice.device)
         live = self._live.get(key)
         if live is not None and not live.ended:
-            return live, set_device(live, choice.selection, pixel_formats)
-        device, devices = choice.device, self._devices
-        settled = devices.backend_of(device), devices.abilities_of(device)
+            return live, set_device(live, choice.selection, terms.pixel_formats)
+        device, care = choice.device, terms.care
+        settled = self._devices.backend_of(device), self._abilities[key]
         live = LiveSource(device, *settled, self._tasks.post, self._keep, care.patience)
-        live.open(*native_of(choice.selection.box, choice.selection.settings, pixel_formats))
+        live.open(*native_of(choice.selection.box, choice.selection.settings, terms.pixel_formats))
         settings = settings_of(live, choice.selection)
         _check_settings(live, settings, choice.constraints)
         if care.reconnect_s or care.fallback:
@@ -234,20 +226,20 @@ class UserMedia:
         self._live[key] = live
         return live, settings
 
-    def _start_or_replace(self, track: MediaStreamTrack, pixel_formats: Sequence[str], care: Care) -> None:
+    def _start_or_replace(self, track: MediaStreamTrack, terms: Terms) -> None:
         """Start a track's device, or the next one that fits. Raises why none does."""
         try:
             self._start(track.live)
         except _UNUSABLE as error:
-            self._replace(track, pixel_formats, care, error)
+            self._replace(track, terms, error)
 
-    def _replace(self, track: MediaStreamTrack, pixel_formats: Sequence[str], care: Care, error: DOMException) -> None:
+    def _replace(self, track: MediaStreamTrack, terms: Terms, error: DOMException) -> None:
         """Move a track to the next device that fits, opens and starts. Raises why there is none."""
         refused: dict[str, DOMException] = {}
         while True:
             refused[track.live.device.device_id] = error
-            choice = self._choose(track.kind, track.constraints_to_stay, pixel_formats, refused)
-            track.move(*self._acquire(choice, pixel_formats, care, refused))
+            choice = self._choose(track.kind, track.constraints_to_stay, terms, refused)
+            track.move(*self._acquire(choice, terms))
             try:
                 self._start(track.live)
                 return
@@ -270,20 +262,15 @@ class UserMedia:
     def _rescue(self, care: Care, live: LiveSource) -> None:
         from mscli.api.rescue import Rescue
 
-        rescue = self._rescues[live] = Rescue(live, care, self._find, partial(self._replace_all, care))
+        rescue = self._rescues[live] = Rescue(live, care, self._devices.find, partial(self._replace_all, care))
         rescue.start()
-
-    def _find(self, device: Device) -> Device | None:
-        """The device as it is listed now, if it is there."""
-        listed = self._devices.backend_of(device).devices([device.kind])
-        return next((other for other in listed if other.device_id == device.device_id), None)
 
     def _replace_all(self, care: Care, live: LiveSource) -> None:
         """Move every track of a device to another one. Raises why one cannot."""
         assert live.error is not None, "it is gone"
         for track in live.consumers:
             if isinstance(track, MediaStreamTrack):
-                self._replace(track, [track.pixel_format] if track.pixel_format else [], care, live.error)
+                self._replace(track, Terms([track.pixel_format] if track.pixel_format else [], care), live.error)
                 track.changed()
 
     def _forget(self, live: LiveSource) -> None:

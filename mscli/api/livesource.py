@@ -12,9 +12,9 @@ from functools import partial
 from threading import RLock
 from typing import Protocol
 
-from mscli.api.care import Patience
+from mscli.api.care import USUAL, Patience
 from mscli.api.driver import HINTS, Port, answer, stop_source
-from mscli.api.mediadeviceinfo import device_noun
+from mscli.api.mediadeviceinfo import device_name
 from mscli.api.stopgap import Stopgap
 from mscli.core.bounded import Call
 from mscli.core.boxes import Box, Mode, Scalar
@@ -80,7 +80,7 @@ class LiveSource:
         abilities: Abilities,
         post: Callable[[Task], None],
         keep: Callable[[Worker], None],
-        patience: Patience = Patience(),  # noqa: B008 (it cannot be changed)
+        patience: Patience = USUAL,
     ) -> None:
         self.device = device
         self.abilities = abilities
@@ -209,8 +209,7 @@ class LiveSource:
     @property
     def name(self) -> str:
         """The device as messages name it."""
-        where = f" ({self.device.path})" if self.device.path else ""
-        return f"the {device_noun(self.device.kind)} “{self.device.label}”{where}"
+        return device_name(self.device)
 
     # Its tracks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from mscli.core.readonly import ReadOnly
@@ -44,17 +45,21 @@ class InputDeviceInfo(MediaDeviceInfo):
 
     def __init__(self, device: Device, abilities: Callable[[Device], Abilities]) -> None:
         super().__init__(device)
-        self._abilities = abilities
+        self._ask = abilities
+
+    @cached_property
+    def _abilities(self) -> Abilities:
+        return self._ask(self._device)
 
     def get_capabilities(self) -> dict[str, Any]:
         """The ranges and lists of values that the device has, with IDL keys. Raises NotReadableError, NotAllowedError."""
         from mscli.api.settings_space import boxes_of, capabilities_of
 
-        return capabilities_of(boxes_of(self._device, self._abilities(self._device), 0))
+        return capabilities_of(boxes_of(self._device, self._abilities, 0))
 
     def get_modes(self) -> list[dict[str, Any]]:
         """A camera's native modes, with the contract's keys; none for a microphone."""
-        return [mode.to_json() for mode in self._abilities(self._device).modes]
+        return [mode.to_json() for mode in self._abilities.modes]
 
 
 def device_info(device: Device, abilities: Callable[[Device], Abilities]) -> MediaDeviceInfo:
@@ -65,3 +70,9 @@ def device_info(device: Device, abilities: Callable[[Device], Abilities]) -> Med
 def device_noun(kind: str) -> str:
     """What people call a device of that kind."""
     return {"videoinput": "camera", "audioinput": "microphone"}.get(kind, "speaker")
+
+
+def device_name(device: Device) -> str:
+    """The device as messages name it."""
+    where = f" ({device.path})" if device.path else ""
+    return f"the {device_noun(device.kind)} “{device.label}”{where}"

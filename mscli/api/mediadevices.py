@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from mscli.api.mediadeviceinfo import MediaDeviceInfo, device_info
-from mscli.core.errors import DOMException, InvalidStateError
+from mscli.api.care import USUAL, Care, Patience
+from mscli.api.listing import Listing
+from mscli.api.mediadeviceinfo import MediaDeviceInfo, device_info, device_name, device_noun
+from mscli.core.errors import DOMException, InvalidStateError, NotFoundError, NotReadableError
 from mscli.core.events import EventTarget, Listener
 from mscli.core.properties import PROPERTIES
 from mscli.sources import load_backend, serves, system_backends
@@ -38,9 +40,8 @@ class MediaDevices(EventTarget):
         self._on_device_change: Listener | None = None
         self._closed = False
         super().__init__()
-        self._given = backends
-        self._loaded: dict[str, Backend] = {}
-        self._abilities: dict[tuple[str, str], Abilities] = {}
+        self._given = None if backends is None else list(map(Listing, backends))
+        self._loaded: dict[str, Listing] = {}
         self._tasks = tasks
         self._user_media: UserMedia | None = None
 
@@ -56,8 +57,8 @@ class MediaDevices(EventTarget):
         self._follow()
         if self._user_media is not None:
             self._user_media.close()
-        for backend in self._backends(DEVICE_KINDS, load=False):
-            backend.close()
+        for listing in self._listings(DEVICE_KINDS, load=False):
+            listing.backend.close()
 
     def enumerate_devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[MediaDeviceInfo]:
         """The devices that are there now, new objects each time: microphones, cameras, speakers, each default first."""
@@ -65,19 +66,34 @@ class MediaDevices(EventTarget):
 
     def problems(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[str]:
         """Why a family of devices of those kinds lists nothing, a sentence each, after ``enumerate_devices``."""
-        return [backend.problem for backend in self._backends(kinds, load=False) if backend.problem]
+        return [listing.problem for listing in self._listings(kinds, load=False) if listing.problem]
 
     def silent(self, kinds: Sequence[str]) -> bool:
         """Whether devices of those kinds may be there, but nobody answered who knows, after ``enumerate_devices``."""
-        return any(backend.silent for backend in self._backends(kinds, load=False))
+        return any(listing.silent for listing in self._listings(kinds, load=False))
+
+    def missing(self, kinds: Sequence[str]) -> DOMException:
+        """The error that there is no device of those kinds, or that nobody can tell, after ``enumerate_devices``."""
+        if self.silent(kinds):
+            return NotReadableError("; ".join(self.problems(kinds)))
+        nouns = " and no ".join(map(device_noun, kinds))
+        return NotFoundError(f"there is no {nouns} on this machine", hints=self.problems(kinds))
 
     def get_supported_constraints(self) -> dict[str, bool]:
         """Every constrainable property that is known here."""
         return dict.fromkeys(PROPERTIES, True)
 
-    def negotiate(self, constraints: Mapping[str, Any] | None = None, *, pixel_formats: Sequence[str] = ()) -> list[Choice]:
+    def negotiate(
+        self,
+        constraints: Mapping[str, Any] | None = None,
+        *,
+        pixel_formats: Sequence[str] = (),
+        timeout_s: tuple[float, float] = USUAL,
+    ) -> list[Choice]:
         """What ``get_user_media`` would choose, audio first; no device is started. Raises as it does."""
-        return self._machinery().negotiate(constraints, pixel_formats)
+        from mscli.api.getusermedia import Terms
+
+        return self._machinery().negotiate(constraints, Terms(pixel_formats, Care(Patience(*timeout_s))))
 
     def get_user_media(
         self,
@@ -85,7 +101,7 @@ class MediaDevices(EventTarget):
         *,
         pixel_formats: Sequence[str] = (),
         prepare: Callable[[MediaStream], object] | None = None,
-        timeout_s: tuple[float, float] = (5.0, 2.0),
+        timeout_s: tuple[float, float] = USUAL,
         reconnect_s: float = 0.0,
         fallback: bool = False,
     ) -> MediaStream:
@@ -94,15 +110,16 @@ class MediaDevices(EventTarget):
         https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. ``constraints``: a ``MediaStreamConstraints``
         dictionary as ``json.loads`` gives it. ``pixel_formats``: native formats preferred among equals. ``prepare`` is called
         with the stream before its devices run, so that a consumer misses no frame. ``timeout_s``: how long a device may take
-        for its first frame, and for the next one from when it is muted, before it is given up. ``reconnect_s``: for how long a
-        device that is gone is waited for. ``fallback``: then another one that satisfies the constraints takes its place.
+        for its first frame and for any answer of its driver, and for the next frame from when it is muted, before it is given
+        up. ``reconnect_s``: for how long a device that is gone is waited for. ``fallback``: then another one that satisfies the
+        constraints takes its place.
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError; then nothing stays open.
         """
-        from mscli.api.care import Care, Patience
+        from mscli.api.getusermedia import Terms
 
-        care = Care(Patience(*timeout_s), reconnect_s, fallback)
-        return self._machinery().get_user_media(constraints, pixel_formats, prepare, care)
+        terms = Terms(pixel_formats, Care(Patience(*timeout_s), reconnect_s, fallback))
+        return self._machinery().get_user_media(constraints, terms, prepare)
 
     # devicechange
 
@@ -134,7 +151,7 @@ class MediaDevices(EventTarget):
 
             post = self._machinery().poster()
             tell = partial(self._tell_change, post)
-            self._watch = DeviceWatch(self._backends(DEVICE_KINDS), lambda backend: list(_listed(backend, DEVICE_KINDS)), tell)
+            self._watch = DeviceWatch(self._listings(DEVICE_KINDS), tell)
         elif self._watch is not None and (self._closed or not heard):
             watch, self._watch = self._watch, None
             watch.close()
@@ -151,48 +168,52 @@ class MediaDevices(EventTarget):
         """What opens devices, imported when that is asked for the first time."""
         from mscli.api.getusermedia import UserMedia
 
-        self._abilities.clear()
         if self._user_media is None:
             self._user_media = UserMedia(self, self._tasks)
         return self._user_media
 
     # What its parts know of the backends
 
-    def list_devices(self, kinds: Sequence[str]) -> list[Device]:
-        """The devices as their backends list them, in the standard's order. Raises InvalidStateError after ``close``."""
+    def list_devices(self, kinds: Sequence[str], timeout_s: float = USUAL.first_s) -> list[Device]:
+        """The devices as their backends list them, in the standard's order. Raises InvalidStateError after ``close``.
+
+        A backend that does not answer within ``timeout_s`` seconds lists none; ``problems`` says so.
+        """
         if self._closed:
             raise InvalidStateError("these MediaDevices were closed")
-        found = [device for backend in self._backends(kinds) for device in _listed(backend, kinds)]
+        found = [device for listing in self._listings(kinds) for device in listing.look(kinds, timeout_s) or ()]
         return sorted(found, key=_order)
 
     def backend_of(self, device: Device) -> Backend:
         """The backend that listed a device."""
-        return next(backend for backend in self._backends(DEVICE_KINDS, load=False) if backend.name == device.backend)
+        return self._listing_of(device).backend
 
-    def abilities_of(self, device: Device) -> Abilities:
-        """What a device can do, asked once for each negotiation. Raises NotReadableError, NotAllowedError."""
-        key = device.kind, device.device_id
-        if key not in self._abilities:
-            self._abilities[key] = self.backend_of(device).abilities(device)
-        return self._abilities[key]
+    def find(self, device: Device) -> Device | None:
+        """The device as it is listed now, if it is there. Raises NotReadableError if nobody can tell."""
+        listing = self._listing_of(device)
+        listed = listing.look([device.kind])
+        if listed is None:
+            raise NotReadableError(listing.problem)
+        return next((other for other in listed if other.device_id == device.device_id), None)
 
-    def _backends(self, kinds: Sequence[str], *, load: bool = True) -> list[Backend]:
+    def abilities_of(self, device: Device, timeout_s: float = USUAL.first_s) -> Abilities:
+        """What a device can do. Raises NotReadableError (also when it hangs for longer than that), NotAllowedError."""
+        from mscli.api.driver import answer
+
+        ask = partial(self.backend_of(device).abilities, device)
+        return answer(ask, timeout_s, device_name(device), "answer", lambda _: None)
+
+    def _listing_of(self, device: Device) -> Listing:
+        return next(one for one in self._listings(DEVICE_KINDS, load=False) if one.backend.name == device.backend)
+
+    def _listings(self, kinds: Sequence[str], *, load: bool = True) -> list[Listing]:
         if self._given is not None:
-            return list(self._given)
+            return self._given
         for name in system_backends() if load else ():
             if serves(name, kinds) and name not in self._loaded:
-                self._loaded[name] = load_backend(name)
-        return [backend for name, backend in self._loaded.items() if serves(name, kinds)]
+                self._loaded[name] = Listing(load_backend(name))
+        return [listing for name, listing in self._loaded.items() if serves(name, kinds)]
 
 
 def _order(device: Device) -> tuple[int, bool]:
     return DEVICE_KINDS.index(device.kind), not device.default
-
-
-def _listed(backend: Backend, kinds: Sequence[str]) -> Iterable[Device]:
-    """A backend's devices; one whose system interface fails as a whole hides no other backend."""
-    try:
-        return backend.devices(kinds)
-    except DOMException as error:
-        backend.problem = str(error)
-        return ()

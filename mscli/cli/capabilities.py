@@ -15,7 +15,7 @@ from mscli.cli.printable import json_text
 from mscli.cli.resolve import resolve_device
 from mscli.cli.shared import Shared, shared_options
 from mscli.core.clock import MICROSECONDS
-from mscli.core.errors import DOMException, NotFoundError
+from mscli.core.errors import DOMException
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT
 
 PROBE_FRAMES = 20  # how many frames of a mode are timed
@@ -55,7 +55,7 @@ def _choose(devices: MediaDevices, name: str | None) -> InputDeviceInfo:
     if name is not None:
         return resolve_device(name, infos)
     if not infos:
-        raise NotFoundError("there is no camera and no microphone on this machine", hints=devices.problems())
+        raise devices.missing([VIDEO_INPUT, AUDIO_INPUT])
     return infos[0]
 
 

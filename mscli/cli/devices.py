@@ -9,7 +9,7 @@ import click
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.cli.opening import open_devices
-from mscli.cli.printable import json_text
+from mscli.cli.printable import json_text, printable
 from mscli.cli.shared import Shared, shared_options
 from mscli.sources.base import DEVICE_KINDS
 
@@ -37,6 +37,8 @@ def command(shared: Shared, kinds: tuple[str, ...], watch: bool) -> int:
         infos = devices.enumerate_devices(wanted)
         if shared.json:
             print(json_text([device_json(info) for info in infos], sys.stdout, indent=1))  # noqa: T201
+            for problem in devices.problems(wanted) if devices.silent(wanted) else ():  # the list may be incomplete
+                print(f"mscli: {printable(problem)}", file=sys.stderr)  # noqa: T201
         else:
             from mscli.cli.tables import show_devices
 

@@ -89,7 +89,9 @@ class Session:
     def negotiate(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> list[Choice]:
         """What would be used; with --explain, why, also when nothing fits."""
         try:
-            choices = self.wait_for(lambda: self.devices.negotiate(self.constraints(kinds), pixel_formats=pixel_formats))
+            choices = self.wait_for(
+                lambda: self.devices.negotiate(self.constraints(kinds), pixel_formats=pixel_formats, **self._patience)
+            )
         except OverconstrainedError as error:
             self._explain_failure(error)
             raise
@@ -135,8 +137,7 @@ class Session:
         """Open the devices and start them; ``prepare`` gets the stream before its first frame. Says what is used."""
         if self.options.explain:
             self.explain(kinds, pixel_formats)
-        care: dict[str, Any] = {"timeout_s": self.options.timeout} if self.options.timeout else {}
-        care |= {"reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
+        care = {**self._patience, "reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
 
         def ask() -> MediaStream:
             constraints = self.constraints(kinds)
@@ -147,6 +148,10 @@ class Session:
         for track in self.tracks:
             self._follow(track)
         return stream
+
+    @property
+    def _patience(self) -> dict[str, Any]:
+        return {"timeout_s": self.options.timeout} if self.options.timeout else {}
 
     def wait_for(self, call: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
         """What a call to devices gives, or KeyboardInterrupt when a signal comes and it still hangs ``GRACE_S`` later."""

@@ -1,0 +1,125 @@
+"""A look at devices is bounded in time, and what hangs hides nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import mscli
+from mscli.api.listing import Listing
+from mscli.sources.base import AUDIO_INPUT, DEVICE_KINDS, VIDEO_INPUT, Abilities, Device
+from tests.unit.hanging import Hanging
+from tests.unit.stage import PATIENCE_S, camera, microphone
+
+AT_ONCE_S = 0.01
+HANGS = "hanging did not list its devices within 0.01 s: a driver hangs: unplug what was plugged in last, and try again"
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    """A camera that nobody can list yet."""
+    backend = Hanging(camera(0))
+    yield backend
+    backend.free.set()
+
+
+def lists() -> int:
+    """The calls that are under way."""
+    return sum(thread.name == "mscli-list" for thread in threading.enumerate())
+
+
+def test_a_backend_that_hangs_is_given_up_and_hides_no_other(hanging: Hanging) -> None:
+    with mscli.MediaDevices(backends=[hanging, mscli.FakeBackend({"devices": [microphone()]})]) as devices:
+        assert [device.device_id for device in devices.list_devices(DEVICE_KINDS, AT_ONCE_S)] == ["m0"]
+        assert (devices.problems(), devices.silent(DEVICE_KINDS)) == ([HANGS], True)
+
+
+def test_one_that_hangs_still_is_not_asked_again_and_then_answers(hanging: Hanging) -> None:
+    listing = Listing(hanging)
+    assert [listing.look(DEVICE_KINDS, AT_ONCE_S) for _ in range(5)] == [None] * 5
+    assert (hanging.asked, lists()) == (1, 1)
+    hanging.free.set()
+    for thread in threading.enumerate():
+        if thread.name == "mscli-list":
+            thread.join(PATIENCE_S)
+    found = listing.look()
+    assert found is not None
+    assert ([device.device_id for device in found], listing.problem, listing.silent) == (["c0"], "", False)
+
+
+def test_where_nothing_can_be_listed_that_is_the_reason_and_not_that_there_is_nothing(hanging: Hanging) -> None:
+    with mscli.MediaDevices(backends=[hanging]) as devices:
+        with pytest.raises(mscli.NotReadableError, match="did not list its devices"):
+            devices.get_user_media({"video": True}, timeout_s=(AT_ONCE_S, 1))
+        with pytest.raises(mscli.NotReadableError, match="did not list its devices"):
+            devices.negotiate({"video": True}, timeout_s=(AT_ONCE_S, 1))
+        assert isinstance(devices.missing([VIDEO_INPUT, AUDIO_INPUT]), mscli.NotReadableError)
+
+
+def test_what_is_not_there_is_named_with_all_kinds() -> None:
+    with mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": []})]) as devices:
+        error = devices.missing([VIDEO_INPUT, AUDIO_INPUT])
+    assert isinstance(error, mscli.NotFoundError)
+    assert str(error) == "there is no camera and no microphone on this machine"
+
+
+# What a device can do
+
+
+@pytest.fixture
+def mute_driver() -> Iterator[Hanging]:
+    """A camera that does not tell what it can do, and one that is asked after it."""
+    backend = Hanging(camera(0), hangs_in="abilities")
+    yield backend
+    backend.free.set()
+
+
+def test_the_question_what_a_device_can_do_obeys_the_time_out(mute_driver: Hanging) -> None:
+    with mscli.MediaDevices(backends=[mute_driver]) as devices:
+        for ask in (devices.get_user_media, devices.negotiate):
+            with pytest.raises(mscli.NotReadableError, match=r"“Camera 0” did not answer within 0\.01 s: its driver hangs"):
+                ask({"video": True}, timeout_s=(AT_ONCE_S, 1))
+
+
+def test_another_camera_is_used_that_answers(mute_driver: Hanging) -> None:
+    other = mscli.FakeBackend({"devices": [camera(1)]})
+    with mscli.MediaDevices(backends=[mute_driver, other]) as devices:
+        (track,) = devices.get_user_media({"video": True}, timeout_s=(0.5, 1)).get_tracks()
+        assert track.label == "Camera 1"
+        assert ["did not answer" in str(error) for error in track.passed_over] == [True]
+
+
+class Counting(mscli.FakeBackend):
+    """Counts how often it is asked what a device can do."""
+
+    asked = 0
+
+    def abilities(self, device: Device) -> Abilities:
+        self.asked += 1
+        return super().abilities(device)
+
+
+@pytest.fixture
+def counting() -> Iterator[tuple[Counting, mscli.MediaDevices]]:
+    """A camera of such a backend."""
+    backend = Counting({"devices": [camera()]})
+    with mscli.MediaDevices(backends=[backend]) as devices:
+        yield backend, devices
+
+
+def test_capabilities_and_modes_are_asked_for_together(counting: tuple[Counting, mscli.MediaDevices]) -> None:
+    backend, devices = counting
+    (info,) = devices.enumerate_devices()
+    assert isinstance(info, mscli.InputDeviceInfo)
+    assert info.get_capabilities()["width"] == {"min": 1, "max": 128}
+    assert len(info.get_modes()) == 2
+    assert backend.asked == 1
+
+
+def test_a_device_is_asked_once_for_each_negotiation(counting: tuple[Counting, mscli.MediaDevices]) -> None:
+    backend, devices = counting
+    devices.negotiate({"video": True})
+    devices.get_user_media({"video": True})
+    assert backend.asked == 2
