@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import TypeVar
 
-from mscli.core.bounded import bounded
+from mscli.core.bounded import Call, bounded
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame
 from mscli.sources.base import SWITCHED_OFF, Receiver, Source
 
 HINTS = ("it may be used by another program, asleep or badly connected: replug it and try again",)
+
+STOP_S = 1.0  # what a driver gets to give its device back
 
 T = TypeVar("T")
 
@@ -27,6 +30,24 @@ def answer(call: Callable[[], T], timeout_s: float, name: str, doing: str, relea
 def stop_source(source: Source) -> None:
     """Give a device back that nobody waits for any more."""
     source.stop()
+
+
+class Stopping:
+    """A device that is being given back, on a thread of its own. ``on_left_behind`` is called if that takes too long."""
+
+    def __init__(self, source: Source, on_left_behind: Callable[[], None]) -> None:
+        self._until_s = monotonic() + STOP_S
+        self._on_left_behind = on_left_behind
+        self._call = Call(source.stop, "mscli-stop")
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until it is given back; False if it is not in time, which is ``STOP_S`` from the beginning, then left behind."""
+        stopped = self._call.wait(max(0.0, self._until_s - monotonic()) if timeout_s is None else timeout_s)
+        if stopped:
+            self._call.result()
+        elif timeout_s is None:
+            self._on_left_behind()
+        return stopped
 
 
 class Port:

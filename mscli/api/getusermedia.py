@@ -11,9 +11,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mscli.api.care import Care
+from mscli.api.consumer import Worker
 from mscli.api.copying import CopiedFormats, copied_boxes
+from mscli.api.driver import STOP_S
 from mscli.api.eventthread import EventThread
-from mscli.api.livesource import STOP_S, LiveSource, Worker
+from mscli.api.livesource import LiveSource
 from mscli.api.mediadeviceinfo import device_name
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
@@ -96,9 +98,10 @@ class UserMedia:
         ending = [(live, live.let_go()) for live in list(self._live.values())]
         deadline = monotonic() + STOP_S
         for live, stopping in ending:
-            live.on_ended(None)
+            for track in live.consumers:
+                track.stop()
             if stopping is not None:
-                live.check_stopped(stopping, max(0.0, deadline - monotonic()))
+                stopping.join()
             self._forget(live)
         for rescue in rescues:
             rescue.wait(max(0.0, deadline - monotonic()))

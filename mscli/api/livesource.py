@@ -7,17 +7,16 @@ a bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import RLock
-from typing import Protocol
 
 from mscli.api.care import USUAL, Patience
-from mscli.api.driver import HINTS, Port, answer, stop_source
+from mscli.api.consumer import Consumer, Worker
+from mscli.api.driver import HINTS, Port, Stopping, answer, stop_source
 from mscli.api.mediadeviceinfo import device_name
 from mscli.api.stopgap import Stopgap
-from mscli.core.bounded import Call
-from mscli.core.boxes import Box, Mode, Scalar
+from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame, VideoFrame, frame_size
@@ -27,47 +26,9 @@ from mscli.sources.base import NO_SIGNAL, SWITCHED_OFF, VIDEO_INPUT, Abilities, 
 
 MUTE_S = 0.8  # without frames for so long, or for SLOW_FRAMES of its own, a device is muted
 SLOW_FRAMES = 3
-STOP_S = 1.0  # what a driver gets to give its device back
 USUAL_RATE = 30.0  # frames per second, of what does not tell
 STALLED = "stalled"  # a cause of being muted, beside those that a driver tells, of which the reasons are:
 TOLD = {SWITCHED_OFF: "the privacy switch of {} is on", NO_SIGNAL: "{} gets no signal"}
-
-
-class Consumer(Protocol):
-    """What a live source hands its frames to: a track. ``deliver`` comes on the device's thread, the rest as posted tasks."""
-
-    settings: Settings
-
-    def accepts(self, boxes: Sequence[Box]) -> bool:
-        """Whether its constraints could be satisfied out of these boxes."""
-
-    def forbids(self, resize_mode: str) -> bool:
-        """Whether its constraints rule that resizeMode out."""
-
-    def reshape(self) -> None:
-        """The device gives something else now: derive the track's frames from that."""
-
-    def deliver(self, frame: Frame) -> None:
-        """Take a frame; one without planes or data stands for black or silence."""
-
-    def close_lanes(self) -> None:
-        """No frame will follow."""
-
-    def source_changed(self) -> None:
-        """The device is set otherwise, and not by us: try the constraints again."""
-
-    def source_ended(self) -> None:
-        """The device is gone."""
-
-    def source_muted(self, muted: bool, reason: str) -> None:
-        """Frames stopped coming, and why, or they come again."""
-
-
-class Worker(Protocol):
-    """What goes on with the frames of tracks on a thread of its own: a recording."""
-
-    def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until it has ended, as it does when its tracks have; False if it does not in time, or ever."""
 
 
 class LiveSource:
@@ -103,6 +64,7 @@ class LiveSource:
         self.post = post  # runs a task on the thread that runs events
         self.keep = keep  # has a worker waited for when all devices are closed
         self._source: Source | None = None
+        self._hangs = False  # whether its driver was waited for in vain
         self._port: Port | None = None
         self._consumers: tuple[Consumer, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._mutes: dict[str, str] = {}  # cause → the reason for people, while the device is muted
@@ -140,7 +102,15 @@ class LiveSource:
         self.last_frame_us = now_us()
         self.had_frame = False
         port = self._port = Port(self)
-        answer(lambda: source.start(port), self.patience.first_s, self.name, "start", lambda _: stop_source(source))
+        self._hangs = True  # until it answers
+
+        def begin() -> None:
+            try:
+                source.start(port)
+            finally:
+                self._hangs = False
+
+        answer(begin, self.patience.first_s, self.name, "start", lambda _: stop_source(source))
 
     def resume(self, device: Device) -> None:
         """Go on with the device that has returned, set as it was, if there is still a track. Raises NotReadableError.
@@ -152,22 +122,25 @@ class LiveSource:
             wanted = self.wanted
             self._source = source if wanted else None
         if wanted:
-            before, self.device = self.native, device
-            self._note_native(source.settings)
-            if self.native != before:
-                self._reconsider()
-            with self._flow:
-                self._rescuing, self.last_frame_us = False, now_us()
-                for cause in TOLD:
-                    self._set_mute(cause, "")  # its driver will tell
-            try:
-                self._start(source)
-            except DOMException:
-                self._rescuing = True
-                self.stop()
-                raise
+            self._resume(source, device)
         if self._source is not source:  # stopped meanwhile, perhaps before it was started
-            source.stop()
+            self._stopping(source).join()
+
+    def _resume(self, source: Source, device: Device) -> None:
+        before, self.device = self.native, device
+        self._note_native(source.settings)
+        if self.native != before:
+            self._reconsider()
+        with self._flow:
+            self._rescuing, self.last_frame_us = False, now_us()
+            for cause in TOLD:
+                self._set_mute(cause, "")  # its driver will tell
+        try:
+            self._start(source)
+        except DOMException:
+            self._rescuing = True
+            self.release()
+            raise
 
     def change(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Go on with other native settings: the stream is interrupted. On failure the old ones run again, and it is raised."""
@@ -189,22 +162,31 @@ class LiveSource:
         """Give the device back. One whose driver does not answer within ``STOP_S`` is left behind."""
         stopping = self.let_go()
         if stopping is not None:
-            self.check_stopped(stopping, STOP_S)
+            stopping.join()
 
-    def let_go(self) -> Call[None] | None:
+    def release(self) -> None:
+        """Give the device back. If its driver hangs, that goes on behind: it is waited for when all devices are closed."""
+        stopping = self.let_go()
+        if stopping is None:
+            return
+        if self._hangs:
+            self.keep(stopping)
+        else:
+            stopping.join()
+
+    def let_go(self) -> Stopping | None:
         """Take no more frames and begin to give the device back; None if that was done."""
         with self._lock:
             source, self._source = self._source, None
             if self._port is not None:
                 self._port.closed = True
-            return Call(source.stop, "mscli-stop") if source is not None else None
+            return self._stopping(source) if source is not None else None
 
-    def check_stopped(self, stopping: Call[None], timeout_s: float) -> None:
-        """Wait for the device to be given back; note that it never was."""
-        if stopping.wait(timeout_s):
-            stopping.result()
-        else:
-            self.left_behind = f"{self.name} did not stop: its driver hangs and was left behind"
+    def _stopping(self, source: Source) -> Stopping:
+        return Stopping(source, self._leave_behind)
+
+    def _leave_behind(self) -> None:
+        self.left_behind = f"{self.name} did not stop: its driver hangs and was left behind"
 
     @property
     def name(self) -> str:
@@ -228,7 +210,7 @@ class LiveSource:
         with self._lock:
             self._consumers = tuple(other for other in self._consumers if other is not consumer)
             if not self._consumers:
-                self.stop()
+                self.release()
             return not self._consumers
 
     @property
@@ -344,6 +326,7 @@ class LiveSource:
                 return 0.0
             silent_s = (at_us - self.last_frame_us) / MICROSECONDS
             if silent_s > self._limit_s and not self._mutes.keys() & TOLD and not self._rescuing:
+                self._hangs = True
                 self.on_ended(NotReadableError(f"{self.name} gave {self._no_frame} within {self._limit_s:g} s", hints=HINTS))
             elif silent_s > self._at_least(MUTE_S) and self.had_frame:
                 self._mute_for_lack(at_us, f"{self.name} gives {self._no_frame}")
@@ -360,6 +343,7 @@ class LiveSource:
     def succeed(self, other: LiveSource) -> None:
         """Take the place of a device that is gone: black or silent, as that would be, until the first frame."""
         with self._flow, other._flow:
+            self.newest_us = max(self.newest_us, other.newest_us)
             if not self.started:
                 self._stopgap, self._mutes, self.lost_us = other._stopgap, dict(other._mutes), other.lost_us
 

@@ -85,7 +85,6 @@ class MediaStreamTrack(EventTarget):
         self._overconstrained = ""  # what about the constraints does not hold, while the track is muted for that
         self.blank = 0  # frames (samples per channel) that were black or silent because the device was muted
         self.settings = settings
-        self.settings_timestamp = 0
         self._shapes: tuple[tuple[int, Shape | None], ...] = ()  # replaced as a whole, too
         self.reshape()
         live.attach(self)
@@ -184,8 +183,8 @@ class MediaStreamTrack(EventTarget):
         self.live, self.settings, self._label = live, settings, live.device.label
         self._lost_before = live.lost - lost
         self.passed_over = choice.passed_over
-        self.reshape()
         live.succeed(before)
+        self.reshape()
         live.attach(self)
         if before.detach(self):
             self._release(before)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mscli.api.livesource import Consumer, LiveSource
+from mscli.api.consumer import Consumer
+from mscli.api.livesource import LiveSource
 from mscli.api.settings_space import boxes_of, fixed_box, with_twin
 from mscli.core.boxes import Box, Mode
 from mscli.core.derived import DERIVABLE, DERIVED, native_of, reach

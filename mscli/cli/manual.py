@@ -193,7 +193,8 @@ and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` an
 A device that gives no frame for 0.8 seconds (a slow one: for three of its frames) is muted: what follows in the output is
 black, or silence, with the times that the frames would have had, until frames come again. A device that stays muted for 2
 seconds more is given up. So is one that gives no first frame within 5 seconds, or whose driver does not answer for so
-long when it is looked for, asked what it can do, or opened; what else there is, is listed and used. `--timeout` _FIRST_`,`_THEN_ sets the 5 and the 2; `--timeout` _SECONDS_ sets both.
+long when it is looked for, asked what it can do, or opened; what else there is, is listed and used. `--timeout`
+_FIRST_`,`_THEN_ sets the 5 and the 2; `--timeout` _SECONDS_ sets both.
 
 A camera whose driver tells of its privacy switch (the V4L2 control `privacy`) is muted as long as that is on, and never
 given up for it. So is one with an input (HDMI, SDI, television) while there is no signal at it; with the next one it goes on,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.api import getusermedia, livesource
+from mscli.api import driver
 from mscli.api.stopgap import BEHIND_US
 from mscli.sources.base import NO_SIGNAL, SWITCHED_OFF, Device, Receiver, Request, Source
 from tests.unit.lost import START_US, Scene
@@ -244,7 +244,14 @@ class StuckSource(Source):
         self._backend.receivers.append(receiver)
         self._source.start(receiver)
 
+    def hang(self) -> None:
+        """Whatever it is asked, until the test lets it go."""
+        self._backend.hangs_in = "hang"
+        self._backend.pass_by("hang")
+        raise mscli.NotReadableError("too late")
+
     def stop(self) -> None:
+        assert self._backend.hangs_in != "hang" or self._backend.free.wait(PATIENCE_S)
         self._backend.pass_by("stop")
         self._source.stop()
         self._backend.stopped.set()
@@ -253,8 +260,7 @@ class StuckSource(Source):
 @pytest.fixture
 def stuck(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stage, Stuck]]:
     """A camera that hangs, as soon as it is told in which call; nobody waits longer than an instant to stop it."""
-    for module in (livesource, getusermedia):
-        monkeypatch.setattr(module, "STOP_S", 0.01)
+    monkeypatch.setattr(driver, "STOP_S", 0.01)
     here = stage(silent(camera()), backend=Stuck)
     assert isinstance(here.backend, Stuck)
     yield here, here.backend
@@ -301,3 +307,46 @@ def test_a_source_that_was_left_behind_disturbs_nobody(stuck: tuple[Stage, Stuck
     receiver.on_lost(1)
     receiver.on_ended(mscli.NotReadableError("late"))
     assert (lane.head(), track.lost, track.live.ended) == (None, 0, False)
+
+
+# The end is told at once, stopping goes on behind
+
+
+def test_the_end_of_a_device_that_hangs_is_told_while_its_driver_still_stops(
+    stuck: tuple[Stage, Stuck], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, backend = stuck
+    monkeypatch.setattr(driver, "STOP_S", PATIENCE_S)
+    backend.hangs_in = "stop"
+    one = Scene(here, monkeypatch, timeout_s=(1, 2))
+    one.look(1.1)
+    assert (one.heard.types, one.track.ready_state) == (["ended"], "ended")
+    assert not backend.stopped.is_set()
+    backend.free.set()
+    here.devices.close()
+    assert (backend.stopped.is_set(), one.track.live.left_behind) == (True, "")
+
+
+def test_that_a_device_does_not_start_is_told_while_its_driver_still_stops(
+    stuck: tuple[Stage, Stuck], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, backend = stuck
+    monkeypatch.setattr(driver, "STOP_S", PATIENCE_S)
+    monkeypatch.setattr(StuckSource, "start", lambda source, receiver: source.hang())
+    with pytest.raises(mscli.NotReadableError, match=r"did not start within 0\.01 s"):
+        here.devices.get_user_media({"video": True}, timeout_s=(0.01, 2))
+    assert not backend.stopped.is_set()
+    backend.free.set()
+    here.devices.close()
+    assert backend.stopped.is_set()
+
+
+def test_a_driver_that_hangs_for_good_is_left_behind_when_all_is_closed(
+    stuck: tuple[Stage, Stuck], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, backend = stuck
+    backend.hangs_in = "stop"
+    one = Scene(here, monkeypatch, timeout_s=(1, 2))
+    one.look(1.1)
+    here.devices.close()
+    assert one.track.live.left_behind == "the camera “Camera 0” did not stop: its driver hangs and was left behind"

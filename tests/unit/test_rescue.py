@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from threading import Event as Flag
 from typing import Any
 
 import pytest
 
+from mscli.api import driver
+from mscli.sources.base import Source
 from tests.unit.lost import START_US, Pluggable, Scene
-from tests.unit.stage import MODES, Stage, camera, microphone, reader, silent, waiting
+from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, reader, silent, waiting
 
 Lose = Callable[..., Scene]
 
@@ -159,6 +162,25 @@ def test_a_switch_that_was_off_is_asked_for_anew(lose: Lose) -> None:
     assert (one.track.muted, one.heard.types) == (False, ["mute", "unmute"])
 
 
+def test_one_that_is_stopped_while_it_returns_is_given_back_within_a_bound(lose: Lose, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = lose(reconnect_s=5)
+    one.plug_in()
+    free, live = Flag(), one.track.live
+    take = live._take
+
+    def take_late(*asked: Any) -> Source:
+        source = take(*asked)
+        one.track.stop()
+        monkeypatch.setattr(source, "stop", lambda: free.wait(PATIENCE_S))
+        return source
+
+    monkeypatch.setattr(driver, "STOP_S", 0.01)
+    monkeypatch.setattr(live, "_take", take_late)
+    assert one.rescue(1)
+    assert "was left behind" in live.left_behind
+    free.set()
+
+
 def test_closing_ends_what_is_waited_for(lose: Lose) -> None:
     one = lose(reconnect_s=5)
     one.stage.devices.close()
@@ -180,6 +202,14 @@ def test_another_device_takes_its_place_at_once(lose: Lose) -> None:
     assert (one.track.label, one.track.get_settings()["deviceId"]) == ("Camera 1", "c1")
     one.frame(0.5)
     assert (one.track.muted, one.heard.types[-1]) == (False, "unmute")
+
+
+def test_its_frames_begin_after_those_that_were_shown(lose: Lose) -> None:
+    one = lose(fallback=True)
+    one.look(0.5)
+    shown_us = one.track.live.newest_us
+    one.rescue(0.5)
+    assert one.track.settings_timestamp == shown_us + 1 > START_US
 
 
 def test_it_gives_what_the_first_one_gave(lose: Lose) -> None:
