@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
 from mscli.sources.identity import attribute, physical_device, port_path
-from mscli.sources.trouble import Holders, in_container, permission_remedy, process_holders
+from mscli.sources.trouble import Holders, in_container, permission_remedy, process_holders, read_text
 
 HARDWARE = re.compile(r"hw:(\d+),(\d+)")
 ROOT = "/proc/asound"
@@ -81,17 +81,23 @@ def card_identity(card: int | str) -> tuple[str, str]:
 
 def listing() -> str:
     """The kernel's list of PCM devices, which changes when one comes or goes."""
-    return _read(f"{ROOT}/pcm")
+    return read_text(f"{ROOT}/pcm")
 
 
 def pcms(direction: str) -> list[Pcm]:
     """All devices of that direction, by card and number."""
-    names = dict(_CARD.findall(_read(f"{ROOT}/cards")))
+    names = dict(_CARD.findall(read_text(f"{ROOT}/cards")))
     found = (
         Pcm(int(card), int(number), direction, names.get(str(int(card)), "sound card"), name)
         for card, number, name in _PCM.findall(listing())
     )
     return [pcm for pcm in found if os.path.exists(f"{_folder(pcm.card, pcm.number, direction)}")]
+
+
+def removed(address: str, direction: str) -> bool:
+    """Whether the hardware of that address is gone, told by a file; False for what is no hardware."""
+    match = HARDWARE.fullmatch(address)
+    return match is not None and not os.path.exists(_folder(int(match[1]), int(match[2]), direction))
 
 
 def in_use(label: str, address: str, direction: str) -> NotReadableError | None:
@@ -119,12 +125,4 @@ def _statuses(folder: str) -> Iterator[str]:
     with suppress(OSError):
         for name in os.listdir(folder):
             if name.startswith("sub"):
-                yield _read(f"{folder}/{name}/status")
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:  # no sound driver, or not Linux
-        return ""
+                yield read_text(f"{folder}/{name}/status")

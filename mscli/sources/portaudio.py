@@ -81,14 +81,16 @@ class PortAudioBackend(Backend):
         """Take a microphone. Raises NotFoundError when it is gone, NotSupportedError for a speaker, else as every backend."""
         if device.kind != AUDIO_INPUT:
             raise NotSupportedError(f"“{device.label}” is a speaker, which cannot be captured")
-        return LIBRARY.bounded(partial(_take, device, {**DEFAULTS, **request.settings}), PATIENCE_S, device.label)
+        take = partial(_take, device, {**DEFAULTS, **request.settings})
+        return LIBRARY.bounded(take, PATIENCE_S, device.label, lambda source: source.stop())
 
 
 def _take(device: Device, wanted: Mapping[str, Scalar]) -> Source:
     from mscli.sources.portaudio_stream import PortAudioSource
 
     with LIBRARY.unchanged():
-        open_stream = partial(LIBRARY.open_input, device.handle, device.label, _reach(device).number)
+        entry, _ = _reach(device)
+        open_stream = partial(LIBRARY.open_input, device.handle, device.label, entry.number)
         return PortAudioSource(device.label, wanted, open_stream, partial(_gone, device))
 
 
@@ -179,16 +181,8 @@ def _others(kind: str) -> Iterator[Device]:
             )
 
 
-def _there(device: Device) -> bool:
-    """Whether the device still exists, as far as that can be known. Raises SilentServer."""
-    if device.handle.part:
-        return _node(device) is not None
-    if alsa.HARDWARE.fullmatch(device.handle.names[0]):
-        return any(card.device_id == device.device_id for card in _cards(device.kind))
-    return True
-
-
 def _node(device: Device) -> pulse.Node | None:
+    """The source or sink of the sound server that the device is, if it is still there. Raises SilentServer."""
     try:
         nodes = _nodes(pulse.look(), device.kind)
     except pulse.NoServer:
@@ -197,26 +191,42 @@ def _node(device: Device) -> pulse.Node | None:
 
 
 def _gone(device: Device) -> bool:
+    """Whether a device that streams is no longer there, as far as that can be known; asked often, so it asks little."""
+    if not device.handle.part:
+        return alsa.removed(device.handle.names[0], device.handle.direction)
     try:
-        return not _there(device)
+        return _node(device) is None
     except pulse.SilentServer:
         return False
 
 
-def _reach(device: Device) -> Listed:
-    """PortAudio's entry for the device. Raises NotFoundError, NotReadableError, NotAllowedError with the reason."""
-    LIBRARY.require()
+def _still_there(device: Device) -> pulse.Node | None:
+    """The sound server's part that the device is; None if it is none. Raises NotFoundError, NotReadableError."""
     try:
-        there = _there(device)
+        node = _node(device) if device.handle.part else None
     except pulse.SilentServer as error:
         raise NotReadableError(f"“{device.label}” does not answer: the sound server hangs", hints=RESTART) from error
+    there = node is not None if device.handle.part else _same_card(device)
     if not there:
         raise NotFoundError(f"“{device.label}” is no longer there")
+    return node
+
+
+def _same_card(device: Device) -> bool:
+    """Whether hardware is still what it was: another card may have its number now. What is no hardware is taken to be."""
+    hardware = alsa.HARDWARE.fullmatch(device.handle.names[0])
+    return not hardware or any(card.device_id == device.device_id for card in _cards(device.kind))
+
+
+def _reach(device: Device) -> tuple[Listed, pulse.Node | None]:
+    """PortAudio's entry for the device, and the sound server's. Raises NotFoundError, NotReadableError, NotAllowedError."""
+    LIBRARY.require()
+    node = _still_there(device)
     if device.problem and not device.busy:
         raise NotAllowedError(f"“{device.label}”: {device.problem}", hints=[device.remedy])
     if not device.handle.part and (cards := alsa.listing()):
         LIBRARY.follow(cards, closely=True)
-    return LIBRARY.find(device.handle) or _unreachable(device)
+    return LIBRARY.find(device.handle) or _unreachable(device), node
 
 
 def _unreachable(device: Device) -> NoReturn:
@@ -236,11 +246,10 @@ def _unreachable(device: Device) -> NoReturn:
 
 def _values(device: Device) -> dict[str, Values]:
     with LIBRARY.unchanged():
-        return _values_of(device, _reach(device))
+        return _values_of(device, *_reach(device))
 
 
-def _values_of(device: Device, entry: Listed) -> dict[str, Values]:
-    node = _node(device) if device.handle.part else None
+def _values_of(device: Device, entry: Listed, node: pulse.Node | None) -> dict[str, Values]:
     rates, sizes = _probe(device, entry) if node is None else ((*USUAL_RATES, node.rate), (16, 32) if node.wide else (16,))
     channels = min(node.channels if node else entry.channels, MOST_CHANNELS)
     values: dict[str, Values] = {

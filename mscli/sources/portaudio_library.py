@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from mscli.core.bounded import bounded
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError
 from mscli.sources.alsa import in_use
@@ -243,27 +244,17 @@ class Library:
                 raise _translate(error, label, handle) from error
             raise
 
-    def bounded(self, call: Callable[[], T], seconds: float, label: str) -> T:
-        """``call()`` on a thread of its own, which is left behind when it hangs. Raises NotReadableError then."""
-        results: list[T] = []
-        failures: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                results.append(call())
-            except BaseException as error:  # handed to the caller
-                failures.append(error)
-
-        thread = threading.Thread(target=run, name="mscli-portaudio-call", daemon=True)
-        thread.start()
-        thread.join(seconds)
-        if failures:
-            raise failures[0]
-        if not results:
+    def bounded(
+        self, call: Callable[[], T], timeout_s: float, label: str, release: Callable[[T], object] = lambda _: None
+    ) -> T:
+        """``call()``, left behind when it hangs: raises NotReadableError then, and ``release`` gets what comes later."""
+        try:
+            return bounded(call, timeout_s, "mscli-portaudio-call", release)
+        except TimeoutError as error:
             if self._module is not None:
                 atexit.unregister(self._module._exit_handler)  # it would wait for the same for ever
-            raise NotReadableError(f"“{label}” does not answer: its driver or the sound server hangs", hints=RESTART)
-        return results[0]
+            message = f"“{label}” does not answer: its driver or the sound server hangs"
+            raise NotReadableError(message, hints=RESTART) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

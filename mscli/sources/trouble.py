@@ -74,12 +74,12 @@ def _points_to(link: str, path: str) -> bool:
 
 def process_name(pid: int) -> str:
     """The name of a process that this user may not own."""
-    return _read(f"/proc/{pid}/comm").strip() or "a program"
+    return read_text(f"/proc/{pid}/comm").strip() or "a program"
 
 
 def _process_of(thread: int) -> int:
     """The process that a thread belongs to."""
-    lines = (line.split() for line in _read(f"/proc/{thread}/status").splitlines())
+    lines = (line.split() for line in read_text(f"/proc/{thread}/status").splitlines())
     return next((int(words[1]) for words in lines if words[:1] == ["Tgid:"]), thread)
 
 
@@ -120,13 +120,13 @@ _CGROUPS = ("docker", "kubepods", "containerd", "libpod", "lxc")
 
 def in_container() -> bool:
     """Whether this is a container, which has the devices that it was given and no others."""
-    groups = _read("/proc/1/cgroup")
+    groups = read_text("/proc/1/cgroup")
     return any(map(os.path.exists, CONTAINER_MARKS)) or any(f"/{name}" in groups for name in _CGROUPS)
 
 
 def in_wsl() -> bool:
     """Whether this is the Windows Subsystem for Linux, whose kernel says so."""
-    return "microsoft" in _read("/proc/version").lower()
+    return "microsoft" in read_text("/proc/version").lower()
 
 
 def why_no_camera() -> str:
@@ -153,11 +153,13 @@ def _usb_cameras_without_driver() -> bool:
     folder = "/sys/bus/usb/devices"
     interfaces = [os.path.join(folder, name) for name in os.listdir(folder)] if os.path.isdir(folder) else []
     return any(
-        _read(f"{each}/bInterfaceClass").strip() == USB_VIDEO and not os.path.exists(f"{each}/driver") for each in interfaces
+        read_text(f"{each}/bInterfaceClass").strip() == USB_VIDEO and not os.path.exists(f"{each}/driver")
+        for each in interfaces
     )
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """The file's text; empty where it cannot be read: what it tells of is not there, or this is not Linux."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()

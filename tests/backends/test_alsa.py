@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,14 @@ def other() -> Iterator[int]:
         process.stdout.read(1)  # it is itself by now, and no copy of this process
         yield process.pid
         process.kill()
+
+
+def test_a_card_that_is_gone_is_noticed_by_its_files_and_what_is_no_hardware_stays(proc: Path) -> None:
+    there = ("hw:0,0", "input"), ("hw:0,0", "output"), ("hw:1,0", "input"), ("default", "input")
+    assert [alsa.removed(*one) for one in there] == [False] * 4
+    assert alsa.removed("hw:1,0", "output")
+    shutil.rmtree(proc / "card1")
+    assert alsa.removed("hw:1,0", "input")
 
 
 def test_devices_are_listed_by_direction_and_named_as_portaudio_does(proc: Path) -> None:

@@ -12,18 +12,22 @@ from array import array
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mscli.core.boxes import Span
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError, NotSupportedError
 from mscli.core.frames import AudioData, Frame
+from mscli.sources import portaudio
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Device, Request, Source
 from mscli.sources.portaudio import PortAudioBackend
+from mscli.sources.portaudio_library import LIBRARY, Handle, Listed
 from mscli.sources.trouble import why_no_sound
 from tests.backends.pulse_rig import RATE, PrivatePulse, amplitude, private_pulse
 from tests.conftest import ROOT, require
 
+PATIENCE_S = 20.0
 SINKS = {"studio": "Studio one", "garage": "Garage"}
 STEREO = Request({"sampleRate": RATE, "channelCount": 2, "sampleSize": 16, "latency": 0.1})
 MONO = Request({"sampleRate": RATE, "channelCount": 1, "sampleSize": 16, "latency": 0.1})
@@ -263,6 +267,45 @@ def test_a_server_that_hangs_holds_up_neither_stop_nor_open_nor_devices(doomed: 
     doomed.send(signal.SIGCONT)
     assert took < 6
     assert collector.errors == []
+
+
+def test_a_server_that_hangs_while_a_device_is_asked_what_it_can_do_is_said(doomed: PrivatePulse) -> None:
+    device = microphone()
+    find = LIBRARY.find
+
+    def find_and_freeze(handle: Handle) -> Listed | None:
+        found = find(handle)
+        doomed.send(signal.SIGSTOP)  # after the look whether the device is there
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LIBRARY, "find", find_and_freeze)
+        values = PortAudioBackend().abilities(device).values
+    doomed.send(signal.SIGCONT)
+    assert values["channelCount"] == (1, 2)
+
+
+def test_a_stream_that_opens_too_late_is_closed(doomed: PrivatePulse, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = microphone()
+    free, closed = threading.Event(), threading.Event()
+    open_input, close = LIBRARY.open_input, LIBRARY.close
+
+    def open_late(*arguments: Any, **settings: Any) -> Any:
+        assert free.wait(PATIENCE_S)
+        return open_input(*arguments, **settings)
+
+    def close_and_tell(stream: Any) -> None:
+        close(stream)
+        closed.set()
+
+    monkeypatch.setattr(LIBRARY, "open_input", open_late)
+    monkeypatch.setattr(LIBRARY, "close", close_and_tell)
+    monkeypatch.setattr(portaudio, "PATIENCE_S", 0.5)
+    with pytest.raises(NotReadableError, match="“Monitor of Studio one” does not answer"):
+        PortAudioBackend().open(device, STEREO)
+    free.set()
+    assert closed.wait(PATIENCE_S)
+    assert not LIBRARY.frozen
 
 
 def test_a_process_ends_although_the_server_hangs(doomed: PrivatePulse) -> None:

@@ -121,7 +121,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The files that tell what kind of system this is, by their paths; none at first."""
     files: dict[str, str] = {}
     monkeypatch.setattr(trouble, "CONTAINER_MARKS", ())
-    monkeypatch.setattr(trouble, "_read", lambda path: files.get(path, ""))
+    monkeypatch.setattr(trouble, "read_text", lambda path: files.get(path, ""))
     return files
 
 
