@@ -265,7 +265,8 @@ class UserMedia:
     def _rescue(self, care: Care, live: LiveSource) -> None:
         from mscli.api.rescue import Rescue
 
-        rescue = self._rescues[live] = Rescue(live, care, self._devices.find, partial(self._replace_all, care))
+        watch = self._devices.backend_of(live.device).watch
+        rescue = self._rescues[live] = Rescue(live, care, self._devices.find, watch, partial(self._replace_all, care))
         rescue.start()
 
     def _replace_all(self, care: Care, live: LiveSource) -> None:

@@ -188,10 +188,10 @@ class MediaDevices(EventTarget):
         """The backend that listed a device."""
         return self._listing_of(device).backend
 
-    def find(self, device: Device) -> Device | None:
-        """The device as it is listed now, if it is there. Raises NotReadableError if nobody can tell."""
+    def find(self, device: Device, timeout_s: float) -> Device | None:
+        """The device as it is listed now, if it is there. Raises NotReadableError if nobody can tell within that time."""
         listing = self._listing_of(device)
-        listed = listing.look([device.kind])
+        listed = listing.look([device.kind], timeout_s)
         if listed is None:
             raise NotReadableError(listing.problem)
         return next((other for other in listed if other.device_id == device.device_id), None)

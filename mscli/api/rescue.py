@@ -6,37 +6,37 @@ Meanwhile they are muted and get black or silence from the device that they lost
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from threading import Event as Flag
 
 from mscli.api.care import Care
-from mscli.api.driver import answer
 from mscli.api.livesource import LiveSource
 from mscli.core.bounded import Call
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException
-from mscli.sources.base import Device
+from mscli.sources.base import Device, Watching
 
-LOOK_S = 0.5  # between two looks whether the device has returned
+LOOK_S = 0.5  # between two looks whether the device has returned, where nothing tells
+SOON_S = 0.05  # after which one that is there but not ready is tried again, then after twice as long, up to LOOK_S
+
+Find = Callable[[Device, float], Device | None]  # within so many seconds
+Watch = Callable[[Callable[[], object]], Watching | None]
 
 
 class Rescue:
     """The rescue of one device's tracks, on a thread of its own from when the device is gone until they go on or end.
 
-    ``find`` gives the device as it is listed now, None where it is not; ``replace`` moves the tracks to other devices. Both
-    raise DOMException.
+    It looks whenever the device's backend tells that something may have changed (``watch``, as ``Backend`` has it), and from
+    time to time where that tells nothing. ``find`` gives the device as it is listed now, None where it is not; ``replace``
+    moves the tracks to other devices. Both raise DOMException.
     """
 
-    def __init__(
-        self,
-        live: LiveSource,
-        care: Care,
-        find: Callable[[Device], Device | None],
-        replace: Callable[[LiveSource], None],
-    ) -> None:
-        self._live, self._care, self._find, self._replace = live, care, find, replace
+    def __init__(self, live: LiveSource, care: Care, find: Find, watch: Watch, replace: Callable[[LiveSource], None]) -> None:
+        self._live, self._care, self._find, self._watch, self._replace = live, care, find, watch, replace
         self._until_us = live.lost_us + round(care.reconnect_s * MICROSECONDS)
-        self._cancelled = Flag()
+        self._wake = Flag()  # something may have changed, or this is cancelled
+        self._cancelled = False
+        self._absent = False  # whether the last look was sure of that
+        self._soon_s = SOON_S
         self._thread: Call[None] | None = None
 
     def start(self) -> None:
@@ -45,7 +45,8 @@ class Rescue:
 
     def cancel(self) -> None:
         """Begin no further step."""
-        self._cancelled.set()
+        self._cancelled = True
+        self._wake.set()
 
     def wait(self, timeout_s: float) -> None:
         """Wait for its end, though not longer: a driver may hang."""
@@ -53,8 +54,26 @@ class Rescue:
             self._thread.wait(timeout_s)
 
     def _run(self) -> None:
-        while not self.look(now_us()) and not self._cancelled.wait(LOOK_S):
-            pass
+        watching = self._watch(self._wake.set) if self._care.reconnect_s else None
+        try:
+            while not self._over():
+                self._wake.wait(self._pause_s(told=watching is not None))
+        finally:
+            if watching is not None:
+                watching.close()
+
+    def _over(self) -> bool:
+        self._wake.clear()  # before the look: what is told meanwhile needs another
+        return self._cancelled or self.look(now_us())
+
+    def _pause_s(self, *, told: bool) -> float:
+        """How long to wait for the next look, unless something is told."""
+        left_s = max(0, self._until_us - now_us()) / MICROSECONDS
+        if self._absent:
+            self._soon_s = SOON_S
+            return left_s if told else min(left_s, LOOK_S)
+        pause_s, self._soon_s = self._soon_s, min(LOOK_S, 2 * self._soon_s)
+        return min(left_s, pause_s)
 
     def look(self, at_us: int) -> bool:
         """Do what can be done now; whether that was all."""
@@ -70,10 +89,12 @@ class Rescue:
     def _returned(self, within_s: float) -> bool:
         """Whether the device is there again and streams. One that has just returned may not be ready yet."""
         try:
-            device = answer(partial(self._find, self._live.device), within_s, self._live.name, "answer", lambda _: None)
+            device = self._find(self._live.device, within_s)
+            self._absent = device is None
             if device is not None:
                 self._live.resume(device)
         except DOMException:
+            self._absent = False
             return False
         return device is not None
 

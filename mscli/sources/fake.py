@@ -277,9 +277,9 @@ class FakeBackend(Backend):
         return source
 
     def watch(self, notify: Callable[[], object]) -> Watching:
-        """Of devices that appear, at their time, and of those that vanish."""
-        appearing = sorted({fake.faults.appear_after_seconds for fake in self._devices if not self._present(fake)})
-        times_us = [self._made_us + ceil(seconds * MICROSECONDS) for seconds in appearing]
+        """Of devices that appear or return, at their time, and of those that vanish."""
+        due_us = {self._due_us(fake) for fake in self._devices if not self._present(fake)}
+        times_us = [ceil(at_us) for at_us in sorted(due_us) if isfinite(at_us)]
         watch = FakeWatch(notify, self._clock, times_us, self._unwatch)
         self._watches = (*self._watches, watch)
         return watch
@@ -296,8 +296,11 @@ class FakeBackend(Backend):
                 watch.notify_at(ceil(now_us + away_us))
 
     def _present(self, fake: FakeDevice) -> bool:
-        now_us, appears_us = self._clock.now_us(), self._made_us + fake.faults.appear_after_seconds * MICROSECONDS
-        return now_us >= max(appears_us, self._back_us.get(fake, 0))
+        return self._clock.now_us() >= self._due_us(fake)
+
+    def _due_us(self, fake: FakeDevice) -> float:
+        """From when on it is there, again or for the first time; infinite if never."""
+        return max(self._made_us + fake.faults.appear_after_seconds * MICROSECONDS, self._back_us.get(fake, 0))
 
     def _fake(self, device: Device) -> FakeDevice:
         fake: FakeDevice = device.handle

@@ -16,7 +16,7 @@ from mscli.sources import load_backend
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Request
 from mscli.sources.fake import FakeBackend
 from tests.backends.fakes import VGA, Bench, camera, codes, microphone
-from tests.backends.rig import Collector
+from tests.backends.rig import PATIENCE_S, Collector, first_request
 
 pytestmark = pytest.mark.usefixtures("no_descriptor_is_left")
 
@@ -281,3 +281,18 @@ def test_on_the_systems_clock_frames_are_stamped_with_monotonic_time() -> None:
     got.wait_for(frames=2)
     source.stop()
     assert before_us <= got.frames[0].timestamp <= time.monotonic_ns() // 1000
+
+
+def test_who_watches_only_after_a_device_has_vanished_is_told_when_it_returns() -> None:
+    here = camera(faults={"vanishAfterFrames": 0, "returnAfterSeconds": 5})
+    device, told = here.device, threading.Event()
+    source = here.backend.open(device, first_request(here.backend, device))
+    source.start(here.got)
+    here.got.wait_for(ends=1)
+    watching = here.backend.watch(told.set)
+    assert not told.is_set()
+    here.clock.jump(5)
+    assert told.wait(PATIENCE_S)
+    assert here.device.device_id == device.device_id
+    watching.close()
+    source.stop()

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from tests.vm.guest.test_cli import Emulated, running, streams
 DRIVER = Path("/sys/bus/platform/drivers/vivid")
 SOUND = Path("/sys/bus/platform/drivers/snd_aloop")
 TRIES, SOON_SECONDS = 50, 1.0
+RETURNS, BACK_SECONDS = 10, 1.0
 CYCLES, WARM_UP = 500, 20
 FRAME_BYTES = 320 * 180 * 2
 OWN_LOSSES = 2  # an emulated machine may be late for a frame by itself
@@ -188,6 +189,31 @@ def test_a_recording_goes_on_when_the_driver_is_there_again(program: Program, bo
     report = json.loads(stdout)
     assert report["tracks"][0]["blank"] > 0
     assert int(streams(program.folder / "x.mkv")["video"]["nb_read_packets"]) == report["tracks"][0]["frames"]
+
+
+def test_a_camera_that_is_there_again_is_used_at_once(bound: None) -> None:
+    tasks = Mailbox()
+    video = {"width": {"exact": 320}, "height": {"exact": 180}, "frameRate": 60}
+    late: list[float] = []
+    with mscli.MediaDevices(tasks=tasks) as devices:
+        (track,) = devices.get_user_media({"video": video}, reconnect_s=60).get_tracks()
+        for _ in range(RETURNS):
+            run_until(tasks, lambda: track.live.had_frame and not track.muted)
+            unbind()
+            run_until(tasks, lambda: track.muted)
+            bind()
+            there = time.monotonic()
+            run_until(tasks, lambda: not track.muted)
+            late.append(time.monotonic() - there)
+    assert max(late) < BACK_SECONDS, late
+
+
+def run_until(tasks: Mailbox, condition: Callable[[], bool]) -> None:
+    """Run events until something is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        tasks.wait(0.01)
 
 
 def test_another_camera_takes_the_place_of_one_that_is_unplugged(program: Program, webcam: Device) -> None:
