@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
 _HINTS = {"video": ("", "motion", "detail", "text"), "audio": ("", "speech", "speech-recognition", "music")}
 _INHERENT = ("deviceId", "facingMode", "groupId")
-_SHAPED = {"video": ("width", "height", "frameRate"), "audio": ("sampleRate", "channelCount")}
+_HEARD = ("sampleRate", "channelCount", "sampleSize")
+_SHAPED = {"video": ("width", "height", "frameRate"), "audio": _HEARD}
 _SHAPES: Mapping[str, Callable[[Settings, Settings], Shape]] = {
     "video": lambda settings, native: Shaper(settings, native).shape,
-    "audio": lambda settings, _: load_sound_converter(int(settings["sampleRate"]), int(settings["channelCount"])),
+    "audio": lambda settings, _: load_sound_converter(*(int(settings[name]) for name in _HEARD)),
 }
 _KEPT = (("width", "height"), ("frameRate",), ("sampleRate",), ("channelCount",), ("sampleSize",))  # from most to least dear
 _TRACK_KIND = {device_kind: kind for kind, device_kind in KINDS.items()}
@@ -178,9 +179,13 @@ class MediaStreamTrack(EventTarget):
         return self._constraints._replace(advanced=(*self._constraints.advanced, *map(tuple, filter(None, wishes))))
 
     def move(self, live: LiveSource, settings: Settings, choice: Choice) -> None:
-        """Go on with another device, in the same lanes. Its device is given back if no other track is on it."""
+        """Go on with another device, in the same lanes: sound stays what it was, whatever the device can do.
+
+        The device before is given back if no other track is on it.
+        """
         before, lost = self.live, self.lost
-        self.live, self.settings, self._label = live, settings, live.device.label
+        same = {name: self.settings[name] for name in _HEARD if name in self.settings}
+        self.live, self.settings, self._label = live, settings | same, live.device.label
         self._lost_before = live.lost - lost
         self.passed_over = choice.passed_over
         live.succeed(before)

@@ -77,7 +77,10 @@ class Rescue:
 
     def look(self, at_us: int) -> bool:
         """Do what can be done now; whether that was all."""
-        self._live.release()  # some drivers do not let a device return that is still open
+        if self._care.reconnect_s:
+            self._live.stop()  # some drivers do not let a device return that is still open
+        else:
+            self._live.release()
         if not self._live.wanted:
             return True
         if at_us < self._until_us:

@@ -151,11 +151,14 @@ def load_converter(pixel_format: str) -> Callable[[VideoFrame], VideoFrame | Non
     return Converter(pixel_format).convert
 
 
-def load_sound_converter(sample_rate: int, channels: int) -> Callable[[AudioData], AudioData | None]:
-    """A function that brings blocks of sound to a sample rate (Hz) and a number of channels; None while it has too little."""
+def load_sound_converter(sample_rate: int, channels: int, bits: int | None = None) -> Callable[[AudioData], AudioData | None]:
+    """A function that brings blocks of sound to a sample rate (Hz), a number of channels and, if given, of bits of a sample.
+
+    It returns None while it has too little.
+    """
     from mscli.sinks.resample import SoundConverter
 
-    return SoundConverter(sample_rate, channels).convert
+    return SoundConverter(sample_rate, channels, bits).convert
 
 
 def _recording_class(row: SinkRow, options: SinkOptions) -> Any:

@@ -1,4 +1,4 @@
-"""Sound at another sample rate and with another number of channels, by FFmpeg's resampler.
+"""Sound at another sample rate, with another number of channels and another sample size, by FFmpeg's resampler.
 
 https://ffmpeg.org/ffmpeg-resampler.html. One channel fills two at its full level, and two make one of half of each, as in
 https://www.w3.org/TR/webaudio-1.0/#channel-up-mixing-and-down-mixing. Timestamps stay those of the capture: what the
@@ -21,11 +21,12 @@ _UNITS: Mapping[int, Literal["B", "H", "I"]] = {1: "B", 2: "H", 4: "I"}  # of so
 
 
 class SoundConverter:
-    """Blocks of one track, in their order, resampled and mixed; the sample format stays. A gap between blocks stays one."""
+    """Blocks of one track, in their order, resampled and mixed; ``bits``: of a sample, None: as they are. Gaps stay."""
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_rate: int, channels: int, bits: int | None = None) -> None:
         self._rate = sample_rate  # Hz
         self._channels = channels
+        self._format = "" if bits is None else next(row.name for row in SAMPLE_FORMATS.values() if row.bits >= bits)
         self._copies = 1  # of the one channel that there is
         self._resampler: av.AudioResampler | None = None
         self._shape: tuple[str, int, int] = ("", 0, 0)  # of what goes in
@@ -46,10 +47,10 @@ class SoundConverter:
         ready = self._resampler.resample(frame)
         self._taken += block.number_of_frames
         self._next = block.sequence + block.number_of_frames
-        return self._joined(ready, block.format, block.timestamp - held_us)
+        return self._joined(ready, self._format or block.format, block.timestamp - held_us)
 
     def _restart(self, block: AudioData, shape: tuple[str, int, int]) -> None:
-        row = SAMPLE_FORMATS[block.format]
+        row = SAMPLE_FORMATS[self._format or block.format]
         self._copies = self._channels if block.number_of_channels == 1 else 1
         self._resampler = av.AudioResampler(row.ffmpeg, layout_name(self._channels // self._copies), self._rate)
         self._shape, self._taken, self._given = shape, 0, 0

@@ -173,6 +173,18 @@ def test_another_camera_takes_the_place_of_one_that_is_gone(mscli: Program) -> N
     assert (mscli.folder / "x.yuv").stat().st_size == 30 * 64 * 48 * 3 // 2
 
 
+def test_another_microphone_takes_the_place_of_one_that_is_gone_whatever_its_rate(mscli: Program) -> None:
+    require("sox")
+    first = {**MICROPHONE, "sampleRates": [48000], "faults": {"vanishAfterFrames": 50}}
+    other = {**MICROPHONE, "deviceId": "other", "label": "Other", "sampleRates": [16000]}
+    devices = described(mscli.folder, first, other)
+    report = mscli.json("record", *devices, "--duration", "2", "--fallback", "--json", "x.wav")
+    assert (report["reason"], report["tracks"][0]["settings"]["deviceId"]) == ("duration", "other")
+    told = subprocess.run(["soxi", mscli.folder / "x.wav"], capture_output=True, text=True, check=True).stdout
+    assert "48000" in told
+    assert "00:00:02.0" in told
+
+
 def test_what_never_returns_ends_with_what_came_before(mscli: Program) -> None:
     devices = described(mscli.folder, failing(vanishAfterFrames=10))
     done = mscli("record", *devices, "--reconnect", "1", "--json", "--events", "events", "x.mkv", code=8)

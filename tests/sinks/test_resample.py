@@ -7,6 +7,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -87,3 +88,16 @@ def test_channels_are_mixed_down_evenly_and_one_fills_two(tmp_path: Path) -> Non
     assert {block.number_of_channels for block in stereo} == {2}
     left, right = heard(tmp_path, stereo, "remix", "1"), heard(tmp_path, stereo, "remix", "2")
     assert left == right == pytest.approx(0.5 / math.sqrt(2), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("bits", "name", "full"), [(8, "u8", 128), (16, "s16", 2**15), (24, "s32", 2**31), (None, "s16", 2**15)]
+)
+def test_samples_get_the_size_that_is_asked_for(bits: int | None, name: str, full: int) -> None:
+    convert = load_sound_converter(48000, 1, bits)
+    blocks = [block for block in map(convert, tone(48000, 1)) if block is not None]
+    assert {block.format for block in blocks} == {name}
+    units: dict[str, Literal["B", "h", "i"]] = {"u8": "B", "s16": "h", "s32": "i"}
+    samples = [sample for block in blocks for sample in memoryview(block.data).cast("B").cast(units[name])]
+    assert (max(samples) - min(samples)) / 2 == pytest.approx(0.5 * full, rel=0.02)
+    assert len(samples) == sum(block.number_of_frames for block in blocks) == 48000

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mscli.api import driver
+from mscli.core.frames import AudioData
 from mscli.sources.base import Source
 from tests.unit.lost import START_US, Pluggable, Scene
-from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, reader, silent, waiting
+from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, push, reader, silent, waiting
 
 Lose = Callable[..., Scene]
 
@@ -218,6 +219,24 @@ def test_it_gives_what_the_first_one_gave(lose: Lose) -> None:
     one.rescue(0.1)
     settings = one.track.get_settings()
     assert (settings["width"], settings["height"], settings["deviceId"]) == (64, 48, "c1")
+
+
+def test_sound_stays_what_it_was_although_the_other_microphone_cannot_give_that(lose: Lose) -> None:
+    other = microphone(1, sampleRates=[16000], sampleSizes=[8], channelCounts=[1])
+    one = lose(microphone(0, sampleRates=[48000], channelCounts=[2], sampleSizes=[16]), other, kind="audio", fallback=True)
+    was = one.track.get_settings()
+    with reader(one.track) as blocks:
+        one.rescue(0.1)
+        for number in range(20):
+            at_us = one.track.settings_timestamp + 10_000 * number
+            push(one.track, AudioData("u8", 16000, 160, 1, at_us, memoryview(bytes(160)), 160 * number))
+        got = waiting(blocks)
+    assert {(block.format, block.sample_rate, block.number_of_channels) for block in got} == {("s16", 48000, 2)}
+    settings = one.track.get_settings()
+    assert settings["deviceId"] == "m1"
+    assert {name: settings[name] for name in ("sampleRate", "channelCount", "sampleSize")} == {
+        name: was[name] for name in ("sampleRate", "channelCount", "sampleSize")
+    }
 
 
 def test_it_satisfies_the_constraints(lose: Lose) -> None:
