@@ -175,7 +175,8 @@ class UserMedia:
             boxes += self._boxes(devices, [device for device in devices if device not in among], {}, terms)
             selection = select_settings(boxes, constraints)  # raises, with what failed on all devices
         mode = native_of(selection.box, selection.settings, terms.pixel_formats)[1]
-        return Choice(kind, selection.box.device, selection, constraints, mode, failures)
+        told = {device_id: _told_apart(error, device_id, devices) for device_id, error in failures.items()}
+        return Choice(kind, selection.box.device, selection, constraints, mode, told)
 
     def _boxes(self, devices: list[Device], among: list[Device], failures: dict[str, DOMException], terms: Terms) -> list[Box]:
         """The settings spaces of the devices ``among`` all; one that cannot be asked goes into ``failures``."""
@@ -286,6 +287,13 @@ class UserMedia:
 
 def _key(device: Device) -> tuple[str, str]:
     return device.kind, device.device_id
+
+
+def _told_apart(error: DOMException, device_id: str, devices: Sequence[Device]) -> DOMException:
+    """The error of a device, with its path where others have the same label and the message does not have it."""
+    labels = [device.label for device in devices]
+    path = next((each.path for each in devices if each.device_id == device_id and labels.count(each.label) > 1), None)
+    return type(error)(f"{path}: {error.message}", hints=error.hints) if path and path not in error.message else error
 
 
 def _reason(failures: Iterable[DOMException]) -> DOMException:

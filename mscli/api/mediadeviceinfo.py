@@ -41,7 +41,7 @@ class MediaDeviceInfo:
 
 
 class InputDeviceInfo(MediaDeviceInfo):
-    """A camera or a microphone."""
+    """A camera or a microphone. What it can do is asked once for each of these objects."""
 
     def __init__(self, device: Device, abilities: Callable[[Device], Abilities]) -> None:
         super().__init__(device)

@@ -13,7 +13,7 @@ from mscli.api.livesource import LiveSource
 from mscli.api.settings_space import boxes_of, capabilities_of
 from mscli.api.sharing import boxes_beside, boxes_running, set_device, settings_of
 from mscli.core.boxes import Box
-from mscli.core.constraints import Constraints, Rule, parse_constraints
+from mscli.core.constraints import Constraints, Rule, in_words, parse_constraints
 from mscli.core.derived import DERIVED
 from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event, EventTarget, required_member
@@ -23,7 +23,7 @@ from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
 from mscli.core.readonly import ReadOnly
 from mscli.core.select import feasible, select_settings
-from mscli.core.selection import Settings
+from mscli.core.selection import Settings, describe_settings
 from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
 from mscli.sinks import load_sound_converter
@@ -285,8 +285,11 @@ class MediaStreamTrack(EventTarget):
             self.dispatch_event(Event("configurationchange", settings=self.get_settings()))
         self._tell_muted("")
 
-    def _overconstrain(self, error: OverconstrainedError) -> None:
-        self._overconstrained = str(error)
+    def _overconstrain(self, found: OverconstrainedError) -> None:
+        broken = in_words([rule for rule in self._constraints.basic if rule.required and rule.name in found.conflict])
+        sentence = f"{self.live.name} now gives {describe_settings(self.live.native)}: {broken} no longer holds"
+        error = OverconstrainedError(found.constraint, sentence, conflict=found.conflict, nearest=found.nearest)
+        self._overconstrained = sentence
         self.dispatch_event(OverconstrainedErrorEvent("overconstrained", {"error": error}))
         self._tell_muted(self._overconstrained)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import sys
-from typing import Any
 
 from mscli.cli.forgiving import forgiving_stderr
 from mscli.cli.printable import json_text, printable
@@ -108,21 +107,6 @@ def _one_line(text: str) -> str:
 def _answers(error: DOMException | ArgumentError) -> list[str]:
     if not isinstance(error, OverconstrainedError) or not error.nearest:
         return []
+    from mscli.core.selection import describe_settings
+
     return [f"the closest that works: {describe_settings(error.nearest)}"]
-
-
-_SHOWN = {
-    "frameRate": "at {:g} frames/s",
-    "facingMode": "facing {}",
-    "sampleRate": "{} Hz",
-    "channelCount": "{} channel(s)",
-    "sampleSize": "{} bit",
-}
-
-
-def describe_settings(settings: dict[str, Any]) -> str:
-    """Settings as people say them: 1280×720 at 30 frames/s."""
-    size = [f"{settings['width']}×{settings['height']}"] if "width" in settings else []
-    rest = [text.format(settings[name]) for name, text in _SHOWN.items() if name in settings]
-    rest += ["cropped and scaled"] if settings.get("resizeMode") == "crop-and-scale" else []
-    return " ".join(size + rest[:1]) + "".join(f", {item}" for item in rest[1:])

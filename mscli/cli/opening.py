@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mscli.api.mediadevices import MediaDevices
 from mscli.cli.shared import Shared, fake_description
-from mscli.sources import load_fake
+from mscli.sources import load_backend
 
 if TYPE_CHECKING:
     from mscli.core.mailbox import Mailbox
@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 def open_devices(shared: Shared, tasks: Mailbox | None = None) -> MediaDevices:
     """The devices, to be closed by the caller; none is opened yet. ``tasks``: where the caller runs events."""
     description = fake_description(shared)
-    return MediaDevices(None if description is None else [load_fake(description)], tasks=tasks)
+    return MediaDevices(None if description is None else [load_backend("fake", description)], tasks=tasks)

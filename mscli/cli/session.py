@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from mscli.api.getusermedia import Choice
-from mscli.api.mediadeviceinfo import device_noun
+from mscli.api.mediadeviceinfo import device_name, device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.eventlog import EventLog
-from mscli.cli.exitcodes import UnknownConstraintError, describe_settings
+from mscli.cli.exitcodes import UnknownConstraintError
 from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
 from mscli.cli.options import Options, stream_constraints
@@ -26,7 +26,7 @@ from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event
 from mscli.core.mailbox import Mailbox
 from mscli.core.properties import KINDS, PROPERTIES
-from mscli.core.selection import Selection
+from mscli.core.selection import Selection, describe_settings
 from mscli.core.webidl import RANGE_MEMBERS, unknown_names
 
 _LOGGED_AS = {"configurationchange": "settings"}  # in --events, which the contract names
@@ -159,7 +159,7 @@ class Session:
 
     def _follow(self, track: MediaStreamTrack) -> None:
         for error in track.passed_over:
-            self.voice.warn(f"{error}; “{track.label}” is used instead")
+            self.voice.warn(f"{error}; {device_name(track.live.device)} is used instead")
         self.voice.info(_described(track))
         self.events.emit("settings", track, settings=track.get_settings())
         for name in track.EVENTS:

@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mscli.cli.exitcodes import describe_settings
+from mscli.api.mediadeviceinfo import device_noun
 from mscli.cli.printable import printable
 from mscli.core.boxes import Span
 from mscli.core.derived import mode_behind
 from mscli.core.properties import PROPERTIES
+from mscli.core.selection import describe_settings
 
 if TYPE_CHECKING:
     from mscli.api.getusermedia import Choice
@@ -29,7 +30,6 @@ AS_GOOD_AS_NONE = 1e-4  # of a range's greatest value: a lower end below that sa
 MOST_CANDIDATES = 24  # rows of an explanation; the rest is counted by what excluded it
 
 MARKS = {"": "", "+": "bold green", "-": "red strike", "~": "yellow"}  # how devices look that came, went, or changed
-_KIND_NAMES = {"videoinput": "camera", "audioinput": "microphone", "audiooutput": "speaker"}
 
 
 class _Console(Console):
@@ -90,7 +90,7 @@ def _name(info: MediaDeviceInfo) -> Text:
 Columns = dict[str, Callable[["MediaDeviceInfo"], Text]]
 
 _COLUMNS: Columns = {
-    "kind": lambda info: Text(_KIND_NAMES[info.kind]),
+    "kind": lambda info: Text(device_noun(info.kind)),
     "name": _name,
     "path": lambda info: Text(printable(info.path or "")),
     "deviceId": lambda info: Text(printable(info.device_id), style="dim"),
@@ -155,7 +155,7 @@ def show_choices(choices: Iterable[Choice]) -> None:
     out = console(sys.stderr)
     for choice in choices:
         native = f", {choice.mode.pixel_format}" if choice.mode else ""
-        out.print(f"{_KIND_NAMES[choice.device.kind]} “{printable(choice.device.label)}”: ", style="bold", end="")
+        out.print(f"{device_noun(choice.device.kind)} “{printable(choice.device.label)}”: ", style="bold", end="")
         out.print(f"{describe_settings(choice.selection.settings)}{native}")
 
 

@@ -109,7 +109,12 @@ def together_in_words(conflict: Sequence[Rule]) -> str:
     """Required constraints that cannot hold together: ``camera offers width = 1280 px together with frameRate ≥ 90 /s``."""
     kinds = {PROPERTIES[rule.name].kinds for rule in conflict if rule.name in PROPERTIES}
     noun = next((_NOUNS[kind] for kind in kinds if kind in _NOUNS), "device")
-    return f"{noun} offers {' together with '.join(rule.in_words() for rule in conflict)}"
+    return f"{noun} offers {in_words(conflict)}"
+
+
+def in_words(conflict: Sequence[Rule]) -> str:
+    """The required parts: ``width = 1280 px together with frameRate ≥ 90 /s``."""
+    return " together with ".join(rule.in_words() for rule in conflict)
 
 
 def rules(converted: Mapping[str, Any], kind: str, *, bare: str) -> list[Rule]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotSupportedError
 
 
@@ -260,7 +261,7 @@ class AudioData:
     @property
     def duration(self) -> int:
         """Microseconds from the first sample to the one after the last."""
-        return self.number_of_frames * 1_000_000 // self.sample_rate
+        return self.number_of_frames * MICROSECONDS // self.sample_rate
 
 
 Frame = VideoFrame | AudioData
@@ -268,21 +269,16 @@ Frame = VideoFrame | AudioData
 
 def silence(block: AudioData) -> AudioData:
     """Silence of the same shape and time."""
-    data = memoryview(SAMPLE_FORMATS[block.format].silence * (block.number_of_frames * block.number_of_channels))
-    return AudioData(
-        block.format, block.sample_rate, block.number_of_frames, block.number_of_channels,
-        block.timestamp, data, block.sequence,
-    )  # fmt: skip
+    data = SAMPLE_FORMATS[block.format].silence * (block.number_of_frames * block.number_of_channels)
+    return replace(block, data=memoryview(data))
 
 
-def silence_of(block: AudioData, samples: int) -> AudioData:
+def silence_before(block: AudioData, samples: int) -> AudioData:
     """So many samples per channel of silence, in the block's form, before it."""
-    unit = SAMPLE_FORMATS[block.format].silence
-    before_us = samples * 1_000_000 // block.sample_rate
-    return AudioData(
-        block.format, block.sample_rate, samples, block.number_of_channels, block.timestamp - before_us,
-        memoryview(unit * (samples * block.number_of_channels)), block.sequence - samples,
-    )  # fmt: skip
+    data = SAMPLE_FORMATS[block.format].silence * (samples * block.number_of_channels)
+    timestamp = block.timestamp - samples * MICROSECONDS // block.sample_rate
+    sequence = block.sequence - samples
+    return replace(block, number_of_frames=samples, timestamp=timestamp, data=memoryview(data), sequence=sequence)
 
 
 def clip(block: AudioData, samples: int) -> AudioData:
@@ -314,7 +310,7 @@ def span_s(counts: Iterable[Counts]) -> float:
     """Seconds from the first frame of all tracks to the end of the last; 0 without any."""
     firsts = [count.first_us for count in counts if count.first_us is not None]
     lasts = [count.last_us for count in counts if count.last_us is not None]
-    return (max(lasts) - min(firsts)) / 1_000_000 if firsts and lasts else 0.0
+    return (max(lasts) - min(firsts)) / MICROSECONDS if firsts and lasts else 0.0
 
 
 class Counts:

@@ -14,6 +14,22 @@ from mscli.core.boxes import Box, Scalar
 
 Settings = dict[str, Scalar]
 
+_SHOWN = {
+    "frameRate": "at {:g} frames/s",
+    "facingMode": "facing {}",
+    "sampleRate": "{} Hz",
+    "channelCount": "{} channel(s)",
+    "sampleSize": "{} bit",
+}
+
+
+def describe_settings(settings: Settings) -> str:
+    """Settings as people say them: 1280×720 at 30 frames/s."""
+    size = [f"{settings['width']}×{settings['height']}"] if "width" in settings else []
+    rest = [text.format(settings[name]) for name, text in _SHOWN.items() if name in settings]
+    rest += ["cropped and scaled"] if settings.get("resizeMode") == "crop-and-scale" else []
+    return " ".join(size + rest[:1]) + "".join(f", {item}" for item in rest[1:])
+
 
 class Candidate(NamedTuple):
     """What became of one box: its best settings and their distance per constraint, or the constraint that excluded it."""

@@ -20,7 +20,7 @@ from mscli.core.frames import (
     VideoFrame,
     packed_planes,
     pixel_format,
-    silence_of,
+    silence_before,
 )
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.files import OutputSink
@@ -133,7 +133,7 @@ class RawSink(OutputSink):
             return ()
         samples = round(gap_us * block.sample_rate / MICROSECONDS)
         self._silence += samples
-        return convert(silence_of(block, samples))
+        return convert(silence_before(block, samples))
 
     def _converted_samples(self, block: AudioData) -> Parts:
         if block.format == self.options.format:

@@ -29,10 +29,10 @@ BACKENDS: dict[str, BackendRow] = {
 }
 
 
-def load_backend(name: str) -> Backend:
-    """The backend of that name, imported now."""
+def load_backend(name: str, *described: object) -> Backend:
+    """The backend of that name, imported now. ``described``: fake devices, {} for the default ones. Raises ArgumentError."""
     row = BACKENDS[name]
-    backend: Backend = getattr(import_module(row.module), row.cls)()
+    backend: Backend = getattr(import_module(row.module), row.cls)(*described)
     return backend
 
 
@@ -44,10 +44,3 @@ def system_backends(platform: str = sys.platform) -> list[str]:
 def serves(name: str, kinds: Sequence[str]) -> bool:
     """Whether that backend may have devices of any of those kinds, so that it need not be loaded if not."""
     return any(kind in BACKENDS[name].kinds for kind in kinds)
-
-
-def load_fake(description: object) -> Backend:
-    """The backend of the fake devices that ``description`` describes; {} for the default ones. Raises ArgumentError."""
-    row = BACKENDS["fake"]
-    backend: Backend = getattr(import_module(row.module), row.cls)(description)
-    return backend

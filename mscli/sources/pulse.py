@@ -14,6 +14,8 @@ from ctypes import POINTER, c_char_p, c_int, c_uint8, c_uint32, c_uint64, c_void
 from functools import cache
 from typing import Any, NamedTuple
 
+from mscli.core.clock import MICROSECONDS
+
 TIMEOUT_S = 1.0
 LIBRARY = "libpulse.so.0"
 
@@ -185,7 +187,7 @@ def _waiter(pulse: Any, loop: int, context: int, deadline: float) -> Callable[[C
         while not done():
             if pulse.pa_context_get_state(context) in (_FAILED, _TERMINATED):
                 raise NoServer("the connection to the sound server was refused or lost")
-            left_us = int((deadline - time.monotonic()) * 1e6)
+            left_us = int((deadline - time.monotonic()) * MICROSECONDS)
             if left_us <= 0:
                 raise SilentServer("the sound server does not answer")
             pulse.pa_mainloop_prepare(loop, left_us)

@@ -24,8 +24,6 @@ CAP_DEVICE_CAPS = 0x80000000
 CAP_TIMEPERFRAME = 0x1000  # in v4l2_captureparm.capability
 
 KIND_DISCRETE = 1  # of frame sizes and intervals
-KIND_CONTINUOUS = 2
-KIND_STEPWISE = 3
 
 FLAG_KEYFRAME = 0x8  # in v4l2_buffer.flags
 FLAG_ERROR = 0x40

@@ -144,7 +144,10 @@ def test_a_camera_that_does_not_start_is_passed_over_and_that_is_said(mscli: Pro
     broken, other = failing(errorOnStart=True), {**CAMERA, "deviceId": "other", "label": "Other"}
     devices = described(mscli.folder, broken, other)
     done = mscli("record", *devices, "--duration", "0.5", "x.mkv", code=0)
-    assert "“Cam” does not start: the driver reports an input/output error; “Other” is used instead" in done.stderr.decode()
+    assert (
+        "“Cam” does not start: the driver reports an input/output error; the camera “Other” is used instead"
+        in done.stderr.decode()
+    )
     assert len(picture_times(mscli.folder / "x.mkv")) == 15
 
 

@@ -110,6 +110,23 @@ def test_a_device_that_cannot_be_opened_is_passed_over_and_the_reason_kept(stage
     assert [error.name for error in track.passed_over] == [{"busy": "NotReadableError", "denied": "NotAllowedError"}[fault]]
 
 
+class Placed(mscli.FakeBackend):
+    """Its devices have paths."""
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        return [device._replace(path=f"/dev/{device.device_id}") for device in super().devices(kinds)]
+
+
+@pytest.mark.parametrize("fault", ["busy", "errorOnStart"])
+@pytest.mark.parametrize(("other", "place"), [("Camera 0", "/dev/c0: "), ("Other", "")])
+def test_of_devices_with_equal_names_the_one_that_is_passed_over_is_told_by_its_path(
+    stage: Setting, fault: str, other: str, place: str
+) -> None:
+    here = stage(faulty(camera(0), **{fault: True}), camera(1, label=other), backend=Placed)
+    (error,) = here.track().passed_over
+    assert str(error).startswith(f"{place}“Camera 0” ")
+
+
 def test_a_busy_device_that_alone_fits_is_not_readable(stage: Setting) -> None:
     here = stage(faulty(camera(0, modes=HD), busy=True), camera(1))
     with pytest.raises(mscli.NotReadableError, match="“Camera 0” is in use by another program"):

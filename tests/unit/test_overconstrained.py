@@ -72,6 +72,9 @@ def test_constraints_that_cannot_hold_fire_overconstrained_and_mute(asked: Asked
         last = waiting(frames)[-1]
     assert heard.types == ["overconstrained", "mute"]
     assert heard.events[0].error.constraint == heard.events[0].detail["constraint"] == "width"
+    assert heard.events[1].detail["reason"] == (
+        "the camera “Camera 0” now gives 320×240 at 30 frames/s: width ≥ 600 px no longer holds"
+    )
     assert (track.muted, track.ready_state) == (True, "live")
     assert (last.planes[0][0], last.display_width, last.display_height) == (0, 640, 480)
     assert size(track) == (640, 480, "crop-and-scale")
@@ -131,6 +134,16 @@ def test_sound_is_followed_too(stage: Setting) -> None:
     here.tasks.run_tasks()
     assert (track.get_settings()["sampleRate"], heard.types) == (44100, ["configurationchange"])
     assert other.types == ["overconstrained", "mute"]
+    assert "“Microphone 0” now gives 44100 Hz" in str(other.events[0].error)
+    assert str(other.events[0].error).endswith("sampleRate = 48000 Hz no longer holds")
+
+
+def test_constraints_that_only_together_do_not_hold_are_all_named(asked: Asked) -> None:
+    here, track, heard = asked(width={"min": 300}, aspectRatio={"exact": 2})
+    push(track, picture(width=400, height=100))
+    here.tasks.run_tasks()
+    assert heard.types == ["overconstrained", "mute"]
+    assert "width ≥ 300 px together with aspectRatio = 2 no longer hold" in str(heard.events[0].error)
 
 
 def test_an_ended_track_follows_nothing(asked: Asked) -> None:
