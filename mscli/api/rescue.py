@@ -84,7 +84,7 @@ class Rescue:
         if not self._live.wanted:
             return True
         if at_us < self._until_us:
-            return self._returned((self._until_us - at_us) / MICROSECONDS)
+            return self._returned(max(LOOK_S, (self._until_us - at_us) / MICROSECONDS))  # no look is cut off that would end
         if not (self._care.fallback and self._moved()):
             self._live.give_up()
         return True
