@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotSupportedError
@@ -265,6 +265,7 @@ class AudioData:
 
 
 Frame = VideoFrame | AudioData
+F = TypeVar("F", bound=Frame)
 
 
 def silence(block: AudioData) -> AudioData:
@@ -291,7 +292,7 @@ def clip(block: AudioData, samples: int) -> AudioData:
     )  # fmt: skip
 
 
-def outline(frame: Frame) -> Frame:
+def outline(frame: F) -> F:
     """The frame without its picture or sound: what ``blank`` needs of it, without the memory that it holds."""
     return replace(frame, planes=(), strides=()) if isinstance(frame, VideoFrame) else replace(frame, data=memoryview(b""))
 

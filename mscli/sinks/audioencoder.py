@@ -55,7 +55,7 @@ class AudioEncoder:
             self._open(block.format, block.sample_rate, block.number_of_channels)
         self._early.append(block)
 
-    def start(self, origin_us: int) -> None:
+    def start(self, origin_us: int, now_us: int) -> None:  # noqa: ARG002 (whatever has come by now)
         """From now on time counts from ``origin_us``. A track without sound gets the rate that its settings say."""
         if not self._rate:
             rate = int(self._settings.get("sampleRate") or 48_000)

@@ -28,6 +28,7 @@ class Encoders:
     def __init__(self, container: Container, tracks: Sequence[TrackFormat], options: SinkOptions) -> None:
         self.tracks = tracks
         self.origin_us: int | None = None  # when the recording begins, once it has begun
+        self._newest_us = 0  # the latest of what came before that
         self._all = [_encoder(container, track, options) for track in tracks]
 
     def __getitem__(self, track: int) -> Any:
@@ -53,6 +54,7 @@ class Encoders:
 
     def _hold(self, track: int, frame: Frame) -> Pieces:
         self._all[track].hold(frame)
+        self._newest_us = frame.timestamp
         begun = self._begun()
         patience_us = max((one.patience_us for one in self._all if one.first_us is None), default=0)
         if len(begun) == len(self._all) or (begun and frame.timestamp - min(begun) > patience_us):
@@ -65,7 +67,7 @@ class Encoders:
     def _start(self, origin_us: int) -> Pieces:
         self.origin_us = origin_us
         for one in self._all:
-            one.start(origin_us)
+            one.start(origin_us, self._newest_us)
         return [(index, piece) for index, one in enumerate(self._all) for piece in one.held()]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-_START = b"\xff\xd8"
+START = b"\xff\xd8"  # what every JPEG begins with
 _HUFFMAN, _SCAN = 0xC4, 0xDA
 
 _DIGITS = bytes(range(12))
@@ -44,8 +44,8 @@ def file_parts(jpeg: memoryview) -> list[bytes | memoryview]:
 
 def _segments(jpeg: memoryview) -> Iterator[tuple[int, int]]:
     """Where each segment is, and its marker; the last is the scan, which holds the picture."""
-    at, marker = len(_START), 0
-    if bytes(jpeg[:at]) != _START:
+    at, marker = len(START), 0
+    if bytes(jpeg[:at]) != START:
         raise BrokenJpegError("it does not begin as a JPEG does")
     while marker != _SCAN:
         head = bytes(jpeg[at : at + 4])

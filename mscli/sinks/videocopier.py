@@ -4,69 +4,54 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import av
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotReadableError, NotSupportedError
-from mscli.core.frames import PIXEL_FORMATS, VideoFrame
+from mscli.core.frames import PIXEL_FORMATS, VideoFrame, outline
 from mscli.sinks.base import TrackFormat
 from mscli.sinks.copying import check_copied
 from mscli.sinks.filetracks import Chunk, PictureTrack
+from mscli.sinks.jpeg import START
 from mscli.sinks.muxer import TICKS
+from mscli.sinks.pictures import Pictures
 from mscli.sinks.videosetup import DEFAULT_RATE
 
 if TYPE_CHECKING:
     from mscli.sinks.muxer import Muxer
 
-_JPEG_START = b"\xff\xd8"  # https://www.w3.org/Graphics/JPEG/itu-t81.pdf, table B.1: SOI
 _WHOLE = "--resize-mode exact:none takes the sizes that the camera has"
 
 
-class VideoCopier:
+class VideoCopier(Pictures):
     """A video track whose chunks go into files as they come. ``formats``: those that the container takes."""
 
     forces_keys = False
     patience_us = 10 * MICROSECONDS  # a camera may be slow to begin, and a file needs its first picture
 
     def __init__(self, formats: Sequence[str], track: TrackFormat) -> None:
+        super().__init__()
         if track.pixel_format:
             check_copied(track.pixel_format, formats)
         self._formats = formats
         self._duration_us = MICROSECONDS / float(track.settings.get("frameRate") or DEFAULT_RATE)
         self._first: VideoFrame | None = None  # without its memory, which is the driver's
         self._pattern: av.VideoStream | None = None  # of H.264: its first key frame, as FFmpeg reads it
-        self._early: list[Chunk] = []
-        self._ticks = -1  # of the chunk before, from the track's first
         self._damaged = 0  # chunks with which nothing can begin
         self._hidden = 0  # pictures that were black because the track was muted
-
-    @property
-    def first_us(self) -> int | None:
-        """When the track's first picture was captured, if there was one (microseconds)."""
-        return self._first.timestamp if self._first is not None else None
 
     @property
     def waiting(self) -> int:
         """Pictures that are held back: none."""
         return 0
 
-    def hold(self, frame: VideoFrame) -> None:
-        """Take a frame before the start."""
-        self._early += self.encode(frame)
-
-    def start(self, origin_us: int) -> None:  # noqa: ARG002 (the picture's time is counted from its own first)
+    def start(self, origin_us: int, now_us: int) -> None:
         """The recording begins. Raises NotReadableError if the camera has given nothing that a file could begin with."""
         if self._first is None:
-            seconds = self.patience_us // MICROSECONDS
-            raise NotReadableError(f"the camera has given no picture to begin with for {seconds} seconds")
-
-    def held(self) -> list[Chunk]:
-        """What waited for the start."""
-        chunks, self._early = self._early, []
-        return chunks
+            waited_s = (now_us - origin_us) / MICROSECONDS
+            raise NotReadableError(f"the camera gave no picture to begin with within {waited_s:.3g} s")
 
     def encode(self, frame: VideoFrame) -> list[Chunk]:
         """The chunk. Raises NotSupportedError if it would have to be decoded."""
@@ -110,19 +95,18 @@ class VideoCopier:
     def _can_begin(self, frame: VideoFrame) -> bool:
         data = frame.planes[0]
         if frame.format == "MJPEG":
-            return bytes(data[:2]) == _JPEG_START
+            return bytes(data[:2]) == START
         self._pattern = _read_head(data, PIXEL_FORMATS[frame.format].ffmpeg) if frame.key else None
         return self._pattern is not None
 
     def _chunk(self, frame: VideoFrame) -> Chunk:
         if self._first is None:
-            self._first = replace(frame, planes=(), strides=())
-        after = frame.timestamp - self._first.timestamp
-        self._ticks = max(self._ticks + 1, round(after * TICKS / MICROSECONDS))
+            self._first, self.first_us = outline(frame), frame.timestamp
+        ticks = self._next_ticks(frame.timestamp)
         packet = av.Packet(cast(bytes, frame.planes[0]))
         packet.is_keyframe = frame.key
         duration = round((frame.duration or self._duration_us) * TICKS / MICROSECONDS)
-        return Chunk(packet, self._ticks, self._ticks, duration, self._first.timestamp, frame.timestamp, frame.key)
+        return Chunk(packet, ticks, ticks, duration, self._first.timestamp, frame.timestamp, frame.key)
 
 
 def _read_head(data: memoryview, codec: str) -> av.VideoStream | None:

@@ -1,13 +1,11 @@
 """The picture's way into packets: every one at the time of its capture, whatever files the packets go into.
 
-The encoder is opened by the first picture. Until the recording starts (when all tracks have begun, or one has kept the others
-waiting too long) what it gives out waits here, for the origin of time is not known before.
+The encoder is opened by the first picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -15,13 +13,14 @@ import av
 from av.video.frame import PictureType
 
 from mscli.core.clock import MICROSECONDS
-from mscli.core.frames import BT601, VideoColorSpace, VideoFrame
+from mscli.core.frames import BT601, VideoColorSpace, VideoFrame, outline
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import VideoCodec
 from mscli.sinks.convert import PictureReader, Reshaper, color_of, cropped_even
 from mscli.sinks.filetracks import Chunk, PictureTrack
 from mscli.sinks.home import EncoderHome
-from mscli.sinks.muxer import TICKS, TIME_BASE
+from mscli.sinks.muxer import TIME_BASE
+from mscli.sinks.pictures import Pictures
 from mscli.sinks.videosetup import Shape, encoder_for, even, set_up
 
 if TYPE_CHECKING:
@@ -30,13 +29,14 @@ if TYPE_CHECKING:
 _REPEAT_US = 500_000
 
 
-class VideoEncoder:
+class VideoEncoder(Pictures):
     """A video track. Pictures of another size than the first are scaled to it; damaged ones are left out and counted."""
 
     forces_keys = True
     patience_us = MICROSECONDS  # how long other tracks wait for its first picture
 
     def __init__(self, codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> None:
+        super().__init__()
         self._codec = codec
         self._options = options
         self._expected = Shape.of(track)
@@ -44,44 +44,27 @@ class VideoEncoder:
         self._home = EncoderHome(self._encoder.name, Fraction(self._expected.rate).limit_denominator(1001))
         self._reader = PictureReader(one_at_a_time=True)
         self._reshape: Reshaper | None = None
-        self._early: list[Chunk] = []
         self._last: VideoFrame | None = None
-        self._first_us: int | None = None
-        self._ticks = -1  # of the picture before, from the track's first
-        self._shown: av.VideoFrame | None = None  # that picture
+        self._shown: av.VideoFrame | None = None  # the picture before
         self._shown_us = 0
         self._repeated = 0
         self._forced = False  # whether the next picture has to be a key frame
         self._inside: dict[int, int] = {}  # ticks of the pictures that the encoder holds, and when they were captured
 
     @property
-    def first_us(self) -> int | None:
-        """When the track's first picture was captured, if there was one (microseconds)."""
-        return self._first_us
-
-    @property
     def waiting(self) -> int:
         """Pictures that the encoder holds back."""
         return len(self._inside)
 
-    def hold(self, frame: VideoFrame) -> None:
-        """Take a frame before the start."""
-        self._early += self.encode(frame)
-
-    def start(self, origin_us: int) -> None:  # noqa: ARG002 (the picture's time is counted from its own first)
+    def start(self, origin_us: int, now_us: int) -> None:  # noqa: ARG002 (the picture's time is counted from its own first)
         """The recording begins. A track without a picture gets the size that its settings say."""
         if self._reshape is None:
             self._open(self._expected.width, self._expected.height, "", BT601)
 
-    def held(self) -> list[Chunk]:
-        """What waited for the start."""
-        chunks, self._early = self._early, []
-        return chunks
-
     def encode(self, frame: VideoFrame) -> list[Chunk]:
         """The packets that the frame completes."""
         chunks: list[Chunk] = []
-        self._last = replace(frame, planes=(), strides=())  # the driver gets its memory back
+        self._last = outline(frame)  # the driver gets its memory back
         for picture in self._reader.read(frame):
             chunks += self._encode_picture(picture, frame)
         return chunks
@@ -118,8 +101,8 @@ class VideoEncoder:
         if self._reshape is None:
             size = frame.display_size or (picture.width, picture.height)
             self._open(*size, picture.format.name, color_of(picture))
-        if self._first_us is None:
-            self._first_us = at_us
+        if self.first_us is None:
+            self.first_us = at_us
         assert self._reshape is not None, "opened above"
         shaped = self._reshape(picture)
         if self._codec.even:
@@ -127,10 +110,8 @@ class VideoEncoder:
         return self._send(shaped, at_us)
 
     def _send(self, picture: av.VideoFrame, at_us: int) -> list[Chunk]:
-        assert self._first_us is not None, "a picture has come"
-        self._ticks = max(self._ticks + 1, round((at_us - self._first_us) * TICKS / MICROSECONDS))
-        self._inside[self._ticks] = at_us
-        picture.pts, picture.time_base = self._ticks, TIME_BASE
+        picture.pts, picture.time_base = self._next_ticks(at_us), TIME_BASE
+        self._inside[picture.pts] = at_us
         picture.pict_type = PictureType.I if self._forced else PictureType.NONE  # not what the camera's decoder said
         self._forced = False
         self._shown, self._shown_us = picture, at_us
@@ -140,9 +121,9 @@ class VideoEncoder:
         return [self._chunk(packet, packet.pts or 0) for packet in packets]
 
     def _chunk(self, packet: Packet, ticks: int) -> Chunk:
-        assert self._first_us is not None, "a picture has come"
+        assert self.first_us is not None, "a picture has come"
         dts = ticks if packet.dts is None else packet.dts
-        return Chunk(packet, ticks, dts, packet.duration or 0, self._first_us, self._inside.pop(ticks), packet.is_keyframe)
+        return Chunk(packet, ticks, dts, packet.duration or 0, self.first_us, self._inside.pop(ticks), packet.is_keyframe)
 
     def _open(self, width: int, height: int, pixels: str, color: VideoColorSpace) -> None:
         """Open the encoder for pictures of that size, pixel format (FFmpeg's name; "" unknown) and colour."""
