@@ -318,6 +318,9 @@ CAPTURE = f"""
 Pictures are packed: their planes one after the other, without padding. Sound is interleaved, in the byte order of the
 machine. Formats go by the names of V4L2, WebCodecs or FFmpeg, in any case. `y4m` is YUV4MPEG2, which has size and rate in
 headers. If a reader leaves, that is an ordinary end.
+
+There are no times in such a stream. Sound keeps its own: there is silence where it is missing. Pictures that a camera lost or
+did not give leave no trace but the numbers of the report; `record` keeps the time of each.
 {CAPTURING}
 # EXAMPLES
 

@@ -292,6 +292,20 @@ def clip(block: AudioData, samples: int) -> AudioData:
     )  # fmt: skip
 
 
+def without_first(block: AudioData, samples: int) -> AudioData:
+    """The block without its first ``samples`` per channel, of which it has more."""
+    if not samples:
+        return block
+    left = block.number_of_frames - samples
+    return replace(
+        block,
+        number_of_frames=left,
+        timestamp=block.timestamp + samples * 1_000_000 // block.sample_rate,
+        data=block.data[block.data.nbytes // block.number_of_frames * samples :],
+        sequence=block.sequence + samples,
+    )
+
+
 def outline(frame: F) -> F:
     """The frame without its picture or sound: what ``blank`` needs of it, without the memory that it holds."""
     return replace(frame, planes=(), strides=()) if isinstance(frame, VideoFrame) else replace(frame, data=memoryview(b""))

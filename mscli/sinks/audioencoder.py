@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import AudioData
+from mscli.core.frames import AudioData, without_first
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import AudioCodec
 from mscli.sinks.convert import silence_av, sound_to_av
 from mscli.sinks.filetracks import Sound, SoundShape, SoundTrack
 from mscli.sinks.stretch import Stretcher
-from mscli.sinks.timeline import AudioTimeline
+from mscli.sinks.timeline import AudioTimeline, silent_pieces
 
 if TYPE_CHECKING:
     from mscli.sinks.muxer import Muxer
-
-_SILENT_CHUNK_S = 1  # silence is written in pieces, whatever the length of the gap
 
 
 class AudioEncoder:
@@ -74,7 +72,9 @@ class AudioEncoder:
         self._check_shape(block)
         silence, skip, position = self._timeline.place(block.timestamp, block.number_of_frames, block.sequence)
         sounds = self._fill_to(position) if silence or skip else []
-        return sounds + self._sound(sound_to_av(block, skip), position) if skip < block.number_of_frames else sounds
+        if skip < block.number_of_frames:
+            sounds += self._sound(sound_to_av(without_first(block, skip)), position)
+        return sounds
 
     def keep_up(self, until_us: int) -> list[Sound]:
         """Silence up to there, if no sound has come."""
@@ -135,8 +135,7 @@ class AudioEncoder:
     def _fill_to(self, position: float) -> list[Sound]:
         """Silence up to there (samples), in pieces."""
         sounds = self._settle()
-        while (missing := round(position) - self._sent) > 0:
-            count = min(missing, _SILENT_CHUNK_S * self._rate)
+        for count in silent_pieces(round(position) - self._sent, self._rate):
             sounds.append(self._sent_on(silence_av(self._format, self._rate, self._channels, count)))
         return sounds
 

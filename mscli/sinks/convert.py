@@ -291,11 +291,10 @@ def layout_name(channels: int) -> str:
     return _LAYOUTS.get(channels, f"{channels} channels")
 
 
-def sound_to_av(block: AudioData, skip: int = 0) -> av.AudioFrame:
-    """The block, without its first ``skip`` samples, in a frame of FFmpeg's; one copy."""
-    row = SAMPLE_FORMATS[block.format]
-    data = block.data.cast("B")[skip * block.number_of_channels * row.bits // 8 :]
-    return _sound(row.ffmpeg, block.sample_rate, block.number_of_channels, block.number_of_frames - skip, data)
+def sound_to_av(block: AudioData) -> av.AudioFrame:
+    """The block in a frame of FFmpeg's; one copy."""
+    ffmpeg = SAMPLE_FORMATS[block.format].ffmpeg
+    return _sound(ffmpeg, block.sample_rate, block.number_of_channels, block.number_of_frames, block.data.cast("B"))
 
 
 def silence_av(format: str, rate: int, channels: int, samples: int) -> av.AudioFrame:  # noqa: A002

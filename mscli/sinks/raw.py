@@ -2,15 +2,16 @@
 
 Native frames go from the driver's memory to the descriptor with one ``writev`` each (https://man7.org/linux/man-pages/man2/writev.2.html).
 YUV4MPEG2 is what mjpegtools and FFmpeg read: https://wiki.multimedia.cx/index.php/YUV4MPEG2.
+
+There are no times: sound keeps its own by silence where it is missing, but pictures that never came leave no trace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import (
     PIXEL_FORMATS,
@@ -21,9 +22,11 @@ from mscli.core.frames import (
     packed_planes,
     pixel_format,
     silence_before,
+    without_first,
 )
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.files import OutputSink
+from mscli.sinks.timeline import AudioTimeline, silent_pieces
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow
@@ -32,7 +35,6 @@ NATIVE = "native"  # untouched, also when it is encoded
 Y4M = "y4m"
 _DECODED = "I420"  # what encoded pictures become if nothing is said
 _UNKNOWN_RATE = "30:1"
-_GAP_US = 60_000  # between two blocks of sound: more than they may jitter
 
 Parts = Sequence[bytes | memoryview]
 
@@ -45,8 +47,7 @@ class RawSink(OutputSink):
 
     _parts: Callable[[Any], Parts]
     _converter: Any = None
-    _heard_us: int | None = None  # the end of the sound up to now
-    _silence = 0  # samples
+    _timeline: AudioTimeline | None = None  # of sound; its drift stays, for there is nothing to keep in step with
     _size: tuple[int, int] | None = None  # of all pictures
     _rate = _UNKNOWN_RATE
 
@@ -70,21 +71,23 @@ class RawSink(OutputSink):
 
     def write(self, track: int, frame: Frame) -> None:  # noqa: ARG002
         """Write the frame; nothing if it is damaged and has to be decoded."""
-        parts = self._parts(frame)
-        if parts:
-            self.output.write_all(parts)
-            self.output.mark()
+        for one in self._in_place(frame) if isinstance(frame, AudioData) else (frame,):
+            parts = self._parts(one)
+            if parts:
+                self.output.write_all(parts)
+                self.output.mark()
 
     def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002
-        """Damaged pictures, and samples filled in."""
-        done = {"decodeErrors": getattr(self._converter, "damaged", 0), "silence": self._silence}
+        """Damaged pictures, and samples filled in and left out."""
+        done = {"decodeErrors": getattr(self._converter, "damaged", 0)}
+        if self._timeline is not None:
+            done |= {"silence": self._timeline.silence, "skipped": self._timeline.skipped}
         return {name: count for name, count in done.items() if count}
 
     def _writer(self, track: TrackFormat) -> Callable[[Any], Parts]:
         wanted = self.options.format
         if track.kind == "audio":
-            convert = _samples if wanted in ("", NATIVE) else self._converted_samples
-            return lambda block: [*self._missing(block, convert), *convert(block)]
+            return _samples if wanted in ("", NATIVE) else self._converted_samples
         if wanted == Y4M:
             self._rate = y4m_rate(track.settings.get("frameRate"))
             return self._y4m
@@ -125,15 +128,15 @@ class RawSink(OutputSink):
         size = f"W{frame.display_width} H{frame.display_height}"
         return f"YUV4MPEG2 {size} F{self._rate} Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n".encode()
 
-    def _missing(self, block: AudioData, convert: Callable[[AudioData], Parts]) -> Parts:
-        """Silence as long as the gap before the block, so that sound keeps its time."""
-        gap_us = block.timestamp - (block.timestamp if self._heard_us is None else self._heard_us)
-        self._heard_us = block.timestamp + block.duration
-        if gap_us <= _GAP_US:
-            return ()
-        samples = round(gap_us * block.sample_rate / MICROSECONDS)
-        self._silence += samples
-        return convert(silence_before(block, samples))
+    def _in_place(self, block: AudioData) -> Iterator[AudioData]:
+        """The block without what comes twice, after silence as long as what is missing: so sound keeps its time."""
+        if self._timeline is None:
+            self._timeline = AudioTimeline(block.sample_rate, block.timestamp)
+        silence, skip, _ = self._timeline.place(block.timestamp, block.number_of_frames, block.sequence)
+        for samples in silent_pieces(silence, block.sample_rate):
+            yield silence_before(block, samples)
+        if skip < block.number_of_frames:
+            yield without_first(block, skip)
 
     def _converted_samples(self, block: AudioData) -> Parts:
         if block.format == self.options.format:

@@ -7,6 +7,7 @@ sound longer or shorter, once it is UNHEARD_S off; until then, and always where 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from mscli.core.clock import MICROSECONDS
@@ -18,6 +19,7 @@ MEASURE_S = 10.0  # of sound, before its drift is believed
 UNHEARD_S = 0.005  # beside the clock: what needs no correction
 SETTLE_S = 10.0  # in which a correction brings sound nearer to its place by a factor of e
 MOST = 0.002  # of drift that is followed, 0.2 %: a thirtieth of a semitone, which is not heard
+SILENT_PIECE_S = 1  # silence is written in pieces, whatever the length of the gap
 
 
 class Placement(NamedTuple):
@@ -114,3 +116,11 @@ class AudioTimeline:
 
     def _samples(self, us: int) -> float:
         return us * self._rate / MICROSECONDS
+
+
+def silent_pieces(samples: int, rate: int) -> Iterator[int]:
+    """The lengths of the pieces in which so many samples of silence are written, so that they need little memory."""
+    while samples > 0:
+        piece = min(samples, SILENT_PIECE_S * rate)
+        yield piece
+        samples -= piece

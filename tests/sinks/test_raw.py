@@ -8,10 +8,11 @@ import struct
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mscli.core.frames import PIXEL_FORMATS, Frame, VideoFrame, frame_bytes, packed_planes
+from mscli.core.frames import PIXEL_FORMATS, AudioData, Frame, VideoFrame, frame_bytes, packed_planes
 from mscli.sinks import SINKS
 from mscli.sinks.outputs import PIPE_BYTES
 from tests.sinks.synth import RED, T0, close_to, feed_and_close, jpeg, opened, picture, probe, run, tone, yuv
@@ -146,3 +147,35 @@ def test_pictures_of_another_size_are_scaled_to_that_of_the_first() -> None:
 def test_a_gap_in_sound_is_as_much_silence() -> None:
     before, after = tone(0, 480), tone(24_000, 480)
     assert len(written([before, after])) == len(written([before])) * 51
+
+
+def late(start: int, us: int) -> AudioData:
+    """A block of 10 ms that was captured later than the samples before it say."""
+    block = tone(start, 480)
+    return replace(block, timestamp=block.timestamp + us)
+
+
+def test_a_short_stall_of_the_sound_is_silence_too_and_what_comes_twice_is_left_out() -> None:
+    sink = opened(SINKS["raw"], file := io.BytesIO(), ["audio"])
+    feed_and_close(sink, [(0, tone(0, 480)), (0, late(480, 20_000)), (0, late(960, -80_000))])
+    assert file.getvalue() == bytes(tone(0, 480).data) + bytes(2 * 960) + bytes(tone(480, 480).data)
+    assert sink.corrections(0) == {"silence": 960, "skipped": 480}
+
+
+class Counting(io.BytesIO):
+    """A file object that keeps nothing."""
+
+    size = largest = 0
+
+    def write(self, data: Any, /) -> int:
+        size: int = data.nbytes
+        self.size, self.largest = self.size + size, max(self.largest, size)
+        return size
+
+
+@pytest.mark.parametrize("form", ["s16", "s32"])
+def test_a_gap_of_an_hour_needs_no_more_memory_than_a_second_of_it(form: str) -> None:
+    sink = opened(SINKS["raw"], file := Counting(), ["audio"], format=form)
+    width = 2 if form == "s16" else 4
+    feed_and_close(sink, [(0, tone(0, 480)), (0, tone(3600 * 48_000, 480))])
+    assert (file.size, file.largest) == ((3600 * 48_000 + 480) * width, 48_000 * width)
