@@ -26,15 +26,12 @@ from mscli.core.frames import (
     VideoFrame,
     packed_planes,
 )
+from mscli.sinks.colors import AV_MATRIX, BT709, JPEG_RANGE, MPEG_RANGE, SWS_MATRIX, av_range
 
 CLOCK = Fraction(1, MICROSECONDS)  # the time base of pictures that come from a source
 TOLERATED = 5  # damaged pictures in a row, after which a camera's damage is taken for its habit
 
-_AV_MATRIX = {"smpte170m": 6, "bt709": 1}  # AVColorSpace, which pictures carry
-_SWS_MATRIX = {"smpte170m": 5, "bt709": 1}  # SWS_CS_*, which the scaler wants
 _SCALER = Interpolation.BICUBIC  # FFmpeg's own default; PyAV's is bilinear
-_BT709 = 1
-_MPEG_RANGE, _JPEG_RANGE = 1, 2  # AVColorRange
 _PACKED_422 = {"YUYV": (0, 1, 3), "UYVY": (1, 0, 2)}  # where the first Y, U and V are
 _BY_FFMPEG = {row.ffmpeg: row for row in PIXEL_FORMATS.values()}
 _BY_FFMPEG |= {f"yuvj{name[3:]}": _BY_FFMPEG[name] for name in ("yuv420p", "yuv422p", "yuv444p")}  # the same in full range
@@ -97,14 +94,14 @@ def _copy_rows(target: memoryview, step: int, source: memoryview, stride: int, w
 
 def _described(picture: av.VideoFrame, timestamp_us: int, color: VideoColorSpace) -> av.VideoFrame:
     picture.pts, picture.time_base = timestamp_us, CLOCK
-    picture.colorspace = _AV_MATRIX.get(color.matrix, _AV_MATRIX["smpte170m"])
-    picture.color_range = _JPEG_RANGE if color.full_range else _MPEG_RANGE
+    picture.colorspace = AV_MATRIX.get(color.matrix, AV_MATRIX["smpte170m"])
+    picture.color_range = av_range(color)
     return picture
 
 
 def color_of(picture: av.VideoFrame) -> VideoColorSpace:
     """The colour that a picture says it has."""
-    return VideoColorSpace("bt709" if picture.colorspace == _BT709 else "smpte170m", picture.color_range == _JPEG_RANGE)
+    return VideoColorSpace("bt709" if picture.colorspace == BT709 else "smpte170m", picture.color_range == JPEG_RANGE)
 
 
 def from_av(picture: av.VideoFrame, like: VideoFrame) -> VideoFrame:
@@ -207,9 +204,9 @@ class PictureReader:
 def _colored(picture: av.VideoFrame, frame: VideoFrame) -> av.VideoFrame:
     """A decoded picture with its colour said: a JPEG's is JFIF's, a stream's its own if it tells, else the frame's."""
     color = JPEG_COLOR if frame.format == "MJPEG" else frame.color_space
-    if frame.format != "MJPEG" and picture.color_range in (_MPEG_RANGE, _JPEG_RANGE):
-        color = color._replace(full_range=picture.color_range == _JPEG_RANGE)
-    if frame.format != "MJPEG" and picture.colorspace == _BT709:
+    if frame.format != "MJPEG" and picture.color_range in (MPEG_RANGE, JPEG_RANGE):
+        color = color._replace(full_range=picture.color_range == JPEG_RANGE)
+    if frame.format != "MJPEG" and picture.colorspace == BT709:
         color = color._replace(matrix="bt709")
     return _described(picture, picture.pts if picture.pts is not None else frame.timestamp, color)
 
@@ -230,24 +227,19 @@ class Reshaper:
         scaled = (width or picture.width, height or picture.height) != (picture.width, picture.height)
         return self._scaler.reformat(
             picture, width, height, self._format, interpolation=_SCALER if scaled else None,
-            src_colorspace=_SWS_MATRIX[source.matrix], dst_colorspace=_SWS_MATRIX[self._color.matrix],
-            src_color_range=_JPEG_RANGE if source.full_range else _MPEG_RANGE,
-            dst_color_range=_JPEG_RANGE if self._color.full_range else _MPEG_RANGE,
+            src_colorspace=SWS_MATRIX[source.matrix], dst_colorspace=SWS_MATRIX[self._color.matrix],
+            src_color_range=av_range(source),
+            dst_color_range=av_range(self._color),
             threads=1,
         )  # fmt: skip
 
 
 class Converter:
-    """Frames of any format into raw frames of one format; video-range BT.601 or BT.709 where that is YUV.
+    """Frames of any format into raw frames of one format; video-range BT.601 or BT.709 where that is YUV."""
 
-    ``fixed_size``: pictures that come in another size are scaled to the first one's.
-    """
-
-    def __init__(self, format: str, *, fixed_size: bool = False) -> None:  # noqa: A002 (the frame's own word)
+    def __init__(self, format: str) -> None:  # noqa: A002 (the frame's own word)
         self._row = PIXEL_FORMATS[format]
         self._reader = PictureReader()
-        self._fixed_size = fixed_size
-        self._size = (0, 0)
         self._reshapers: dict[VideoColorSpace, Reshaper] = {}
 
     @property
@@ -258,24 +250,17 @@ class Converter:
     def convert(self, frame: VideoFrame) -> VideoFrame | None:
         """The frame in the format, cropped and scaled as it is to be shown; itself if it is so. None if it is damaged, or its
         decoder waits for more."""
-        fits = self._size in ((0, 0), (frame.coded_width, frame.coded_height))
-        if frame.format == self._row.name and frame.whole and fits:
-            self._keep_size(frame.coded_width, frame.coded_height)
+        if frame.format == self._row.name and frame.whole:
             return frame
         pictures = self._reader.read(frame)
         return from_av(self._reshape(pictures[-1], frame.display_size), frame) if pictures else None
 
     def _reshape(self, picture: av.VideoFrame, size: tuple[int, int] | None) -> av.VideoFrame:
-        self._keep_size(*(size or (picture.width, picture.height)))
         color = in_range(self._row.name, color_of(picture)._replace(full_range=False))
         reshape = self._reshapers.get(color)
         if reshape is None:
-            reshape = self._reshapers[color] = Reshaper(self._row.ffmpeg, color, *self._size)
-        return reshape(picture, None if self._fixed_size else size)
-
-    def _keep_size(self, width: int, height: int) -> None:
-        if self._fixed_size and self._size == (0, 0):
-            self._size = (width, height)
+            reshape = self._reshapers[color] = Reshaper(self._row.ffmpeg, color)
+        return reshape(picture, size)
 
 
 def shown(frame: VideoFrame) -> VideoFrame:

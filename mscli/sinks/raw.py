@@ -102,31 +102,30 @@ class RawSink(OutputSink):
     def _converted(self, frame: VideoFrame) -> Parts:
         return self._in_format(frame, pixel_format(self.options.format).name)
 
-    def _in_format(self, frame: VideoFrame, name: str, *, fixed_size: bool = False) -> Parts:
-        size = (frame.display_width, frame.display_height)
+    def _in_format(self, frame: VideoFrame, name: str) -> Parts:
         if self._size is None:
-            self._size = size
-        if size != self._size:  # a camera may change it; a stream without headers has one
-            frame = replace(frame, display_size=self._size)
-        if frame.format == name and frame.whole and not fixed_size:
+            self._size = (frame.display_width, frame.display_height)
+        frame = replace(frame, display_size=self._size)  # a camera may change it; a stream without headers has one
+        if frame.format == name and frame.whole:
             return packed_planes(frame)
         if self._converter is None:
             from mscli.sinks.convert import Converter
 
-            self._converter = Converter(name, fixed_size=fixed_size)
+            self._converter = Converter(name)
         raw = self._converter.convert(frame)
         return packed_planes(raw) if raw else ()
 
     def _y4m(self, frame: VideoFrame) -> Parts:
-        planes = self._in_format(frame, "I420", fixed_size=True)
+        planes = self._in_format(frame, "I420")
         if not planes:
             return ()
-        header = b"" if self.output.size else self._y4m_header(frame)
+        header = b"" if self.output.size else self._y4m_header()
         return (header + b"FRAME\n", *planes)
 
-    def _y4m_header(self, frame: VideoFrame) -> bytes:
-        size = f"W{frame.display_width} H{frame.display_height}"
-        return f"YUV4MPEG2 {size} F{self._rate} Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n".encode()
+    def _y4m_header(self) -> bytes:
+        assert self._size is not None, "a picture has come"
+        width, height = self._size
+        return f"YUV4MPEG2 W{width} H{height} F{self._rate} Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n".encode()
 
     def _in_place(self, block: AudioData) -> Iterator[AudioData]:
         """The block without what comes twice, after silence as long as what is missing: so sound keeps its time."""

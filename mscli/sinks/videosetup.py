@@ -13,18 +13,15 @@ from mscli.core.errors import NotSupportedError
 from mscli.core.frames import BT601, VideoColorSpace
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import BITS_PER_PIXEL, HARDWARE, VideoCodec
+from mscli.sinks.colors import AV_MATRIX, AV_RGB, BT709, av_range
 from mscli.sinks.convert import video_context
 from mscli.sinks.muxer import TIME_BASE, open_encoder
 from mscli.sinks.tuning import ENCODERS, Encoder
 
 DEFAULT_RATE, _DEFAULT_SIZE = 30.0, (640, 480)  # if the settings do not say
-_AV_MATRIX = {"smpte170m": 6, "bt709": 1}
-_AV_RGB = 0
 _CORE_PIXELS_S = 60_000_000  # that one core encodes at the usual preset: 1080p at 30 frames/s
 _SLOW_RATE = 10.0  # frames per second below which no picture may wait for the next
 _HELD_S = 0.5  # of pictures that threads may be at work at, at most
-_BT709 = 1  # primaries and transfer of cameras, sRGB's but for the curve's foot
-_MPEG_RANGE, _JPEG_RANGE = 1, 2
 
 
 class Shape(NamedTuple):
@@ -90,9 +87,9 @@ def set_up(
     context.pix_fmt = encoder.pixels.get(pixels or "yuv420p", encoder.pixels[""])
     context.time_base = TIME_BASE
     context.gop_size = max(1, round(shape.rate))
-    context.color_range = _JPEG_RANGE if color.full_range else _MPEG_RANGE
-    context.colorspace = _AV_RGB if av.VideoFormat(context.pix_fmt).is_rgb else _AV_MATRIX[color.matrix]
-    context.color_primaries = context.color_trc = _BT709
+    context.color_range = av_range(color)
+    context.colorspace = AV_RGB if av.VideoFormat(context.pix_fmt).is_rgb else AV_MATRIX[color.matrix]
+    context.color_primaries = context.color_trc = BT709
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder writes to stderr by itself: errors only
     if encoder.ahead:
         context.thread_type, context.thread_count = "FRAME", threads(shape, options.preset)

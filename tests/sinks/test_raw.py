@@ -144,6 +144,13 @@ def test_pictures_of_another_size_are_scaled_to_that_of_the_first() -> None:
     assert len(written([large, small, large])) == 3 * len(written([large]))
 
 
+def test_a_picture_that_is_not_as_large_as_the_camera_says_is_scaled_to_what_the_header_says() -> None:
+    data = written([replace(jpeg(), coded_width=32, coded_height=24)] * 2, "y4m")
+    header, _, rest = data.partition(b"\n")
+    assert header.startswith(b"YUV4MPEG2 W32 H24 ")
+    assert len(rest) == 2 * (len(b"FRAME\n") + frame_bytes("I420", 32, 24))
+
+
 def test_a_gap_in_sound_is_as_much_silence() -> None:
     before, after = tone(0, 480), tone(24_000, 480)
     assert len(written([before, after])) == len(written([before])) * 51
