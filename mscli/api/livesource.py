@@ -20,6 +20,7 @@ from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame, VideoFrame, frame_size
+from mscli.core.holes import Holes
 from mscli.core.mailbox import Task
 from mscli.core.selection import Settings
 from mscli.sources.base import NO_SIGNAL, SWITCHED_OFF, VIDEO_INPUT, Abilities, Backend, Device, Request, Source
@@ -48,7 +49,8 @@ class LiveSource:
         self.native: Settings = {}  # what the device gives; its tracks may give something derived from it
         self._asked: Settings = {}  # what it was set to; the driver may have set something near it
         self.mode: Mode | None = None
-        self.lost = 0  # frames, or samples per channel, before us
+        self.lost = 0  # frames, or samples per channel, before us: as the device says, and in holes of its flow
+        self._holes = Holes()
         self.started = False
         self.ended = False
         self.error: DOMException | None = None  # why it ended
@@ -100,7 +102,7 @@ class LiveSource:
 
     def _start(self, source: Source) -> None:
         self.last_frame_us = now_us()
-        self.had_frame = False
+        self.had_frame, self._holes = False, Holes()
         port = self._port = Port(self)
         self._hangs = True  # until it answers
 
@@ -247,7 +249,8 @@ class LiveSource:
 
     def on_lost(self, count: int) -> None:
         """Count what was lost before us."""
-        self.lost += count
+        with self._flow:
+            self.lost += count
 
     def on_changed(self, settings: Mapping[str, Scalar]) -> None:
         """The device is set otherwise: derive all tracks' frames from that at once, and have their constraints tried again."""
@@ -302,6 +305,7 @@ class LiveSource:
 
     def _deliver(self, frame: Frame) -> None:
         self.newest_us = frame.timestamp
+        self.lost += self._holes.note(frame, self._rate)
         for consumer in self._consumers:
             consumer.deliver(frame)
 

@@ -110,7 +110,7 @@ class MediaStreamTrack(EventTarget):
 
     @property
     def lost(self) -> int:
-        """Frames (samples per channel for sound) lost before us since the track began: driver, bus, overrun."""
+        """Frames (samples per channel for sound) lost before us since the track began: driver, bus, overrun, stall."""
         return self.live.lost - self._lost_before
 
     @property

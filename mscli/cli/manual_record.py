@@ -42,6 +42,10 @@ resampled, by as many millionths as the clock is wrong, without a step that coul
 written as it came, so that a WAV or FLAC from a microphone whose clock agrees has the very samples. All of it is counted in
 the report.
 
+What is missing in a stall counts as lost: sound after 15 ms, and pictures if two or more of them are missing between such as
+come in their usual distance. The longer distances of a camera in the dark are no loss. After 0.8 seconds black or silence
+stands in their place, which counts as `blank`. A late start is no loss.
+
 # OVERLOAD
 
 An encoder that cannot keep up costs pictures, never sound. What waits for it is in memory: pictures for 2 seconds, and no

@@ -334,7 +334,7 @@ class Counts:
     def __init__(self) -> None:
         self.frames = 0  # written to the output
         self.dropped = 0  # by us: a bounded lane was full
-        self.lost = 0  # before us: gaps in the driver's sequence, overruns, damaged frames
+        self.lost = 0  # before us: gaps in the driver's sequence, overruns, stalls, damaged frames
         self.duplicated = 0
         self.silence = 0  # filled in where none came; samples
         self.skipped = 0  # left out because they came twice or too early; samples

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mscli.core.clock import MICROSECONDS
+from mscli.core.holes import GAP_US
 from mscli.sinks.drift import DriftLine
 
-GAP_US = 15_000  # from the end of one block to the start of the next: more than a block may jitter
 RUNAWAY_US = 40_000  # between the samples counted and the clock: too much to be followed without a step
 MEASURE_S = 10.0  # of sound, before its drift is believed
 UNHEARD_S = 0.005  # beside the clock: what needs no correction

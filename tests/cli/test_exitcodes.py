@@ -286,6 +286,28 @@ def test_lost_frames_are_10_with_strict_only_and_what_came_is_kept(fake: FakeMac
     assert (fake.folder / "x.raw").stat().st_size == 10 * 320 * 240 * 3 // 2
 
 
+STALL = {"stallAfterFrames": 15, "stallSeconds": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("plugged", "arguments", "lost"),
+    [
+        (camera(faults=STALL), ("record", "--no-audio", "--duration", "1.5", "x.mkv"), 12),
+        (camera(faults=STALL), ("capture", "--duration", "1.5", "-o", "x.raw"), 12),
+        (microphone(faults=STALL), ("record", "--no-video", "--duration", "1", "x.wav"), 19_200),
+        (microphone(faults=STALL), ("capture", "--audio", "--no-video", "--duration", "1", "-o", "x.pcm"), 19_200),
+        (camera(faults={"jitterMs": 9}), ("record", "--no-audio", "--duration", "1", "x.mkv"), 0),
+    ],
+    ids=["record a camera", "capture a camera", "record a microphone", "capture a microphone", "only jitter"],
+)
+def test_what_a_stall_kept_from_coming_is_lost_too(
+    plugged: Described, arguments: tuple[str, ...], lost: int, fake: FakeMachine
+) -> None:
+    fake.plug(plugged)
+    (track,) = json.loads(fake(*arguments, "--json", "--strict", code=10 if lost else 0).stdout)["tracks"]
+    assert track["lost"] == lost
+
+
 @pytest.mark.parametrize(
     "constraint", [("-c", "widht=640"), ("--advanced", '{"widht": 640}'), ("--constraints", '{"video": {"widht": 640}}')]
 )

@@ -47,6 +47,8 @@ def test_what_is_missing_is_counted_and_the_rest_stays_in_place(case: Case, suff
     audio, video = recording.audio, recording.video
     assert audio.counts.silence / RATE == pytest.approx(case.silence_s, abs=0.015 + case.silence_s * 0.01)  # starts later
     assert (audio.dropped, video.dropped, audio.counts.skipped) == (0, 0, 0)
+    assert (audio.counts.frames + audio.lost) / RATE == pytest.approx(SECONDS, abs=0.03)
+    assert video.counts.frames + video.lost == pytest.approx(SECONDS * FRAMES_PER_SECOND, abs=2)
 
     shown, heard = pictures(recording.path), sound(recording.path, RATE)
     assert len(heard) / RATE == pytest.approx(SECONDS, abs=0.1)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mscli.sinks.timeline import GAP_US, MEASURE_S, MOST, RUNAWAY_US, UNHEARD_S, AudioTimeline, Placement
+from mscli.core.holes import GAP_US
+from mscli.sinks.timeline import MEASURE_S, MOST, RUNAWAY_US, UNHEARD_S, AudioTimeline, Placement
 
 RATE = 48_000
 BLOCK = 480  # 10 ms
