@@ -49,8 +49,10 @@ stands in their place, which counts as `blank`. A late start is no loss.
 # OVERLOAD
 
 An encoder that cannot keep up costs pictures, never sound. What waits for it is in memory: pictures for 2 seconds, and no
-more than 64 MiB of them for each camera; then the oldest are dropped and counted. Sound waits for up to 30 seconds. When a
-recording is ended, pictures that still wait have the rest of their 2 seconds. What waits is lost if the program is killed.
+more than 64 MiB of them for each camera; then the oldest are dropped and counted. Once that has begun, and until the encoder
+has caught up, pictures wait for little more than 0.25 seconds. Sound waits for up to 30 seconds. When a recording is ended,
+pictures that still wait have the rest of their 2 seconds. What waits, and what the encoder works at, is lost if the program is
+killed.
 {ENCODING}{FILES}{SERIES}
 # EXAMPLES
 

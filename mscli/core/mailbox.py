@@ -16,6 +16,7 @@ from mscli.core.frames import Frame, VideoFrame, frame_size
 
 VIDEO_LANE_BYTES = 64 * 1024 * 1024  # ten frames of 1080p BGRX, or a second of 720p I420 and more
 VIDEO_LANE_SECONDS = 2
+OVERLOAD_SECONDS = 0.25
 AUDIO_LANE_SECONDS = 30
 
 Task = Callable[[], None]
@@ -27,6 +28,11 @@ class Lane:
     Bound: VIDEO_LANE_SECONDS and ``limit_bytes`` of picture, AUDIO_LANE_SECONDS of sound. What is above it, the oldest frames
     first, is dropped and counted; the consumer sees the gap in the timestamps. One frame is always kept, whatever its size.
     Of a camera's H.264 the frames that cannot be decoded without a dropped one go with it.
+
+    A consumer that is late for once finds all that came meanwhile. One that is overloaded is brought near to the present, so
+    that little is lost with the power: once a picture was dropped, and until the lane has been empty, the oldest goes for each
+    that comes if it has waited for more than OVERLOAD_SECONDS and the next can be decoded without it. That costs only what
+    would have waited at the overload's end, for the consumer is never without work.
 
     A consumer takes the earliest frame of all its lanes. So sound waits behind the pictures that an encoder is slow with, but
     not longer than these may wait, and the time that one of them takes: an overload drops pictures, never sound. When the
@@ -42,6 +48,7 @@ class Lane:
         self._held = 0
         self._frames: deque[_Waiting] = deque()
         self._broken = False  # whether the frame before the next one was dropped
+        self._overloaded = False  # whether one was dropped since the lane was empty
         self._mailbox = mailbox
 
     def put(self, frame: Frame) -> None:
@@ -52,6 +59,8 @@ class Lane:
             waiting = _Waiting(frame, monotonic(), frame.nbytes)
             self._frames.append(waiting)
             self._held += waiting.nbytes
+            if self._overloaded and self._waits_longer(OVERLOAD_SECONDS) and self._frames[1].whole:
+                self._drop_oldest()
             self._drop_above(self._bound(frame))
             self._mailbox.changed.notify_all()
 
@@ -81,6 +90,7 @@ class Lane:
         """Take the oldest frame. The caller holds the mailbox's condition."""
         waiting = self._frames.popleft()
         self._held -= waiting.nbytes
+        self._overloaded = self._overloaded and bool(self._frames)
         return waiting.frame
 
     def _is_past_end(self, frame: Frame) -> bool:
@@ -96,16 +106,19 @@ class Lane:
 
     def _drop_above(self, limit: int) -> None:
         """Drop what is more than ``limit`` bytes, or a picture that has waited too long, and what is of no use without it."""
-        oldest_s = monotonic() - VIDEO_LANE_SECONDS
-        while len(self._frames) > 1 and (self._held > limit or self._frames[0].is_picture_of(oldest_s)):
+        while (len(self._frames) > 1 and self._held > limit) or self._waits_longer(VIDEO_LANE_SECONDS):
             self._drop_oldest()
         while self._broken and self._frames and not self._frames[0].whole:
             self._drop_oldest()
         self._broken = self._broken and not self._frames
 
+    def _waits_longer(self, seconds: float) -> bool:
+        """Whether the oldest frame is a picture that has waited for longer, and not the only one."""
+        return len(self._frames) > 1 and self._frames[0].is_picture_of(monotonic() - seconds)
+
     def _drop_oldest(self) -> None:
         self.dropped += frame_size(self.pop())
-        self._broken = True
+        self._broken = self._overloaded = True
 
 
 class _Waiting(NamedTuple):

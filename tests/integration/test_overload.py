@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,16 +12,18 @@ from pathlib import Path
 import pytest
 
 import mscli
-from mscli.core.mailbox import VIDEO_LANE_SECONDS, Mailbox
+from mscli.core.mailbox import OVERLOAD_SECONDS, VIDEO_LANE_SECONDS, Mailbox
 from mscli.sinks import SINKS, tuning
 from mscli.sinks.base import SinkOptions
-from tests.conftest import require
+from tests.conftest import Program, require
+from tests.integration.running import frame_numbers, start
 from tests.pattern import pictures, read_code, sound
 
 RATE = 48_000
 FRAME_S = 1 / 60
 SLOW = {"preset": "veryslow", "x265-params": "log-level=error:pools=1:frame-threads=1:bframes=0:rc-lookahead=2"}
 IN_ENCODER = 10  # pictures that it holds at most
+LAST_S = 1.0  # what may be lost of any recording that is killed
 PATIENCE_S = 100.0
 
 
@@ -84,3 +87,17 @@ def test_an_overload_costs_whole_pictures_and_no_sound(
     assert recording.counts[audio].silence < RATE // 10
     assert heard / RATE == pytest.approx(8, abs=2)
     assert (numbers[-1] - numbers[0]) * FRAME_S == pytest.approx(heard / RATE, abs=1), "pictures come to the end"
+
+
+@pytest.mark.timeout(60)
+def test_a_killed_recording_lacks_little_more_than_what_its_overloaded_encoder_works_at(mscli: Program) -> None:
+    require("ffmpeg", "ffprobe")
+    camera = ("--fake-devices", "--size", "640x480", "--frame-rate", "60")
+    running = start(mscli, *camera, "--video-codec", "hevc", "--preset", "veryslow", "out.mkv")
+    running.run_for(12)
+    age_s = running.send(signal.SIGKILL)
+    running.process.communicate()
+    numbers = frame_numbers(mscli.folder / "out.mkv")
+    assert numbers[-1] + 1 - len(numbers) > 50, "it was overloaded"
+    behind_s = age_s - (numbers[-1] + 1) * FRAME_S
+    assert behind_s < OVERLOAD_SECONDS + IN_ENCODER * age_s / len(numbers) + LAST_S

@@ -10,7 +10,7 @@ import pytest
 
 from mscli.core import mailbox as module
 from mscli.core.frames import AudioData, VideoFrame
-from mscli.core.mailbox import AUDIO_LANE_SECONDS, VIDEO_LANE_SECONDS, Mailbox
+from mscli.core.mailbox import AUDIO_LANE_SECONDS, OVERLOAD_SECONDS, VIDEO_LANE_SECONDS, Lane, Mailbox
 
 PATIENCE_S = 20.0
 
@@ -125,6 +125,57 @@ def test_the_time_of_pictures_runs_on_when_their_lane_is_closed(watch: Watch) ->
     watch.seconds += VIDEO_LANE_SECONDS + 1
     assert take_all(mailbox) == [2]
     assert (lane.dropped, mailbox.finished) == (2, True)
+
+
+FRAME_S = 0.04
+
+
+def overload(mailbox: Mailbox, lane: Lane, watch: Watch, frames: int) -> list[float]:
+    """Give a lane's consumer twice the pictures that it can take; how many seconds old each was that it took."""
+    ages = []
+    for index in range(frames):
+        lane.put(picture(index))
+        if index % 2 and (taken := mailbox.take(0)):
+            ages.append((index - taken.frame.timestamp) * FRAME_S)
+        watch.seconds += FRAME_S
+    return ages
+
+
+def test_an_overloaded_consumer_gets_new_pictures_and_as_many_as_it_can_take(watch: Watch) -> None:
+    mailbox = Mailbox()
+    ages = overload(mailbox, mailbox.lane(), watch, 500)
+    assert len(ages) == 250
+    assert max(ages) == pytest.approx(VIDEO_LANE_SECONDS, abs=FRAME_S), "before the first drop"
+    assert max(ages[125:]) <= OVERLOAD_SECONDS + FRAME_S
+
+
+def test_an_overload_of_bytes_is_one_too(watch: Watch) -> None:
+    mailbox = Mailbox()
+    ages = overload(mailbox, mailbox.lane(limit_bytes=3000), watch, 200)
+    assert max(ages) == pytest.approx(30 * FRAME_S, abs=2 * FRAME_S)
+    assert ages[-1] <= OVERLOAD_SECONDS + FRAME_S
+
+
+def test_an_overload_of_h264_costs_no_picture_more_than_must_go(watch: Watch) -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane()
+    late = round(VIDEO_LANE_SECONDS / FRAME_S)
+    for index in range(late + 5):
+        lane.put(chunk(index, key=index in (0, 10)))
+        watch.seconds += FRAME_S
+    assert take_all(mailbox) == list(range(10, late + 5))
+
+
+def test_a_consumer_that_was_overloaded_and_has_caught_up_may_be_late_again(watch: Watch) -> None:
+    mailbox = Mailbox()
+    lane = mailbox.lane()
+    overload(mailbox, lane, watch, 200)
+    take_all(mailbox)
+    late = round(VIDEO_LANE_SECONDS / FRAME_S)
+    for index in range(late):
+        lane.put(picture(index))
+        watch.seconds += FRAME_S
+    assert len(take_all(mailbox)) == late
 
 
 def test_sound_is_kept_while_pictures_wait_and_one_of_them_takes_long(watch: Watch) -> None:
