@@ -128,10 +128,14 @@ def _members(value: Json, names: tuple[str, ...], convert: Callable[[Json, str],
     return {name: convert(given[name], f"{where}.{name}") for name in names if name in given}
 
 
-def _number_constraint(convert: Callable[[Json, str], float]) -> Callable[[Json, str], Any]:
+def _constraint(
+    members: tuple[str, ...], convert: Callable[[Json, str], Any], is_dictionary: Callable[[Json], bool]
+) -> Callable[[Json, str], Any]:
+    """``(T or ConstrainT)``: a dictionary whose members are ``convert``'s, or one such value."""
+
     def constrain(value: Json, where: str) -> Any:
-        if value is None or _is_object(value):
-            return _members(value, RANGE_MEMBERS, convert, where)
+        if value is None or is_dictionary(value):
+            return _members(value, members, convert, where)
         return convert(value, where)
 
     return constrain
@@ -141,15 +145,7 @@ def _strings(value: Json, where: str) -> str | list[str]:  # noqa: ARG001
     return [to_string(item) for item in value] if isinstance(value, list | tuple) else to_string(value)
 
 
-def _string_constraint(value: Json, where: str) -> Any:
-    if value is None or isinstance(value, Mapping):
-        return _members(value, _PARAMETERS, _strings, where)
-    return _strings(value, where)
-
-
-def _boolean_constraint(value: Json, where: str) -> Any:
-    if value is None or _is_object(value):
-        return _members(value, _PARAMETERS, lambda item, _: to_boolean(item), where)
+def _boolean(value: Json, where: str) -> bool:  # noqa: ARG001
     return to_boolean(value)
 
 
@@ -157,18 +153,16 @@ def _boolean_or_string(value: Json, where: str) -> bool | str:  # noqa: ARG001
     return value if isinstance(value, bool) else to_string(value)
 
 
-def _boolean_or_string_constraint(value: Json, where: str) -> Any:
-    if value is None or _is_object(value):
-        return _members(value, _PARAMETERS, _boolean_or_string, where)
-    return _boolean_or_string(value, where)
+def _is_mapping(value: Json) -> bool:
+    return isinstance(value, Mapping)
 
 
 _CONSTRAINT_TYPES: dict[str, Callable[[Json, str], Any]] = {
-    "unsigned long": _number_constraint(clamped_unsigned_long),
-    "double": _number_constraint(double),
-    "DOMString": _string_constraint,
-    "boolean": _boolean_constraint,
-    "boolean or DOMString": _boolean_or_string_constraint,
+    "unsigned long": _constraint(RANGE_MEMBERS, clamped_unsigned_long, _is_object),
+    "double": _constraint(RANGE_MEMBERS, double, _is_object),
+    "DOMString": _constraint(_PARAMETERS, _strings, _is_mapping),  # of which a list is another value
+    "boolean": _constraint(_PARAMETERS, _boolean, _is_object),
+    "boolean or DOMString": _constraint(_PARAMETERS, _boolean_or_string, _is_object),
 }
 
 

@@ -47,22 +47,29 @@ class SoundShape(NamedTuple):
     bits: int
 
 
-class PictureTrack:
-    """The packets of a picture track in a file that begins at ``begin_us``."""
+class FileTrack:
+    """A stream of a file."""
 
-    rest = 0  # bytes that may come at the end, beyond what was written
-
-    def __init__(self, muxer: Muxer, stream: av.VideoStream, begin_us: int) -> None:
+    def __init__(self, muxer: Muxer, stream: av.VideoStream | av.AudioStream) -> None:
         self._muxer = muxer
-        self._stream = stream
         self._index = stream.index  # which a stream of a closed file no longer tells
-        self._begin_us = begin_us
-        self._begun = False
 
     @property
     def bytes(self) -> int:
         """Of its packets in the file."""
         return self._muxer.bytes[self._index]
+
+
+class PictureTrack(FileTrack):
+    """The packets of a picture track in a file that begins at ``begin_us``."""
+
+    rest = 0  # bytes that may come at the end, beyond what was written
+
+    def __init__(self, muxer: Muxer, stream: av.VideoStream, begin_us: int) -> None:
+        super().__init__(muxer, stream)
+        self._stream = stream
+        self._begin_us = begin_us
+        self._begun = False
 
     def cost(self, chunk: Chunk) -> int:
         """The most bytes that the file grows by with the chunk."""
@@ -84,15 +91,14 @@ class PictureTrack:
         """Nothing is held back here."""
 
 
-class SoundTrack:
+class SoundTrack(FileTrack):
     """The samples of a sound track in a file, from ``begin`` on (counted from the recording's origin), and their encoder."""
 
     def __init__(self, muxer: Muxer, codec: AudioCodec, shape: SoundShape, options: SinkOptions, begin: int) -> None:
-        self._muxer = muxer
-        self._begin = begin
         encoder, sample_format = codec.encoder(shape.bits)
         self._stream = muxer.add_audio(encoder)
-        self._index = self._stream.index
+        super().__init__(muxer, self._stream)
+        self._begin = begin
         context = self._stream.codec_context
         context.sample_rate = codec.rate(shape.rate)
         context.layout, context.format = layout_name(shape.channels), sample_format
@@ -105,11 +111,6 @@ class SoundTrack:
         self._sample_bytes = shape.channels * context.format.bytes
         frame = _LOSSY_FRAME * shape.channels if codec.lossy else context.frame_size * self._sample_bytes
         self.rest = _HELD_FRAMES * frame  # bytes that may come at the end, beyond what was written
-
-    @property
-    def bytes(self) -> int:
-        """Of its packets in the file."""
-        return self._muxer.bytes[self._index]
 
     def cost(self, sound: Sound) -> int:
         """The most bytes that the file grows by with the samples."""
