@@ -163,20 +163,24 @@ class RecordingSink(Sink):
         return file
 
     def _finish_oldest(self) -> RecordingFile:
+        """Finish it, or leave it to be given up. Raises OperationError, BrokenPipeError."""
         file = self._open[0]
-        try:
-            file.close()
-        finally:
-            self._account(self._open.pop(0))
+        file.close()
+        self._account(self._open.pop(0))
         return file
 
     def _give_up(self) -> None:
+        """Nothing is raised here: why they are given up is on its way."""
         while self._open:
             file = self._open.pop(0)
-            file.abort()
-            self._account(file)
+            try:
+                file.abort()
+            finally:
+                with suppress(OperationError):
+                    self._account(file)
 
     def _account(self, file: RecordingFile) -> None:
+        """Count what is closed. Raises OperationError."""
         self._closed_bytes += file.output.size
         for track in file.tracks:
             self._track_bytes[track] += file.track_bytes(track)

@@ -64,7 +64,7 @@ class NamedFile(Descriptor):
     @property
     def readable(self) -> bool:
         """Whether the file has its name."""
-        return self._readable > 0 and not self._temporary
+        return self._readable > 0 and self.identity is not None
 
     @property
     def free_bytes(self) -> int | None:
@@ -132,6 +132,7 @@ class NamedFile(Descriptor):
                 os.fsync(self._fd)
             if self._overwrite or not _moved(self._temporary, self._path):
                 os.replace(self._temporary, self._path)
+            self.identity = identity(os.fstat(self._fd))
         except OSError:
             self._remove()
             raise
@@ -143,6 +144,11 @@ class NamedFile(Descriptor):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._temporary)
         self._temporary = ""
+
+
+def identity(found: os.stat_result) -> tuple[int, int]:
+    """By which a file is the same under whatever name, for as long as it is open or there."""
+    return found.st_dev, found.st_ino
 
 
 def free_bytes(place: str | int) -> int | None:

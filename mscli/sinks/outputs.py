@@ -40,12 +40,12 @@ _REASONS: dict[int, tuple[str, str]] = {
 }
 
 
-def output_error(name: str, error: OSError) -> OperationError:
-    """The system's error about an output as a sentence and a remedy."""
+def output_error(name: str, error: OSError, done: str = "written") -> OperationError:
+    """The system's error about an output as a sentence and a remedy. ``done``: what cannot be done with it."""
     unknown = (error.strerror or str(error), "choose another place for the output")
     why, remedy = _REASONS.get(error.errno or 0, unknown)
     folder = os.path.dirname(name) or "."
-    return OperationError(f"“{name}” cannot be written: {why}", hints=[remedy.format(name=name, folder=folder)])
+    return OperationError(f"“{name}” cannot be {done}: {why}", hints=[remedy.format(name=name, folder=folder)])
 
 
 class Border:
@@ -74,6 +74,7 @@ class Output(ABC):
     name: str
     size = 0  # bytes, up to the furthest that was written
     failed = False
+    identity: tuple[int, int] | None = None  # of the regular file that got its name here: device and inode
     durable = False  # whether what can be read has to survive a power cut
     on_mark: Callable[[int, int], None] | None = None  # of a regular file: called with its descriptor and its size
 

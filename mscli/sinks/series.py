@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from mscli.core.clock import MICROSECONDS, now_us
-from mscli.core.errors import NotSupportedError
+from mscli.core.errors import NotSupportedError, OperationError
 from mscli.sinks.base import Series, SinkOptions
 from mscli.sinks.container import RecordingSink
 from mscli.sinks.cuts import surplus
-from mscli.sinks.files import NamedFile, free_bytes, output_for
+from mscli.sinks.files import NamedFile, free_bytes, identity, output_for
 from mscli.sinks.names import Names, is_pattern, with_counter
+from mscli.sinks.outputs import output_error
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -31,7 +33,8 @@ def wall_clock(at_us: int) -> datetime:
 class _Finished(NamedTuple):
     name: str
     size: int  # bytes
-    identity: tuple[int, int, int]  # by which it is still the same file: an inode may be used again
+    identity: tuple[int, int]
+    changed_ns: int  # with its identity: an inode may be used again
 
 
 class FileSeries:
@@ -74,14 +77,20 @@ class FileSeries:
         return output
 
     def end(self, output: Output) -> None:
-        """That file is closed: count it in if it stands, and remove what is too much."""
+        """That file is closed: count it in if it stands, and remove what is too much. Raises OperationError."""
         self._began.remove(output.name)
-        with suppress(FileNotFoundError):
-            found = os.stat(output.name)
-            self._kept.append(_Finished(output.name, found.st_size, _identity(found)))
+        finished = _look_at(output)
+        if finished is not None:
+            self._kept.append(finished)
             self.finished.append(output.name)
         for _ in range(surplus([one.size for one in self._kept], self._series)):
             _remove(self._kept.pop(0))
+
+    def drop(self, output: Output) -> None:
+        """That file could not begin: nothing is left of it."""
+        self._began.remove(output.name)
+        with suppress(OperationError):  # why it could not is on its way
+            output.discard()
 
     def _is_taken(self, name: str) -> bool:
         return not self._overwrite and os.path.lexists(name)
@@ -124,20 +133,41 @@ class SeriesSink(RecordingSink):
 
     def _begin_file(self, encoders: Encoders, begin_us: int) -> RecordingFile:
         """The next file, which begins at that instant."""
-        return self._make_file(encoders, self._series.begin(begin_us), begin_us)
+        output = self._series.begin(begin_us)
+        try:
+            return self._make_file(encoders, output, begin_us)
+        except BaseException:
+            self._series.drop(output)
+            raise
 
     def _account(self, file: RecordingFile) -> None:
         super()._account(file)
         self._series.end(file.output)
 
 
+def _look_at(output: Output) -> _Finished | None:
+    """The file that stands under the output's name, if it is the one that was written."""
+    with _told(output.name, "counted"):
+        found = os.stat(output.name)
+        if identity(found) == output.identity:
+            return _Finished(output.name, found.st_size, identity(found), found.st_mtime_ns)
+    return None
+
+
 def _remove(file: _Finished) -> None:
     """Remove a file of ours, unless somebody has put another in its place or moved it away."""
-    with suppress(FileNotFoundError):
+    with _told(file.name, "removed"):
         found = os.stat(file.name, follow_symlinks=False)
-        if _identity(found) == file.identity:
+        if (identity(found), found.st_mtime_ns) == (file.identity, file.changed_ns):
             os.unlink(file.name)
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_dev, found.st_ino, found.st_mtime_ns
+@contextmanager
+def _told(name: str, done: str) -> Iterator[None]:
+    """Where a file that is gone is none of ours any more, and the system's other errors become OperationError."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise output_error(name, error, done) from error
