@@ -19,7 +19,7 @@ from mscli.api.pieces import Pieces
 from mscli.api.recorderoptions import RecorderOptions
 from mscli.api.recording import Plan, Recording
 from mscli.core.clock import now_us
-from mscli.core.errors import ArgumentError, InvalidModificationError, InvalidStateError, NotSupportedError, OperationError
+from mscli.core.errors import ArgumentError, InvalidModificationError, InvalidStateError, NotSupportedError
 from mscli.core.events import Event, EventTarget
 from mscli.core.readonly import ReadOnly
 from mscli.core.webidl import to_string, unsigned_long
@@ -164,15 +164,15 @@ class MediaRecorder(EventTarget):
             raise NotSupportedError(f"“{asked}” holds no picture", hints=["record into video/webm, or only audio tracks"])
         row, *codecs = (self._row, "", "") if self._row is not None else row_for_mime(asked)
         options = self._options.applied_to(self._sink_options, kinds, *codecs)
+        mime_type = spell_mime(row, self._options.mime_type, options, kinds)
         pieces = Pieces()
         sink = load_sink(row, cast(BinaryIO, pieces) if self._file is None else self._file, options)
-        sink.open([TrackFormat(track.kind, track.get_settings(), track.pixel_format) for track in tracks])
         try:
+            sink.open([TrackFormat(track.kind, track.get_settings(), track.pixel_format) for track in tracks])
             check_room(sink)
-        except OperationError:
+        except BaseException:
             sink.abort()
             raise
-        mime_type = spell_mime(row, self._options.mime_type, options, kinds)
         plan = Plan(*self._window, slice_us)
         return Recording(tracks, sink, pieces, mime_type, plan, self._on_piece, self._on_file, self._on_end)
 

@@ -128,17 +128,30 @@ class Recording:
 
     def _run(self) -> None:
         try:
+            for step in (self._write_to_end, self._tell_files, self._count):
+                self._attempt(step)
+        finally:
+            self._on_end(self)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # whatever it is, whoever waits learns that it is over; what came first is why
+            self.error = self.error or error
+
+    def _write_to_end(self) -> None:
+        try:
             self._write_all()
             self.finish()
             self._sink.close()
-        except Exception as error:  # whatever it is, whoever waits learns that it is over
+        except Exception as error:
             self.finish(error)
             self._sink.abort()
-        self._tell_files()
+
+    def _count(self) -> None:
         for track, counts in enumerate(self.counts):
             counts.correct(self._sink.corrections(track))
             counts.bytes = self._sink.track_bytes(track)
-        self._on_end(self)
 
     def _write_all(self) -> None:
         while not (self._window.over or self._sink.ended):

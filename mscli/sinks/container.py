@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
+from mscli.core.errors import DOMException, InvalidStateError, NotSupportedError, OperationError
 from mscli.core.frames import Frame
 from mscli.sinks.base import COPY, Sink, SinkOptions, TrackFormat
 from mscli.sinks.codecs import CONTAINERS, codec_for
@@ -98,7 +98,7 @@ class RecordingSink(Sink):
     def abort(self) -> None:
         """Finish what can be read already; nothing is left of what cannot."""
         if any(file.output.readable for file in self._open):
-            with suppress(OperationError, BrokenPipeError):
+            with suppress(DOMException, BrokenPipeError):
                 self.close()
         self._closed = True
         self._give_up()

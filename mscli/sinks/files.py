@@ -83,7 +83,7 @@ class NamedFile(Descriptor):
             self._syncer = Syncer(self._fd)
 
     def commit(self) -> None:
-        """Name and close the file; cut it to what was marked, or remove it, after an error."""
+        """Name and close the file; cut it to what was marked, or remove it, after an error. Raises OperationError."""
         if self._fd < 0:
             return
         if self._syncer is not None:
@@ -91,6 +91,7 @@ class NamedFile(Descriptor):
         try:
             with Border(self):
                 self._settle()
+                self._check_synced()
         finally:
             fd, self._fd, self.failed = self._fd, -1, True  # nothing more is written
             with Border(self):
@@ -110,9 +111,13 @@ class NamedFile(Descriptor):
     def _put(self, parts: list[memoryview]) -> int:
         while self._fd < 0:
             self._create()
+        self._check_synced()
+        return super()._put(parts)
+
+    def _check_synced(self) -> None:
+        """Raise what the disk has said of bytes that it took before."""
         if self._syncer is not None and self._syncer.error is not None:
             raise self._syncer.error
-        return super()._put(parts)
 
     def _create(self) -> None:
         folder, name = os.path.split(self._path)
@@ -155,7 +160,10 @@ def free_bytes(place: str | int) -> int | None:
     """Bytes that the disk of a folder or an open file has for this user; None where the system does not tell."""
     if not hasattr(os, "statvfs"):
         return None
-    disk = os.statvfs(place)
+    try:
+        disk = os.statvfs(place)
+    except OSError:  # the folder is gone, or the file was closed meanwhile
+        return None
     return disk.f_bavail * disk.f_frsize
 
 

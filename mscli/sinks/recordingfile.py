@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import av
+
 from mscli.core.errors import OperationError
 from mscli.sinks.codecs import Container
 from mscli.sinks.encoders import Encoders
@@ -55,19 +57,20 @@ class RecordingFile:
                 track.finish()
             self._muxer.close()
         except BaseException:
-            self.salvage()
+            with suppress(OperationError):
+                self.salvage()
             raise
 
     def abort(self) -> None:
-        """Finish what can be read already; nothing is left of what cannot."""
-        if self.output.readable:
-            with suppress(OperationError, BrokenPipeError):
+        """Finish what can be read already; nothing is left of what cannot. Nothing is raised that the output or FFmpeg says."""
+        with suppress(av.FFmpegError, OperationError, BrokenPipeError):
+            if self.output.readable:
                 self.close()
-        else:
-            self.salvage()
+            else:
+                self.salvage()
 
     def salvage(self) -> None:
-        """Keep what can be read already, as it is, or nothing."""
+        """Keep what can be read already, as it is, or nothing. Raises OperationError."""
         self._muxer.salvage()
 
     def track_bytes(self, track: int) -> int:

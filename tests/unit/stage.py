@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import mscli
@@ -103,7 +103,7 @@ class MemorySink(Sink):
     """Keeps what it is told. Its target, the recorder's pieces, is given one byte for each frame."""
 
     made: ClassVar[list[MemorySink]] = []  # every sink that was made, the latest last
-    fail_in: ClassVar[str] = ""  # the method that fails
+    fail_in: ClassVar[Collection[str]] = ()  # the methods that fail
 
     def __init__(self, row: SinkRow, target: Any, options: SinkOptions) -> None:
         self.target, self.options = target, options
@@ -134,17 +134,31 @@ class MemorySink(Sink):
 
     def abort(self) -> None:
         """Note it."""
-        self.calls.append("abort")
+        self._called("abort")
 
     @property
     def bytes_written(self) -> int:
         """One for each frame."""
         return len(self.frames)
 
+    @property
+    def free_bytes(self) -> int | None:
+        """Nobody knows."""
+        self._check("free_bytes")
+        return None
+
+    def corrections(self, track: int) -> Mapping[str, int]:
+        """None."""
+        self._check("corrections")
+        return {}
+
     def _called(self, method: str) -> None:
-        if method == self.fail_in:
-            raise mscli.OperationError(f"the disk is full in {method}")
+        self._check(method)
         self.calls.append(method)
+
+    def _check(self, method: str) -> None:
+        if method in self.fail_in:
+            raise mscli.OperationError(f"the disk is full in {method}")
 
 
 MEMORY = SinkRow("memory", "video/x-memory", __name__, "MemorySink", video=True, audio=True)

@@ -141,7 +141,7 @@ def test_what_is_no_stream_is_a_type_error(stream: Any) -> None:
 def test_an_output_that_fails_ends_the_recording_with_an_error(
     recording: Recording, sinks: list[MemorySink], monkeypatch: pytest.MonkeyPatch, method: str, data: bytes
 ) -> None:
-    monkeypatch.setattr(MemorySink, "fail_in", method)
+    monkeypatch.setattr(MemorySink, "fail_in", {method})
     recording.recorder.start()
     push(recording.track, picture())
     recording.recorder.stop()
@@ -155,7 +155,7 @@ def test_an_output_that_fails_ends_the_recording_with_an_error(
 def test_an_output_that_fails_in_the_middle_ends_the_recording_by_itself(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(MemorySink, "fail_in", "write")
+    monkeypatch.setattr(MemorySink, "fail_in", {"write"})
     recording.recorder.start()
     push(recording.track, picture())
     assert recording.finish() == ["start", "error", "dataavailable", "stop"]
@@ -163,15 +163,38 @@ def test_an_output_that_fails_in_the_middle_ends_the_recording_by_itself(
 
 
 def test_an_output_that_cannot_be_opened_is_told_at_once(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemorySink, "fail_in", "open")
+    monkeypatch.setattr(MemorySink, "fail_in", {"open"})
     with pytest.raises(mscli.OperationError):
         recording.recorder.start()
     assert (recording.recorder.state, recording.types) == ("inactive", [])
 
 
+@pytest.mark.parametrize("methods", [{"write", "abort"}, {"close", "abort", "corrections"}, {"corrections"}])
+def test_it_stops_with_the_first_error_whatever_fails_after_it(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, methods: set[str]
+) -> None:
+    monkeypatch.setattr(MemorySink, "fail_in", methods)
+    recording.recorder.start()
+    push(recording.track, picture())
+    recording.recorder.stop()
+    assert recording.finish() == ["start", "error", "dataavailable", "stop"]
+    first = min(methods, key=["write", "close", "corrections", "abort"].index)
+    assert str(recording.run.error) == f"the disk is full in {first}"
+
+
+@pytest.mark.parametrize("method", ["open", "free_bytes"])
+def test_an_output_that_was_opened_is_given_up_if_the_recording_cannot_begin(
+    recording: Recording, sinks: list[MemorySink], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(MemorySink, "fail_in", {method})
+    with pytest.raises(mscli.OperationError, match=method):
+        recording.recorder.start()
+    assert sinks[0].calls[-1] == "abort"
+
+
 def test_after_a_failure_it_can_be_started_again(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as failing:
-        failing.setattr(MemorySink, "fail_in", "write")
+        failing.setattr(MemorySink, "fail_in", {"write"})
         recording.recorder.start()
         push(recording.track, picture())
         recording.finish()

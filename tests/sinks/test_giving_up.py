@@ -1,0 +1,76 @@
+"""Outputs that are given up, and disks that fail late: what was readable stays, and the right error is told."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from mscli.core.errors import OperationError
+from mscli.sinks import SINKS, syncing
+from mscli.sinks.base import SinkOptions, TrackFormat
+from mscli.sinks.codecs import CONTAINERS
+from mscli.sinks.encoders import Encoders
+from mscli.sinks.files import NamedFile, free_bytes
+from mscli.sinks.recordingfile import RecordingFile
+from tests.sinks.synth import T0, frame_times, frames_for
+
+
+def begun(path: Path, count: int = 25) -> RecordingFile:
+    """A file with so many pictures, 25 a second, and as much sound."""
+    container, tracks = CONTAINERS["mkv"], [TrackFormat("video", {"frameRate": 25.0}), TrackFormat("audio")]
+    encoders = Encoders(container, tracks, SinkOptions())
+    output = NamedFile(str(path), overwrite=True)
+    file: RecordingFile | None = None
+    for track, frame in frames_for(SINKS["mkv"], count):
+        pieces = encoders.write(track, frame)
+        if encoders.origin_us is not None:
+            file = file or RecordingFile(container, output, encoders, T0)
+            for place, piece in pieces:
+                file.write(place, piece)
+    assert file is not None
+    return file
+
+
+def test_a_file_whose_encoder_fails_when_it_is_given_up_stays_readable(tmp_path: Path) -> None:
+    file = begun(tmp_path / "a.mkv")
+    assert file.output.readable
+    file.tracks[1].finish()  # FFmpeg refuses to be asked twice
+    file.abort()
+    assert len(frame_times(tmp_path / "a.mkv")) > 15
+
+
+def test_giving_up_a_file_that_cannot_be_removed_tells_nothing_more(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    file = begun(folder / "a.mkv", 4)
+    assert not file.output.readable
+    folder.rename(tmp_path / "moved")
+    folder.touch()
+    file.abort()
+    assert folder.is_file()
+
+
+def test_what_the_disk_says_after_the_last_byte_was_written_is_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "")
+
+    monkeypatch.setattr(syncing, "EVERY_S", 0.001)
+    monkeypatch.setattr(syncing, "sync_data", fail)
+    file = NamedFile(str(tmp_path / "a"), overwrite=True)
+    file.durable = True
+    file.open()
+    file.write(b"data")
+    file.mark()
+    assert file._syncer is not None
+    file._syncer._thread.join()
+    with pytest.raises(OperationError, match="a” cannot be written: the disk reports a hardware error"):
+        file.commit()
+    assert (tmp_path / "a").read_bytes() == b"data"
+
+
+def test_room_that_cannot_be_read_is_not_known(tmp_path: Path) -> None:
+    assert free_bytes(str(tmp_path / "no")) is None
