@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # How fast a video encoder works, at the cost of a larger file: x264's names, for all of them.
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
-
+PATIENCE_US = 1_000_000  # how far a track may fall behind the others of its recording
 COPY = "copy"  # in the place of a video codec's name: what the camera encodes goes into the file as it is
 
 

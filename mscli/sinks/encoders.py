@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mscli.core.frames import Frame
 from mscli.sinks.audioencoder import AudioEncoder
-from mscli.sinks.base import COPY, SinkOptions, TrackFormat
+from mscli.sinks.base import COPY, PATIENCE_US, SinkOptions, TrackFormat
 from mscli.sinks.codecs import Container, codec_for
 from mscli.sinks.copying import copied_formats
 from mscli.sinks.videocopier import VideoCopier
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     Pieces = Sequence[tuple[int, Piece]]  # each with its track's place in the recording
 
-PATIENCE_US = 1_000_000  # how far a track may fall behind
 _ENCODERS: Mapping[str, Any] = {"video": VideoEncoder, "audio": AudioEncoder}
 
 

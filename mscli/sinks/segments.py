@@ -2,6 +2,9 @@
 
 Pictures are cut where decoding can start, at a key frame that the encoder is told to make, sound at the very sample of that
 instant. The encoder of the pictures runs on; each file has an encoder of its own for sound.
+
+A camera that falls silent holds up nothing for longer than PATIENCE_US: then another one says where to cut, or the sound, and
+what its encoder still holds is pushed out by its last picture, which begins its part of the later files.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from mscli.core.frames import Frame, VideoFrame
 from mscli.core.window import frame_tolerance_us
-from mscli.sinks.base import SinkOptions
+from mscli.sinks.base import PATIENCE_US, SinkOptions
+from mscli.sinks.container import amount
 from mscli.sinks.cuts import Schedule
 from mscli.sinks.series import SeriesSink, wall_clock
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from mscli.sinks.filetracks import Chunk, Piece, Sound
     from mscli.sinks.recordingfile import RecordingFile
 
+_PUSH_US = 100_000  # between two pictures that push others out of an encoder
 _BLOCKS_BEHIND = 4  # blocks of sound that may still come for a file after its last picture
 
 
@@ -31,26 +36,27 @@ class SegmentSink(SeriesSink):
         self._most_bytes = self.plan.size_bytes  # of a file
         self._schedule = Schedule(self.plan, wall_clock)
         self._due_us: int | None = None  # when the newest file is due to end
-        self._lead: int | None = None  # the track whose pictures decide where the cuts are
-        self._unkeyed: set[int] = set()  # tracks that have to begin the newest file with a key frame
+        self._pictures: list[int] = []  # the tracks of pictures
+        self._seen_us: dict[int, int] = {}  # of these: when the latest frame was captured
+        self._now_us = 0  # the same of all tracks
+        self._keyed: dict[int, RecordingFile] = {}  # by track: the file that begins with the latest key frame asked for
         self._pictured: dict[int, RecordingFile] = {}  # by track: the file that its latest picture went to
         self._heard: dict[int, int] = {}  # by track: samples placed
         self._largest: dict[int, int] = {}  # by track: what its largest piece has cost
 
-    @property
-    def free_bytes(self) -> int | None:
-        """Bytes that there is room for."""
-        return self._series.free_bytes
-
     def _begin(self, encoders: Encoders, origin_us: int) -> None:
+        self._pictures = [index for index, track in enumerate(encoders.tracks) if track.kind == "video"]
+        self._seen_us = dict.fromkeys(self._pictures, origin_us)
         self._next_file(encoders, origin_us, origin_us)
+        self._keyed = dict.fromkeys(self._pictures, self._open[0])
 
     def _take(self, encoders: Encoders, track: int, frame: Frame) -> None:
+        self._now_us = max(self._now_us, frame.timestamp)
         if self._open and isinstance(frame, VideoFrame):
+            self._seen_us[track] = frame.timestamp
             self._cut_before(encoders, track, frame)
-            if track in self._unkeyed and frame.timestamp >= self._open[-1].begin_us:
-                encoders[track].force_key()
-                self._unkeyed.discard(track)
+            self._force_key(encoders, track, self._file_at(frame.timestamp))
+        self._push_silent(encoders)
         super()._take(encoders, track, frame)
         self._finish_passed(encoders)
 
@@ -58,11 +64,19 @@ class SegmentSink(SeriesSink):
         """Begin a file. ``after_us``: its end is due later than that."""
         self._begin_file(encoders, begin_us)
         self._due_us = self._schedule.due_us(after_us)
-        pictures = [index for index, track in enumerate(encoders.tracks) if track.kind == "video"]
-        self._lead = pictures[0] if pictures else None
-        self._unkeyed = {index for index in pictures if encoders[index].forces_keys}
+
+    def _force_key(self, encoders: Encoders, track: int, file: RecordingFile) -> None:
+        """Have the track's next picture begin its part of the file, if none does yet."""
+        if encoders[track].forces_keys and self._keyed[track] is not file:
+            encoders[track].force_key()
+            self._keyed[track] = file
 
     # Where to cut
+
+    @property
+    def _lead(self) -> int | None:
+        """The track whose pictures decide where the cuts are: the first that has not fallen silent, if there is one."""
+        return next((track for track in self._pictures if self._now_us - self._seen_us[track] <= PATIENCE_US), None)
 
     def _cut_before(self, encoders: Encoders, track: int, frame: VideoFrame) -> None:
         """Begin the next file with this picture, if it is time."""
@@ -77,18 +91,20 @@ class SegmentSink(SeriesSink):
         """Whether the newest file may become too large with what is on its way to it and one picture more."""
         if self._most_bytes is None:
             return False
-        waiting = {index: encoders[index].waiting for index, track in enumerate(encoders.tracks) if track.kind == "video"}
+        waiting = {track: encoders[track].waiting for track in self._pictures}
         coming = sum(cost * (waiting.get(index, _BLOCKS_BEHIND - 1) + 1) for index, cost in self._largest.items())
         return bool(self._open[-1].most_bytes + coming > self._most_bytes)
 
     def _cut_in_sound(self, encoders: Encoders, track: int, sound: Sound) -> None:
-        """Where there are no pictures: begin the next file before these samples for their size, or where it is due in them."""
+        """Where no pictures come: begin the next file before these samples for their size, or where it is due in them."""
         encoder, start, newest = encoders[track], sound.pts or 0, self._open[-1]
+        start_us = encoder.instant_us(start)
         full = self._most_bytes is not None and newest.most_bytes + newest.cost(track, sound) > self._most_bytes
         if full and start > encoder.position(newest.begin_us):
-            self._next_file(encoders, encoder.instant_us(start), encoder.instant_us(start))
+            self._next_file(encoders, start_us, start_us)
         while self._due_us is not None and encoder.position(self._due_us) < start + sound.samples:
-            self._next_file(encoders, self._due_us, self._due_us)
+            begin_us = max(self._due_us, start_us)  # it may have been due while a camera was waited for
+            self._next_file(encoders, begin_us, begin_us)
 
     # Where pieces go
 
@@ -100,10 +116,16 @@ class SegmentSink(SeriesSink):
 
     def _place_picture(self, track: int, chunk: Chunk) -> None:
         before = self._pictured.get(track, self._open[0])
-        begun = [file for file in self._open if file.begin_us <= chunk.at_us]
-        file = begun[-1] if begun and (chunk.key or track not in self._pictured) else before
+        file = self._file_at(chunk.at_us) if chunk.key or track not in self._pictured else before
+        if file not in self._open:  # the camera was silent until that file was finished: it begins again with a key frame
+            self._unwritten[track] += amount(chunk)
+            return
         self._pictured[track] = file
         self._put_counted(file, track, chunk)
+
+    def _file_at(self, at_us: int) -> RecordingFile:
+        """The open file to which that instant belongs."""
+        return next((file for file in reversed(self._open) if file.begin_us <= at_us), self._open[0])
 
     def _place_sound(self, encoders: Encoders, track: int, sound: Sound) -> None:
         from mscli.sinks.convert import clip_sound
@@ -123,13 +145,29 @@ class SegmentSink(SeriesSink):
             self._largest[track] = max(self._largest.get(track, 0), file.cost(track, piece))
         self._put(file, track, piece)
 
+    # Where nothing more comes
+
+    def _push_silent(self, encoders: Encoders) -> None:
+        """Have cameras that have fallen silent begin their part of the files that others are in already."""
+        until_us = self._now_us - PATIENCE_US
+        file = self._file_at(until_us) if len(self._open) > 1 else None
+        if file is None or file is self._open[0]:
+            return
+        for track in self._pictures:
+            if self._seen_us[track] < until_us and self._pictured.get(track) is not file:
+                self._force_key(encoders, track, file)
+                again = encoders[track].repeat(until_us, _PUSH_US)
+                self._place_all(encoders, [(track, chunk) for chunk in again], begins=False)
+
     def _finish_passed(self, encoders: Encoders) -> None:
         """Finish files for which nothing more can come."""
         while len(self._open) > 1 and all(self._passed(encoders, track) for track in self._open[0].tracks):
             self._finish_oldest()
 
     def _passed(self, encoders: Encoders, track: int) -> bool:
-        """Whether the track has gone on to a later file than the oldest."""
-        if encoders.tracks[track].kind == "video":
-            return self._pictured.get(track) not in (None, self._open[0])
-        return self._heard.get(track, 0) >= int(encoders[track].position(self._open[1].begin_us))
+        """Whether the track has gone on to a later file than the oldest, or has nothing for this one any more."""
+        oldest, second = self._open[:2]
+        if track in self._pictures:
+            silent = self._now_us - PATIENCE_US > second.begin_us and not encoders[track].waiting
+            return silent or self._pictured.get(track) not in (None, oldest)
+        return self._heard.get(track, 0) >= int(encoders[track].position(second.begin_us))

@@ -70,6 +70,10 @@ class VideoCopier(Pictures):
         """Nothing: the last picture stands longer."""
         return []
 
+    def repeat(self, at_us: int, after_us: int) -> list[Chunk]:  # noqa: ARG002
+        """The same."""
+        return []
+
     def finish(self) -> list[Chunk]:
         """Nothing is held back."""
         return []

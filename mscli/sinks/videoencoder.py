@@ -75,10 +75,14 @@ class VideoEncoder(Pictures):
 
     def keep_up(self, until_us: int) -> list[Chunk]:
         """The last picture once more, if none has come for long and the muxer would wait for it; else it stands longer."""
-        if not self._codec.awaited or self._shown is None or until_us < self._shown_us + _REPEAT_US:
+        return self.repeat(until_us, _REPEAT_US) if self._codec.awaited else []
+
+    def repeat(self, at_us: int, after_us: int) -> list[Chunk]:
+        """The last picture once more at that instant, if it is so much later."""
+        if self._shown is None or at_us < self._shown_us + after_us:
             return []
         self._repeated += 1
-        return self._send(self._shown, until_us)
+        return self._send(self._shown, at_us)
 
     def finish(self) -> list[Chunk]:
         """What decoder and encoder still hold."""

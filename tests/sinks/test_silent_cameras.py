@@ -1,0 +1,118 @@
+"""A series goes on when one of its cameras ends, stalls or never begins: files are cut in time, and finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mscli.core.frames import AudioData, Frame, VideoFrame
+from mscli.sinks.base import Sink
+from tests.sinks.synth import feed, frame_times, run
+from tests.sinks.test_segments import FRAME_US, RATE, begins_with_key_frame, in_time, numbered, samples, series, sound, values
+
+SECONDS = 5
+CODECS = [("mkv", "h264"), ("mp4", "hevc"), ("webm", "vp9"), ("mp4", "av1")]
+
+Entries = list[tuple[int, Frame]]
+
+
+def of_track(track: int, frames: Sequence[VideoFrame]) -> Entries:
+    return [(track, frame) for frame in frames]
+
+
+def together(*tracks: Entries) -> Entries:
+    """All frames in the order in which they come."""
+    return sorted((entry for track in tracks for entry in track), key=lambda entry: entry[1].timestamp)
+
+
+def shown(folder: Path, stream: str) -> list[int]:
+    """How many pictures of that stream are in each file, every one of which has to be fit to be decoded."""
+    counts = {path: len(frame_times(path, stream)) for path in sorted(folder.iterdir())}
+    for path in [path for path, count in counts.items() if count]:
+        run("ffmpeg", "-v", "error", "-i", path, "-map", f"0:{stream}", "-f", "null", "-")
+    return list(counts.values())
+
+
+def fed(sink: Sink, entries: Entries) -> int:
+    """Write the frames; how many files are finished by then. And finish."""
+    feed(sink, entries)
+    finished = len(sink.finished)
+    sink.close()
+    return finished
+
+
+@pytest.mark.parametrize(("suffix", "codec"), CODECS)
+def test_a_camera_that_ends_keeps_no_later_file_open(suffix: str, codec: str, tmp_path: Path) -> None:
+    frames = numbered(SECONDS * 30)
+    sink = series(tmp_path / f"a.{suffix}", ["video", "video"], duration_s=1, options={"video_codec": codec})
+    assert fed(sink, together(of_track(0, frames), of_track(1, frames[:20]))) >= SECONDS - 3
+    assert shown(tmp_path, "v:0") == [30] * SECONDS
+    ended = shown(tmp_path, "v:1")
+    assert ended[0] >= 20
+    assert sum(ended) == 20 + sink.corrections(1)["duplicated"]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), CODECS)
+def test_when_the_first_camera_ends_another_one_cuts(suffix: str, codec: str, tmp_path: Path) -> None:
+    frames = numbered(SECONDS * 30)
+    sink = series(tmp_path / f"a.{suffix}", ["video", "video"], duration_s=1, options={"video_codec": codec})
+    assert fed(sink, together(of_track(0, frames[:20]), of_track(1, frames))) >= SECONDS - 3
+    cut = shown(tmp_path, "v:1")
+    assert sum(cut) == SECONDS * 30
+    assert len(cut) >= SECONDS - 1
+    assert max(cut) <= 62  # a second, and another until the first camera is given up
+
+
+@pytest.mark.parametrize("known", [20, 0])
+def test_without_a_camera_sound_is_cut(known: int, tmp_path: Path) -> None:
+    blocks = sound(SECONDS)
+    sink = series(tmp_path / "a.mkv", duration_s=1, options={"audio_codec": "pcm"})
+    frames = [(1 if isinstance(frame, AudioData) else 0, frame) for _, frame in in_time(numbered(known), blocks)]
+    assert fed(sink, frames) >= SECONDS - 3
+    parts = [samples(path) for path in sorted(tmp_path.iterdir())]
+    assert [value for part in parts for value in part] == values(blocks)
+    assert len(parts) >= SECONDS - 1
+    assert max(map(len, parts)) <= 2.1 * RATE
+
+
+def test_cuts_may_be_nearer_to_each_other_than_a_camera_is_waited_for(tmp_path: Path) -> None:
+    frames = numbered(SECONDS * 30)
+    sink = series(tmp_path / "a.mkv", ["video", "video"], duration_s=0.3)
+    assert fed(sink, together(of_track(0, frames), of_track(1, frames[:20]))) > 8
+    assert shown(tmp_path, "v:0") == [9] * 16 + [6]
+
+
+def test_a_camera_that_comes_back_goes_on_in_the_file_of_its_time(tmp_path: Path) -> None:
+    frames = numbered(SECONDS * 30)
+    sink = series(tmp_path / "a.mkv", ["video", "video"], duration_s=1)
+    fed(sink, together(of_track(0, frames[:20] + frames[110:]), of_track(1, frames)))
+    assert shown(tmp_path, "v:0")[-1] == 30
+    assert shown(tmp_path, "v:1")[-1] == 30
+    assert begins_with_key_frame(max(tmp_path.iterdir()))
+
+
+def test_a_copied_camera_that_stalls_keeps_no_file_open_and_begins_again_with_a_key_frame(tmp_path: Path) -> None:
+    blocks, frames = sound(SECONDS), numbered(SECONDS * 30, "H264")  # a key frame each second
+    sink = series(tmp_path / "a.mkv", duration_s=1, options={"video_codec": "copy", "audio_codec": "pcm"})
+    assert fed(sink, in_time(frames[:20] + frames[105:], blocks)) >= SECONDS - 3
+    counts = [len(frame_times(path)) for path in sorted(tmp_path.iterdir())]
+    assert sum(counts) == 20 + 30
+    assert sink.corrections(0)["unwritten"] == 15  # from the 105th to the next key frame
+    assert [value for path in sorted(tmp_path.iterdir()) for value in samples(path)] == values(blocks)
+
+
+def test_a_muted_camera_that_is_copied_keeps_no_file_open(tmp_path: Path) -> None:
+    frames, black = numbered(SECONDS * 30, "MJPEG"), numbered(SECONDS * 30)
+    sink = series(tmp_path / "a.mkv", duration_s=1, options={"video_codec": "copy"})
+    assert fed(sink, in_time(frames[:20] + black[20:110] + frames[110:], sound(SECONDS))) >= SECONDS - 3
+    assert sum(len(frame_times(path)) for path in tmp_path.iterdir()) == 20 + 40
+
+
+def test_a_slow_camera_is_no_camera_that_ended(tmp_path: Path) -> None:
+    slow = [replace(frame, duration=FRAME_US * 24) for frame in numbered(SECONDS * 30)[::24]]
+    sink = series(tmp_path / "a.mkv", duration_s=1)
+    fed(sink, in_time(slow, sound(SECONDS)))
+    assert sum(len(frame_times(path)) for path in tmp_path.iterdir()) == len(slow)
