@@ -65,6 +65,8 @@ class RecorderOptions(NamedTuple):
             audio_codec=sink.audio_codec or audio_codec,
             audio_bits_per_second=_asked(total, self.audio_bits_per_second, audio) or sink.audio_bits_per_second,
             video_bits_per_second=_asked(total, self.video_bits_per_second, video) or sink.video_bits_per_second,
+            key_frame_s=sink.key_frame_s if (ms := self.key_frame_duration_ms) is None else max(0.0, ms / 1000),
+            key_frame_count=sink.key_frame_count if self.key_frame_count is None else self.key_frame_count,
         )
 
 

@@ -58,6 +58,8 @@ class SinkOptions(NamedTuple):
     video_bits_per_second: int | None = None
     audio_bits_per_second: int | None = None
     quality: float | None = None  # 0 to 1; of images as in canvas.toBlob; of video where no bit rate is given
+    key_frame_s: float | None = None  # so many seconds, or pictures, from one key frame to the next; else about a second
+    key_frame_count: int | None = None
     preset: str = ""  # of the video encoder's speed: one of PRESETS
     overwrite: bool = True
     max_bytes: int | None = None  # of the whole recording: before it would be more, the sink takes no further frame

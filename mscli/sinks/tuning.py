@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from mscli.sinks.base import PRESETS, SinkOptions
 
+MOST_GOP = 65_535  # pictures: more cannot be said to every encoder
+
 
 class Quality(NamedTuple):
     """A constant quality: the encoder's ``options`` that hold it, and what they are at 0, 0.5 and 1."""
@@ -39,13 +41,15 @@ class Encoder(NamedTuple):
     bit_rate: bool = True  # whether it can work towards one
     to_bit_rate: Mapping[str, str] = {}  # options with which it does
     immediate: Mapping[str, str] = {}  # options with which it holds back nothing, for a slow camera
+    regular: Mapping[str, str] = {}  # options with which key frames come only when they are due, and at no change of the scene
     ahead: bool = False  # whether its threads work at several pictures at once; else, if at all, at parts of one
 
     def settings(self, options: SinkOptions) -> dict[str, str]:
         """The encoder's options. Without any of its ``quality`` a bit rate has to be set."""
         speed = dict(zip(PRESETS, self.speeds, strict=False)).get(options.preset)
         faster = {} if speed is None else {self.preset: speed}
-        return {**self.options, **faster, **(self.constant_quality(options) or self.to_bit_rate)}
+        due = {} if options.key_frame_s is None and options.key_frame_count is None else self.regular
+        return {**self.options, **faster, **due, **(self.constant_quality(options) or self.to_bit_rate)}
 
     def constant_quality(self, options: SinkOptions) -> dict[str, str]:
         """Those of them that hold the quality; none if it is to work towards a bit rate."""
@@ -69,6 +73,7 @@ class Encoder(NamedTuple):
 _X264 = {"preset": "veryfast", "bf": "0", "rc-lookahead": "1", "x264-params": "sync-lookahead=0:force-cfr=1"}
 _X264_RATE = {"x264-params": "sync-lookahead=0"}
 _X264_NOW = {"rc-lookahead": "0"}
+_X264_REGULAR = {"sc_threshold": "0"}
 _X265_NOW = {"x265-params": "log-level=error:bframes=0:rc-lookahead=0:frame-threads=1"}
 _X265 = {"preset": "ultrafast", "x265-params": "log-level=error:bframes=0:rc-lookahead=2"}
 _VPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
@@ -98,7 +103,7 @@ ENCODERS: dict[str, Encoder] = {
     row.name: row
     for row in (
         Encoder("libx264", _X264, Quality(("crf",), (36, 23, 10)), "preset", PRESETS, to_bit_rate=_X264_RATE,
-                ahead=True, immediate=_X264_NOW),
+                ahead=True, immediate=_X264_NOW, regular=_X264_REGULAR),
         Encoder("libx265", _X265, Quality(("crf",), (40, 26, 12)), "preset", PRESETS, immediate=_X265_NOW),
         Encoder("libsvtav1", _SVT, Quality(("crf",), (60, 40, 20)), "preset", _SVT_SPEEDS, to_bit_rate=_SVT_CBR),
         Encoder("libvpx-vp9", _VP9, Quality(("crf",), (60, 34, 8), None, {"b": "0"}), "cpu-used", _VP9_SPEEDS),
@@ -112,3 +117,15 @@ ENCODERS: dict[str, Encoder] = {
         *(Encoder(f"{codec}_v4l2m2m", pixels=_NV12) for codec in ("h264", "hevc")),
     )
 }  # fmt: skip
+
+
+def gop_size(rate: float, options: SinkOptions) -> int:
+    """The most pictures from one key frame to the next, at so many a second: a second's, unless something else is asked for.
+
+    Seconds are counted by who encodes, for a camera may be faster or slower than it says; here they are only not to come short.
+    """
+    if options.key_frame_count is not None:
+        wanted: float = options.key_frame_count
+    else:
+        wanted = rate if options.key_frame_s is None else 2 * rate * options.key_frame_s
+    return max(1, round(min(wanted, MOST_GOP)))

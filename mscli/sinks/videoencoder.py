@@ -49,6 +49,9 @@ class VideoEncoder(Pictures):
         self._shown_us = 0
         self._repeated = 0
         self._forced = False  # whether the next picture has to be a key frame
+        self._key_every_us = None if options.key_frame_s is None else options.key_frame_s * MICROSECONDS
+        self._jitter_us = MICROSECONDS / self._expected.rate / 4  # by which a picture may come early
+        self._keyed_us = 0  # when the latest key frame that was asked for was captured
         self._inside: dict[int, int] = {}  # ticks of the pictures that the encoder holds, and when they were captured
 
     @property
@@ -106,7 +109,7 @@ class VideoEncoder(Pictures):
             size = frame.display_size or (picture.width, picture.height)
             self._open(*size, picture.format.name, color_of(picture))
         if self.first_us is None:
-            self.first_us = at_us
+            self.first_us = self._keyed_us = at_us
         assert self._reshape is not None, "opened above"
         shaped = self._reshape(picture)
         if self._codec.even:
@@ -116,10 +119,17 @@ class VideoEncoder(Pictures):
     def _send(self, picture: av.VideoFrame, at_us: int) -> list[Chunk]:
         picture.pts, picture.time_base = self._next_ticks(at_us), TIME_BASE
         self._inside[picture.pts] = at_us
-        picture.pict_type = PictureType.I if self._forced else PictureType.NONE  # not what the camera's decoder said
-        self._forced = False
+        picture.pict_type = PictureType.I if self._key_due(at_us) else PictureType.NONE  # not what the camera's decoder said
         self._shown, self._shown_us = picture, at_us
         return self._chunks(self._home.stream.encode(picture))
+
+    def _key_due(self, at_us: int) -> bool:
+        """Whether the picture of that instant has to be a key frame."""
+        every_us = self._key_every_us
+        due = self._forced or (every_us is not None and at_us + self._jitter_us >= self._keyed_us + every_us)
+        if due:
+            self._forced, self._keyed_us = False, at_us
+        return due
 
     def _chunks(self, packets: list[Packet]) -> list[Chunk]:
         return [self._chunk(packet, packet.pts or 0) for packet in packets]

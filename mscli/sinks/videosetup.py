@@ -16,7 +16,7 @@ from mscli.sinks.codecs import BITS_PER_PIXEL, HARDWARE, VideoCodec
 from mscli.sinks.colors import AV_MATRIX, AV_RGB, BT709, av_range
 from mscli.sinks.convert import video_context
 from mscli.sinks.muxer import TIME_BASE, open_encoder
-from mscli.sinks.tuning import ENCODERS, Encoder
+from mscli.sinks.tuning import ENCODERS, Encoder, gop_size
 
 DEFAULT_RATE, _DEFAULT_SIZE = 30.0, (640, 480)  # if the settings do not say
 _CORE_PIXELS_S = 60_000_000  # that one core encodes at the usual preset: 1080p at 30 frames/s
@@ -86,7 +86,7 @@ def set_up(
     context.width, context.height = shape.width, shape.height
     context.pix_fmt = encoder.pixels.get(pixels or "yuv420p", encoder.pixels[""])
     context.time_base = TIME_BASE
-    context.gop_size = max(1, round(shape.rate))
+    context.gop_size = gop_size(shape.rate, options)
     context.color_range = av_range(color)
     context.colorspace = AV_RGB if av.VideoFormat(context.pix_fmt).is_rgb else AV_MATRIX[color.matrix]
     context.color_primaries = context.color_trc = BT709

@@ -14,10 +14,10 @@ from tests.sinks.synth import CONTAINER_ROWS, T0, frame_times, frames_for, kinds
 SECONDS = 3
 
 
-def record(path: str, rate: int, video_codec: str, audio_codec: str) -> None:
+def record(path: str, rate: int, video_codec: str, audio_codec: str, key_frame_s: float | None) -> None:
     """Write three seconds, tell it, and wait to be killed."""
     row = SINKS[Path(path).suffix[1:]]
-    sink = opened(row, path, video_codec=video_codec, audio_codec=audio_codec)
+    sink = opened(row, path, video_codec=video_codec, audio_codec=audio_codec, key_frame_s=key_frame_s)
     every = 25 // rate
     for index, (track, frame) in enumerate(frames_for(row, SECONDS * 25)):
         if kinds_of(row)[track] == "audio" or (index // len(kinds_of(row))) % every == 0:
@@ -26,9 +26,9 @@ def record(path: str, rate: int, video_codec: str, audio_codec: str) -> None:
     sys.stdin.read()
 
 
-def killed(path: Path, rate: int = 25, video_codec: str = "", audio_codec: str = "") -> Path:
+def killed(path: Path, rate: int = 25, video_codec: str = "", audio_codec: str = "", key_frame_s: float | None = None) -> Path:
     """A recording whose process was killed after three seconds of it were written."""
-    arguments = (str(path), rate, video_codec, audio_codec)
+    arguments = (str(path), rate, video_codec, audio_codec, key_frame_s)
     script = f"from tests.sinks.test_survival import record; record(*{arguments!r})"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ import pytest
 import mscli
 from mscli.api.recorderoptions import RecorderOptions
 from mscli.sinks.base import SinkOptions
-from tests.unit.stage import Recording
+from tests.sinks.synth import probe
+from tests.unit.stage import PATIENCE_S, Recording, Stage, camera, picture, push, silent
 
 BOTH = ("audio", "video")
 
@@ -67,6 +70,37 @@ def test_encoders_choose_what_nobody_has_asked_for(
 ) -> None:
     applied = RecorderOptions.convert(options).applied_to(SinkOptions(), kinds, "", "")
     assert (applied.audio_bits_per_second, applied.video_bits_per_second) == (audio, video)
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ({}, (None, None)),
+        ({"videoKeyFrameIntervalDuration": 2500}, (2.5, None)),
+        ({"videoKeyFrameIntervalDuration": -1}, (0, None)),
+        ({"videoKeyFrameIntervalCount": 20}, (None, 20)),
+    ],
+)
+def test_the_interval_of_key_frames_is_asked_of_the_encoder(
+    options: dict[str, Any], asked: tuple[float | None, int | None]
+) -> None:
+    applied = RecorderOptions.convert(options).applied_to(SinkOptions(), BOTH, "", "")
+    assert (applied.key_frame_s, applied.key_frame_count) == asked
+
+
+@pytest.mark.parametrize("option", [{"videoKeyFrameIntervalDuration": 500}, {"videoKeyFrameIntervalCount": 5}])
+def test_a_recording_has_its_key_frames_in_that_interval(
+    stage: Callable[..., Stage], option: dict[str, int], tmp_path: Path
+) -> None:
+    here = stage(silent(camera()))
+    stream = here.devices.get_user_media({"video": True})
+    recorder = mscli.MediaRecorder(stream, {"mimeType": "video/webm;codecs=vp8", **option}, file=str(tmp_path / "a.webm"))
+    recorder.start()
+    push(stream.get_tracks()[0], *(picture(n * 100_000, 128, 72) for n in range(20)))
+    recorder.stop()
+    assert recorder.join(PATIENCE_S)
+    packets = probe(tmp_path / "a.webm", "-show_entries", "packet=flags")["packets"]
+    assert [index for index, packet in enumerate(packets) if "K" in packet["flags"]] == [0, 5, 10, 15]
 
 
 def test_codecs_of_the_sink_come_before_those_of_the_type() -> None:
