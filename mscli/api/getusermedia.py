@@ -57,6 +57,11 @@ class Terms(NamedTuple):
     pixel_formats: Sequence[str] = ()
     care: Care = Care()
 
+    def to_follow(self, pixel_format: str) -> Terms:
+        """For a device that takes over from one of that format: what is copied into a file has to stay the same."""
+        native = [pixel_format] if pixel_format else []
+        return self._replace(pixel_formats=CopiedFormats(native) if isinstance(self.pixel_formats, CopiedFormats) else native)
+
 
 class Choice(NamedTuple):
     """The answer of the negotiation for one kind of track, before the device is opened."""
@@ -226,7 +231,7 @@ class UserMedia:
         settings = settings_of(live, choice.selection)
         _check_settings(live, settings, choice.constraints)
         if care.reconnect_s or care.fallback:
-            live.rescue = partial(self._rescue, care)
+            live.rescue = partial(self._rescue, terms)
         self._live[key] = live
         return live, settings
 
@@ -263,19 +268,20 @@ class UserMedia:
 
     # When a device is gone
 
-    def _rescue(self, care: Care, live: LiveSource) -> None:
+    def _rescue(self, terms: Terms, live: LiveSource) -> None:
         from mscli.api.rescue import Rescue
 
         watch = self._devices.backend_of(live.device).watch
-        rescue = self._rescues[live] = Rescue(live, care, self._devices.find, watch, partial(self._replace_all, care))
+        replace = partial(self._replace_all, terms)
+        rescue = self._rescues[live] = Rescue(live, terms.care, self._devices.find, watch, replace)
         rescue.start()
 
-    def _replace_all(self, care: Care, live: LiveSource) -> None:
+    def _replace_all(self, terms: Terms, live: LiveSource) -> None:
         """Move every track of a device to another one. Raises why one cannot."""
         assert live.error is not None, "it is gone"
         for track in live.consumers:
             if isinstance(track, MediaStreamTrack):
-                self._replace(track, Terms([track.pixel_format] if track.pixel_format else [], care), live.error)
+                self._replace(track, terms.to_follow(track.pixel_format), live.error)
                 track.changed()
 
     def _forget(self, live: LiveSource) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mscli.api import driver
+from mscli.api.copying import CopiedFormats
 from mscli.core.frames import AudioData
 from mscli.sources.base import Source
 from tests.unit.lost import START_US, Pluggable, Scene
@@ -252,6 +253,24 @@ def test_if_none_does_the_track_ends(lose: Lose) -> None:
     assert one.rescue(0.1)
     assert one.heard.types == ["mute", "ended"]
     assert str(one.track.ended_error) == "it was unplugged"
+
+
+def encoding(number: int, pixel_format: str) -> dict[str, Any]:
+    return camera(number, modes=[{"width": 64, "height": 48, "pixelFormat": pixel_format}])
+
+
+@pytest.mark.parametrize("other", ["YUYV", "H264"])
+def test_where_its_pictures_are_copied_it_gives_what_the_first_one_gave(lose: Lose, other: str) -> None:
+    cameras = encoding(0, "MJPEG"), encoding(1, other), encoding(2, "MJPEG")
+    one = lose(*cameras, fallback=True, pixel_formats=CopiedFormats(("H264", "MJPEG")), asked={"deviceId": "c0"})
+    one.rescue(0.1)
+    assert (one.track.label, one.track.pixel_format) == ("Camera 2", "MJPEG")
+
+
+def test_where_its_pictures_are_copied_and_none_can_be_the_track_ends(lose: Lose) -> None:
+    one = lose(encoding(0, "MJPEG"), encoding(1, "YUYV"), fallback=True, pixel_formats=CopiedFormats(("MJPEG",)))
+    assert one.rescue(0.1)
+    assert one.heard.types == ["mute", "ended"]
 
 
 def test_one_that_does_not_open_or_start_is_passed_over(lose: Lose) -> None:
