@@ -10,6 +10,7 @@ import click
 
 from mscli.cli.paramtypes import Duration
 from mscli.cli.shared import Command, Decorator, decorated_with
+from mscli.core.clock import DAY_S
 from mscli.sinks.base import Series, SinkOptions
 
 TRIGGERS = ("SIGUSR1", "stdin")
@@ -18,7 +19,6 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kMGT])(i?))?B?", re.IGNORECASE)
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
 _CLOCK = re.compile(r"(\d+)([smh]?)")
 _SECONDS = {"s": 1, "": 60, "m": 60, "h": 3600}
-_DAY_S = 86_400
 
 
 class ByteCount(click.ParamType[int]):
@@ -42,7 +42,7 @@ class Clock(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = _CLOCK.fullmatch(str(value))
         seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
-        if not seconds or _DAY_S % seconds:
+        if not seconds or DAY_S % seconds:
             self.fail(f"“{value}” does not divide a day: use 1m, 5m, 10m, 15m, 30m, 1h, 6h ...", param, ctx)
         return seconds
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from threading import Event
 
+DAY_S = 86_400
 MICROSECONDS = 1_000_000  # in a second
 
 

@@ -12,9 +12,12 @@ from typing import NamedTuple
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import BT601, JPEG_COLOR, VideoColorSpace
 from mscli.sinks.base import SinkOptions
+from mscli.sinks.wav import WavHeader
 
 FRAGMENT_US = 250_000  # media time after which a fragment or cluster is closed and can be read
 BITS_PER_PIXEL = 0.1  # of codecs that work towards a bit rate
+_JPEG_BITS_PER_PIXEL = 1.0  # the noise of a camera in the dark doubles it, smooth pictures halve it
+_LOSSLESS_BITS_PER_PIXEL = 4.0  # a third of the raw picture
 AUDIO_BITS_PER_CHANNEL = 64_000  # a second
 
 
@@ -34,6 +37,7 @@ class VideoCodec(NamedTuple):
     encoder: str
     hardware: tuple[str, ...] = ()
     even: bool = False  # width and height have to be
+    bits_per_pixel: float = BITS_PER_PIXEL  # about, where no bit rate is asked for
     awaited: bool = False  # FFmpeg's muxers hold all other tracks back, however long, until its next packet comes
     color: Callable[[VideoColorSpace], VideoColorSpace] = _video_range  # a picture's colour → that in which it is encoded
 
@@ -73,10 +77,12 @@ VIDEO_CODECS: dict[str, VideoCodec] = {
         VideoCodec("av1", "AV1", ("av01", "av1"), "libsvtav1", _AV1, even=True, awaited=True),
         VideoCodec("vp9", "VP9", ("vp9", "vp09"), "libvpx-vp9", awaited=True),
         VideoCodec("vp8", "VP8", ("vp8", "vp08"), "libvpx", awaited=True, color=lambda _: BT601),  # it cannot say another
-        VideoCodec("mjpeg", "MJPEG", ("mjpeg", "mjpg", "jpeg"), "mjpeg", color=lambda _: JPEG_COLOR),
-        VideoCodec("ffv1", "FFV1", ("ffv1",), "ffv1", color=lambda color: color),  # it loses nothing: no conversion
+        VideoCodec("mjpeg", "MJPEG", ("mjpeg", "mjpg", "jpeg"), "mjpeg",
+                   bits_per_pixel=_JPEG_BITS_PER_PIXEL, color=lambda _: JPEG_COLOR),
+        VideoCodec("ffv1", "FFV1", ("ffv1",), "ffv1",
+                   bits_per_pixel=_LOSSLESS_BITS_PER_PIXEL, color=lambda color: color),  # it loses nothing: no conversion
     )
-}
+}  # fmt: skip
 BY_HARDWARE = tuple(f"{row.name}:{HARDWARE}" for row in VIDEO_CODECS.values() if row.hardware)
 
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -113,6 +119,7 @@ class Container(NamedTuple):
     streaming: Mapping[str, str] = {}  # instead, where there is no way back to what was written
     tags: Mapping[str, str] = {}  # codec → the tag that players of this container expect
     packets: int = 1  # without which readers do not know what the file is
+    head: type[WavHeader] | None = None  # what keeps the head of a growing file true
 
 
 # A hybrid MP4 is fragmented while it grows, so that it can be read at any time, and becomes an ordinary one at its end. The
@@ -131,7 +138,8 @@ CONTAINERS: dict[str, Container] = {
                   ("h264", "hevc", "av1", "vp9", "vp8", "mjpeg", "ffv1"), ("opus", "aac", "flac", "mp3", "pcm"),
                   _CLUSTERS, _CLUSTERS),
         Container("mov", ("video/quicktime",), "mov", ("h264", "hevc", "mjpeg"), ("aac", "pcm"), _HYBRID, _FRAGMENTED, _HVC1),
-        Container("wav", ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav", (), ("pcm",), {"rf64": "auto"}),
+        Container("wav", ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav", (), ("pcm",), {"rf64": "auto"},
+                  head=WavHeader),
         Container("flac", ("audio/flac", "audio/x-flac"), "flac", (), ("flac",)),
         Container("ogg", ("audio/ogg", "application/ogg"), "ogg", (), ("opus", "flac"),
                   _PAGES, _PAGES),

@@ -19,7 +19,6 @@ from mscli.sinks.codecs import CONTAINERS, codec_for
 from mscli.sinks.copying import copied_formats
 from mscli.sinks.files import output_for
 from mscli.sinks.space import expected_bits_per_second
-from mscli.sinks.wav import WavHeader
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -70,8 +69,8 @@ class RecordingSink(Sink):
         from mscli.sinks.encoders import Encoders
 
         container = CONTAINERS[self.row.suffix]
-        self._expected_bits = expected_bits_per_second(container, tracks, self.options)
         self._encoders = Encoders(container, tracks, self.options)
+        self._expected_bits = expected_bits_per_second(container, tracks, self.options)
 
     def write(self, track: int, frame: Frame) -> None:
         """Record the frame. Raises OperationError, BrokenPipeError, and NotSupportedError if an encoder refuses its shape."""
@@ -155,10 +154,11 @@ class RecordingSink(Sink):
     def _make_file(self, encoders: Encoders, output: Output, begin_us: int) -> RecordingFile:
         from mscli.sinks.recordingfile import RecordingFile
 
+        container = CONTAINERS[self.row.suffix]
         output.durable = True
-        if self.row.suffix == "wav" and hasattr(os, "pwrite"):
-            output.on_mark = WavHeader().update
-        file = RecordingFile(CONTAINERS[self.row.suffix], output, encoders, begin_us)
+        if container.head is not None and hasattr(os, "pwrite"):
+            output.on_mark = container.head().update
+        file = RecordingFile(container, output, encoders, begin_us)
         self._open.append(file)
         return file
 

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from mscli.core.clock import MICROSECONDS
 from mscli.sinks.base import Series
 
-DAY_S = 86_400
-
 
 def next_boundary(now: datetime, unit_s: int) -> datetime:
     """The first instant after ``now`` (with its zone) at which the local time of day is a multiple of ``unit_s`` seconds."""

@@ -14,21 +14,22 @@ from itertools import count
 
 _COUNTER = re.compile(r"%0(\d)d")
 _TIME = re.compile(r"%(?:0\dd|[A-Za-z%])")
+_PERCENT = "%%"  # stands for one
 
 
 def is_pattern(name: str) -> bool:
     """Whether a name says something of time or number."""
-    return _TIME.search(name) is not None
+    return any(found != _PERCENT for found in _TIME.findall(name))
 
 
 def is_counted(name: str) -> bool:
     """Whether a name says something of number."""
-    return _COUNTER.search(name.replace("%%", "")) is not None
+    return any(_COUNTER.fullmatch(found) for found in _TIME.findall(name))
 
 
 def with_counter(name: str) -> str:
     """The name with a counter before its suffix, if it has neither time nor number: every file needs a name of its own."""
-    if is_pattern(name.replace("%%", "")):
+    if is_pattern(name):
         return name
     stem, suffix = os.path.splitext(name)
     return f"{stem}-%03d{suffix}"

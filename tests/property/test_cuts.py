@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mscli.core.clock import DAY_S
 from mscli.sinks.base import Series
-from mscli.sinks.cuts import DAY_S, Schedule, next_boundary, surplus
+from mscli.sinks.cuts import Schedule, next_boundary, surplus
 
 CASES = settings(max_examples=300, derandomize=True, deadline=None, database=None)
 UNITS = [unit for unit in range(1, DAY_S + 1) if DAY_S % unit == 0]

@@ -306,6 +306,14 @@ def test_a_folder_that_is_missing_is_told_before_anything_is_recorded(tmp_path: 
         series(tmp_path / "no" / "a.wav", ["audio"], duration_s=1)
 
 
+def test_a_folder_with_a_literal_percent_sign_in_its_name_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(OperationError, match="folder does not exist"):
+        series(tmp_path / "50%%" / "a.wav", ["audio"], duration_s=1)
+    (tmp_path / "50%").mkdir()
+    feed_and_close(series(tmp_path / "50%%" / "a.wav", ["audio"], duration_s=1), in_time(audio=sound(0.5)))
+    assert [path.name for path in (tmp_path / "50%").iterdir()] == ["a-001.wav"]
+
+
 def test_only_files_can_be_a_series() -> None:
     plan = SinkOptions(series=Series(duration_s=1))
     with pytest.raises(NotSupportedError, match="needs a name"):

@@ -50,8 +50,11 @@ def test_a_name_with_neither_time_nor_number_gets_a_number(name: str, pattern: s
     assert with_counter(name) == pattern
 
 
-@pytest.mark.parametrize(("name", "said"), [("a.mp4", False), ("100%.mp4", False), ("%H.mp4", True), ("%%.mp4", True)])
-def test_a_percent_sign_alone_makes_no_pattern(name: str, said: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a.mp4", False), ("100%.mp4", False), ("%H.mp4", True), ("50%%.mp4", False), ("%%Y", False), ("%%%Y", True)],
+)
+def test_a_percent_sign_alone_or_a_literal_one_makes_no_pattern(name: str, said: bool) -> None:
     assert is_pattern(name) is said
 
 
