@@ -105,6 +105,10 @@ class Recording:
         if at_us is not None:
             self._mailbox.post(lambda: self._sink.trigger(at_us))
 
+    def end_triggers(self) -> None:
+        """Have a triggered series end with its last file: no trigger can come any more."""
+        self._mailbox.post(self._sink.end_triggers)
+
     def finish(self, error: Exception | None = None) -> None:
         """Take no more frames; what has come is written. ``error``: why, if that was not asked for."""
         self.error = self.error or error

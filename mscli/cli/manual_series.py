@@ -21,7 +21,8 @@ A camera that gives nothing for a second holds up no cut and no file: its last p
 MiB at most; what is more shortens the pre-roll. A trigger begins a file with them, at the last key frame before, which may be
 a second earlier. It ends `--duration` after the trigger, or else with the next trigger or the recording. A trigger always
 begins a file of its own; what two files share is in both. The trigger is a signal, `kill -USR1` _PID_, or a line on stdin,
-and may come as often as wanted.
+and may come as often as wanted. At the end of stdin the recording ends, with `--duration` when its last file has ended by
+itself; the exit code is 0 and the reason `pipe`. `duration` and `frameRate` in the report are of what is in the files.
 
 `--keep` removes the oldest finished files of this recording, and no other: not even one that has been put in the place of
 such a file.

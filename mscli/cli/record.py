@@ -117,6 +117,7 @@ class _Recording:
         self.trigger = Trigger(trigger, session.wake)
         self.recorder: MediaRecorder | None = None
         self.done = False
+        self.told_over = False  # that no trigger can come any more
 
     def run(self, kinds: list[str]) -> int:
         """Record; the exit code."""
@@ -167,8 +168,7 @@ class _Recording:
             while not self.done:
                 session.mailbox.wait(_TICK_S)
                 self._heed(keys.pressed(), recorder)
-                for _ in range(self.trigger.pulled()):
-                    recording.trigger()
+                self._trigger(recording)
                 refresh(recorder.state)
                 if session.stopper.abandoned:
                     raise KeyboardInterrupt
@@ -177,6 +177,15 @@ class _Recording:
                     recorder.stop()
         recording.join()
         return recording
+
+    def _trigger(self, recording: Recording) -> None:
+        """Hand on how often it was triggered, and once that it can be no more."""
+        over = self.trigger.over  # looked at before the last triggers are counted
+        for _ in range(self.trigger.pulled()):
+            recording.trigger()
+        if over and not self.told_over:
+            self.told_over = True
+            recording.end_triggers()
 
     def _heed(self, keys: str, recorder: MediaRecorder) -> None:
         """Do what the keys say. ``q`` is what a signal is."""

@@ -26,7 +26,7 @@ class Report(NamedTuple):
 
     @property
     def duration_s(self) -> float:
-        """From the earliest first frame to the latest last one."""
+        """From the earliest first frame to the latest last one, without the time that triggered files leave out."""
         return span_s(self.counts)
 
     @property
@@ -75,10 +75,9 @@ def _corrections(count: Counts) -> dict[str, int]:
 
 
 def measured_rate(count: Counts) -> float | None:
-    """Frames per second that were really captured; None for fewer than two."""
-    if count.first_us is None or count.last_us is None or count.frames < 2 or count.last_us <= count.first_us:
-        return None
-    return round(count.frames * MICROSECONDS / (count.last_us - count.first_us), 3)
+    """Frames per second that were really captured, of what was to be in a file; None for fewer than two."""
+    seconds = span_s([count])
+    return round(count.frames / seconds, 3) if count.frames > 1 and seconds else None
 
 
 def _counted(track: MediaStreamTrack, count: Counts) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from threading import Thread
 from types import FrameType, TracebackType
@@ -16,13 +17,14 @@ _MOST_BYTES = 4096  # of stdin that are read at once
 class Trigger:
     """While it is entered, ``pulled`` says how often it was pulled since the last time; never waits.
 
-    ``how``: "SIGUSR1", "stdin", or "" for never. ``wake`` is called each time. At the end of stdin nothing more is pulled.
+    ``how``: "SIGUSR1", "stdin", or "" for never. ``wake`` is called each time, and at the end of stdin, which is ``over``.
     """
 
     def __init__(self, how: str, wake: Callable[[], None]) -> None:
         self._signal = getattr(signal, how) if how.startswith("SIG") else None
         self.reads = how == "stdin"  # whether stdin is its own
         self._wake = wake
+        self.over = False  # whether nothing can be pulled any more
         self._times = 0
         self._taken = 0
         self._before: Any = None
@@ -32,7 +34,8 @@ class Trigger:
     def __enter__(self) -> Trigger:
         if self._signal is not None:
             self._before = signal.signal(self._signal, self._on_signal)
-        if self.reads:
+        self.over = self.reads and sys.stdin is None  # descriptor 0 may be anything then
+        if self.reads and not self.over:
             left, self._leave = os.pipe()
             self._thread = Thread(target=self._read, args=(_STDIN, left), name="mscli-trigger", daemon=True)
             self._thread.start()
@@ -65,8 +68,12 @@ class Trigger:
             while left not in select.select([stdin, left], [], [])[0]:
                 data = os.read(stdin, _MOST_BYTES)
                 if not data:
-                    return
+                    break
                 if lines := data.count(b"\n"):
                     self._pull(lines)
+        except OSError:  # a terminal that is gone, a folder: no line can come from there
+            pass
         finally:
             os.close(left)
+        self.over = True
+        self._wake()

@@ -7,7 +7,7 @@ camera's JPEG bytes or a decoder's picture travel uncopied. Memory lent by a dri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -321,11 +321,12 @@ def blank(frame: Frame) -> Frame:
     return black(frame) if isinstance(frame, VideoFrame) else silence(frame)
 
 
-def span_s(counts: Iterable[Counts]) -> float:
-    """Seconds from the first frame of all tracks to the end of the last; 0 without any."""
+def span_s(counts: Sequence[Counts]) -> float:
+    """Seconds from the first frame of all tracks to the end of the last, without those in which no file was to be."""
     firsts = [count.first_us for count in counts if count.first_us is not None]
     lasts = [count.last_us for count in counts if count.last_us is not None]
-    return (max(lasts) - min(firsts)) / MICROSECONDS if firsts and lasts else 0.0
+    absent_us = min((count.absent_us for count in counts if count.first_us is not None), default=0)
+    return max(0, max(lasts) - min(firsts) - absent_us) / MICROSECONDS if firsts and lasts else 0.0
 
 
 class Counts:
@@ -342,6 +343,7 @@ class Counts:
         self.bytes = 0  # of frames handed to the output
         self.first_us: int | None = None
         self.last_us: int | None = None
+        self.absent_us = 0  # of the time between them, in which no file was to be
 
     def correct(self, corrections: Mapping[str, int]) -> None:
         """Add what a sink had to correct: damaged pictures are lost, repeated ones duplicated; and what it did to sound."""
@@ -351,6 +353,7 @@ class Counts:
         self.silence += corrections.get("silence", 0)
         self.skipped += corrections.get("skipped", 0)
         self.drift_ppm = corrections.get("driftPpm")
+        self.absent_us = corrections.get("absentUs", 0)
 
     def note(self, frame: Frame) -> None:
         """Count a frame that was written."""

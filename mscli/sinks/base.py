@@ -123,6 +123,9 @@ class Sink(ABC):
         """Begin a file of a triggered series at that instant. Raises InvalidStateError if it is none."""
         raise InvalidStateError("this recording waits for no trigger")
 
+    def end_triggers(self) -> None:  # noqa: B027 (most wait for none)
+        """Say that no trigger can come any more: a triggered series has ``ended`` after its last file, for "pipe"."""
+
     def track_bytes(self, track: int) -> int:  # noqa: ARG002 (a sink that holds one track)
         """Bytes of the output that are that track's."""
         return self.bytes_written
@@ -132,6 +135,7 @@ class Sink(ABC):
 
         ``decodeErrors``: damaged pictures left out. ``duplicated``: pictures repeated for want of new ones.
         ``silence``: samples filled in. ``skipped``: samples left out. ``driftPpm``: by how many millionths the device's clock
-        was found to run fast. ``unwritten``: pictures or samples that were not to be in a file, or did not fit.
+        was found to run fast. ``unwritten``: pictures or samples that were not to be in a file, or did not fit. ``absentUs``:
+        the time in which no file was to be (microseconds).
         """
         return {}

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mscli.sinks.recordingfile import RecordingFile
 
 
+_FULL = "size"  # the reason for which a recording ends that may not become larger
+
+
 class RecordingSink(Sink):
     """Tracks that are encoded into one file or several: what the sinks of recordings have in common."""
 
@@ -187,7 +190,7 @@ class RecordingSink(Sink):
 
     def _put(self, file: RecordingFile, track: int, piece: Piece) -> None:
         """Write the piece, if the recording may become so large."""
-        if self.ended or not self._fits(file, track, piece):
+        if self.ended == _FULL or not self._fits(file, track, piece):
             self._unwritten[track] += amount(piece)
         else:
             file.write(track, piece)
@@ -200,7 +203,7 @@ class RecordingSink(Sink):
             return True
         if not self._closed_bytes and not any(one.begun for one in self._open):
             raise NotSupportedError(f"{most} bytes are too little for a recording", hints=["give it more"])
-        self.ended = "size"
+        self.ended = _FULL
         return False
 
 

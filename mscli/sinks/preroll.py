@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from mscli.core.clock import MICROSECONDS
@@ -35,6 +36,8 @@ class TriggerSink(SeriesSink):
         self._asked: list[int] = []  # triggers for which no file has begun yet
         self._end_us: dict[RecordingFile, int] = {}
         self._used: set[int] = set()  # ids of pieces in the ring that are in a file
+        self._absences: dict[int, _Absence] = defaultdict(_Absence)  # by track
+        self._last = False  # whether no trigger can come any more
         self._lead: int | None = None  # the track with whose key frames files begin
 
     def trigger(self, at_us: int) -> None:
@@ -42,6 +45,20 @@ class TriggerSink(SeriesSink):
         self._asked.append(at_us)
         for file in self._open:
             self._end_us[file] = min(at_us, self._end_us.get(file, at_us))
+
+    def end_triggers(self) -> None:
+        """End with the files that end by themselves; one that only another trigger would have ended goes on no longer."""
+        self._last = True
+        self._check_last()
+
+    def corrections(self, track: int) -> Mapping[str, int]:
+        """What the others tell, and the time in which no file was to be."""
+        absent_us = self._absences[track].us
+        return {**super().corrections(track), **({"absentUs": absent_us} if absent_us else {})}
+
+    def _check_last(self) -> None:
+        if self._last and (self._length_us is None or not (self._asked or self._open)):
+            self.ended = self.ended or "pipe"
 
     def _begin(self, encoders: Encoders, origin_us: int) -> None:  # noqa: ARG002
         self._lead = next((index for index, track in enumerate(encoders.tracks) if track.kind == "video"), None)
@@ -51,6 +68,7 @@ class TriggerSink(SeriesSink):
         self._begin_asked(encoders)
         while self._open and self._end_us.get(self._open[0], frame.timestamp) + _BEHIND_US < frame.timestamp:
             self._end_us.pop(self._finish_oldest(), None)
+        self._check_last()
 
     def _finish(self, encoders: Encoders) -> None:
         self._begin_asked(encoders)
@@ -113,7 +131,28 @@ class TriggerSink(SeriesSink):
 
     def _forget(self, one: Kept) -> None:
         """Count a piece that leaves the ring and is in no file."""
-        if id(one.piece) in self._used:
-            self._used.discard(id(one.piece))
-        else:
-            self._unwritten[one.track] += amount(one.piece)
+        used = id(one.piece) in self._used
+        self._used.discard(id(one.piece))
+        self._unwritten[one.track] += 0 if used else amount(one.piece)
+        self._absences[one.track].pass_by(one.at_us, used=used)
+
+
+class _Absence:
+    """How long a track is in no file. Its pieces pass by in order; each lasts until the next, the last as that before it."""
+
+    def __init__(self) -> None:
+        self._us = 0
+        self._at_us: int | None = None
+        self._length_us = 0
+        self._used = True
+
+    @property
+    def us(self) -> int:
+        """Microseconds, of all that has passed by."""
+        return self._us + (0 if self._used else self._length_us)
+
+    def pass_by(self, at_us: int, *, used: bool) -> None:
+        """Count the piece that began at that instant. ``used``: it is in a file."""
+        if self._at_us is not None:
+            self._length_us = at_us - self._at_us
+        self._us, self._at_us, self._used = self.us, at_us, used

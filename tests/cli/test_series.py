@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import time
@@ -120,6 +121,32 @@ def test_a_trigger_records_what_was_before_it_as_often_as_it_comes(how: str, msc
     assert first == list(range(first[0], first[0] + len(first)))
     assert 45 <= len(first) <= 45 + 30 + 15  # a second before, half after, up to a second to a key frame, and the wait for it
     assert second[0] > first[0]
+    video = next(track for track in report["tracks"] if track["kind"] == "video")
+    assert video["frames"] == len({*first, *second})
+    assert video["frameRate"] == pytest.approx(30, abs=1)
+    assert report["duration"] == pytest.approx(video["frames"] / 30, abs=0.2)
+
+
+@pytest.mark.parametrize("lines", [b"", b"now\n"])
+def test_at_the_end_of_stdin_the_recording_ends_with_its_last_file(lines: bytes, mscli: Program) -> None:
+    with recording(mscli, "--trigger", "stdin", "--pre-roll", "1", "--duration", "1", "a-%02d.mkv") as process:
+        time.sleep(0.5)
+        out, err = process.communicate(lines, timeout=PATIENCE_S)
+    assert process.returncode == 0, err.decode()
+    report = json.loads(out)
+    assert report["reason"] == "pipe"
+    assert report["files"] == ["a-01.mkv"] * len(lines.splitlines())
+    for name in report["files"]:
+        assert len(numbers(mscli.folder / name)) > 30  # before the trigger and, in full, after it
+
+
+def test_a_stdin_that_cannot_be_read_triggers_nothing(mscli: Program) -> None:
+    command = shlex.join([*mscli.argv, "record", *FAKE, "--json", "--trigger", "stdin", "a.mkv"])
+    env = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", f"{command} <&-"], cwd=mscli.folder, env=env, capture_output=True, timeout=PATIENCE_S, check=False
+    )
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (0, "pipe"), done.stderr.decode()
 
 
 def test_a_recording_that_no_trigger_came_for_leaves_no_file(mscli: Program) -> None:

@@ -82,6 +82,51 @@ def test_every_trigger_begins_a_file_and_without_a_duration_ends_the_one_before(
     assert sink.corrections(0)["unwritten"] == first[0]
 
 
+def test_the_time_that_is_in_no_file_is_told_of_every_track(tmp_path: Path) -> None:
+    sink = waiting(tmp_path / "a.mkv", pre_roll_s=0.5, duration_s=0.5)
+    run_through(sink, in_time(numbered(240), sound(8)), 1_500_000, 5_190_000)
+    found = [numbers(path) for path in sorted(tmp_path.iterdir())]
+    absent = [sink.corrections(track)["absentUs"] for track in (0, 1)]
+    assert absent[0] == pytest.approx((240 - sum(map(len, found))) * FRAME_US, abs=10)
+    heard = sum(len(samples(path)) for path in tmp_path.iterdir())
+    assert absent[1] == pytest.approx(8 * SECOND - heard / RATE * SECOND, abs=60_000)  # whole blocks
+
+
+def test_of_a_file_that_holds_all_no_time_is_absent(tmp_path: Path) -> None:
+    sink = waiting(tmp_path / "a.mkv", pre_roll_s=5.0)
+    sink.trigger(T0 - SECOND)
+    run_through(sink, in_time(numbered(60), sound(2)))
+    assert "absentUs" not in {**sink.corrections(0), **sink.corrections(1)}
+
+
+@pytest.mark.parametrize(("triggers_us", "last"), [((), []), ((500_000,), [45]), ((500_000, 1_000_000), [30, 60])])
+def test_when_no_trigger_can_come_any_more_it_ends_with_the_last_file(
+    triggers_us: Sequence[int], last: list[int], tmp_path: Path
+) -> None:
+    sink = waiting(tmp_path / "a.mkv", ["video"], duration_s=1.0)
+    frames = iter(in_time(numbered(150)))
+    for at_us in triggers_us:
+        sink.trigger(T0 + at_us)
+    sink.end_triggers()
+    while not sink.ended:
+        sink.write(*next(frames))
+    sink.close()
+    assert sink.ended == "pipe"
+    assert [numbers(path)[-1] for path in sorted(tmp_path.iterdir())] == last
+
+
+def test_a_file_that_only_a_trigger_would_have_ended_goes_on_no_longer(tmp_path: Path) -> None:
+    sink = waiting(tmp_path / "a.mkv", ["video"])
+    frames = in_time(numbered(60))
+    sink.trigger(T0)
+    for track, frame in frames[:45]:
+        sink.write(track, frame)
+    sink.end_triggers()
+    assert sink.ended == "pipe"
+    sink.close()
+    assert numbers(tmp_path / "a-001.mkv") == list(range(45))
+
+
 def test_what_two_files_share_is_in_both(tmp_path: Path) -> None:
     blocks = sound(5)
     sink = series(tmp_path / "a.mkv", triggered=True, pre_roll_s=2.0, duration_s=1.0, options={"audio_codec": "flac"})
