@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Thread, current_thread
+from threading import Lock, Thread, current_thread
 from typing import NamedTuple
 
 from mscli.api.diskspace import seconds_left
@@ -67,6 +68,8 @@ class Recording:
         self._patience_s = FINISH_S
         self._mailbox = Mailbox()
         self._lanes = [track.open_lane(self._mailbox) for track in tracks]
+        self._written = False
+        self._waking = Lock()  # held while the thread is sent a signal: it cannot end meanwhile
         self._thread = Thread(target=self._run, name="mscli-recorder", daemon=True)
 
     @property
@@ -122,6 +125,16 @@ class Recording:
             self._mailbox.remove(lane)
         self.finish()
 
+    def forsake(self) -> None:
+        """Give up a reader who takes nothing at this instant, and the rest of the recording with it. A file is never given up.
+
+        The write that waits for the reader is woken by SIGALRM: whoever calls this has to have a handler for that.
+        """
+        if self._sink.forsake():
+            with self._waking:
+                if self._thread.ident is not None and not self._written:
+                    signal.pthread_kill(self._thread.ident, signal.SIGALRM)
+
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until it is written; False if it is not in time, without a time after FINISH_S."""
         if self._thread is not current_thread():
@@ -151,6 +164,9 @@ class Recording:
         except Exception as error:
             self.finish(error)
             self._sink.abort()
+        finally:
+            with self._waking:
+                self._written = True
 
     def _count(self) -> None:
         for track, counts in enumerate(self.counts):

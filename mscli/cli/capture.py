@@ -96,6 +96,7 @@ class _Capture:
         """Check the output before the device streams, and take every frame from the first on."""
         (track,) = stream.get_tracks()
         self.sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
+        self.session.forsake_output = self.sink.forsake
         self.lanes.append(track.open_lane(self.session.mailbox))
 
     def run(self, preferred: list[str], window: Window, *, preview: bool) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
+from mscli.core.descriptors import point_nowhere, takes_more
 from mscli.core.errors import OperationError
 
 
@@ -42,6 +43,11 @@ class EventLog:
     def _give_up(self, why: str) -> None:
         self.close()
         self._warn(f"events are no longer written: {why}")
+
+    def forsake(self) -> None:
+        """Tell no more to who takes nothing at this instant, such as a terminal that is stopped."""
+        if self._file is not None and not takes_more(self._file.fileno()):
+            point_nowhere(self._file.fileno())
 
     def close(self) -> None:
         """Write no more."""

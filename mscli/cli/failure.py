@@ -8,6 +8,8 @@ import os
 import click
 
 from mscli.cli.exitcodes import ExitCode, code_of, show_error, show_line
+from mscli.cli.forgiving import STDOUT
+from mscli.core.descriptors import point_nowhere
 from mscli.core.errors import ArgumentError, DOMException, OperationError
 
 _OF_STDOUT = (errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT)
@@ -31,7 +33,7 @@ def tell(error: BaseException, arguments: list[str]) -> ExitCode:
 
 def _stdout_failed(error: OSError, *, as_json: bool) -> ExitCode:
     """What the program prints cannot be printed: a reader that left is no failure, a full disk is one."""
-    _let_go_of_stdout()
+    point_nowhere(STDOUT)  # for the interpreter's last flush, too
     if isinstance(error, BrokenPipeError):
         return ExitCode.DONE
     failure = OperationError(f"stdout cannot be written: {os.strerror(error.errno or 0).lower()}")
@@ -52,10 +54,3 @@ def _defect(error: BaseException, arguments: list[str]) -> None:
     if "--debug" in arguments:
         raise error
     show_line("Defect", f"{type(error).__name__}: {error}", ["this is a fault of mscli; --debug shows where"])
-
-
-def _let_go_of_stdout() -> None:
-    """Let the interpreter's last flush of stdout go nowhere, without a word."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.close(null)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from mscli.core.descriptors import point_nowhere, takes_more
+
+STDOUT, STDERR = 1, 2
 
 
 @contextmanager
@@ -13,6 +16,12 @@ def forgiving_stderr() -> Iterator[None]:
     try:
         yield
     except OSError:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        os.close(null)
+        point_nowhere(STDERR)
+
+
+def forsake_readers() -> None:
+    """Say no more to who reads nothing at this instant. A write that waits for it goes on, once a signal wakes it up."""
+    for fd in (STDOUT, STDERR):
+        with suppress(OSError):  # it is closed
+            if not takes_more(fd):
+                point_nowhere(fd)

@@ -143,6 +143,8 @@ class _Recording:
         for name in (*recorder.EVENTS, "segment"):
             recorder.add_event_listener(name, self._on_event)
         recorder.start()
+        assert recorder.recording is not None, "it was started"
+        self.session.forsake_output = recorder.recording.forsake
         self.recorder = recorder
 
     def _on_event(self, event: Event) -> None:
@@ -189,7 +191,8 @@ class _Recording:
 
     def _heed(self, keys: str, recorder: MediaRecorder) -> None:
         """Do what the keys say. ``q`` is what a signal is."""
-        self.session.stopper.requested |= "q" in keys
+        if "q" in keys:
+            self.session.stopper.request()
         if keys.count("p") % 2 and recorder.state != "inactive":
             (recorder.pause if recorder.state == "recording" else recorder.resume)()
 

@@ -14,6 +14,7 @@ from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.eventlog import EventLog
 from mscli.cli.exitcodes import UnknownConstraintError
+from mscli.cli.forgiving import forsake_readers
 from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
 from mscli.cli.options import Options, stream_constraints
@@ -44,7 +45,8 @@ class Session:
         self.voice = Voice(options)
         self.mailbox = Mailbox()
         self.events = EventLog(options.events, self.voice.warn)
-        self.stopper = Stopper(self.wake)
+        self.stopper = Stopper(self.wake, self._forsake)
+        self.forsake_output: Callable[[], object] = lambda: None  # what gives up an output whose reader sleeps
         self.devices = open_devices(options, self.mailbox)
         self.tracks: list[MediaStreamTrack] = []
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
@@ -60,6 +62,11 @@ class Session:
                 self.voice.warn(track.live.left_behind)
         self.events.close()
         self.stopper.__exit__()
+
+    def _forsake(self) -> None:
+        self.forsake_output()
+        self.events.forsake()
+        forsake_readers()
 
     def wake(self) -> None:
         """Have whoever waits for the mailbox look around."""

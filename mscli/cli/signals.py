@@ -7,22 +7,31 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-GRACE_S = 1.0  # from the second SIGINT to the end by force
+GRACE_S = 1.0  # from the first signal until readers are given up, and from the second SIGINT to the end by force
+AGAIN_S = 0.25  # between two looks for such readers
 
 _STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def _nothing() -> None:
+    """There is no reader to give up."""
 
 
 class Stopper:
     """While it is entered, the first signal sets ``requested`` and calls ``wake``, a second SIGINT also ``abandoned``.
 
     Only flags: an exception could come between any two steps of a lock. But what does not look at them within ``GRACE_S`` of
-    the second SIGINT hangs, in a pipe whose reader sleeps or in a driver, and gets a KeyboardInterrupt; so it does at a third.
+    the second SIGINT hangs, as in a driver, and gets a KeyboardInterrupt; so it does at a third.
+
+    From ``GRACE_S`` after the first signal on ``forsake`` is called, again and again: it gives up readers that sleep. The
+    write that waits for one has been woken by SIGALRM then.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], forsake: Callable[[], object] = _nothing) -> None:
         self.requested = False
         self.abandoned = False
         self._wake = wake
+        self._forsake = forsake
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stopper:
@@ -30,28 +39,35 @@ class Stopper:
             if signal.getsignal(number) is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None):  # nohup stays nohup
                 self._before[number] = signal.signal(number, self._on_signal)
         if hasattr(signal, "SIGALRM"):
-            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _interrupt)
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _interrupt_after(0)  # never
+        _alarm_after(0)  # never
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def request(self) -> None:
+        """Do what the first signal does."""
+        if not self.requested:
+            _alarm_after(GRACE_S, AGAIN_S)
+        self.requested = True
+        self._wake()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.abandoned and number == signal.SIGINT:
             raise KeyboardInterrupt
         if self.requested and number == signal.SIGINT:
             self.abandoned = True
-            _interrupt_after(GRACE_S)
-        self.requested = True
-        self._wake()
+            _alarm_after(GRACE_S)
+        self.request()
+
+    def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
+        if self.abandoned:
+            raise KeyboardInterrupt
+        self._forsake()
 
 
-def _interrupt_after(seconds: float) -> None:
+def _alarm_after(first_s: float, then_s: float = 0.0) -> None:
     if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        signal.setitimer(signal.ITIMER_REAL, first_s, then_s)

@@ -99,6 +99,13 @@ class Sink(ABC):
     def bytes_written(self) -> int:
         """Bytes that the output has taken so far."""
 
+    def forsake(self) -> bool:
+        """From any thread: give up a reader who takes nothing at this instant. Whether it is given up now; no file ever is.
+
+        A write that waits for it goes on, and fails, once a signal wakes it up.
+        """
+        return False
+
     @property
     def free_bytes(self) -> int | None:
         """Bytes that there is room for; None where that has no meaning or is not known."""

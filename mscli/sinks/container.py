@@ -215,6 +215,10 @@ class ContainerSink(RecordingSink):
         self.output = output_for(target, overwrite=options.overwrite)
         self.name = self.output.name
 
+    def forsake(self) -> bool:
+        """Give up a reader who takes nothing at this instant."""
+        return self.output.forsake()
+
     @property
     def free_bytes(self) -> int | None:
         """Bytes that there is room for; None where that is not known."""

@@ -241,6 +241,10 @@ class OutputSink(Sink):
         """Bytes that the output has taken so far."""
         return self.output.size
 
+    def forsake(self) -> bool:
+        """Give up a reader who takes nothing at this instant."""
+        return self.output.forsake()
+
     @property
     def free_bytes(self) -> int | None:
         """Bytes that there is room for; None where that is not known."""

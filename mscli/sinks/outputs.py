@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from mscli.core.descriptors import point_nowhere, takes_more
 from mscli.core.errors import OperationError
 
 PIPE_BYTES = 1 << 20  # the most that an unprivileged process may ask for; four times the speed with large frames
@@ -36,6 +37,7 @@ _REASONS: dict[int, tuple[str, str]] = {
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter name"),
     errno.ENXIO: ("nothing is behind that device or socket", "check what it stands for"),
     errno.EBADF: ("that descriptor is not open for writing", "check the redirection of the shell"),
+    errno.EAGAIN: ("its reader does not read", "have it read, or end it: what it has taken stands"),
     errno.EEXIST: ("it exists already", "use --force to replace it, or choose another name"),
 }
 
@@ -106,6 +108,10 @@ class Output(ABC):
         """Bytes that there is room for; None where that has no meaning or is not known."""
         return None
 
+    def forsake(self) -> bool:
+        """Give up a reader who takes nothing at this instant: the write that waits for it fails. Whether it is so now."""
+        return False
+
     def mark(self) -> None:  # noqa: B027
         """Say that everything up to here can be read as it stands."""
 
@@ -153,6 +159,7 @@ class Descriptor(Output):
     def __init__(self, fd: int) -> None:
         self.name = _DESCRIPTOR_NAMES.get(fd, f"descriptor {fd}")
         self._fd = fd
+        self._forsaken = False
 
     def open(self) -> None:
         """Widen it, if it is a pipe."""
@@ -161,6 +168,17 @@ class Descriptor(Output):
         if stat.S_ISFIFO(kind):
             _widen(self._fd)
 
+    def forsake(self) -> bool:
+        """Have the descriptor stand for nowhere, where a write that a signal wakes up goes on, and fails then.
+
+        A file always takes more, however slow its disk is.
+        """
+        if self._forsaken or self._fd < 0 or takes_more(self._fd):
+            return False
+        self._forsaken = True
+        point_nowhere(self._fd)
+        return True
+
     def _put(self, parts: list[memoryview]) -> int:
         total = sum(part.nbytes for part in parts)
         wrote = self._write_some(parts)
@@ -168,6 +186,8 @@ class Descriptor(Output):
             rest = [part.cast("B") for part in parts]
             while rest := _after(rest, wrote):
                 wrote = self._write_some(rest)
+        if self._forsaken:
+            raise BlockingIOError(errno.EAGAIN, "")
         return total
 
     def _write_some(self, parts: list[memoryview]) -> int:
@@ -175,7 +195,7 @@ class Descriptor(Output):
             try:
                 return _writev(self._fd, parts)
             except BlockingIOError:  # another process has made the shared pipe non-blocking
-                _wait_writable(self._fd)
+                takes_more(self._fd, None)
 
 
 class Special(Descriptor):
@@ -209,12 +229,6 @@ def _after(parts: list[memoryview], count: int) -> list[memoryview]:
 
 def _writev(fd: int, parts: list[memoryview]) -> int:
     return os.writev(fd, parts) if hasattr(os, "writev") else os.write(fd, parts[0])
-
-
-def _wait_writable(fd: int) -> None:
-    import select
-
-    select.select([], [fd], [])
 
 
 def _widen(fd: int) -> None:

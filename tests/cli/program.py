@@ -61,7 +61,9 @@ class FakeMachine(Program):
         return sorted(os.listdir(self.folder))
 
     @contextmanager
-    def running(self, *arguments: str, events: bool = True, stdout: int = subprocess.PIPE) -> Iterator[Running]:
+    def running(
+        self, *arguments: str, events: bool = True, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+    ) -> Iterator[Running]:
         """A command while it runs, and the events that it tells if it is one that captures."""
         read, write = os.pipe()
         with open(read) as told:
@@ -70,7 +72,7 @@ class FakeMachine(Program):
                 cwd=self.folder,
                 env=self.environment,
                 stdout=stdout,
-                stderr=subprocess.PIPE,
+                stderr=stderr,
                 pass_fds=[write],
             )
             os.close(write)

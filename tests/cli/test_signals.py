@@ -9,6 +9,8 @@ import os
 import signal
 import termios
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 import pytest
@@ -100,6 +102,98 @@ def interrupt_twice(command: Running) -> int:
     return command.process.wait(5)
 
 
+ENDS_WITHIN_S = 2.0 + 1.0  # what is promised, and what starting and ending Python takes on a busy machine
+
+ASLEEP = {  # commands that fill a pipe at once, and what they then write
+    "capture": ("capture", "--size", "1280x720"),
+    "capture, converted": ("capture", "--size", "1280x720", "--format", "RGB24", "-o", "/dev/stdout"),
+    "record": ("record", "--no-audio", "--video-codec", "ffv1", "/dev/stdout"),
+    "record sound": ("record", "--format", "wav", "--no-video", "-"),
+}
+LOUD = microphone(sampleRates=[192000], channelCounts=[8])  # fills a pipe in a third of a second
+
+
+@pytest.mark.parametrize(("name", "number"), list(zip(ASLEEP, [*SIGNALS, signal.SIGTERM], strict=True)))
+def test_a_reader_that_sleeps_is_given_up_after_one_signal(name: str, number: signal.Signals, fake: FakeMachine) -> None:
+    fake.plug(camera(modes=[{"width": 1280, "height": 720, "frameRate": 30}]), LOUD)
+    with fake.running(*ASLEEP[name]) as command:
+        pipe = command.process.stdout
+        assert pipe
+        assert eventually(lambda: is_full(pipe))
+        command.send(number)
+        assert command.process.wait(ENDS_WITHIN_S) == 9
+        assert command.process.stderr
+        said = command.process.stderr.read().decode()
+        assert "mscli: OperationError: “stdout” cannot be written: its reader does not read\n  have it read" in said
+        assert len(pipe.read()) > 500_000  # what it took stands
+
+
+def test_a_fifo_whose_reader_sleeps_is_given_up_after_one_signal(fake: FakeMachine) -> None:
+    fake.plug(LOUD)
+    os.mkfifo(fake.folder / "x.wav")
+    with fake.running("record", "x.wav") as recording, open(fake.folder / "x.wav", "rb") as pipe:
+        assert eventually(lambda: is_full(pipe))
+        recording.send(signal.SIGTERM)
+        assert recording.process.wait(ENDS_WITHIN_S) == 9
+        assert recording.wait_for("error")["error"]["message"] == "“x.wav” cannot be written: its reader does not read"
+
+
+def test_a_reader_that_wakes_up_after_the_signal_gets_all(fake: FakeMachine) -> None:
+    fake.plug(camera(modes=[{"width": 1280, "height": 720, "frameRate": 30}]))
+    with fake.running("capture", "--json") as capture:
+        pipe = capture.process.stdout
+        assert pipe
+        assert eventually(lambda: is_full(pipe))
+        capture.send(signal.SIGTERM)
+        time.sleep(0.3)
+        done = capture.end()
+    report = json.loads(done.stderr)
+    assert (done.returncode, report["reason"], report["tracks"][0]["bytes"]) == (0, "signal", len(done.stdout))
+
+
+def full_pipe() -> tuple[int, int]:
+    """Both ends of a pipe that takes nothing more."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for piece in (bytes(4096), b"."):
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, piece)
+    os.set_blocking(writing, True)
+    return reading, writing
+
+
+@pytest.mark.parametrize("command", [("devices", "--watch", "--json"), ("record", "--json", "x.mkv")])
+def test_a_result_that_nobody_reads_is_given_up_after_a_signal(command: tuple[str, ...], fake: FakeMachine) -> None:
+    reading, writing = full_pipe()
+    with fake.running(*command, events=command[0] == "record", stdout=writing) as running:
+        if command[0] == "record":
+            running.wait_for("start")
+            assert eventually(lambda: "x.mkv" in fake.files)
+        else:
+            assert eventually(lambda: is_blocked(running.process.pid))
+        running.send(signal.SIGTERM)
+        assert running.process.wait(ENDS_WITHIN_S) == 0
+    os.close(reading)
+    os.close(writing)
+
+
+def is_blocked(pid: int) -> bool:
+    """Whether the process waits for a pipe to take more."""
+    return "pipe_write" in Path(f"/proc/{pid}/wchan").read_text()
+
+
+def test_text_that_nobody_reads_keeps_no_recording_from_its_end(fake: FakeMachine) -> None:
+    require("ffprobe")
+    reading, writing = full_pipe()
+    with fake.running("record", "x.mkv", stderr=writing) as recording:
+        assert eventually(lambda: is_blocked(recording.process.pid))
+        recording.send(signal.SIGTERM)
+        assert recording.process.wait(ENDS_WITHIN_S) == 0
+    os.close(reading)
+    os.close(writing)
+
+
 def test_a_second_interrupt_ends_a_capture_whose_reader_sleeps(fake: FakeMachine) -> None:
     with fake.running("capture", "--size", "1280x720", "-o", "-") as capture:
         pipe = capture.process.stdout
@@ -109,7 +203,7 @@ def test_a_second_interrupt_ends_a_capture_whose_reader_sleeps(fake: FakeMachine
 
 
 def test_a_second_interrupt_ends_a_recording_whose_reader_sleeps(fake: FakeMachine) -> None:
-    fake.plug(microphone(sampleRates=[192000], channelCounts=[8]))  # fills a pipe in a third of a second
+    fake.plug(LOUD)
     os.mkfifo(fake.folder / "x.wav")
     with fake.running("record", "x.wav") as recording, open(fake.folder / "x.wav", "rb") as pipe:
         assert eventually(lambda: is_full(pipe))

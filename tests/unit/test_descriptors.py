@@ -1,0 +1,52 @@
+"""Open descriptors: a full pipe takes no more, a file always does, and what points nowhere takes everything."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from mscli.core.descriptors import point_nowhere, takes_more
+from mscli.sinks.files import NamedFile
+from mscli.sinks.outputs import Descriptor
+
+
+def fill(writing: int) -> None:
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+
+
+def test_a_full_pipe_takes_no_more_until_it_points_nowhere() -> None:
+    reading, writing = os.pipe()
+    assert takes_more(writing)
+    fill(writing)
+    assert not takes_more(writing)
+    point_nowhere(writing)
+    assert takes_more(writing)
+    assert os.write(writing, b"gone") == 4
+    os.close(reading)
+    os.close(writing)
+
+
+def test_only_a_reader_that_sleeps_is_given_up() -> None:
+    reading, writing = os.pipe()
+    output = Descriptor(writing)
+    output.open()
+    assert not output.forsake()
+    fill(writing)
+    assert output.forsake()
+    assert not output.forsake()  # that is done
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_file_is_never_given_up(tmp_path: Path) -> None:
+    file = NamedFile(str(tmp_path / "file"), overwrite=False)
+    file.open()
+    file.write(b"kept")
+    assert not file.forsake()
+    file.mark()
+    file.commit()
+    assert (tmp_path / "file").read_bytes() == b"kept"
