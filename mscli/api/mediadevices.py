@@ -212,7 +212,7 @@ class MediaDevices(EventTarget):
         for name in system_backends() if load else ():
             if serves(name, kinds) and name not in self._loaded:
                 self._loaded[name] = Listing(load_backend(name))
-        return [listing for name, listing in self._loaded.items() if serves(name, kinds)]
+        return [listing for name, listing in list(self._loaded.items()) if serves(name, kinds)]
 
 
 def _order(device: Device) -> tuple[int, bool]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
-from mscli.api.mediadeviceinfo import MediaDeviceInfo
+from mscli.cli.change import device_json
 from mscli.cli.opening import open_devices
 from mscli.cli.printable import json_text, printable
 from mscli.cli.shared import Shared, shared_options
@@ -44,14 +43,3 @@ def command(shared: Shared, kinds: tuple[str, ...], watch: bool) -> int:
 
             show_devices([("", info) for info in infos], devices.problems(wanted), verbose=shared.verbose)
     return 0
-
-
-def device_json(info: MediaDeviceInfo) -> dict[str, Any]:
-    """A device as scripts read it."""
-    known = {"path": info.path, "problem": info.problem, "remedy": info.remedy}
-    return {
-        **info.to_json(),
-        "default": info.default,
-        "backend": info.backend,
-        **{name: value for name, value in known.items() if value},
-    }

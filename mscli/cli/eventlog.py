@@ -22,6 +22,11 @@ class EventLog:
         self._file = None if path is None else _open(path)
         self._last_us = 0
 
+    @property
+    def written(self) -> bool:
+        """Whether there is a file for them."""
+        return self._file is not None
+
     def emit(self, type: str, track: MediaStreamTrack | None = None, at_us: int | None = None, **detail: Any) -> None:  # noqa: A002
         """Write an event: its type, its time in seconds on CLOCK_MONOTONIC and in UTC, its track if it has one, and details."""
         if self._file is None:

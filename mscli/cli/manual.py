@@ -186,8 +186,13 @@ and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` an
 `ended`
 : the device is gone or failed; `reason` says why
 
-`start`, `stop`, `segment`, `error`
-: a recording began or is complete, a file of several is, or it failed: `file`, and of `stop` `reason`, of `error` the error.
+`start`, `pause`, `resume`, `stop`, `segment`, `error`
+: a recording began, is paused, goes on or is complete, a file of several is, or it failed: `file`, and of `stop` `reason`, of
+`error` the error
+
+`devicechange`
+: some device of the machine came or went, or another one is the default: `added`, `removed` and `devices`, as `devices --watch
+--json` has them.
 
 # DEVICES THAT FAIL
 

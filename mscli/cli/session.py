@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mscli.api.getusermedia import Choice
 from mscli.api.mediadeviceinfo import device_name, device_noun
@@ -30,6 +30,10 @@ from mscli.core.properties import KINDS, PROPERTIES
 from mscli.core.selection import Selection, describe_settings
 from mscli.core.webidl import RANGE_MEMBERS, unknown_names
 
+if TYPE_CHECKING:
+    from mscli.cli.change import Change
+    from mscli.cli.follower import Follower
+
 _LOGGED_AS = {"configurationchange": "settings"}  # in --events, which the contract names
 _SAID = {"configurationchange": "now"}
 GRACE_S = 1.0  # what devices that are being opened get after a signal, before they are left behind
@@ -50,12 +54,15 @@ class Session:
         self.devices = open_devices(options, self.mailbox)
         self.tracks: list[MediaStreamTrack] = []
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
+        self._follower: Follower | None = None
 
     def __enter__(self) -> Session:
         self.stopper.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._follower is not None:
+            self._follower.close()
         self.devices.close()
         for track in self.tracks:
             if track.live.left_behind:
@@ -154,6 +161,7 @@ class Session:
         self.tracks = stream.get_tracks()
         for track in self.tracks:
             self._follow(track)
+        self._follow_devices()
         return stream
 
     @property
@@ -171,6 +179,16 @@ class Session:
         self.events.emit("settings", track, settings=track.get_settings())
         for name in track.EVENTS:
             track.add_event_listener(name, self._on_track_event)
+
+    def _follow_devices(self) -> None:
+        """Have --events tell of devices that come and go."""
+        if self.events.written:
+            from mscli.cli.follower import Follower
+
+            self._follower = Follower(self.devices, self.mailbox, self._on_device_change)
+
+    def _on_device_change(self, change: Change) -> None:
+        self.events.emit("devicechange", None, change.at_us, **change.to_json())
 
     def _on_track_event(self, event: Event) -> None:
         track = event.target

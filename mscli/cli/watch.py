@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from mscli.api.devicechangeevent import DeviceChangeEvent
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
+from mscli.cli.change import Change
 from mscli.cli.forgiving import forsake_readers
 from mscli.cli.opening import open_devices
 from mscli.cli.printable import json_text
@@ -22,35 +23,6 @@ from mscli.core.mailbox import Mailbox
 
 GRACE_S = 1.0  # what a first look gets after a signal, before it is left behind
 REST_S = 3600.0  # a wake-up is posted for whatever happens; this only bounds the wait
-
-
-class Change(NamedTuple):
-    """What came and what went at an instant of CLOCK_MONOTONIC in microseconds, and what is there now."""
-
-    at_us: int
-    added: list[MediaDeviceInfo]
-    removed: list[MediaDeviceInfo]
-    altered: list[MediaDeviceInfo]
-    devices: list[MediaDeviceInfo]
-
-    @classmethod
-    def between(cls, before: Iterable[MediaDeviceInfo], now: Iterable[MediaDeviceInfo], at_us: int) -> Change:
-        """The difference of two lists. A device is altered when another one is the default, or when it can be used now."""
-        old, new = ({(info.kind, info.device_id): info for info in infos} for infos in (before, now))
-        return cls(
-            at_us,
-            [info for key, info in new.items() if key not in old],
-            [info for key, info in old.items() if key not in new],
-            [info for key, info in new.items() if key in old and _told(info) != _told(old[key])],
-            list(new.values()),
-        )
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.altered)
-
-
-def _told(info: MediaDeviceInfo) -> tuple[object, ...]:
-    return info.label, info.group_id, info.default, info.path, info.problem
 
 
 def watch_devices(kinds: Sequence[str], shared: Shared) -> int:
@@ -101,11 +73,8 @@ class Lines:
 
     def show(self, change: Change, problems: Sequence[str]) -> None:  # noqa: ARG002 (they are no part of the contract's line)
         """Print it at once."""
-        from mscli.cli.devices import device_json
-
-        lists = {"added": change.added, "removed": change.removed, "devices": change.devices}
-        told = {name: [device_json(info) for info in infos] for name, infos in lists.items()}
-        event = {"type": "devicechange", "time": change.at_us / MICROSECONDS, "wallTime": wall_time(change.at_us), **told}
+        at_us = change.at_us
+        event = {"type": "devicechange", "time": at_us / MICROSECONDS, "wallTime": wall_time(at_us), **change.to_json()}
         print(json_text(event, sys.stdout), flush=True)  # noqa: T201
 
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
-from mscli.cli.watch import Change
+from mscli.cli.change import Change
 from mscli.sources.base import DEVICE_KINDS
 
 if TYPE_CHECKING:

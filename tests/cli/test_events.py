@@ -49,6 +49,29 @@ def test_a_stall_mutes_and_an_unplugged_camera_ends_the_track(fake: FakeMachine)
     assert "unplugged" in events[3]["reason"]
 
 
+LATER = camera(deviceId="later", label="Later", faults={"appearAfterSeconds": 1.5})
+
+
+@pytest.mark.parametrize("command", [("record", "x.mkv"), ("capture", "-o", "x.raw")])
+def test_a_device_that_comes_meanwhile_is_told(command: tuple[str, ...], fake: FakeMachine) -> None:
+    fake.plug(camera(deviceId="first", faults={"vanishAfterFrames": 90}), LATER)
+    fake(*command, "--quiet", "--events", "events.jsonl", code=8)
+    (change,) = (event for event in lines(fake.folder / "events.jsonl") if event["type"] == "devicechange")
+    assert [device["deviceId"] for device in change["added"]] == ["later"]
+    assert [device["deviceId"] for device in change["devices"]] == ["first", "later"]
+    assert (change["removed"], "track" in change) == ([], False)
+
+
+def test_a_device_that_goes_is_told_also_when_another_takes_its_place(fake: FakeMachine) -> None:
+    fake.plug(camera(deviceId="first", faults={"vanishAfterFrames": 15}), camera(deviceId="second"))
+    done = fake("record", "--quiet", "--fallback", "--duration", "3", "--events", "events.jsonl", "x.mkv", code=0)
+    assert done.stderr == b""
+    events = lines(fake.folder / "events.jsonl")
+    (change,) = (event for event in events if event["type"] == "devicechange")
+    assert [device["deviceId"] for device in change["removed"]] == ["first"]
+    assert events[-1]["type"] == "stop"
+
+
 def test_a_descriptor_of_the_caller_takes_events(fake: FakeMachine) -> None:
     done = fake.shell("mscli record --quiet --frames 480 --events /dev/fd/3 x.wav 3> events.jsonl")
     assert (done.returncode, lines(fake.folder / "events.jsonl")[-1]["type"]) == (0, "stop")
