@@ -132,13 +132,15 @@ class UserMedia:
         constraints: Mapping[str, Any] | None,
         terms: Terms,
         prepare: Callable[[MediaStream], object] | None,
+        on_choices: Callable[[Sequence[Choice]], object],
     ) -> MediaStream:
-        """Choose all, open all devices, then start all: they begin together, or none stays open.
+        """Choose all, tell what was chosen, open all devices, then start all: they begin together, or none stays open.
 
         A device that does not open or start is passed over for the next that fits. When it does not start, ``prepare`` has had
         the stream already: the track stays, and the settings that it had are kept where they can be.
         """
         choices = self.negotiate(constraints, terms)
+        on_choices(choices)
         tracks: list[MediaStreamTrack] = []
         try:
             _for_each(choices, lambda choice: tracks.append(self._track(choice, terms)))

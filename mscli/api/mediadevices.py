@@ -100,6 +100,7 @@ class MediaDevices(EventTarget):
         constraints: Mapping[str, Any] | None = None,
         *,
         pixel_formats: Sequence[str] = (),
+        on_choices: Callable[[Sequence[Choice]], object] = lambda _: None,
         prepare: Callable[[MediaStream], object] | None = None,
         timeout_s: tuple[float, float] = USUAL,
         reconnect_s: float = 0.0,
@@ -108,18 +109,18 @@ class MediaDevices(EventTarget):
         """A stream of at most one audio and one video track that satisfy the constraints.
 
         https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. ``constraints``: a ``MediaStreamConstraints``
-        dictionary as ``json.loads`` gives it. ``pixel_formats``: native formats preferred among equals. ``prepare`` is called
-        with the stream before its devices run, so that a consumer misses no frame. ``timeout_s``: how long a device may take
-        for its first frame and for any answer of its driver, and for the next frame from when it is muted, before it is given
-        up. ``reconnect_s``: for how long a device that is gone is waited for. ``fallback``: then another one that satisfies the
-        constraints takes its place.
+        dictionary as ``json.loads`` gives it. ``pixel_formats``: native formats preferred among equals. ``on_choices`` is
+        called with what was chosen, before a device is opened for it. ``prepare`` is called with the stream before its devices run, so
+        that a consumer misses no frame. ``timeout_s``: how long a device may take for its first frame and for any answer of its
+        driver, and for the next frame from when it is muted, before it is given up. ``reconnect_s``: for how long a device that
+        is gone is waited for. ``fallback``: then another one that satisfies the constraints takes its place.
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError; then nothing stays open.
         """
         from mscli.api.getusermedia import Terms
 
         terms = Terms(pixel_formats, Care(Patience(*timeout_s), reconnect_s, fallback))
-        return self._machinery().get_user_media(constraints, terms, prepare)
+        return self._machinery().get_user_media(constraints, terms, prepare, on_choices)
 
     # devicechange
 

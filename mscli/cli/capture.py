@@ -7,7 +7,6 @@ import sys
 import click
 
 from mscli.api.mediastream import MediaStream
-from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.completion import complete_file, complete_raw_format
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, capture_options
@@ -16,7 +15,7 @@ from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, NotSupportedError
-from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Counts, pixel_format
+from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Counts, Frame, VideoFrame, packed_planes, pixel_format
 from mscli.core.mailbox import Lane
 from mscli.core.properties import VIDEO
 from mscli.core.window import Window
@@ -104,8 +103,10 @@ class _Capture:
         self.session.open(self.kinds, preferred, self.prepare)
         self.session.show_tracks(self.to_stdout)
         self.session.settle()
-        shown = _Previewer(self.session.tracks[0]) if preview else None
+        shown: Previewer | None = None
         try:
+            if preview:
+                shown = self.session.wait_for(lambda: Previewer(self.session.tracks[0].label), Previewer.close)
             reason = self._loop(window, shown)
             self.sink.close()
         except BrokenPipeError:
@@ -119,7 +120,7 @@ class _Capture:
                 shown.close()
         return self._finish(reason)
 
-    def _loop(self, window: Window, shown: _Previewer | None) -> str:
+    def _loop(self, window: Window, shown: Previewer | None) -> str:
         mailbox, stopper = self.session.mailbox, self.session.stopper
         while not (window.over or stopper.requested or (shown is not None and shown.closed)):
             taken = mailbox.take(_WAIT_S)
@@ -152,13 +153,13 @@ class _Capture:
         return finish(report, self.session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
 
 
-class _Previewer:
+class Previewer:
     """The picture in a window beside the output: frames that the window is too slow for are not shown."""
 
-    def __init__(self, track: MediaStreamTrack) -> None:
+    def __init__(self, title: str) -> None:
         from mscli.cli.preview import Preview
 
-        self._window = Preview(track.label)
+        self._window = Preview(title)
         self._convert = load_converter("BGR24")
 
     @property
@@ -166,11 +167,9 @@ class _Previewer:
         """Whether the person closed the window."""
         return bool(self._window.closed)
 
-    def show(self, frame: object) -> None:
-        """Show a frame."""
-        from mscli.core.frames import VideoFrame, packed_planes
-
-        picture = self._convert(frame) if isinstance(frame, VideoFrame) else None
+    def show(self, frame: Frame) -> None:
+        """Show a picture, unless the window is still busy with another."""
+        picture = self._convert(frame) if self._window.ready and isinstance(frame, VideoFrame) else None
         if picture is not None:
             self._window.show(picture.coded_width, picture.coded_height, packed_planes(picture)[0])
 

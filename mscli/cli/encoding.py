@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mscli.cli.completion import complete_codec
+from mscli.cli.paramtypes import Fraction, Text
 from mscli.cli.shared import Command, Decorator, decorated_with
 from mscli.core.properties import AUDIO, VIDEO
 from mscli.sinks.base import PRESETS, SinkOptions
@@ -17,34 +18,19 @@ _BIT_RATE = re.compile(r"(\d+(?:\.\d+)?)([kM]?)", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
-class BitRate(click.ParamType[int]):
+class BitRate(Text):
     """Bits per second: ``2M``, ``800k``, ``2.5M``, ``640000``."""
 
     name = "bits"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = _BIT_RATE.fullmatch(str(value))
+    def read(self, text: str) -> int:
+        found = _BIT_RATE.fullmatch(text)
         if found is None:
-            self.fail(f"“{value}” is not a bit rate such as 2M, 800k or 640000", param, ctx)
+            raise ValueError(f"“{text}” is not a bit rate such as 2M, 800k or 640000")
         bits = round(float(found[1]) * _FACTORS[found[2].lower()])
         if bits < 1:
-            self.fail("a bit rate has to be above zero", param, ctx)
+            raise ValueError("a bit rate has to be above zero")
         return bits
-
-
-class Quality(click.ParamType[float]):
-    """A number from 0 to 1."""
-
-    name = "0..1"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            quality = float(value)
-        except ValueError:
-            quality = -1.0
-        if not 0 <= quality <= 1:
-            self.fail(f"“{value}” is not a number from 0 to 1", param, ctx)
-        return quality
 
 
 _SPEEDS = f"Speed of the encoder: {PRESETS[0]} to {PRESETS[-1]}."
@@ -55,7 +41,7 @@ _ENCODING: list[Decorator] = [
     click.option("--audio-codec", metavar="CODEC", shell_complete=complete_codec(AUDIO), help="opus, aac, flac …"),
     click.option("--video-bitrate", "video_bits_per_second", type=BitRate(), help="Of the picture, a second: 2M, 800k."),
     click.option("--audio-bitrate", "audio_bits_per_second", type=BitRate(), help="Of the sound, a second: 128k."),
-    click.option("--quality", type=Quality(), help="Of the picture, whatever its bit rate: 1 is the best."),
+    click.option("--quality", type=Fraction(), help="Of the picture, whatever its bit rate: 1 is the best."),
     click.option("--preset", type=click.Choice(PRESETS), metavar="NAME", help=_SPEEDS),
 ]
 _FIELDS = ("video_codec", "audio_codec", "video_bits_per_second", "audio_bits_per_second", "quality", "preset")

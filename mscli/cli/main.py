@@ -54,8 +54,8 @@ class LateGroup(click.Group):
 
 @click.group(cls=LateGroup, context_settings=CONTEXT, no_args_is_help=False)
 @click.version_option(__version__, message="mscli %(version)s")
-@click.option("--debug", is_flag=True, help="Show the traceback of a defect.")
-def cli(debug: bool) -> None:
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of a defect.")  # failure.py looks for it
+def cli() -> None:
     """getUserMedia for the shell: choose a camera or a microphone by the W3C's constraints; snap, record or stream it.
 
     \b

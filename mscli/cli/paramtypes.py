@@ -14,7 +14,22 @@ from mscli.core.properties import PROPERTIES, Property
 LONGEST_S = 1_000_000_000  # of a duration: 31 years, and its microseconds are still exact
 
 
-class Value(click.ParamType[Any]):
+class Text(click.ParamType[Any]):
+    """A value that ``read`` makes of what was typed; the ValueError that it raises is a usage error with that sentence."""
+
+    def read(self, text: str) -> Any:
+        """What the text stands for. Raises ValueError."""
+        raise NotImplementedError
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click asks for it."""
+        try:
+            return self.read(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Value(Text):
     """A constraint's value on the command line."""
 
     name = "value"
@@ -22,40 +37,29 @@ class Value(click.ParamType[Any]):
     def __init__(self, row: Property) -> None:
         self.row = row
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return parse_value(self.row, value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def read(self, text: str) -> Any:
+        return parse_value(self.row, text)
 
 
-class Size(click.ParamType[Any]):
+class Size(Text):
     """Width and height at once."""
 
     name = "WxH"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def read(self, text: str) -> Any:
+        return parse_size(text)
 
 
-class Named(click.ParamType[Any]):
+class Named(Text):
     """``NAME=VALUE``: a constraint by its IDL name. An unknown name is kept, for a warning."""
 
     name = "name=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        name, sign, text = str(value).partition("=")
+    def read(self, text: str) -> Any:
+        name, sign, value = text.partition("=")
         if not sign:
-            self.fail(f"“{value}” is not NAME=VALUE", param, ctx)
-        if name not in PROPERTIES:
-            return name, None
-        try:
-            return name, parse_value(PROPERTIES[name], text)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise ValueError(f"“{text}” is not NAME=VALUE")
+        return name, parse_value(PROPERTIES[name], value) if name in PROPERTIES else None
 
 
 class ConstraintSet(click.ParamType[Any]):
@@ -81,48 +85,52 @@ class Constraints(click.ParamType[Any]):
         return parse_json(*_read_constraints(value))
 
 
-class Fraction(click.FloatRange):
-    """From 0 to 1, and a number: “nan” is in every range for click."""
+class Fraction(Text):
+    """A number from 0 to 1."""
 
-    def __init__(self) -> None:
-        super().__init__(0, 1)
+    name = "0..1"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        return number if number == number else self.fail(f"“{value}” is not a number", param, ctx)
+    def read(self, text: str) -> float:
+        (number,) = _numbers(text, ",", 1) or (-1.0,)
+        if not 0 <= number <= 1:
+            raise ValueError(f"“{text}” is not a number from 0 to 1")
+        return number
 
 
-class Duration(click.ParamType[Any]):
+class Duration(Text):
     """Seconds, also as M:SS or H:MM:SS."""
 
     name = "seconds"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            parts = [float(part) for part in str(value).split(":")]
-        except ValueError:
-            parts = []
-        if not 1 <= len(parts) <= 3 or not all(0 <= part < float("inf") for part in parts):
-            self.fail(f"“{value}” is not a number of seconds, M:SS or H:MM:SS", param, ctx)
+    def read(self, text: str) -> float:
+        parts = _numbers(text, ":", 3)
+        if not parts or not all(0 <= part < float("inf") for part in parts):
+            raise ValueError(f"“{text}” is not a number of seconds, M:SS or H:MM:SS")
         seconds = functools.reduce(lambda total, part: total * 60 + part, parts)
         if not 0 < seconds <= LONGEST_S:
-            self.fail(f"a duration is more than 0 and at most {LONGEST_S} seconds", param, ctx)
+            raise ValueError(f"a duration is more than 0 and at most {LONGEST_S} seconds")
         return seconds
 
 
-class Timeout(click.ParamType[Any]):
+class Timeout(Text):
     """``FIRST[,THEN]`` in seconds: how long a device may take for its first frame, and for the next when it is muted."""
 
     name = "first[,then]"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        try:
-            parts = [float(part) for part in str(value).split(",")]
-        except ValueError:
-            parts = []
-        if not 1 <= len(parts) <= 2 or not all(0 < part < float("inf") for part in parts):
-            self.fail(f"“{value}” is not a number of seconds above 0, or two: FIRST,THEN", param, ctx)
+    def read(self, text: str) -> tuple[float, float]:
+        parts = _numbers(text, ",", 2)
+        if not parts or not all(0 < part < float("inf") for part in parts):
+            raise ValueError(f"“{text}” is not a number of seconds above 0, or two: FIRST,THEN")
         return parts[0], parts[-1]
+
+
+def _numbers(text: str, sign: str, most: int) -> list[float]:
+    """The numbers between the signs, ``most`` of them; none if it is anything else."""
+    try:
+        parts = [float(part) for part in text.split(sign)]
+    except ValueError:
+        return []
+    return parts if len(parts) <= most else []
 
 
 def _read_constraints(given: str) -> tuple[str, str]:

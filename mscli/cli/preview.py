@@ -13,7 +13,7 @@ from mscli.core.errors import NotSupportedError
 
 WINDOW = os.path.join(os.path.dirname(__file__), "preview_window.py")
 START_S = 20.0  # to load OpenCV and open the window, on a slow machine
-END_S = 2.0  # to close it
+END_S = 1.0  # to close it
 
 
 class Preview:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.exitcodes import ExitCode
+from mscli.cli.printable import json_text
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import Counts, span_s
 
@@ -101,9 +102,8 @@ def size_text(size: int) -> str:
 def finish(report: Report, voice: Any, *, as_json: bool, strict: bool, to_stderr: bool) -> ExitCode:
     """Print the report and give the command's exit code."""
     if as_json:
-        import json
-
-        print(json.dumps(report.to_json()), file=sys.stderr if to_stderr else sys.stdout)
+        out = sys.stderr if to_stderr else sys.stdout
+        print(json_text(report.to_json(), out), file=out)
     else:
         voice.info(report.line())
     if strict and report.losses:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from mscli.cli.paramtypes import Duration
+from mscli.cli.paramtypes import Duration, Text
 from mscli.cli.shared import Command, Decorator, decorated_with
 from mscli.core.clock import DAY_S
 from mscli.sinks.base import Series, SinkOptions
@@ -21,42 +21,42 @@ _CLOCK = re.compile(r"(\d+)([smh]?)")
 _SECONDS = {"s": 1, "": 60, "m": 60, "h": 3600}
 
 
-class ByteCount(click.ParamType[int]):
+class ByteCount(Text):
     """Bytes: ``500M``, ``1.5G``, ``64MiB``, ``100000``."""
 
     name = "size"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = _SIZE.fullmatch(str(value).strip())
+    def read(self, text: str) -> int:
+        found = _SIZE.fullmatch(text.strip())
         count = _bytes(found) if found else 0
         if count < 1:
-            self.fail(f"“{value}” is not a size such as 500M, 2G or 64MiB", param, ctx)
+            raise ValueError(f"“{text}” is not a size such as 500M, 2G or 64MiB")
         return count
 
 
-class Clock(click.ParamType[int]):
+class Clock(Text):
     """A time between full marks of the local clock, in seconds: ``15s``, ``10m``, ``1h``; a number alone is minutes."""
 
     name = "minutes"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = _CLOCK.fullmatch(str(value))
+    def read(self, text: str) -> int:
+        found = _CLOCK.fullmatch(text)
         seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
         if not seconds or DAY_S % seconds:
-            self.fail(f"“{value}” does not divide a day: use 1m, 5m, 10m, 15m, 30m, 1h, 6h ...", param, ctx)
+            raise ValueError(f"“{text}” does not divide a day: use 1m, 5m, 10m, 15m, 30m, 1h, 6h ...")
         return seconds
 
 
-class Keep(click.ParamType[Any]):
+class Keep(Text):
     """A number of files, or with a unit their size."""
 
     name = "n|size"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, int]:
-        text = str(value).strip()
-        if text.isdecimal() and int(text):
-            return {"keep_files": int(text)}
-        return {"keep_bytes": ByteCount().convert(text, param, ctx)}
+    def read(self, text: str) -> dict[str, int]:
+        count = text.strip()
+        if count.isdecimal() and int(count):
+            return {"keep_files": int(count)}
+        return {"keep_bytes": ByteCount().read(count)}
 
 
 _SERIES: list[Decorator] = [

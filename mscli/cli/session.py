@@ -18,6 +18,7 @@ from mscli.cli.forgiving import forsake_readers
 from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
 from mscli.cli.options import Options, stream_constraints
+from mscli.cli.printable import json_text
 from mscli.cli.resolve import resolve_device
 from mscli.cli.say import Voice
 from mscli.cli.signals import Stopper
@@ -101,15 +102,16 @@ class Session:
             self.voice.warn(f"{sentence}; it is ignored")
 
     def negotiate(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> list[Choice]:
-        """What would be used; with --explain, why, also when nothing fits."""
+        """What would be used; with --explain, why not when nothing fits."""
+        constraints = self.constraints(kinds)
+        return self._explained(lambda: self.devices.negotiate(constraints, pixel_formats=pixel_formats, **self._patience))
+
+    def _explained(self, ask: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
         try:
-            choices = self.wait_for(
-                lambda: self.devices.negotiate(self.constraints(kinds), pixel_formats=pixel_formats, **self._patience)
-            )
+            return self.wait_for(ask, release)
         except OverconstrainedError as error:
             self._explain_failure(error)
             raise
-        return choices
 
     def _explain_failure(self, error: OverconstrainedError) -> None:
         """With --explain: what excluded each candidate, as a table or in the error's JSON."""
@@ -122,42 +124,39 @@ class Session:
 
         show_candidates(error.candidates, None)
 
-    def explain(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> None:
-        """Show the candidates of every kind, to stderr; in JSON they are part of --dry-run's answer."""
-        if self.options.json:
-            return
-        from mscli.cli.tables import show_candidates
+    def _explain(self, choices: Sequence[Choice]) -> None:
+        """With --explain: the candidates of every kind, to stderr; in JSON they are part of --dry-run's answer."""
+        if self.options.explain and not self.options.json:
+            from mscli.cli.tables import show_candidates
 
-        for choice in self.negotiate(kinds, pixel_formats):
-            show_candidates(choice.selection.candidates, choice)
+            for choice in choices:
+                show_candidates(choice.selection.candidates, choice)
 
     def dry_run(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> None:
         """Print the settings that would be used; nothing is started."""
         choices = self.negotiate(kinds, pixel_formats)
         if self.options.json:
-            import json
-
-            print(json.dumps({"tracks": [_choice_json(choice, explain=self.options.explain) for choice in choices]}))  # noqa: T201
+            tracks = [_choice_json(choice, explain=self.options.explain) for choice in choices]
+            print(json_text({"tracks": tracks}, sys.stdout))  # noqa: T201
             return
-        from mscli.cli.tables import show_candidates, show_choices
+        from mscli.cli.tables import show_choices
 
-        for choice in choices if self.options.explain else ():
-            show_candidates(choice.selection.candidates, choice)
+        self._explain(choices)
         show_choices(choices)
 
     def open(
         self, kinds: list[str], pixel_formats: Sequence[str] = (), prepare: Callable[[MediaStream], object] | None = None
     ) -> MediaStream:
         """Open the devices and start them; ``prepare`` gets the stream before its first frame. Says what is used."""
-        if self.options.explain:
-            self.explain(kinds, pixel_formats)
+        constraints = self.constraints(kinds)
         care = {**self._patience, "reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
 
         def ask() -> MediaStream:
-            constraints = self.constraints(kinds)
-            return self.devices.get_user_media(constraints, pixel_formats=pixel_formats, prepare=prepare, **care)
+            return self.devices.get_user_media(
+                constraints, pixel_formats=pixel_formats, on_choices=self._explain, prepare=prepare, **care
+            )
 
-        stream = self.wait_for(ask, _stop_all)
+        stream = self._explained(ask, _stop_all)
         self.tracks = stream.get_tracks()
         for track in self.tracks:
             self._follow(track)
@@ -207,10 +206,8 @@ class Session:
     def show_tracks(self, to_stderr: bool) -> None:
         """With --json -v: the tracks and their settings, once at the start."""
         if self.options.json and self.options.verbose:
-            import json
-
-            tracks = [_track_json(track) for track in self.tracks]
-            print(json.dumps({"tracks": tracks}), file=sys.stderr if to_stderr else sys.stdout, flush=True)
+            out = sys.stderr if to_stderr else sys.stdout
+            print(json_text({"tracks": [_track_json(track) for track in self.tracks]}, out), file=out, flush=True)
 
     def check_source(self, frames: int) -> None:
         """Raise what ended a device before it gave anything."""

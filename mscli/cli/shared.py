@@ -24,7 +24,6 @@ class Shared:
     verbose: bool = False
     fake_devices: bool = False
     fake_devices_from: str | None = None
-    debug: bool = False
 
     def __init__(self, **given: Any) -> None:
         vars(self).update(given)
@@ -47,7 +46,7 @@ SHARED: list[Decorator] = [
     click.option("--json", is_flag=True, help="Print the result for programs."),
     click.option("-q", "--quiet", is_flag=True, help="Print no text for people."),
     click.option("-v", "--verbose", is_flag=True, help="Print more of it."),
-    click.option("--debug", is_flag=True, help="Show the traceback of a defect."),
+    click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of a defect."),
 ]
 
 

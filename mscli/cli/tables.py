@@ -61,7 +61,7 @@ def show_devices(marked: Marked, problems: Iterable[str], *, verbose: bool) -> N
     else:
         out.print("no devices found")
     for problem in troubles(marked, problems, verbose=verbose):
-        console(sys.stderr).print(f"mscli: {printable(problem)}", style="yellow", soft_wrap=True)
+        console(sys.stderr).print(f"mscli: {problem}", style="yellow", soft_wrap=True)
 
 
 def devices_table(marked: Marked, *, verbose: bool) -> Table:
@@ -77,9 +77,9 @@ def devices_table(marked: Marked, *, verbose: bool) -> Table:
 
 
 def troubles(marked: Marked, problems: Iterable[str], *, verbose: bool) -> list[str]:
-    """What is wrong, a line for each; with -v that of single devices is in the table."""
+    """What is wrong, a printable line for each; with -v that of single devices is in the table."""
     infos = (info for mark, info in marked if info.problem and mark != "-" and not verbose)
-    return [*problems, *(f"{info.problem}: {info.remedy}".removesuffix(": ") for info in infos)]
+    return list(map(printable, [*problems, *(f"{info.problem}: {info.remedy}".removesuffix(": ") for info in infos)]))
 
 
 def _name(info: MediaDeviceInfo) -> Text:
@@ -156,7 +156,7 @@ def show_choices(choices: Iterable[Choice]) -> None:
     for choice in choices:
         native = f", {choice.mode.pixel_format}" if choice.mode else ""
         out.print(f"{device_noun(choice.device.kind)} “{printable(choice.device.label)}”: ", style="bold", end="")
-        out.print(f"{describe_settings(choice.selection.settings)}{native}")
+        out.print(printable(f"{describe_settings(choice.selection.settings)}{native}"))
 
 
 def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> None:

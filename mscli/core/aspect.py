@@ -14,6 +14,8 @@ from math import gcd
 
 from mscli.core.boxes import Span, Values
 
+SIZES = ("width", "height", "aspectRatio")  # the properties that are tied to each other
+
 FEW = 96  # sets with no more members than this are searched one by one
 _NEAR = (-2, -1, 0, 1, 2)  # steps around a crossing
 _ONE_RATIO = 1e-9  # in a range of ratios that is narrower is one fraction of any size that a picture has

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from mscli.core.aspect import bounds, fit_sizes
+from mscli.core.aspect import SIZES, bounds, fit_sizes
 from mscli.core.boxes import Box, Scalar, Span, Values, apart
 from mscli.core.constraints import Constraints, Rule, together_in_words
 from mscli.core.errors import OverconstrainedError
 from mscli.core.properties import PROPERTIES
 from mscli.core.selection import Candidate, Selection, Settings
 from mscli.core.ties import DEFAULTS, TIE, Wishes, settle
-
-_SIZES = ("width", "height", "aspectRatio")
 
 
 def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_formats: Sequence[str] = ()) -> Selection:
@@ -135,8 +133,8 @@ class _Chooser:
 
     def _beside_sizes(self, box: Box) -> tuple[float, float]:
         """How far the rest of the settings is, from what was asked and from what is usual."""
-        rest = {name: values for name, values in box.values.items() if name not in _SIZES}
-        far = sum(self._least(rule, rest.get(rule.name)) for rule in self._rules if rule.name not in _SIZES)
+        rest = {name: values for name, values in box.values.items() if name not in SIZES}
+        far = sum(self._least(rule, rest.get(rule.name)) for rule in self._rules if rule.name not in SIZES)
         rate = _closest(rest["frameRate"], "frameRate", self._ideals.get("frameRate"))
         return far, apart(float(rate), float(DEFAULTS["frameRate"]))
 
@@ -176,7 +174,7 @@ def _inside(one: tuple[tuple[float, float], Box], other: tuple[tuple[float, floa
     (other_far, other_away), outer = other
     if box.device is not outer.device or box.rank != outer.rank or other_far > far or other_away > away:
         return False
-    ends = ((bounds(box.values[name]), bounds(outer.values[name])) for name in _SIZES)
+    ends = ((bounds(box.values[name]), bounds(outer.values[name])) for name in SIZES)
     return all(low <= least and most <= high for (least, most), (low, high) in ends)
 
 
@@ -197,7 +195,7 @@ def _closest(values: Values, name: str, rule: Rule | None) -> Scalar:
 
 def _best_sizes(values: Mapping[str, Values], ideals: Mapping[str, Rule]) -> Settings:
     """Width, height and aspect ratio together: the least distance from what was asked, then from the defaults."""
-    wished = {name: number for name in _SIZES if name in ideals and (number := ideals[name].wished) is not None}
+    wished = {name: number for name in SIZES if name in ideals and (number := ideals[name].wished) is not None}
     usual = {name: float(DEFAULTS[name]) for name in ("width", "height") if name not in wished}
     best = fit_sizes(values["width"], values["height"], values["aspectRatio"], {**usual, **wished}, _cost(wished, usual))
     assert best is not None, "a box that was cut has sizes left"
@@ -206,7 +204,7 @@ def _best_sizes(values: Mapping[str, Values], ideals: Mapping[str, Rule]) -> Set
 
 def _cost(wished: Mapping[str, float], usual: Mapping[str, float]) -> Callable[[float, float], tuple[float, float]]:
     """How far a size is from what was asked, and from what is usual. It is asked very often."""
-    wide, high, ratio = (wished.get(name) for name in _SIZES)
+    wide, high, ratio = (wished.get(name) for name in SIZES)
     usual_wide, usual_high = usual.get("width"), usual.get("height")
 
     def cost(width: float, height: float) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from mscli.core.aspect import SIZES
 from mscli.core.boxes import Scalar
 from mscli.core.constraints import Rule
 from mscli.core.derived import crop_loss, natural_sizes
@@ -22,7 +23,6 @@ DEFAULTS: Mapping[str, Scalar] = {
     "echoCancellation": True, "autoGainControl": True, "noiseSuppression": True, "backgroundBlur": False,
 }  # fmt: skip
 
-_SIZES = ("width", "height", "aspectRatio")
 _DEFAULT_RULES = tuple(Rule(name, ideal=(value,)) for name, value in DEFAULTS.items())
 
 
@@ -137,6 +137,6 @@ def _natural_points(candidate: Candidate, rules: Sequence[Rule]) -> list[Candida
     box, settings = candidate.box, candidate.settings
     if not box.backing or settings is None:
         return []
-    goal = {rule.name: rule.wished for rule in rules if rule.wished is not None and rule.name in _SIZES}
+    goal = {rule.name: rule.wished for rule in rules if rule.wished is not None and rule.name in SIZES}
     points = ({**settings, "width": int(w), "height": int(h), "aspectRatio": w / h} for w, h in natural_sizes(box, goal))
     return [Candidate(box, point, {rule.name: rule.distance(point.get(rule.name)) for rule in rules}) for point in points]

@@ -69,6 +69,18 @@ def test_a_verbose_run_tells_its_settings_first_as_json(fake: FakeMachine) -> No
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("command", [("snapshot", "x.png"), ("capture", "--frames", "1", "-o", "x.raw")])
+def test_an_explained_run_is_negotiated_and_warned_of_once(command: tuple[str, ...], fake: FakeMachine) -> None:
+    fake.plug(camera())
+    said = fake(*command, "--explain", "-c", "widht=320", code=0).stderr.decode()
+    assert said.count("did you mean “width”") == said.count("→") == 1
+
+
+def test_a_run_that_fails_explains_itself_in_its_json(fake: FakeMachine) -> None:
+    done = fake("capture", "--explain", "--json", "--width", "exact:9999", code=6)
+    assert {candidate["excludedBy"] for candidate in error_json(done)["candidates"]} == {"width"}
+
+
 def test_an_explained_failure_has_the_candidates_in_its_json(fake: FakeMachine) -> None:
     done = fake("capture", "--dry-run", "--explain", "--json", "--width", "exact:9999", code=6)
     error = error_json(done)

@@ -7,15 +7,18 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from mscli.cli.capture import Previewer
 from mscli.cli.preview import Preview
 from mscli.core.errors import NotSupportedError
 from tests.cli.program import eventually
 from tests.conftest import require
+from tests.sinks.synth import picture
 
 ORANGE = (255, 128, 0)
 TEAL = (0, 128, 128)
@@ -131,6 +134,20 @@ def test_pictures_are_dropped_while_the_window_is_busy(preview: Preview) -> None
     assert not preview.ready
     os.kill(window, signal.SIGCONT)
     assert eventually(lambda: preview.ready)
+
+
+def test_pictures_that_the_window_has_no_time_for_are_not_converted(display: str) -> None:
+    previewer = Previewer("mscli test")
+    window = children()[-1]
+    os.kill(window, signal.SIGSTOP)
+    good = picture("I420", 320, 240)
+    bad = replace(good, format="none")
+    previewer.show(good)
+    previewer.show(bad)
+    os.kill(window, signal.SIGCONT)
+    with pytest.raises(KeyError):
+        eventually(lambda: previewer.show(bad))
+    previewer.close()
 
 
 @pytest.mark.parametrize("key", ["q", "Escape"])

@@ -155,6 +155,14 @@ def test_on_a_terminal_the_table_is_drawn_again_in_its_place_with_marks(mscli: P
     assert "+" not in next(line for line in second.splitlines() if "Door" in line)
 
 
+def test_a_table_that_is_drawn_again_shows_control_characters_as_such(mscli: Program, description: str) -> None:
+    rude = {**BUSY, "label": "Desk\x1b]0;title\x07 [red]"}
+    Path(description).write_text(json.dumps({"devices": [CAMERA, LATER, rude]}))
+    shown = screen(mscli, description)
+    assert "\x07" not in shown
+    assert shown.count("\\x07 [red]") >= 2  # the name, and the sentence below the table
+
+
 def test_in_a_pipe_each_table_follows_the_one_before(mscli: Program, description: str) -> None:
     with watching(mscli, "--fake-devices-from", description) as process:
         assert process.stdout is not None
