@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -66,6 +67,17 @@ class Stopper:
         if self.abandoned:
             raise KeyboardInterrupt
         self._forsake()
+
+
+@contextmanager
+def on_resize(call: Callable[[], object]) -> Iterator[None]:
+    """Within it ``call`` is called whenever the terminal gets another size."""
+    if not hasattr(signal, "SIGWINCH"):
+        yield
+        return
+    before = signal.signal(signal.SIGWINCH, lambda _number, _frame: call())
+    yield
+    signal.signal(signal.SIGWINCH, before)
 
 
 def _alarm_after(first_s: float, then_s: float = 0.0) -> None:

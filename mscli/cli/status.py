@@ -63,22 +63,23 @@ def status_line(voice: Voice, recording: Recording, keys: str) -> Iterator[Calla
         yield lambda _: None
         return
     from rich.console import Console
-    from rich.live import Live
+
+    from mscli.cli.inplace import InPlace
 
     meter = SoundMeter(recording)
-    live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+    place = InPlace(Console(stderr=True), kept=False)
 
     def draw(state: str) -> None:
         with forgiving_stderr():  # the terminal may be closed
-            live.update(describe(recording, state, meter.read(), keys), refresh=True)
+            place.draw(describe(recording, state, meter.read(), keys))
 
     try:
         with forgiving_stderr():
-            live.start()
+            place.__enter__()
         yield draw
     finally:
         with forgiving_stderr():
-            live.stop()
+            place.__exit__(None, None, None)
         meter.close()
 
 

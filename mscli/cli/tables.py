@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mscli.core.boxes import Mode
     from mscli.core.selection import Candidate
 
+NARROW = 60  # columns of a terminal: fewer have no room for paths and ids beside the names
 PIPE_WIDTH = 500  # columns in a pipe, where nothing needs to be folded to a screen
 AS_GOOD_AS_NONE = 1e-4  # of a range's greatest value: a lower end below that says nothing to people
 MOST_CANDIDATES = 24  # rows of an explanation; the rest is counted by what excluded it
@@ -64,16 +65,29 @@ def show_devices(marked: Marked, problems: Iterable[str], *, verbose: bool) -> N
         console(sys.stderr).print(f"mscli: {problem}", style="yellow", soft_wrap=True)
 
 
-def devices_table(marked: Marked, *, verbose: bool) -> Table:
-    """A row for each device, with its mark in front if any has one."""
+def devices_table(marked: Marked, *, verbose: bool, lines: bool = False) -> Table:
+    """A row for each device, with its mark in front if any has one.
+
+    ``lines``: each row is one line, cut to the terminal, and of a narrow terminal only what people call a device by.
+    """
     marks = [""] if any(mark for mark, _ in marked) else []
     wrong = _WRONG if any(info.problem for _, info in marked) else {}
     columns = _COLUMNS | (_MORE | wrong if verbose else {})
+    if lines and console(sys.stdout).width < NARROW:
+        columns = {name: columns[name] for name in ("kind", "name")}
     table = _table(*marks, *columns, file=sys.stdout)
+    if lines:
+        _cut_to_lines(table)
     for mark, info in marked:
         cells = (cell(info) for cell in columns.values())
         table.add_row(*([mark] if marks else []), *cells, style=MARKS[mark])
     return table
+
+
+def _cut_to_lines(table: Table) -> None:
+    for column in table.columns:
+        column.no_wrap, column.overflow = True, "ellipsis"
+        column.min_width = len("microphone") if column.header == "kind" and len(table.columns) > 3 else None
 
 
 def troubles(marked: Marked, problems: Iterable[str], *, verbose: bool) -> list[str]:

@@ -16,7 +16,7 @@ from mscli.cli.opening import open_devices
 from mscli.cli.printable import json_text
 from mscli.cli.reader import ReaderWatch
 from mscli.cli.shared import Shared
-from mscli.cli.signals import Stopper
+from mscli.cli.signals import Stopper, on_resize
 from mscli.core.bounded import interruptible
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
 from mscli.core.mailbox import Mailbox
@@ -35,6 +35,7 @@ def watch_devices(kinds: Sequence[str], shared: Shared) -> int:
         ReaderWatch(lambda: mailbox.post(_nothing)) as reader,
         open_devices(shared, mailbox) as devices,
         _view(shared) as view,
+        on_resize(lambda: mailbox.post(view.redraw)),
     ):
 
         def look() -> list[MediaDeviceInfo]:
@@ -64,12 +65,18 @@ def _nothing() -> None:
 class View(Protocol):
     """How changes are shown."""
 
+    def redraw(self) -> None:
+        """The terminal has another size."""
+
     def show(self, change: Change, problems: Sequence[str]) -> object:
         """Show a change; ``problems``: why whole families of devices are missing."""
 
 
 class Lines:
     """A line of JSON for each."""
+
+    def redraw(self) -> None:
+        """Nothing: lines are not drawn."""
 
     def show(self, change: Change, problems: Sequence[str]) -> None:  # noqa: ARG002 (they are no part of the contract's line)
         """Print it at once."""

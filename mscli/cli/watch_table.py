@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from types import TracebackType
 
 from rich.console import Group
-from rich.live import Live
 from rich.text import Text
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.cli.change import Change
+from mscli.cli.inplace import InPlace
+from mscli.cli.tables import Marked, console, devices_table, show_devices, troubles
 from mscli.sources.base import DEVICE_KINDS
-
-if TYPE_CHECKING:
-    from mscli.cli.tables import Marked
 
 
 class WatchTable:
@@ -23,38 +21,39 @@ class WatchTable:
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
-        self._live: Live | None = None
-        self._is_first = True
+        self._place: InPlace | None = None
+        self._marked: Marked | None = None  # of the latest table
+        self._problems: Sequence[str] = ()
 
     def __enter__(self) -> WatchTable:
-        from mscli.cli.tables import console
-
         if sys.stdout.isatty():
-            self._live = Live(console=console(sys.stdout), auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
-            self._live.start()
+            self._place = InPlace(console(sys.stdout), kept=True)
+            self._place.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._place is not None:
+            self._place.__exit__(kind, error, trace)
 
     def show(self, change: Change, problems: Sequence[str]) -> None:
         """Draw the table. The first one has no marks: nothing came, it was there."""
-        from mscli.cli.tables import show_devices
-
-        marked = [("", info) for info in change.devices] if self._is_first else list(_marked(change))
-        self._is_first = False
-        if self._live is not None:
-            self._live.update(self._picture(marked, problems), refresh=True)
-        else:
-            show_devices(marked, problems, verbose=self._verbose)
+        is_first = self._marked is None
+        self._marked = [("", info) for info in change.devices] if is_first else list(_marked(change))
+        self._problems = problems
+        if self._place is None:
+            show_devices(self._marked, problems, verbose=self._verbose)
             sys.stdout.flush()
+        self.redraw()
 
-    def _picture(self, marked: Marked, problems: Sequence[str]) -> Group:
-        from mscli.cli.tables import devices_table, troubles
+    def redraw(self) -> None:
+        """Draw the table again where it stands: the terminal has another size."""
+        if self._place is not None and self._marked is not None:
+            self._place.draw(self._picture(self._marked))
 
-        table = devices_table(marked, verbose=self._verbose) if marked else Text("no devices found")
-        return Group(table, *(Text(line, style="yellow") for line in troubles(marked, problems, verbose=self._verbose)))
+    def _picture(self, marked: Marked) -> Group:
+        table = devices_table(marked, verbose=self._verbose, lines=True) if marked else Text("no devices found")
+        lines = troubles(marked, self._problems, verbose=self._verbose)
+        return Group(table, *(Text(line, style="yellow") for line in lines))
 
 
 def _marked(change: Change) -> Iterator[tuple[str, MediaDeviceInfo]]:

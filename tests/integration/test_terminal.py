@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Terminal:
 
     def __init__(self, folder: Path, mscli: Program) -> None:
         self._socket = str(folder / "tmux")
-        self._program = shlex.join([*mscli.argv, "record"])
+        self._program = shlex.join(mscli.argv)
         environment = clean_environment() | {"PYTHONPATH": str(ROOT), "PS1": "> ", "LC_ALL": "C.UTF-8"}
         command = ["tmux", "-S", self._socket, "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "24"]
         shell = ["env", "PS1=> ", "bash", "--norc", "--noprofile"]
@@ -36,8 +36,11 @@ class Terminal:
 
     def record(self, *arguments: str) -> None:
         """Type a command line that records."""
-        self.type(f"{self._program} {shlex.join([*SMALL, *arguments])}; echo code $?")
-        self.press("Enter")
+        self.mscli("record", *SMALL, *arguments)
+
+    def mscli(self, *arguments: str) -> None:
+        """Type a command line of the program."""
+        self.run(f"{self._program} {shlex.join(arguments)}; echo code $?")
 
     def press(self, *keys: str) -> None:
         """Press keys."""
@@ -65,14 +68,26 @@ class Terminal:
             time.sleep(0.05)
         return found[0]
 
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until it holds; fails if it never does."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, self.text
+            time.sleep(0.05)
+
     def check_modes(self) -> None:
         """The terminal is as it was: it echoes, and gives lines."""
         self.run("clear; stty -a | grep -ow '.\\?icanon\\|.\\?echo' | xargs echo modes:")
         assert self.wait_for("^modes:.*$") == "modes: icanon echo"
 
-    def resize(self, columns: int) -> None:
-        """Make it so wide."""
-        self._tmux("resize-window", "-x", str(columns), "-y", "24")
+    @property
+    def history(self) -> str:
+        """What it shows, and what has gone above it."""
+        return self._tmux("capture-pane", "-p", "-S", "-").rstrip()
+
+    def resize(self, columns: int, lines: int = 24) -> None:
+        """Make it so wide and high."""
+        self._tmux("resize-window", "-x", str(columns), "-y", str(lines))
 
     def close(self) -> None:
         """End it."""
@@ -175,6 +190,51 @@ def test_a_narrow_terminal_shows_the_beginning_of_the_line(terminal: Terminal) -
     terminal.wait_for(r"^● 0:0\d  .*…$")
     terminal.press("q")
     terminal.wait_for("^code 0$")
+
+
+def test_a_line_stays_one_line_when_the_terminal_is_resized(terminal: Terminal) -> None:
+    terminal.record("out.mkv")
+    terminal.wait_for(RECORDING)
+    for columns in (70, 110, 50, 100):
+        terminal.resize(columns)
+        terminal.wait_for(rf"^● .{{{min(columns, 80) - 9}}}.*(…|q stop)$")
+        assert terminal.text.count("●") == 1, terminal.text  # what a terminal pushes above its top is out of anybody's reach
+    terminal.press("q")
+    terminal.wait_for("^code 0$")
+
+
+def test_a_tiny_terminal_has_one_line_and_nothing_at_the_end(terminal: Terminal) -> None:
+    terminal.resize(20, 5)
+    terminal.record("out.mkv")
+    terminal.wait_for("^● 0:01 .*…$")
+    assert terminal.text.count("●") == 1, terminal.text
+    terminal.press("q")
+    terminal.wait_for("^code 0$")
+    assert "●" not in terminal.history
+
+
+DEVICES = [{"kind": "videoinput", "label": f"Camera in the hall {number}"} for number in range(9)]
+
+
+def is_neat_table(text: str, rows: int) -> bool:
+    """Whether one table is shown, a line for each of so many devices, and nothing else of it."""
+    lines = text.splitlines()
+    heads = [line for line in lines if re.match(r" k\S* +name", line)]
+    cameras = [line for line in lines if re.match(r" c\S*  +Cam", line)]
+    folded = [line for line in lines if re.match(r"\S", line) and not line.startswith((">", "/"))]
+    return (len(heads), len(cameras), folded) == (1, rows, [])
+
+
+def test_the_table_of_a_watch_fits_any_terminal(terminal: Terminal, mscli: Program) -> None:
+    (mscli.folder / "devices.json").write_text(json.dumps({"devices": DEVICES}))
+    terminal.mscli("devices", "--watch", "--fake-devices-from", "devices.json")
+    terminal.wait_for("hall 8")
+    for columns, lines in ((50, 24), (20, 5), (120, 24), (30, 12), (80, 24)):
+        terminal.resize(columns, lines)
+        terminal.wait_until(lambda: is_neat_table(terminal.text, min(9, lines - 4)))  # noqa: B023 (it is called at once)
+    terminal.press("C-c")
+    terminal.wait_for("^code 0$")
+    terminal.wait_until(lambda: terminal.text.count(" name ") == 1)
 
 
 @pytest.mark.parametrize("option", ["-q", "--json"])
