@@ -69,4 +69,5 @@ def _open(path: str) -> FileIO:
             os.set_blocking(file.fileno(), False)
         return file
     except OSError as error:
-        raise OperationError(f"events cannot be written to “{path}”: {error.strerror}") from error
+        hints = ["--events takes a file in a folder that exists, a named pipe, or a descriptor: /dev/fd/3"]
+        raise OperationError(f"events cannot be written to “{path}”: {error.strerror}", hints=hints) from error

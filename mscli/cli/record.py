@@ -97,6 +97,8 @@ def _has_microphone(session: Session) -> bool:
     if session.wait_for(lambda: session.devices.enumerate_devices([KINDS[AUDIO]])):
         return True
     problems = session.devices.problems([KINDS[AUDIO]])
+    if not session.wait_for(lambda: session.devices.enumerate_devices([KINDS[VIDEO]])):
+        return False  # nothing is recorded, and the error that follows says why
     session.voice.warn(f"there is no microphone: only the picture is recorded{''.join(f' ({one})' for one in problems)}")
     return False
 

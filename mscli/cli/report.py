@@ -48,9 +48,11 @@ class Report(NamedTuple):
         video, audio = first.get("video"), first.get("audio")
         return None if video is None or audio is None else (video - audio) / MICROSECONDS
 
-    def line(self) -> str:
-        """The report for people."""
-        name = _named(self.files)
+    def line(self, unnamed: str) -> str:
+        """The report for people; ``unnamed``: what an output without a name is."""
+        if not (self.files or unnamed):
+            return f"nothing was recorded ({self.reason})"
+        name = _named(self.files) or unnamed
         losses = f", {self.losses} lost or dropped" if self.losses else ""
         parts = [f"{self.duration_s:.2f} s", *map(_counted, self.tracks, self.counts), size_text(self.size)]
         return f"{name}: {', '.join(parts)}{losses} ({self.reason})"
@@ -59,7 +61,7 @@ class Report(NamedTuple):
 def _named(files: list[str]) -> str:
     if len(files) > _MOST_NAMED:
         return f"{files[0]} … {files[-1]} ({len(files)} files)"
-    return ", ".join(files) or "stdout"
+    return ", ".join(files)
 
 
 def _track(track: MediaStreamTrack, count: Counts) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def finish(report: Report, voice: Any, *, as_json: bool, strict: bool, to_stderr
         out = sys.stderr if to_stderr else sys.stdout
         print(json_text(report.to_json(), out), file=out)
     else:
-        voice.info(report.line())
+        voice.info(report.line("stdout" if to_stderr else ""))
     if strict and report.losses:
         return ExitCode.LOSS
     return REASON_CODES.get(report.reason, ExitCode.DONE)

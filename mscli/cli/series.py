@@ -56,7 +56,10 @@ class Keep(Text):
         count = text.strip()
         if count.isdecimal() and int(count):
             return {"keep_files": int(count)}
-        return {"keep_bytes": ByteCount().read(count)}
+        try:
+            return {"keep_bytes": ByteCount().read(count)}
+        except ValueError:
+            raise ValueError(f"“{text}” is neither a number of files nor a size such as 500M, 2G or 64MiB") from None
 
 
 _SERIES: list[Decorator] = [

@@ -13,6 +13,7 @@ from mscli.cli.options import Options, capture_options
 from mscli.cli.paramtypes import Fraction
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
+from mscli.cli.target import refuse_folder
 from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import PIXEL_FORMATS, Counts, VideoFrame
 from mscli.core.mailbox import Lane
@@ -45,6 +46,7 @@ def command(options: Options, file: str, suffix: str | None, quality: float | No
     if options.video is False:
         raise NotSupportedError("a snapshot needs the picture", hints=["leave --no-video out"])
     options.video, options.audio = True, False
+    refuse_folder(file, STDOUT_SUFFIX)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
     with Session(options) as session:
         if options.dry_run:

@@ -7,6 +7,7 @@ import stat
 import sys
 from typing import NamedTuple
 
+from mscli.core.errors import OperationError
 from mscli.sinks import SINKS, SinkRow, sink_row
 
 CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.audio and row.suffix != "raw")
@@ -37,8 +38,19 @@ class RecordTarget(NamedTuple):
         return [] if self.to_stdout else [self.name]
 
 
+def refuse_folder(name: str, suffix: str) -> None:
+    """Raise OperationError for the name of a folder, which would be found to lack a suffix otherwise."""
+    if os.path.isdir(name) or name.endswith("/"):
+        hints = [f"add a file name: {os.path.join(name, f'NAME.{suffix}')}"]
+        raise OperationError(f"“{name}” cannot be written: it is a folder", hints=hints)
+
+
 def record_target(name: str, container: str | None) -> RecordTarget:
-    """What the command line says: the container by ``--format``, else by the suffix. Raises NotSupportedError."""
+    """What the command line says: the container by ``--format``, else by the suffix.
+
+    Raises NotSupportedError, and OperationError for a folder.
+    """
+    refuse_folder(name, STREAMED)
     suffix = os.path.splitext(name)[1].lstrip(".").lower()
     if container is None and suffix not in CONTAINERS and (name == "-" or _is_stream(name)):
         container = STREAMED

@@ -42,7 +42,8 @@ class FileSeries:
 
     def __init__(self, target: Target, options: SinkOptions, series: Series) -> None:
         if not isinstance(target, str):
-            raise NotSupportedError("a recording in several files needs a name for them, not an open output")
+            hints = ["give them a name with a time or a number: clip-%03d.mkv"]
+            raise NotSupportedError("a recording in several files needs a name for them, not an open output", hints=hints)
         self._overwrite = options.overwrite
         self._series = series
         self._pattern = with_counter(target)

@@ -173,7 +173,7 @@ def test_a_series_that_is_killed_leaves_its_finished_files_whole(mscli: Program)
         (["--keep", "5"], b"--keep needs several files"),
         (["--segment-clock", "7m"], b"does not divide a day"),
         (["--max-size", "much"], b"is not a size"),
-        (["--keep", "0", "--segment-duration", "1"], b"is not a size"),
+        (["--keep", "0", "--segment-duration", "1"], b"is neither a number of files nor a size"),
     ],
 )
 def test_what_does_not_go_together_is_told(arguments: list[str], said: bytes, mscli: Program) -> None:
