@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.text import Text
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.cli.change import Change
-from mscli.cli.inplace import InPlace
-from mscli.cli.tables import Marked, console, devices_table, show_devices, troubles
 from mscli.sources.base import DEVICE_KINDS
+
+if TYPE_CHECKING:
+    from mscli.cli.inplace import InPlace
+    from mscli.cli.tables import Marked
 
 
 class WatchTable:
@@ -27,6 +30,9 @@ class WatchTable:
 
     def __enter__(self) -> WatchTable:
         if sys.stdout.isatty():
+            from mscli.cli.inplace import InPlace
+            from mscli.cli.tables import console
+
             self._place = InPlace(console(sys.stdout), kept=True)
             self._place.__enter__()
         return self
@@ -37,6 +43,8 @@ class WatchTable:
 
     def show(self, change: Change, problems: Sequence[str]) -> None:
         """Draw the table. The first one has no marks: nothing came, it was there."""
+        from mscli.cli.tables import show_devices
+
         is_first = self._marked is None
         self._marked = [("", info) for info in change.devices] if is_first else list(_marked(change))
         self._problems = problems
@@ -51,6 +59,8 @@ class WatchTable:
             self._place.draw(self._picture(self._marked))
 
     def _picture(self, marked: Marked) -> Group:
+        from mscli.cli.tables import devices_table, troubles
+
         table = devices_table(marked, verbose=self._verbose, lines=True) if marked else Text("no devices found")
         lines = troubles(marked, self._problems, verbose=self._verbose)
         return Group(table, *(Text(line, style="yellow") for line in lines))

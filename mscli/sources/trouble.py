@@ -132,7 +132,7 @@ def in_wsl() -> bool:
 def why_no_camera() -> str:
     """Why this system has no video node, and what helps; empty if none is plugged in, as far as can be told."""
     if in_wsl():
-        return "WSL has no cameras of its own: attach one with `usbipd attach --wsl --busid …`, to a kernel that has uvcvideo"
+        return "WSL has no cameras of its own: in Windows `usbipd bind --busid …`, then `usbipd attach --wsl --busid …`"
     if in_container():
         return "this container was given no camera: start it with --device /dev/video0"
     if _usb_cameras_without_driver():
