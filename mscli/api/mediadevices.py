@@ -108,12 +108,13 @@ class MediaDevices(EventTarget):
     ) -> MediaStream:
         """A stream of at most one audio and one video track that satisfy the constraints.
 
-        https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. ``constraints``: a ``MediaStreamConstraints``
-        dictionary as ``json.loads`` gives it. ``pixel_formats``: native formats preferred among equals. ``on_choices`` is
-        called with what was chosen, before a device is opened for it. ``prepare`` is called with the stream before its devices run, so
-        that a consumer misses no frame. ``timeout_s``: how long a device may take for its first frame and for any answer of its
-        driver, and for the next frame from when it is muted, before it is given up. ``reconnect_s``: for how long a device that
-        is gone is waited for. ``fallback``: then another one that satisfies the constraints takes its place.
+        https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. ``constraints``: a
+        ``MediaStreamConstraints`` dictionary as ``json.loads`` gives it. ``pixel_formats``: native formats preferred among
+        equals. ``on_choices`` is called with what was chosen, before a device is opened for it. ``prepare`` is called with the
+        stream before its devices run, so that a consumer misses no frame. ``timeout_s``: how long a device may take for its
+        first frame and for any answer of its driver, and for the next frame from when it is muted, before it is given up.
+        ``reconnect_s``: for how long a device that is gone is waited for. ``fallback``: then another one that satisfies the
+        constraints takes its place.
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError; then nothing stays open.
         """
