@@ -126,9 +126,9 @@ class Recording:
         self.finish()
 
     def forsake(self) -> None:
-        """Give up a reader who takes nothing at this instant, and the rest of the recording with it. A file is never given up.
+        """Asked again and again: give up a reader that sleeps, and the rest of the recording. A file is never given up.
 
-        The write that waits for the reader is woken by SIGALRM: whoever calls this has to have a handler for that.
+        A write that waits is woken by SIGALRM: whoever calls this has to have a handler for that.
         """
         if self._sink.forsake():
             with self._waking:

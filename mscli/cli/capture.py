@@ -13,6 +13,7 @@ from mscli.cli.options import Options, asked_kinds, capture_options
 from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
+from mscli.cli.target import STDOUT_NAMES
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, NotSupportedError
 from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Counts, Frame, VideoFrame, packed_planes, pixel_format
@@ -85,7 +86,7 @@ class _Capture:
         self.session = session
         self.kinds = kinds
         self.output = output
-        self.to_stdout = output == "-"
+        self.to_stdout = output in STDOUT_NAMES
         target = sys.stdout.fileno() if self.to_stdout else output
         self.sink: Sink = load_sink(SINKS["raw"], target, SinkOptions(format=form))
         self.counts = Counts()
@@ -95,7 +96,7 @@ class _Capture:
         """Check the output before the device streams, and take every frame from the first on."""
         (track,) = stream.get_tracks()
         self.sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
-        self.session.forsake_output = self.sink.forsake
+        self.session.write_to(self.sink.forsake, to_stdout=self.to_stdout)
         self.lanes.append(track.open_lane(self.session.mailbox))
 
     def run(self, preferred: list[str], window: Window, *, preview: bool) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
-from mscli.core.descriptors import point_nowhere, takes_more
+from mscli.core.descriptors import Reader, point_nowhere
 from mscli.core.errors import OperationError
 
 
@@ -20,6 +20,7 @@ class EventLog:
     def __init__(self, path: str | None, warn: Callable[[str], None]) -> None:
         self._warn = warn
         self._file = None if path is None else _open(path)
+        self._reader = Reader()
         self._last_us = 0
 
     @property
@@ -50,8 +51,8 @@ class EventLog:
         self._warn(f"events are no longer written: {why}")
 
     def forsake(self) -> None:
-        """Tell no more to who takes nothing at this instant, such as a terminal that is stopped."""
-        if self._file is not None and not takes_more(self._file.fileno()):
+        """Asked again and again: tell no more to who sleeps, such as a terminal that is stopped."""
+        if self._file is not None and self._reader.sleeps(self._file.fileno()):
             point_nowhere(self._file.fileno())
 
     def close(self) -> None:

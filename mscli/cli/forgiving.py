@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from mscli.core.descriptors import point_nowhere, takes_more
+from mscli.core.descriptors import Reader, point_nowhere
 
 STDOUT, STDERR = 1, 2
 
@@ -19,9 +19,15 @@ def forgiving_stderr() -> Iterator[None]:
         point_nowhere(STDERR)
 
 
-def forsake_readers() -> None:
-    """Say no more to who reads nothing at this instant. A write that waits for it goes on, once a signal wakes it up."""
-    for fd in (STDOUT, STDERR):
-        with suppress(OSError):  # it is closed
-            if not takes_more(fd):
-                point_nowhere(fd)
+class Listeners:
+    """Who reads what is said, on those descriptors."""
+
+    def __init__(self, *fds: int) -> None:
+        self._readers = {fd: Reader() for fd in fds}
+
+    def forsake(self) -> None:
+        """Asked again and again: say no more to who sleeps. A write that waits for it goes on, once a signal wakes it up."""
+        for fd, reader in self._readers.items():
+            with suppress(OSError):  # it is closed
+                if reader.sleeps(fd):
+                    point_nowhere(fd)

@@ -146,7 +146,7 @@ class _Recording:
             recorder.add_event_listener(name, self._on_event)
         recorder.start()
         assert recorder.recording is not None, "it was started"
-        self.session.forsake_output = recorder.recording.forsake
+        self.session.write_to(recorder.recording.forsake, to_stdout=target.to_stdout)
         self.recorder = recorder
 
     def _on_event(self, event: Event) -> None:

@@ -14,7 +14,7 @@ from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.eventlog import EventLog
 from mscli.cli.exitcodes import UnknownConstraintError
-from mscli.cli.forgiving import forsake_readers
+from mscli.cli.forgiving import STDERR, STDOUT, Listeners
 from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
 from mscli.cli.options import Options, stream_constraints
@@ -51,7 +51,7 @@ class Session:
         self.mailbox = Mailbox()
         self.events = EventLog(options.events, self.voice.warn)
         self.stopper = Stopper(self.wake, self._forsake)
-        self.forsake_output: Callable[[], object] = lambda: None  # what gives up an output whose reader sleeps
+        self._forsaking: list[Callable[[], object]] = [self.events.forsake, Listeners(STDOUT, STDERR).forsake]
         self.devices = open_devices(options, self.mailbox)
         self.tracks: list[MediaStreamTrack] = []
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
@@ -71,10 +71,14 @@ class Session:
         self.events.close()
         self.stopper.__exit__()
 
+    def write_to(self, forsake_output: Callable[[], object], *, to_stdout: bool) -> None:
+        """There is an output now, given up by that call if its reader sleeps; stdout may carry it, and nothing else then."""
+        listeners = Listeners(STDERR) if to_stdout else Listeners(STDOUT, STDERR)
+        self._forsaking = [forsake_output, self.events.forsake, listeners.forsake]
+
     def _forsake(self) -> None:
-        self.forsake_output()
-        self.events.forsake()
-        forsake_readers()
+        for forsake in self._forsaking:
+            forsake()
 
     def wake(self) -> None:
         """Have whoever waits for the mailbox look around."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 from typing import Any
 
-GRACE_S = 1.0  # from the first signal until readers are given up, and from the second SIGINT to the end by force
-AGAIN_S = 0.25  # between two looks for such readers
+GRACE_S = 1.0  # from the second SIGINT to the end by force
+LOOK_S = 0.25  # after the first signal, between two looks for readers that sleep
 
 _STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -24,8 +25,8 @@ class Stopper:
     Only flags: an exception could come between any two steps of a lock. But what does not look at them within ``GRACE_S`` of
     the second SIGINT hangs, as in a driver, and gets a KeyboardInterrupt; so it does at a third.
 
-    From ``GRACE_S`` after the first signal on ``forsake`` is called, again and again: it gives up readers that sleep. The
-    write that waits for one has been woken by SIGALRM then.
+    After the first signal ``forsake`` is called again and again: it gives up readers that sleep. The write that waits for one
+    is woken by SIGALRM each time.
     """
 
     def __init__(self, wake: Callable[[], None], forsake: Callable[[], object] = _nothing) -> None:
@@ -33,6 +34,7 @@ class Stopper:
         self.abandoned = False
         self._wake = wake
         self._forsake = forsake
+        self._due_s = 0.0  # when to look for readers that sleep
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stopper:
@@ -51,7 +53,7 @@ class Stopper:
     def request(self) -> None:
         """Do what the first signal does."""
         if not self.requested:
-            _alarm_after(GRACE_S, AGAIN_S)
+            _alarm_after(LOOK_S, LOOK_S)
         self.requested = True
         self._wake()
 
@@ -66,7 +68,9 @@ class Stopper:
     def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
         if self.abandoned:
             raise KeyboardInterrupt
-        self._forsake()
+        if monotonic() >= self._due_s:  # else it is the one that has woken a write
+            self._due_s = monotonic() + LOOK_S / 2
+            self._forsake()
 
 
 @contextmanager
@@ -76,8 +80,10 @@ def on_resize(call: Callable[[], object]) -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGWINCH, lambda _number, _frame: call())
-    yield
-    signal.signal(signal.SIGWINCH, before)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGWINCH, before)
 
 
 def _alarm_after(first_s: float, then_s: float = 0.0) -> None:

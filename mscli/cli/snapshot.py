@@ -58,7 +58,7 @@ def command(options: Options, file: str, suffix: str | None, quality: float | No
 def _take(session: Session, row: SinkRow, file: str, sink_options: SinkOptions) -> int:
     lanes: list[Lane] = []
     sink = load_sink(row, sys.stdout.fileno() if file == "-" else file, sink_options)
-    session.forsake_output = sink.forsake
+    session.write_to(sink.forsake, to_stdout=file == "-")
 
     def prepare(stream: MediaStream) -> None:
         (track,) = stream.get_tracks()

@@ -13,7 +13,7 @@ from mscli.sinks import SINKS, SinkRow, sink_row
 CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.audio and row.suffix != "raw")
 STREAMED = "mkv"  # into a pipe whose name says nothing: it holds every codec, and needs no way back
 
-_STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+STDOUT_NAMES = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class RecordTarget(NamedTuple):
@@ -25,7 +25,7 @@ class RecordTarget(NamedTuple):
     @property
     def to_stdout(self) -> bool:
         """Whether stdout carries the recording, and nothing else then."""
-        return self.name in _STDOUT
+        return self.name in STDOUT_NAMES
 
     @property
     def output(self) -> str | int:
@@ -63,4 +63,4 @@ def _is_stream(name: str) -> bool:
         kind = os.stat(name).st_mode
     except OSError:
         return False
-    return name in _STDOUT or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+    return name in STDOUT_NAMES or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))

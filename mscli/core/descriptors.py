@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from time import monotonic
+
+SLEEPS_S = 0.75  # a reader that takes nothing for so long, while more waits for it, is taken to sleep
 
 
 def takes_more(fd: int, timeout_s: float | None = 0.0) -> bool:
@@ -10,6 +13,28 @@ def takes_more(fd: int, timeout_s: float | None = 0.0) -> bool:
     import select
 
     return bool(select.select([], [fd], [], timeout_s)[1])
+
+
+class Reader:
+    """Who reads what is written to a descriptor, looked at again and again by whoever has to come to an end."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._since_s: float | None = None  # from when on it has taken nothing while more waited for it
+
+    @property
+    def kept_waiting(self) -> bool:
+        """Whether something waited for it at the last look."""
+        return self._since_s is not None
+
+    def sleeps(self, fd: int, taken: int = 0) -> bool:
+        """Whether it has taken nothing for SLEEPS_S. ``taken``: bytes that have gone to it so far."""
+        if takes_more(fd):
+            self._since_s = None
+            return False
+        if self._since_s is None or taken != self._taken:
+            self._taken, self._since_s = taken, monotonic()
+        return monotonic() - self._since_s >= SLEEPS_S
 
 
 def point_nowhere(fd: int) -> None:

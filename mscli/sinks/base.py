@@ -100,9 +100,9 @@ class Sink(ABC):
         """Bytes that the output has taken so far."""
 
     def forsake(self) -> bool:
-        """From any thread: give up a reader who takes nothing at this instant. Whether it is given up now; no file ever is.
+        """From any thread, asked again and again: give up a reader that sleeps; no file ever is. Whether a write waits for it.
 
-        A write that waits for it goes on, and fails, once a signal wakes it up.
+        That fails, or shows how far it has come, once a signal wakes it up.
         """
         return False
 

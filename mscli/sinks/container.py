@@ -216,7 +216,7 @@ class ContainerSink(RecordingSink):
         self.name = self.output.name
 
     def forsake(self) -> bool:
-        """Give up a reader who takes nothing at this instant."""
+        """Give up a reader that sleeps."""
         return self.output.forsake()
 
     @property

@@ -242,7 +242,7 @@ class OutputSink(Sink):
         return self.output.size
 
     def forsake(self) -> bool:
-        """Give up a reader who takes nothing at this instant."""
+        """Give up a reader that sleeps."""
         return self.output.forsake()
 
     @property

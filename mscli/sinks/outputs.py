@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mscli.core.descriptors import point_nowhere, takes_more
+from mscli.core.descriptors import Reader, point_nowhere, takes_more
 from mscli.core.errors import OperationError
 
 PIPE_BYTES = 1 << 20  # the most that an unprivileged process may ask for; four times the speed with large frames
@@ -109,7 +109,10 @@ class Output(ABC):
         return None
 
     def forsake(self) -> bool:
-        """Give up a reader who takes nothing at this instant: the write that waits for it fails. Whether it is so now."""
+        """Asked again and again: give up a reader that sleeps, so that the write which waits for it fails.
+
+        Whether a write waits, which has to be woken by a signal: it fails, or shows how far it has come.
+        """
         return False
 
     def mark(self) -> None:  # noqa: B027
@@ -159,6 +162,8 @@ class Descriptor(Output):
     def __init__(self, fd: int) -> None:
         self.name = _DESCRIPTOR_NAMES.get(fd, f"descriptor {fd}")
         self._fd = fd
+        self._reader = Reader()
+        self._taken = 0  # bytes, by its reader
         self._forsaken = False
 
     def open(self) -> None:
@@ -173,11 +178,12 @@ class Descriptor(Output):
 
         A file always takes more, however slow its disk is.
         """
-        if self._forsaken or self._fd < 0 or takes_more(self._fd):
+        if self._forsaken or self._fd < 0:
             return False
-        self._forsaken = True
-        point_nowhere(self._fd)
-        return True
+        if self._reader.sleeps(self._fd, self._taken):
+            self._forsaken = True
+            point_nowhere(self._fd)
+        return self._reader.kept_waiting
 
     def _put(self, parts: list[memoryview]) -> int:
         total = sum(part.nbytes for part in parts)
@@ -193,7 +199,9 @@ class Descriptor(Output):
     def _write_some(self, parts: list[memoryview]) -> int:
         while True:
             try:
-                return _writev(self._fd, parts)
+                wrote = _writev(self._fd, parts)
+                self._taken += wrote
+                return wrote
             except BlockingIOError:  # another process has made the shared pipe non-blocking
                 takes_more(self._fd, None)
 

@@ -151,6 +151,22 @@ def test_a_reader_that_wakes_up_after_the_signal_gets_all(fake: FakeMachine) -> 
     assert (done.returncode, report["reason"], report["tracks"][0]["bytes"]) == (0, "signal", len(done.stdout))
 
 
+def test_a_reader_that_is_slow_after_the_signal_gets_all(fake: FakeMachine) -> None:
+    fake.plug(camera(modes=[{"width": 1280, "height": 720, "frameRate": 30}]))
+    with fake.running("capture", "--json") as capture:
+        pipe = capture.process.stdout
+        assert pipe
+        assert eventually(lambda: is_full(pipe))
+        capture.send(signal.SIGTERM)
+        read = b""
+        for _ in range(25):  # two and a half seconds, in which the pipe is never empty
+            read += pipe.read1(100_000)  # type: ignore[attr-defined]
+            time.sleep(0.1)
+        done = capture.end()
+    report = json.loads(done.stderr)
+    assert (done.returncode, report["reason"], report["tracks"][0]["bytes"]) == (0, "signal", len(read) + len(done.stdout))
+
+
 def full_pipe() -> tuple[int, int]:
     """Both ends of a pipe that takes nothing more."""
     reading, writing = os.pipe()

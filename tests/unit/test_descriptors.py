@@ -6,7 +6,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from mscli.core.descriptors import point_nowhere, takes_more
+import pytest
+
+from mscli.core import descriptors
+from mscli.core.descriptors import SLEEPS_S, Reader, point_nowhere, takes_more
 from mscli.sinks.files import NamedFile
 from mscli.sinks.outputs import Descriptor
 
@@ -30,14 +33,32 @@ def test_a_full_pipe_takes_no_more_until_it_points_nowhere() -> None:
     os.close(writing)
 
 
-def test_only_a_reader_that_sleeps_is_given_up() -> None:
+def test_only_a_reader_that_sleeps_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptors, "SLEEPS_S", 0.0)
     reading, writing = os.pipe()
     output = Descriptor(writing)
     output.open()
     assert not output.forsake()
     fill(writing)
     assert output.forsake()
+    assert takes_more(writing)
     assert not output.forsake()  # that is done
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_reader_that_still_takes_something_does_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_s = 0.0
+    monkeypatch.setattr(descriptors, "monotonic", lambda: at_s)
+    reading, writing = os.pipe()
+    fill(writing)
+    reader = Reader()
+    for taken in range(10):
+        assert not reader.sleeps(writing, taken)
+        assert reader.kept_waiting
+        at_s += SLEEPS_S * 0.9
+    at_s += SLEEPS_S * 0.2
+    assert reader.sleeps(writing, taken)
     os.close(reading)
     os.close(writing)
 
