@@ -107,7 +107,7 @@ ENDS_WITHIN_S = 2.0 + 1.0  # what is promised, and what starting and ending Pyth
 ASLEEP = {  # commands that fill a pipe at once, and what they then write
     "capture": ("capture", "--size", "1280x720"),
     "capture, converted": ("capture", "--size", "1280x720", "--format", "RGB24", "-o", "/dev/stdout"),
-    "record": ("record", "--no-audio", "--video-codec", "ffv1", "/dev/stdout"),
+    "record": ("record", "--no-audio", "--video-codec", "mjpeg", "--quality", "1", "/dev/stdout"),
     "record sound": ("record", "--format", "wav", "--no-video", "-"),
 }
 LOUD = microphone(sampleRates=[192000], channelCounts=[8])  # fills a pipe in a third of a second
