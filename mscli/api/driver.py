@@ -10,7 +10,7 @@ from mscli.core.bounded import Call, bounded
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame
-from mscli.sources.base import SWITCHED_OFF, Receiver, Source
+from mscli.sources.base import SWITCHED_OFF, Abilities, Receiver, Source
 
 HINTS = ("it may be used by another program, asleep or badly connected: replug it and try again",)
 
@@ -74,10 +74,10 @@ class Port:
         if not self.closed:
             self._receiver.on_muted(muted, cause)
 
-    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+    def on_changed(self, settings: Mapping[str, Scalar], abilities: Abilities | None = None) -> None:
         """Hand on what is set otherwise."""
         if not self.closed:
-            self._receiver.on_changed(settings)
+            self._receiver.on_changed(settings, abilities)
 
     def on_ended(self, error: DOMException | None) -> None:
         """Hand on the end."""

@@ -252,9 +252,10 @@ class LiveSource:
         with self._flow:
             self.lost += count
 
-    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+    def on_changed(self, settings: Mapping[str, Scalar], abilities: Abilities | None = None) -> None:
         """The device is set otherwise: derive all tracks' frames from that at once, and have their constraints tried again."""
         with self._flow:
+            self.abilities = abilities or self.abilities
             self._note_native({**self.native, **settings})
             if self.mode is not None:
                 width, height, rate = (float(self.native[name]) for name in ("width", "height", "frameRate"))

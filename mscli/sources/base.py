@@ -84,8 +84,11 @@ class Receiver(Protocol):
         """The driver says that a switch on the device shuts it off, or on again; or that there is NO_SIGNAL at its input, or
         one again. What it gives meanwhile is not shown, and it may give nothing."""
 
-    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
-        """Frames have these settings from now on, by IDL name: the driver by itself, or another program, has set them."""
+    def on_changed(self, settings: Mapping[str, Scalar], abilities: Abilities | None = None) -> None:
+        """Frames have these settings from now on, by IDL name: the driver by itself, or another program, has set them.
+
+        ``abilities``: what the device can do now, if that is something else, too.
+        """
 
     def on_ended(self, error: DOMException | None) -> None:
         """No more frames will ever come; ``error`` says why (unplugged, driver failure). At most once, not after stop."""

@@ -8,19 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from fractions import Fraction
 
-from mscli.core.boxes import Mode, Span
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
 from mscli.sources import v4l2_abi as abi
 from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Request, Source, Watching
 from mscli.sources.identity import attribute, distinct_ids, group_id, physical_device, port_path
+from mscli.sources.v4l2_modes import buffer_type_for, buffer_type_of, layouts, modes
 from mscli.sources.v4l2_node import SYSFS, Node
 
 SUBSYSTEM = "video4linux"
-USUAL_RATE = 30.0  # frames per second, of a driver that tells none
-
-Length = float | Span
 
 
 class V4L2Backend(Backend):
@@ -56,7 +52,7 @@ class V4L2Backend(Backend):
         with Node(device.handle, device.label) as node:
             with suppress(NotReadableError):  # one in use by another program has been set by that; its modes can be read
                 take_timings(node)
-            return Abilities(modes=list(dict.fromkeys(_modes(node))))
+            return Abilities(modes(node))
 
     def open(self, device: Device, request: Request) -> Source:
         from mscli.sources.v4l2_signal import require_signal
@@ -65,8 +61,8 @@ class V4L2Backend(Backend):
         node = Node(device.handle, device.label)
         try:
             require_signal(node)
-            buffer_type = _buffer_type(node)
-            row = _layouts(node, buffer_type).get(request.pixel_format)
+            buffer_type = buffer_type_of(node)
+            row = layouts(node, buffer_type).get(request.pixel_format)
             if row is None:
                 raise NotReadableError(f"camera “{node.label}” ({node.path}) no longer has the format {request.pixel_format}")
             return V4L2Source(node, buffer_type, row.fourcc, request)
@@ -112,7 +108,7 @@ def _describe(folder: str, device_id: str, backend: str, *, default: bool) -> De
                 return None
             node.label = card or label
             device = device._replace(label=node.label)
-            busy = node.in_use(_buffer_type_for(caps))
+            busy = node.in_use(buffer_type_for(caps))
     except DOMException as error:
         if isinstance(error, NotAllowedError) and attribute(folder, "index") != "0":
             return None  # a camera's further nodes are mostly for metadata
@@ -132,86 +128,3 @@ def _why_none(folders: Sequence[str]) -> str:
 def is_camera(caps: int) -> bool:
     """Whether a node with those capabilities captures pictures."""
     return bool(caps & (abi.CAP_CAPTURE | abi.CAP_CAPTURE_MPLANE)) and not caps & abi.CAP_M2M
-
-
-def _buffer_type_for(caps: int) -> int:
-    return abi.BUF_TYPE_CAPTURE if caps & abi.CAP_CAPTURE else abi.BUF_TYPE_CAPTURE_MPLANE
-
-
-def _buffer_type(node: Node) -> int:
-    _, caps = node.capability()
-    return _buffer_type_for(caps)
-
-
-def _layouts(node: Node, buffer_type: int) -> dict[str, abi.PixelLayout]:
-    """The formats that the camera has and that we know, by our names; the first that the driver lists for each."""
-    found: dict[str, abi.PixelLayout] = {}
-    for entry in node.enumerate(abi.ENUM_FMT, abi.FormatDescription(type=buffer_type)):
-        row = abi.LAYOUT_OF_CODE.get(entry.pixelformat)
-        if row is not None:
-            found.setdefault(row.name, row)
-    return found
-
-
-def _modes(node: Node) -> Iterator[Mode]:
-    """Every mode, in the driver's order. A range of sizes has the rates of its largest; others that only its smallest has
-    are modes of their own."""
-    buffer_type = _buffer_type(node)
-    for name, row in _layouts(node, buffer_type).items():
-        code = abi.fourcc_code(row.fourcc)
-        for width, height in _sizes(node, buffer_type, code):
-            rates = _rates(node, buffer_type, code, _bound(width, "max"), _bound(height, "max"))
-            yield from (Mode(name, width, height, rate) for rate in rates)
-            if isinstance(width, Span) or isinstance(height, Span):
-                small = _bound(width, "min"), _bound(height, "min")
-                more = _rates(node, buffer_type, code, *small)
-                yield from (Mode(name, *small, rate) for rate in more if rate not in rates)
-
-
-def _bound(length: Length, end: str) -> int:
-    return int(getattr(length, end) if isinstance(length, Span) else length)
-
-
-def _span(low: float, high: float, step: float = 0) -> Length:
-    return Span(low, high, step) if low < high else high
-
-
-def _sizes(node: Node, buffer_type: int, code: int) -> Iterator[tuple[Length, Length]]:
-    """Widths and heights in pixels; the current size where the driver does not list any."""
-    known = False
-    for entry in node.enumerate(abi.ENUM_FRAMESIZES, abi.FrameSize(pixel_format=code)):
-        known = True
-        steps = entry.stepwise
-        if entry.type == abi.KIND_DISCRETE:
-            yield entry.discrete.width, entry.discrete.height
-        else:
-            width = _span(steps.min_width, steps.max_width, steps.step_width or 1)
-            yield width, _span(steps.min_height, steps.max_height, steps.step_height or 1)
-    current = abi.Format(type=buffer_type)
-    if not known and node.ask(abi.G_FMT, current):
-        pix = current.pix_mp if buffer_type == abi.BUF_TYPE_CAPTURE_MPLANE else current.pix
-        yield pix.width, pix.height
-
-
-def _rates(node: Node, buffer_type: int, code: int, width: int, height: int) -> list[Length]:
-    """Frames per second at a size; the current rate where the driver does not list any."""
-    wanted = abi.FrameInterval(pixel_format=code, width=width, height=height)
-    found: list[Length] = []
-    for entry in node.enumerate(abi.ENUM_FRAMEINTERVALS, wanted):
-        steps = entry.stepwise
-        ends = (entry.discrete, entry.discrete) if entry.type == abi.KIND_DISCRETE else (steps.max, steps.min)
-        if all(end.numerator and end.denominator for end in ends):
-            found.append(_span(*map(_rate, ends)))
-    return found or [_current_rate(node, buffer_type)]
-
-
-def _rate(interval: abi.Fract) -> float:
-    return float(Fraction(interval.denominator, interval.numerator))
-
-
-def _current_rate(node: Node, buffer_type: int) -> float:
-    parm = abi.StreamParm(type=buffer_type)
-    if not node.ask(abi.G_PARM, parm):
-        return USUAL_RATE
-    interval = parm.capture.timeperframe
-    return _rate(interval) if interval.numerator and interval.denominator else USUAL_RATE

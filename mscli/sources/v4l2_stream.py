@@ -22,9 +22,10 @@ from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import JPEG_COLOR, PIXEL_FORMATS, VideoColorSpace, VideoFrame, frame_bytes, split_planes
 from mscli.sources import v4l2_abi as abi
-from mscli.sources.base import NO_SIGNAL, Receiver, Request, Source
+from mscli.sources.base import NO_SIGNAL, Abilities, Receiver, Request, Source
 from mscli.sources.v4l2_buffers import Buffers
 from mscli.sources.v4l2_events import PRIVACY, SIGNAL, news, watch_events
+from mscli.sources.v4l2_modes import modes
 from mscli.sources.v4l2_node import Node
 from mscli.sources.v4l2_signal import take_signal
 
@@ -232,7 +233,7 @@ class V4L2Source(Source):
         self._set_up()
         self._begin()
         if self._picture.settings != before.settings:
-            receiver.on_changed(self._picture.settings)
+            receiver.on_changed(self._picture.settings, Abilities(modes(self._node)))
         if lost:
             receiver.on_muted(False, NO_SIGNAL)
 

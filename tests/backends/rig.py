@@ -10,7 +10,7 @@ from mscli.core.boxes import Mode, Scalar, Span
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
 from mscli.core.frames import Frame
-from mscli.sources.base import SWITCHED_OFF, Backend, Device, Request
+from mscli.sources.base import SWITCHED_OFF, Abilities, Backend, Device, Request
 
 PATIENCE_S = 20.0  # after which a test that waits has failed
 
@@ -44,7 +44,7 @@ class Collector:
             self.mutes.append(muted)
             self._changed.notify_all()
 
-    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+    def on_changed(self, settings: Mapping[str, Scalar], abilities: Abilities | None = None) -> None:
         """Keep what is other now."""
         with self._changed:
             self.changes.append(dict(settings))

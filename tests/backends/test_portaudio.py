@@ -54,7 +54,7 @@ class Collector:
     def on_muted(self, muted: bool, cause: str = "") -> None:
         raise AssertionError("sound cards have no switch that is told")
 
-    def on_changed(self, settings: object) -> None:
+    def on_changed(self, settings: object, abilities: object = None) -> None:
         raise AssertionError("nobody else sets what is open")
 
     def on_ended(self, error: DOMException | None) -> None:

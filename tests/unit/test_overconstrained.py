@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import mscli
+from mscli.core.boxes import Mode
+from mscli.sources.base import Abilities
 from tests.unit.stage import Heard, Stage, camera, microphone, picture, push, reader, silent, waiting
 
 Setting = Callable[..., Stage]
@@ -124,6 +126,13 @@ def test_a_rate_that_another_program_sets_is_followed(asked: Asked) -> None:
     track.live.on_changed({"frameRate": 10.0})
     here.tasks.run_tasks()
     assert (track.get_settings()["frameRate"], heard.types) == (10, ["configurationchange"])
+
+
+def test_capabilities_are_those_of_what_the_camera_has_become(asked: Asked) -> None:
+    here, track, _ = asked()
+    track.live.on_changed({"width": 320, "height": 240}, Abilities([Mode("GREY", 320, 240, 30)]))
+    here.tasks.run_tasks()
+    assert (size(track), track.get_capabilities()["width"]["max"]) == ((320, 240, "none"), 320)
 
 
 def test_sound_is_followed_too(stage: Setting) -> None:

@@ -16,7 +16,7 @@ import pytest
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException
 from mscli.core.frames import Frame, VideoFrame
-from mscli.sources.base import SWITCHED_OFF, Device, Request, Source
+from mscli.sources.base import SWITCHED_OFF, Abilities, Device, Request, Source
 from mscli.sources.v4l2 import V4L2Backend
 
 PATIENCE_SECONDS = 60  # for what comes at once on real hardware
@@ -77,7 +77,7 @@ class Receiver:
         self.mutes.append(muted)
         self.causes.add(cause)
 
-    def on_changed(self, settings: Mapping[str, Scalar]) -> None:
+    def on_changed(self, settings: Mapping[str, Scalar], abilities: Abilities | None = None) -> None:
         self.changes.append(dict(settings))
 
     def on_ended(self, error: DOMException | None) -> None:

@@ -168,6 +168,7 @@ def test_constraints_that_a_signal_breaks_hold_again_with_the_next(cable: Cable)
             while len(heard) < len(expected):
                 tasks.wait(PATIENCE_SECONDS)
             assert heard == expected
+            assert track.get_capabilities()["width"]["max"] == {VGA: 640, PAL: 720}[given]
 
 
 def test_a_recording_goes_on_through_another_signal_and_none(cable: Cable, tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""The modes of a V4L2 camera: pixel formats, each with its sizes, each with its rates.
+
+https://docs.kernel.org/userspace-api/media/v4l/vidioc-enum-framesizes.html, vidioc-enum-frameintervals.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from mscli.core.boxes import Mode, Span
+from mscli.sources import v4l2_abi as abi
+from mscli.sources.v4l2_node import Node
+
+USUAL_RATE = 30.0  # frames per second, of a driver that tells none
+
+Length = float | Span
+
+
+def buffer_type_for(caps: int) -> int:
+    """Of buffers for a node with those capabilities."""
+    return abi.BUF_TYPE_CAPTURE if caps & abi.CAP_CAPTURE else abi.BUF_TYPE_CAPTURE_MPLANE
+
+
+def buffer_type_of(node: Node) -> int:
+    """Of buffers for a camera."""
+    _, caps = node.capability()
+    return buffer_type_for(caps)
+
+
+def layouts(node: Node, buffer_type: int) -> dict[str, abi.PixelLayout]:
+    """The formats that the camera has and that we know, by our names; the first that the driver lists for each."""
+    found: dict[str, abi.PixelLayout] = {}
+    for entry in node.enumerate(abi.ENUM_FMT, abi.FormatDescription(type=buffer_type)):
+        row = abi.LAYOUT_OF_CODE.get(entry.pixelformat)
+        if row is not None:
+            found.setdefault(row.name, row)
+    return found
+
+
+def modes(node: Node) -> list[Mode]:
+    """Every mode, in the driver's order. A range of sizes has the rates of its largest; others that only its smallest has
+    are modes of their own."""
+    return list(dict.fromkeys(_modes(node)))
+
+
+def _modes(node: Node) -> Iterator[Mode]:
+    buffer_type = buffer_type_of(node)
+    for name, row in layouts(node, buffer_type).items():
+        code = abi.fourcc_code(row.fourcc)
+        for width, height in _sizes(node, buffer_type, code):
+            rates = _rates(node, buffer_type, code, _bound(width, "max"), _bound(height, "max"))
+            yield from (Mode(name, width, height, rate) for rate in rates)
+            if isinstance(width, Span) or isinstance(height, Span):
+                small = _bound(width, "min"), _bound(height, "min")
+                more = _rates(node, buffer_type, code, *small)
+                yield from (Mode(name, *small, rate) for rate in more if rate not in rates)
+
+
+def _bound(length: Length, end: str) -> int:
+    return int(getattr(length, end) if isinstance(length, Span) else length)
+
+
+def _span(low: float, high: float, step: float = 0) -> Length:
+    return Span(low, high, step) if low < high else high
+
+
+def _sizes(node: Node, buffer_type: int, code: int) -> Iterator[tuple[Length, Length]]:
+    """Widths and heights in pixels; the current size where the driver does not list any."""
+    known = False
+    for entry in node.enumerate(abi.ENUM_FRAMESIZES, abi.FrameSize(pixel_format=code)):
+        known = True
+        steps = entry.stepwise
+        if entry.type == abi.KIND_DISCRETE:
+            yield entry.discrete.width, entry.discrete.height
+        else:
+            width = _span(steps.min_width, steps.max_width, steps.step_width or 1)
+            yield width, _span(steps.min_height, steps.max_height, steps.step_height or 1)
+    current = abi.Format(type=buffer_type)
+    if not known and node.ask(abi.G_FMT, current):
+        pix = current.pix_mp if buffer_type == abi.BUF_TYPE_CAPTURE_MPLANE else current.pix
+        yield pix.width, pix.height
+
+
+def _rates(node: Node, buffer_type: int, code: int, width: int, height: int) -> list[Length]:
+    """Frames per second at a size; the current rate where the driver does not list any."""
+    wanted = abi.FrameInterval(pixel_format=code, width=width, height=height)
+    found: list[Length] = []
+    for entry in node.enumerate(abi.ENUM_FRAMEINTERVALS, wanted):
+        steps = entry.stepwise
+        ends = (entry.discrete, entry.discrete) if entry.type == abi.KIND_DISCRETE else (steps.max, steps.min)
+        if all(end.numerator and end.denominator for end in ends):
+            found.append(_span(*map(_rate, ends)))
+    return found or [_current_rate(node, buffer_type)]
+
+
+def _rate(interval: abi.Fract) -> float:
+    return float(Fraction(interval.denominator, interval.numerator))
+
+
+def _current_rate(node: Node, buffer_type: int) -> float:
+    parm = abi.StreamParm(type=buffer_type)
+    if not node.ask(abi.G_PARM, parm):
+        return USUAL_RATE
+    interval = parm.capture.timeperframe
+    return _rate(interval) if interval.numerator and interval.denominator else USUAL_RATE
