@@ -197,6 +197,7 @@ class Recording:
         shown = frame if placed_us == frame.timestamp else replace(frame, timestamp=placed_us)
         admitted = self._window.admit(track, shown)
         if admitted is not None:
+            self._sink.paused_us = frame.timestamp - placed_us
             self.pieces.begin_frame(admitted.timestamp)
             self._sink.write(track, admitted)
             self.counts[track].note(admitted)

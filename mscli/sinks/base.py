@@ -72,6 +72,7 @@ class Sink(ABC):
     """One output. ``open`` → ``write``* → ``close``, or ``abort`` at any time; all on the consumer's thread."""
 
     ended = ""  # why it takes no more frames, as the contract's report says it: "size"
+    paused_us = 0  # for so long the recording was paused, which the times of its frames leave out
 
     @classmethod
     @abstractmethod

@@ -49,6 +49,10 @@ class Schedule:
             ends.append(later_us + (next_boundary(wall, self._clock_s) - wall) // timedelta(microseconds=1))
         return min(ends, default=None)
 
+    def named_us(self, at_us: int) -> int:
+        """The instant that names a file which begins at that one: a mark of the clock is not missed by a hair."""
+        return at_us if self._clock_s is None else at_us + _SAME_MARK_US
+
 
 def surplus(sizes: Sequence[int], series: Series) -> int:
     """How many of the finished files, the oldest first by their sizes in bytes, are too many."""

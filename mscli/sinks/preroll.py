@@ -87,7 +87,7 @@ class TriggerSink(SeriesSink):
             self._begin_triggered(encoders, begin_us, self._asked.pop(0))
 
     def _begin_triggered(self, encoders: Encoders, begin_us: int, at_us: int) -> None:
-        file = self._begin_file(encoders, begin_us)
+        file = self._begin_file(encoders, begin_us, begin_us)
         if self._asked:
             self._end_us[file] = self._asked[0]
         if self._length_us is not None:

@@ -16,7 +16,7 @@ from mscli.core.window import frame_tolerance_us
 from mscli.sinks.base import PATIENCE_US, SinkOptions
 from mscli.sinks.container import amount
 from mscli.sinks.cuts import Schedule
-from mscli.sinks.series import SeriesSink, wall_clock
+from mscli.sinks.series import SeriesSink
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -34,7 +34,8 @@ class SegmentSink(SeriesSink):
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
         super().__init__(row, target, options)
         self._most_bytes = self.plan.size_bytes  # of a file
-        self._schedule = Schedule(self.plan, wall_clock)
+        self._schedule = Schedule(self.plan, self._wall)
+        self._paused_us = 0  # of the pauses, what the schedule knows of
         self._due_us: int | None = None  # when the newest file is due to end
         self._pictures: list[int] = []  # the tracks of pictures
         self._seen_us: dict[int, int] = {}  # of these: when the latest frame was captured
@@ -52,6 +53,8 @@ class SegmentSink(SeriesSink):
 
     def _take(self, encoders: Encoders, track: int, frame: Frame) -> None:
         self._now_us = max(self._now_us, frame.timestamp)
+        if self._open and self.paused_us != self._paused_us:  # the clock went on meanwhile
+            self._paused_us, self._due_us = self.paused_us, self._schedule.due_us(frame.timestamp)
         if self._open and isinstance(frame, VideoFrame):
             self._seen_us[track] = frame.timestamp
             self._cut_before(encoders, track, frame)
@@ -62,7 +65,7 @@ class SegmentSink(SeriesSink):
 
     def _next_file(self, encoders: Encoders, begin_us: int, after_us: int) -> None:
         """Begin a file. ``after_us``: its end is due later than that."""
-        self._begin_file(encoders, begin_us)
+        self._begin_file(encoders, begin_us, self._schedule.named_us(after_us))
         self._due_us = self._schedule.due_us(after_us)
 
     def _force_key(self, encoders: Encoders, track: int, file: RecordingFile) -> None:

@@ -66,9 +66,9 @@ class FileSeries:
             folder = os.path.dirname(folder)
         return free_bytes(folder)
 
-    def begin(self, at_us: int) -> Output:
-        """The output of the next file, open. Raises OperationError."""
-        name = self._names.next(wall_clock(at_us))
+    def begin(self, at: datetime) -> Output:
+        """The output of the next file, open, which is named by that time. Raises OperationError."""
+        name = self._names.next(at)
         if is_pattern(os.path.dirname(self._pattern)):
             with suppress(OSError):  # the output says it with a name
                 os.makedirs(os.path.dirname(name), exist_ok=True)
@@ -132,9 +132,13 @@ class SeriesSink(RecordingSink):
     def _prepare(self) -> None:
         """Nothing is made before it is known when a file begins."""
 
-    def _begin_file(self, encoders: Encoders, begin_us: int) -> RecordingFile:
-        """The next file, which begins at that instant."""
-        output = self._series.begin(begin_us)
+    def _wall(self, at_us: int) -> datetime:
+        """The local time of an instant of the recording, in which its pauses are left out."""
+        return wall_clock(at_us + self.paused_us)
+
+    def _begin_file(self, encoders: Encoders, begin_us: int, named_us: int) -> RecordingFile:
+        """The next file, which begins at the first and is named by the second instant."""
+        output = self._series.begin(self._wall(named_us))
         try:
             return self._make_file(encoders, output, begin_us)
         except BaseException:

@@ -178,6 +178,28 @@ def test_files_end_at_full_marks_of_the_clock(tmp_path: Path) -> None:
     assert lengths[1:3] == pytest.approx([1, 1], abs=0.002)
 
 
+def test_a_picture_just_before_a_full_mark_begins_the_file_of_that_mark(tmp_path: Path) -> None:
+    mark_us = T0 + 1_000_000 - wall_clock(T0).microsecond
+    begin_us = mark_us - 5_000 - 20 * FRAME_US
+    frames = [replace(noise(160, 120, begin_us + n * FRAME_US, n), duration=FRAME_US) for n in range(40)]
+    feed_and_close(series(tmp_path / "%H%M%S.mkv", ["video"], clock_s=1), in_time(frames))
+    expected = [wall_clock(at_us).strftime("%H%M%S.mkv") for at_us in (mark_us - 500_000, mark_us + 500_000)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == expected
+    assert [len(frame_times(tmp_path / name)) for name in expected] == [20, 20]
+
+
+def test_after_a_pause_files_end_at_full_marks_again(tmp_path: Path) -> None:
+    first = 1 - wall_clock(T0).microsecond / 1e6
+    sink = series(tmp_path / "a-%02d.wav", ["audio"], clock_s=1)
+    before_us, paused_us = T0 + round((first + 0.3) * 1e6), 500_000
+    for track, frame in in_time(audio=sound(3)):
+        sink.paused_us = paused_us if frame.timestamp > before_us else 0
+        sink.write(track, frame)
+    sink.close()
+    lengths = [len(samples(path)) / RATE for path in sorted(tmp_path.iterdir())]
+    assert lengths[:3] == pytest.approx([first, 0.5, 1], abs=0.002)
+
+
 # Sizes
 
 
