@@ -13,7 +13,7 @@ def check_room(sink: Sink) -> None:
     free, need = sink.free_bytes, sink.expected_bits_per_second / 8 * LEAST_S
     if free is not None and free < need:
         raise OperationError(
-            f"there is no room to record: the disk has {_megabytes(free)} left, and {LEAST_S} s take about {_megabytes(need)}",
+            f"there is no room to record: the disk has {_amount(free)} left, and {LEAST_S} s take about {_amount(need)}",
             hints=["free some space, choose a folder on another disk, or a smaller picture: --size, --frame-rate"],
         )
 
@@ -25,5 +25,5 @@ def seconds_left(sink: Sink, recorded_s: float) -> float | None:
     return None if sink.free_bytes is None or not rate else sink.free_bytes / rate
 
 
-def _megabytes(count: float) -> str:
-    return f"{count / 1e6:.2g} MB"
+def _amount(count: float) -> str:
+    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"

@@ -340,6 +340,11 @@ class LiveSource:
                     self._deliver(frame)
             return min(self._at_least(MUTE_S), self._limit_s) - silent_s
 
+    def excuse(self, at_us: int) -> None:
+        """Nothing could be taken before that instant: it gets its time anew."""
+        with self._flow:
+            self.last_frame_us = max(self.last_frame_us, at_us)
+
     def _mute_for_lack(self, at_us: int, reason: str) -> None:
         if STALLED not in self._mutes:
             self._stopgap.begin(at_us)

@@ -6,9 +6,10 @@ from threading import Event as Flag
 from threading import Lock, Thread
 
 from mscli.api.livesource import LiveSource
-from mscli.core.clock import now_us
+from mscli.core.clock import MICROSECONDS, now_us
 
 LOOK_S = 0.1  # between two looks at a source that gives nothing: the pace in which black frames come
+STOOD_S = 0.5  # a look that comes so late: the whole program stood still (SIGSTOP), and no device is to blame for it
 CALM_S = 0.3  # at most, while there are frames: a source that is added waits so long for its first look
 
 
@@ -41,8 +42,12 @@ class Watch:
         thread.join()
 
     def _run(self, wake: Flag) -> None:
-        pause_s = LOOK_S
+        pause_s, asleep_us = LOOK_S, now_us()
         while not wake.wait(pause_s):
             at_us = now_us()
+            if at_us - asleep_us > (pause_s + STOOD_S) * MICROSECONDS:
+                for source in self._sources:
+                    source.excuse(at_us)
+            asleep_us = at_us
             calm_s = min((source.look(at_us) for source in self._sources), default=0.0)
             pause_s = max(LOOK_S, min(calm_s, CALM_S))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -20,7 +21,7 @@ from mscli.cli.series import Plan, series_options
 from mscli.cli.session import Session
 from mscli.cli.target import CONTAINERS, RecordTarget, record_target
 from mscli.cli.trigger import Trigger
-from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
+from mscli.core.errors import ArgumentError, DOMException, NotSupportedError, OperationError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.sinks import SinkRow, check_tracks, copied_formats, load_sink, next_name
@@ -211,6 +212,7 @@ class _Recording:
         try:
             if recording.error is not None and not isinstance(recording.error, BrokenPipeError):
                 raise recording.error
+            self._check_kept(recording)
             session.check_source(frames)
         except DOMException as error:
             session.events.emit("error", error=error.to_json())
@@ -221,10 +223,20 @@ class _Recording:
             return ExitCode.ABANDONED
         return self._report(recording, "pipe" if isinstance(recording.error, BrokenPipeError) else recording.reason)
 
+    def _named(self, recording: Recording) -> list[str]:
+        return self.target.files if self.options.series is None else recording.files
+
+    def _check_kept(self, recording: Recording) -> None:
+        """Raise OperationError if the file was taken away while it was written. Those of a series may be, one by one."""
+        for name in self.target.files if self.options.series is None and recording.bytes_written else ():
+            if not os.path.lexists(name):
+                hints = ["leave it there until the recording has ended"]
+                raise OperationError(f"“{name}” is no longer there: it was moved or removed meanwhile", hints=hints)
+
     def _report(self, recording: Recording, reason: str) -> int:
         session = self.session
         session.events.emit("stop", file=self.target.name, reason=reason)
-        files = self.target.files if self.options.series is None else recording.files
+        files = [name for name in self._named(recording) if os.path.lexists(name)]
         report = Report(files, reason, recording.tracks, recording.counts, size=recording.bytes_written)
         options, to_stderr = session.options, self.target.to_stdout
         return finish(report, session.voice, as_json=options.json, strict=options.strict, to_stderr=to_stderr)

@@ -89,7 +89,7 @@ def describe(recording: Recording, state: str, sound: Sound | None, keys: str) -
 
     lost = sum(recording.dropped) + sum(track.lost for track in recording.tracks)
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append("● " if state == "recording" else "‖ ", "bold red" if state == "recording" else "bold yellow")
+    line.append("‖ " if state == "paused" else "● ", "bold yellow" if state == "paused" else "bold red")
     line.append(f"{duration_text(recording.recorded_s)}{' paused' if state == 'paused' else ''}  ", "bold")
     line.append(f"{size_text(recording.bytes_written)}  ")
     for track, counts in zip(recording.tracks, recording.counts, strict=True):

@@ -200,6 +200,20 @@ def test_what_never_returns_ends_with_what_came_before(mscli: Program) -> None:
     assert of_tracks(mscli.folder) == ["settings", "start", "mute", "ended", "stop"]
 
 
+def test_a_program_that_stood_still_blames_no_device(mscli: Program) -> None:
+    devices = described(mscli.folder, CAMERA)
+    how = ["--timeout", "5,0.3", "--duration", "3", "--events", "events", "--json"]
+    command = [*mscli.argv, "record", *devices, *how, "x.mkv"]
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=mscli.folder, env=environment, stdout=subprocess.PIPE) as process:
+        wait_for(lambda: '"start"' in (mscli.folder / "events").read_text())
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.8)  # more than 0.8 and 0.3 s
+        process.send_signal(signal.SIGCONT)
+        report = json.loads(process.communicate(timeout=20)[0])
+    assert (process.returncode, report["reason"]) == (0, "duration")
+
+
 def test_waiting_for_a_device_ends_with_a_signal(mscli: Program) -> None:
     devices = described(mscli.folder, failing(vanishAfterFrames=10))
     done, seconds = signalled(mscli, ["record", "x.mkv", *devices, "--reconnect", "60"], signal.SIGTERM, "mute")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import FakeMachine, camera, microphone, packets, streams
+from tests.cli.program import FakeMachine, camera, eventually, microphone, packets, streams
 from tests.conftest import require
 
 TRACK = {"kind", "settings", "frames", "dropped", "lost", "duplicated", "bytes"}
@@ -77,3 +77,18 @@ def test_sound_and_picture_of_the_devices_that_were_chosen_are_recorded(fake: Fa
     assert [track["label"] for track in report["tracks"]] == ["Loud", "Wide"]
     found = streams(fake.folder / "x.mkv")
     assert (found["video"]["width"], found["audio"]["channels"]) == (640, 2)
+
+
+def test_a_file_that_is_taken_away_meanwhile_is_an_error(fake: FakeMachine) -> None:
+    with fake.running("record", "--json", "--duration", "1.5", "x.mkv") as recording:
+        assert eventually((fake.folder / "x.mkv").exists)
+        (fake.folder / "x.mkv").unlink()
+        done = recording.end()
+    assert done.returncode == 9
+    assert "“x.mkv” is no longer there" in json.loads(done.stderr)["error"]["message"]
+    assert (json.loads(done.stdout)["files"], json.loads(done.stdout)["reason"]) == ([], "error")
+
+
+def test_a_file_that_was_never_begun_is_not_in_the_report(fake: FakeMachine) -> None:
+    done = fake("record", "--json", "--no-audio", "--duration", "1e-9", "x.mkv")
+    assert (json.loads(done.stdout)["files"], fake.files) == ([], [])
