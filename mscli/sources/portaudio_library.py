@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 from mscli.core.bounded import bounded
@@ -20,6 +21,7 @@ from mscli.core.errors import DOMException, NotFoundError, NotReadableError
 from mscli.sources.alsa import in_use
 
 SONAME = "libportaudio.so.2"
+STDERR = 2
 PATIENCE_S = 5.0  # with a call that opens a device
 NO_SERVER = {"PULSE_SERVER": "unix:/nonexistent"}  # where no sound server can be
 
@@ -98,8 +100,14 @@ class _Silence:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    @property
+    def possible(self) -> bool:
+        """Whether this is glibc."""
+        return os.name == "posix" and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
+
     def _open_null(self) -> int | None:
-        if self._null is None and os.name == "posix" and hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version"):
+        if self._null is None and self.possible:
+            libc = ctypes.CDLL(None)
             libc.fopen.restype = ctypes.c_void_p
             self._null = libc.fopen(os.devnull.encode(), b"w")
         return self._null
@@ -114,6 +122,33 @@ class _Silence:
 
 
 silence = _Silence()
+
+
+@contextmanager
+def _starting(served: bool) -> Iterator[None]:
+    """Let sounddevice start PortAudio meanwhile, in silence. ``served``: a sound server answers, and may be asked."""
+    with silence, _stderr_kept() if silence.possible else nullcontext(), environment({} if served else NO_SERVER):
+        yield
+
+
+@contextmanager
+def _stderr_kept() -> Iterator[None]:
+    """Keep sounddevice from leading file descriptor 2 to /dev/null, which would lose what other threads print meanwhile.
+
+    It does so whenever it starts PortAudio, unless the descriptor cannot be duplicated: that is what its thread is told here.
+    """
+    thread, dup = threading.get_ident(), os.dup
+
+    def dup_elsewhere(fd: int, /) -> int:
+        if fd == STDERR and threading.get_ident() == thread:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return dup(fd)
+
+    os.dup = dup_elsewhere
+    try:
+        yield
+    finally:
+        os.dup = dup
 
 
 @contextmanager
@@ -154,7 +189,7 @@ class Library:
         """
         with self._alone():
             if self._module is None:
-                with silence, environment({} if served else NO_SERVER):
+                with _starting(served):
                     self._module = _import_sounddevice()
             return self._module
 
@@ -168,7 +203,7 @@ class Library:
         with self._alone(), self.translated("PortAudio"):
             if self._module is not None and not self._streams:
                 self._module._terminate()
-                with silence, environment({} if served else NO_SERVER):
+                with _starting(served):
                     self._module._initialize()
             return not self._streams
 

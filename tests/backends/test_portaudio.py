@@ -364,6 +364,29 @@ def test_where_portaudio_cannot_be_loaded_the_package_is_named(
     assert err == ""
 
 
+PRINTING = """if True:
+    import sys, threading
+    from mscli.sources.portaudio_library import LIBRARY
+    done, lines = threading.Event(), 0
+    def start_and_renew():
+        LIBRARY.load()
+        for _ in range(20):
+            LIBRARY.renew()
+        done.set()
+    threading.Thread(target=start_and_renew).start()
+    while not done.wait(0.001):
+        print("line", lines, file=sys.stderr)
+        lines += 1
+    print(lines)"""
+
+
+def test_nothing_that_is_printed_while_portaudio_starts_or_is_renewed_is_lost() -> None:
+    require("libportaudio.so.2")
+    out, err = run_python(PRINTING, **NO_SERVER)
+    assert int(out) > 20
+    assert err.splitlines() == [f"line {number}" for number in range(int(out))]
+
+
 def test_a_machine_without_sound_has_no_devices_and_a_problem_only_if_there_is_a_remedy() -> None:
     require("libportaudio.so.2")
     if Path("/proc/asound/pcm").exists():
