@@ -1,11 +1,14 @@
 """Devices that come and go, as the kernel and udev tell it by netlink: nothing is polled, and no rights are needed.
 
-https://man7.org/linux/man-pages/man7/netlink.7.html (NETLINK_KOBJECT_UEVENT). The kernel tells first; udev tells again once it
+https://man7.org/linux/man-pages/man7/netlink.7.html (NETLINK_KOBJECT_UEVENT),
+https://man7.org/linux/man-pages/man2/ioctl_nsfs.2.html (NS_GET_USERNS). The kernel tells first; udev tells again once it
 has set a node's group and permissions. Where no udev runs, or not in this container, it is the kernel alone.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import select
 import socket
@@ -16,6 +19,8 @@ from collections.abc import Callable, Collection
 KERNEL, UDEV = 1, 2  # multicast groups
 LARGEST = 1 << 16  # bytes of a message; the kernel's have at most 2 kB beside the path
 _PROTOCOL = 15  # NETLINK_KOBJECT_UEVENT
+_GET_OWNER = 0xB701  # NS_GET_USERNS of linux/nsfs.h
+_FIRST = 0xEFFFFFFD  # the inode of the first user namespace, PROC_USER_INIT_INO of linux/proc_ns.h
 _UDEV_PREFIX = b"libudev\0"
 _UDEV_PLACE = struct.Struct("@II")  # where its properties begin, and their length in bytes
 _UDEV_PLACE_AT = 16  # behind prefix, magic number and the header's own size
@@ -32,6 +37,22 @@ def parse(message: bytes) -> dict[str, str]:
     return {name: value for name, equals, value in fields if equals}
 
 
+def _require_events() -> None:
+    """Raise OSError where the kernel tells of no devices, although anybody may listen.
+
+    It tells them to network namespaces that belong to the first user namespace, so not to those of rootless containers.
+    """
+    if not os.path.exists("/proc/self/ns/user"):  # a kernel without user namespaces
+        return
+    with open("/proc/self/ns/net", "rb") as namespace:
+        owner = fcntl.ioctl(namespace, _GET_OWNER)  # EPERM: it is somebody's outside of this process's user namespace
+    try:
+        if os.fstat(owner).st_ino != _FIRST:
+            raise OSError(errno.EOPNOTSUPP, "the kernel sends no events to this network namespace")
+    finally:
+        os.close(owner)
+
+
 class UeventWatch:
     """Calls ``notify`` on a thread of its own for whatever happens in those subsystems, until ``close``.
 
@@ -39,6 +60,7 @@ class UeventWatch:
     """
 
     def __init__(self, subsystems: Collection[str], notify: Callable[[], object]) -> None:
+        _require_events()
         self._subsystems = subsystems
         self._notify = notify
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _PROTOCOL)
