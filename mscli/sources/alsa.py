@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
@@ -17,8 +17,11 @@ from mscli.sources.trouble import Holders, in_container, permission_remedy, proc
 
 HARDWARE = re.compile(r"hw:(\d+),(\d+)")
 ROOT = "/proc/asound"
+NODES = "/dev/snd"
+OPEN = "/proc/self/fd"
 _CARD = re.compile(r"^ *(\d+) \[.*?\]: .*? - (.*)$", re.MULTILINE)
 _PCM = re.compile(r"^(\d+)-(\d+): .*? : (.*?) :", re.MULTILINE)
+_NODE = re.compile(r"pcmC(\d+)D(\d+)([cp])")
 _OWNER = re.compile(r"^owner_pid *: *(\d+)$", re.MULTILINE)
 _LETTERS = {"input": "c", "output": "p"}  # capture, playback
 
@@ -45,12 +48,12 @@ class Pcm(NamedTuple):
     @property
     def node(self) -> str:
         """The file that is opened."""
-        return f"/dev/snd/pcmC{self.card}D{self.number}{_LETTERS[self.direction]}"
+        return f"{NODES}/pcmC{self.card}D{self.number}{_LETTERS[self.direction]}"
 
     @property
     def names(self) -> tuple[str, ...]:
         """The files that stand for it; those in /dev/snd/by-id and by-path are links to the card's own."""
-        return self.node, f"/dev/snd/controlC{self.card}"
+        return self.node, f"{NODES}/controlC{self.card}"
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -98,6 +101,29 @@ def removed(address: str, direction: str) -> bool:
     """Whether the hardware of that address is gone, told by a file; False for what is no hardware."""
     match = HARDWARE.fullmatch(address)
     return match is not None and not os.path.exists(_folder(int(match[1]), int(match[2]), direction))
+
+
+@contextmanager
+def opened(direction: str) -> Iterator[list[str]]:
+    """Yields a list that has, in the end, the addresses of the hardware that this process has opened meanwhile."""
+    addresses: list[str] = []
+    before = _held(direction)
+    yield addresses
+    addresses += [address for descriptor, address in _held(direction).items() if descriptor not in before]
+
+
+def _held(direction: str) -> dict[str, str]:
+    """The hardware that this process has open: addresses by file descriptor."""
+    files = ((descriptor, _NODE.fullmatch(path.removeprefix(f"{NODES}/"))) for descriptor, path in _files())
+    return {descriptor: f"hw:{node[1]},{node[2]}" for descriptor, node in files if node and node[3] == _LETTERS[direction]}
+
+
+def _files() -> Iterator[tuple[str, str]]:
+    """What this process has open, by file descriptor."""
+    with suppress(OSError):
+        for descriptor in os.listdir(OPEN):
+            with suppress(OSError):  # it may be closed by now
+                yield descriptor, os.readlink(f"{OPEN}/{descriptor}")
 
 
 def in_use(label: str, address: str, direction: str) -> NotReadableError | None:

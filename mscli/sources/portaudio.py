@@ -91,7 +91,8 @@ def _take(device: Device, wanted: Mapping[str, Scalar]) -> Source:
     with LIBRARY.unchanged():
         entry, _ = _reach(device)
         open_stream = partial(LIBRARY.open_input, device.handle, device.label, entry.number)
-        return PortAudioSource(device.label, wanted, open_stream, partial(_gone, device))
+        with alsa.opened(device.handle.direction) as hardware:
+            return PortAudioSource(device.label, wanted, open_stream, partial(_gone, device, hardware))
 
 
 def _prepare() -> pulse.Server | None:
@@ -190,12 +191,15 @@ def _node(device: Device) -> pulse.Node | None:
     return next((node for node in nodes if node.name == device.handle.part), None)
 
 
-def _gone(device: Device) -> bool:
-    """Whether a device that streams is no longer there, as far as that can be known; asked often, so it asks little."""
-    if not device.handle.part:
-        return alsa.removed(device.handle.names[0], device.handle.direction)
+def _gone(device: Device, hardware: Sequence[str]) -> bool:
+    """Whether a device that streams is no longer there, as far as that can be known; asked often, so it asks little.
+
+    ``hardware``: the addresses of what was opened for it, which ALSA's default does not tell.
+    """
+    if any(alsa.removed(address, device.handle.direction) for address in hardware):
+        return True
     try:
-        return _node(device) is None
+        return bool(device.handle.part) and _node(device) is None
     except pulse.SilentServer:
         return False
 

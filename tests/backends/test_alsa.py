@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,32 @@ def test_a_card_that_is_gone_is_noticed_by_its_files_and_what_is_no_hardware_sta
     assert alsa.removed("hw:1,0", "output")
     shutil.rmtree(proc / "card1")
     assert alsa.removed("hw:1,0", "input")
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A /dev/snd of the test's own."""
+    monkeypatch.setattr(alsa, "NODES", str(tmp_path))
+    for name in ("pcmC0D0c", "pcmC0D0p", "pcmC1D0c", "controlC1", "timer"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_the_hardware_behind_a_plug_in_is_what_was_opened_for_it(nodes: Path) -> None:
+    with ExitStack() as files:
+
+        def take(*names: str) -> None:
+            for name in names:
+                files.enter_context(open(nodes / name))
+
+        take("pcmC0D0c")
+        with alsa.opened("input") as other:
+            take("pcmC0D0p", "pcmC1D0c", "controlC1", "timer")
+        with alsa.opened("input") as same:
+            take("pcmC0D0c")
+        with alsa.opened("input") as nothing:
+            take("pcmC0D0p")
+        assert (other, same, nothing) == (["hw:1,0"], ["hw:0,0"], [])
 
 
 def test_devices_are_listed_by_direction_and_named_as_portaudio_does(proc: Path) -> None:

@@ -155,10 +155,12 @@ def test_a_capture_ends_with_whole_frames_when_the_driver_goes(program: Program,
     assert [event["type"] for event in events(program.folder)][-2:] == ["ended", "stop"]
 
 
-def test_a_recording_ends_readable_when_the_sound_card_goes(program: Program, bound: None) -> None:
+@pytest.mark.parametrize("microphone", ["hw:0,0", "default"])
+def test_a_recording_ends_soon_and_readable_when_the_sound_card_goes(program: Program, bound: None, microphone: str) -> None:
     file = program.folder / "x.wav"
-    with running(program, "record", "--microphone", "hw:0,0", "--json", "x.wav") as process:
+    with running(program, "record", "--microphone", microphone, "--json", "--events", "events", "x.wav") as process:
         wait_until(lambda: file.exists() and file.stat().st_size > 20_000, "sound")
+        removed = time.monotonic()
         remover = subprocess.Popen(["sh", "-c", f"echo snd_aloop.0 > {SOUND}/unbind"])  # waits until the card is closed
         stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
         remover.wait(PATIENCE_SECONDS)
@@ -167,6 +169,9 @@ def test_a_recording_ends_readable_when_the_sound_card_goes(program: Program, bo
     assert report["reason"] == "ended"
     assert report["tracks"][0]["frames"] > 0
     assert "audio" in streams(file)
+    (ended,) = told(program.folder, "ended")
+    assert "was unplugged" in ended["reason"]
+    assert ended["time"] - removed < SOON_SECONDS
 
 
 # Coming again
