@@ -6,7 +6,7 @@ A driver can keep whoever asks it, and nothing in the process can end that. So n
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 
@@ -28,8 +28,8 @@ class Call(Generic[T]):
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for its end; whether that came in time."""
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for its end; whether that came in time. None: however long it takes."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -69,6 +69,16 @@ def bounded(call: Callable[[], T], timeout_s: float, name: str, release: Callabl
         running.abandon(release)
         raise TimeoutError(f"{name} did not return within {timeout_s:g} s")
     return running.result()
+
+
+def together(calls: Sequence[Callable[[], T]], name: str) -> list[T]:
+    """What the calls return, in their order, made at the same time. Each has a bound of its own."""
+    if _ON_MAIN_THREAD:
+        return [call() for call in calls]
+    running = [Call(call, name) for call in calls]
+    for one in running:
+        one.wait()
+    return [one.result() for one in running]
 
 
 def interruptible(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Barrier
 from threading import Event as Flag
 
 import pytest
 
-from mscli.core.bounded import bounded, interruptible
+from mscli.core.bounded import bounded, interruptible, together
 from tests.unit.stage import PATIENCE_S
 
 
@@ -21,6 +22,18 @@ def test_what_a_call_returns_or_raises_is_handed_on() -> None:
         bounded(fail, PATIENCE_S, "fail")
     with pytest.raises(OSError, match="no"):
         interruptible(fail, lambda: True, PATIENCE_S, "fail", lambda _: None)
+
+
+def test_calls_are_made_together_and_answer_in_their_order() -> None:
+    meeting = Barrier(2)
+
+    def come(name: str) -> str:
+        meeting.wait(PATIENCE_S)
+        return name
+
+    assert together([lambda: come("a"), lambda: come("b")], "come") == ["a", "b"]
+    with pytest.raises(OSError, match="no"):
+        together([lambda: 5, fail], "fail")
 
 
 def test_a_call_that_hangs_is_given_up_and_its_late_result_released() -> None:

@@ -285,6 +285,70 @@ def test_only_the_backend_that_gave_notice_is_looked_at(follow: Callable[..., Fo
     assert untouched.looks == 1
 
 
+class Slow(Scripted):
+    """It does not answer a look as long as ``free`` is cleared; ``asked`` is set by a look that waits for that."""
+
+    def __init__(self, *script: list[Device]) -> None:
+        super().__init__(*script)
+        self.free, self.asked = threading.Event(), threading.Event()
+        self.free.set()
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        if not self.free.is_set():
+            self.asked.set()
+            assert self.free.wait(PATIENCE_S)
+        return super().devices(kinds)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["slow first", "slow last"])
+def test_a_backend_that_is_slow_holds_up_no_other(follow: Callable[..., Followed], order: int) -> None:
+    slow, quick = Slow([], [listed("s")]), Scripted([], [listed("q")])
+    followed = follow(*(slow, quick)[::order])
+    slow.free.clear()
+    slow.notify()
+    assert slow.asked.wait(PATIENCE_S)
+    quick.notify()
+    (event,) = followed.wait_for_events(1)
+    assert not followed.devices.silent(DEVICE_KINDS)  # the slow one has not been given up yet
+    assert ids(event.user_inserted_devices) == ids(event.devices) == ["q"]
+    slow.free.set()
+    event = followed.wait_for_events(2)[1]
+    assert ids(event.user_inserted_devices) == ["s"]
+    assert ids(event.devices) == ["s", "q"][::order]
+
+
+def test_what_two_backends_find_at_once_is_one_event(follow: Callable[..., Followed], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devicewatch, "TOGETHER_S", PATIENCE_S)
+    slow, quick = Slow([], [listed("s")]), Scripted([], [listed("q")])
+    followed = follow(slow, quick)
+    slow.free.clear()
+    slow.notify()
+    assert slow.asked.wait(PATIENCE_S)
+    quick.notify()
+    for _ in ("at first", "after the notice"):
+        assert quick.looked.acquire(timeout=PATIENCE_S)
+    slow.free.set()
+    (event,) = followed.wait_for_events(1)
+    assert ids(event.user_inserted_devices) == ["s", "q"]
+
+
+class Meeting(Scripted):
+    """It answers only while others are asked too."""
+
+    all_here = threading.Barrier(2)
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        self.all_here.wait(PATIENCE_S)
+        return super().devices(kinds)
+
+
+def test_backends_are_looked_at_together_at_the_start(follow: Callable[..., Followed]) -> None:
+    one, other = Meeting([listed("a")]), Meeting([listed("b")])
+    followed = follow(one, other)
+    assert not followed.devices.silent(DEVICE_KINDS)
+    assert (one.looks, other.looks) == (1, 1)
+
+
 def test_a_backend_without_events_is_polled(follow: Callable[..., Followed], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devicewatch, "POLL_S", 0.001)
     backend = Scripted([], [], [], [listed("a")], silent=True)
