@@ -141,7 +141,7 @@ class Sink(ABC):
     def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002 (a sink that corrects nothing)
         """What had to be done to that track's frames, for the report; only what happened.
 
-        ``decodeErrors``: damaged pictures left out. ``duplicated``: pictures repeated for want of new ones.
+        ``decodeErrors``: damaged pictures left out. ``duplicated``: pictures repeated, or black, for want of new ones.
         ``silence``: samples filled in. ``skipped``: samples left out. ``driftPpm``: by how many millionths the device's clock
         was found to run fast. ``unwritten``: pictures or samples that were not to be in a file, or did not fit. ``absentUs``:
         the time in which no file was to be (microseconds).

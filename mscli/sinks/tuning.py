@@ -75,7 +75,7 @@ _X264_RATE = {"x264-params": "sync-lookahead=0"}
 _X264_NOW = {"rc-lookahead": "0"}
 _X264_REGULAR = {"sc_threshold": "0"}
 _X265_NOW = {"x265-params": "log-level=error:bframes=0:rc-lookahead=0:frame-threads=1"}
-_X265 = {"preset": "ultrafast", "x265-params": "log-level=error:bframes=0:rc-lookahead=2"}
+_X265 = {"preset": "ultrafast", "forced-idr": "1", "x265-params": "log-level=error:bframes=0:rc-lookahead=2"}
 _VPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
 _VP9 = {**_VPX, "row-mt": "1"}
 _SVT = {"preset": "11", "svtav1-params": "rtc=1:pred-struct=1"}

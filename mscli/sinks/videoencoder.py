@@ -13,7 +13,7 @@ import av
 from av.video.frame import PictureType
 
 from mscli.core.clock import MICROSECONDS
-from mscli.core.frames import BT601, VideoColorSpace, VideoFrame, outline
+from mscli.core.frames import VideoColorSpace, VideoFrame, black, outline
 from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.codecs import VideoCodec
 from mscli.sinks.convert import PictureReader, Reshaper, color_of, cropped_even
@@ -40,6 +40,7 @@ class VideoEncoder(Pictures):
         self._codec = codec
         self._options = options
         self._expected = Shape.of(track)
+        self._pixel_format = track.pixel_format or "I420"  # of the pictures that are expected
         self._encoder = encoder_for(codec, self._expected, options)
         self._home = EncoderHome(self._encoder.name, Fraction(self._expected.rate).limit_denominator(1001))
         self._reader = PictureReader(one_at_a_time=True)
@@ -59,10 +60,11 @@ class VideoEncoder(Pictures):
         """Pictures that the encoder holds back."""
         return len(self._inside)
 
-    def start(self, origin_us: int, now_us: int) -> None:  # noqa: ARG002 (the picture's time is counted from its own first)
-        """The recording begins. A track without a picture gets the size that its settings say."""
-        if self._reshape is None:
-            self._open(self._expected.width, self._expected.height, "", BT601)
+    def start(self, origin_us: int, now_us: int) -> None:  # noqa: ARG002 (whatever has come by now)
+        """The recording begins. A track without a picture is black until one comes, in the size that its settings say."""
+        if self.first_us is None:
+            self._repeated += 1
+            self.hold(self._black(origin_us))
 
     def encode(self, frame: VideoFrame) -> list[Chunk]:
         """The packets that the frame completes."""
@@ -102,6 +104,10 @@ class VideoEncoder(Pictures):
     def corrections(self) -> Mapping[str, int]:
         """For the report."""
         return {"decodeErrors": self._reader.damaged, "duplicated": self._repeated}
+
+    def _black(self, at_us: int) -> VideoFrame:
+        """A black picture like those that are expected: a file whose track holds none cannot be played."""
+        return black(VideoFrame(self._pixel_format, self._expected.width, self._expected.height, at_us, (), ()))
 
     def _encode_picture(self, picture: av.VideoFrame, frame: VideoFrame) -> list[Chunk]:
         at_us = picture.pts if picture.pts is not None else frame.timestamp

@@ -9,9 +9,23 @@ from pathlib import Path
 import pytest
 
 from mscli.core.frames import AudioData, Frame, VideoFrame
-from mscli.sinks.base import Sink
-from tests.sinks.synth import feed, frame_times, run
-from tests.sinks.test_segments import FRAME_US, RATE, begins_with_key_frame, in_time, numbered, samples, series, sound, values
+from mscli.sinks import SINKS, load_sink
+from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+from tests.pattern import pictures, read_code
+from tests.sinks.synth import feed, feed_and_close, frame_times, mean_rgb, opened, probe, run
+from tests.sinks.test_segments import (
+    CAMERA,
+    FRAME_US,
+    RATE,
+    begins_with_key_frame,
+    in_time,
+    numbered,
+    numbers,
+    samples,
+    series,
+    sound,
+    values,
+)
 
 SECONDS = 5
 CODECS = [("mkv", "h264"), ("mp4", "hevc"), ("webm", "vp9"), ("mp4", "av1")]
@@ -76,6 +90,42 @@ def test_without_a_camera_sound_is_cut(known: int, tmp_path: Path) -> None:
     assert [value for part in parts for value in part] == values(blocks)
     assert len(parts) >= SECONDS - 1
     assert max(map(len, parts)) <= 2.1 * RATE
+
+
+@pytest.mark.parametrize(("suffix", "codec"), CODECS)
+def test_a_camera_that_is_late_is_black_until_its_first_picture(suffix: str, codec: str, tmp_path: Path) -> None:
+    late = numbered(SECONDS * 30)[75:]
+    sink = series(tmp_path / f"a.{suffix}", duration_s=1, options={"video_codec": codec})
+    fed(sink, in_time(late, sound(SECONDS)))
+    counts = shown(tmp_path, "v:0")
+    paths = sorted(tmp_path.iterdir())
+    assert 0 not in counts
+    assert sum(counts) == len(late) + sink.corrections(0)["duplicated"]
+    assert max(mean_rgb(paths[0])) < 1
+    assert frame_times(paths[2])[0] == pytest.approx(0.5, abs=0.02)
+    assert numbers(paths[2])[0] == 75
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm"])
+@pytest.mark.parametrize("seconds", [0.5, 3])
+def test_a_recording_that_ends_before_its_first_picture_is_black(suffix: str, seconds: float, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    sink = opened(SINKS[suffix], str(path), ["video", "audio"])
+    feed_and_close(sink, [(1, block) for block in sound(seconds)])
+    assert max(mean_rgb(path)) < 1
+    assert len(frame_times(path)) == sink.corrections(0)["duplicated"]
+
+
+def test_the_first_picture_of_a_late_camera_keeps_its_time_its_size_and_its_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    sink = load_sink(SINKS["mkv"], str(path), SinkOptions(video_codec="ffv1"))
+    sink.open([TrackFormat("video", CAMERA, "YUYV"), TrackFormat("audio")])
+    late = numbered(90, "YUYV")[60:]
+    feed_and_close(sink, in_time(late, sound(3)))
+    (video, _) = probe(path)["streams"]
+    assert (video["width"], video["height"], video["pix_fmt"]) == (320, 240, "yuv422p")
+    assert frame_times(path)[:3] == pytest.approx([0, 2, 2.033], abs=0.002)
+    assert [code and code.number for code in (read_code(one.luma) for one in pictures(path))] == [None, *range(60, 90)]
 
 
 def test_cuts_may_be_nearer_to_each_other_than_a_camera_is_waited_for(tmp_path: Path) -> None:
