@@ -56,10 +56,10 @@ class RecorderOptions(NamedTuple):
     def applied_to(self, sink: SinkOptions, kinds: Sequence[str], video_codec: str, audio_codec: str) -> SinkOptions:
         """How the sink is to write these kinds of track, as far as it has not been told.
 
-        A bit rate that nobody asked for, or of 0, leaves the encoder its own choice.
+        A bit rate that nobody asked for, or of 0, leaves the encoder its own choice; so does a sum of 0.
         """
-        audio, video = self.bit_rates(kinds)
-        total = self.bits_per_second
+        total = self.bits_per_second or None
+        audio, video = self._replace(bits_per_second=total).bit_rates(kinds)
         return sink._replace(
             video_codec=sink.video_codec or video_codec,
             audio_codec=sink.audio_codec or audio_codec,

@@ -47,7 +47,8 @@ encoded in software.
 
 `--quality` holds the quality, whatever bit rate it takes, and `--video-bitrate` the bit rate. Without either one
 `h264`, `hevc` and `av1` have a quality of 0.5, `mjpeg` has 0.8, and `vp8`, `vp9` and hardware a bit rate of a tenth of
-a bit for each pixel. On the scale of its encoder a quality of 0, 0.5 and 1 is
+a bit for each pixel. A bit rate that an encoder cannot work towards, of sound too, becomes the nearest that it can. On the
+scale of its encoder a quality of 0, 0.5 and 1 is
 
 `h264`
 : 36, 23, 10 (crf of x264)

@@ -52,6 +52,12 @@ class AudioCodec(NamedTuple):
     rates: tuple[int, ...] = ()  # Hz; empty: all
     most_channels: int = 8
     lossy: bool = False
+    channel_bits: tuple[int, int] = (1_000, 1_000_000)  # a second of each channel, at least and at most
+
+    def bit_rate(self, wanted: int | None, channels: int) -> int:
+        """The bits per second that are nearest to what is asked for, or the usual."""
+        least, most = (channels * bits for bits in self.channel_bits)
+        return min(max(wanted or AUDIO_BITS_PER_CHANNEL * channels, least), most)
 
     def encoder(self, bits: int) -> tuple[str, str]:
         """Encoder and sample format that lose nothing of samples of so many bits, or as little as can be."""
@@ -65,6 +71,8 @@ class AudioCodec(NamedTuple):
         return min((rate for rate in self.rates if rate > wanted), default=max(self.rates))
 
 
+_OPUS = {16: ("libopus", "s16"), 32: ("libopus", "flt")}
+_OPUS_BITS = (6_000, 256_000)  # https://www.rfc-editor.org/rfc/rfc6716#section-2.1.1; FFmpeg gives libopus no more
 _H264 = ("h264_nvenc", "h264_qsv", "h264_amf", "h264_videotoolbox", "h264_v4l2m2m")
 _HEVC = ("hevc_nvenc", "hevc_qsv", "hevc_amf", "hevc_videotoolbox", "hevc_v4l2m2m")
 _AV1 = ("av1_nvenc", "av1_qsv", "av1_amf")
@@ -94,7 +102,7 @@ _PCM = {8: ("pcm_u8", "u8"), 16: ("pcm_s16le", "s16"), 24: ("pcm_s24le", "s32"),
 AUDIO_CODECS: dict[str, AudioCodec] = {
     row.name: row
     for row in (
-        AudioCodec("opus", "Opus", ("opus",), {16: ("libopus", "s16"), 32: ("libopus", "flt")}, (48000,), lossy=True),
+        AudioCodec("opus", "Opus", ("opus",), _OPUS, (48000,), lossy=True, channel_bits=_OPUS_BITS),
         AudioCodec("mp3", "MP3", _MP3_NAMES, _MP3, _MP3_RATES, most_channels=2, lossy=True),
         AudioCodec("aac", "AAC", ("mp4a.40.2", "mp4a.40", "mp4a", "aac"), {16: ("aac", "fltp")}, _AAC_RATES, lossy=True),
         AudioCodec("flac", "FLAC", ("flac", "fla"), {16: ("flac", "s16"), 32: ("flac", "s32")}),

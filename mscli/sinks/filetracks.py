@@ -12,7 +12,7 @@ import av
 
 from mscli.core.clock import MICROSECONDS
 from mscli.sinks.base import SinkOptions
-from mscli.sinks.codecs import AUDIO_BITS_PER_CHANNEL, AudioCodec
+from mscli.sinks.codecs import AudioCodec
 from mscli.sinks.convert import layout_name
 from mscli.sinks.muxer import TICKS, TIME_BASE, Muxer, open_encoder
 
@@ -105,7 +105,7 @@ class SoundTrack(FileTrack):
         context.time_base = Fraction(1, context.sample_rate)
         told = f"{shape.channels} channels at {shape.rate} Hz"
         if codec.lossy:
-            context.bit_rate = options.audio_bits_per_second or AUDIO_BITS_PER_CHANNEL * shape.channels
+            context.bit_rate = codec.bit_rate(options.audio_bits_per_second, shape.channels)
             told += f" into {context.bit_rate} bits per second"
         open_encoder(context, {}, codec.title, told)
         self._sample_bytes = shape.channels * context.format.bytes

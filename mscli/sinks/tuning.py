@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mscli.sinks.base import PRESETS, SinkOptions
 
+LEAST_BITS = 1_000  # a second: FFmpeg's encoders count in thousands
 MOST_GOP = 65_535  # pictures: more cannot be said to every encoder
 
 
@@ -39,10 +40,15 @@ class Encoder(NamedTuple):
     speeds: tuple[str, ...] = ()  # its values, for each of PRESETS
     pixels: Mapping[str, str] = {"": "yuv420p"}
     bit_rate: bool = True  # whether it can work towards one
+    most_bits: int = 2**31 - 1  # a second
     to_bit_rate: Mapping[str, str] = {}  # options with which it does
     immediate: Mapping[str, str] = {}  # options with which it holds back nothing, for a slow camera
     regular: Mapping[str, str] = {}  # options with which key frames come only when they are due, and at no change of the scene
     ahead: bool = False  # whether its threads work at several pictures at once; else, if at all, at parts of one
+
+    def bits(self, wanted: int) -> int:
+        """The bits per second that are nearest to that, of those that it can work towards."""
+        return min(max(wanted, LEAST_BITS), self.most_bits)
 
     def settings(self, options: SinkOptions) -> dict[str, str]:
         """The encoder's options. Without any of its ``quality`` a bit rate has to be set."""
@@ -105,7 +111,8 @@ ENCODERS: dict[str, Encoder] = {
         Encoder("libx264", _X264, Quality(("crf",), (36, 23, 10)), "preset", PRESETS, to_bit_rate=_X264_RATE,
                 ahead=True, immediate=_X264_NOW, regular=_X264_REGULAR),
         Encoder("libx265", _X265, Quality(("crf",), (40, 26, 12)), "preset", PRESETS, immediate=_X265_NOW),
-        Encoder("libsvtav1", _SVT, Quality(("crf",), (60, 40, 20)), "preset", _SVT_SPEEDS, to_bit_rate=_SVT_CBR),
+        Encoder("libsvtav1", _SVT, Quality(("crf",), (60, 40, 20)), "preset", _SVT_SPEEDS, to_bit_rate=_SVT_CBR,
+                most_bits=100_000_000),
         Encoder("libvpx-vp9", _VP9, Quality(("crf",), (60, 34, 8), None, {"b": "0"}), "cpu-used", _VP9_SPEEDS),
         Encoder("libvpx", _VPX, Quality(("qmin", "qmax"), (60, 34, 8), None, {"b": "100M"}), "cpu-used", _VP8_SPEEDS),
         Encoder("mjpeg", {}, Quality(("qmin", "qmax"), (31, 8, 1), 0.8), bit_rate=False),

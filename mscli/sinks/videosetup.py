@@ -95,7 +95,7 @@ def set_up(
         context.thread_type, context.thread_count = "FRAME", threads(shape, options.preset)
     if not encoder.constant_quality(options) and encoder.bit_rate:
         usual = round(shape.width * shape.height * shape.rate * BITS_PER_PIXEL)
-        context.bit_rate = options.video_bits_per_second or usual
+        context.bit_rate = encoder.bits(options.video_bits_per_second or usual)
     return {**encoder.settings(options), **(encoder.immediate if shape.rate < _SLOW_RATE else {})}
 
 

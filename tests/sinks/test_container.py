@@ -286,13 +286,6 @@ def test_a_rate_that_the_codec_lacks_becomes_the_nearest_that_it_has(suffix: str
     assert abs(frequency(samples[rate_of(path) // 2 : rate_of(path) * 3 // 2], rate_of(path)) - 1000) < 3
 
 
-def test_a_bit_rate_that_the_codec_lacks_is_told() -> None:
-    sink = opened(SINKS["ogg"], io.BytesIO(), audio_bits_per_second=5_000_000)
-    with pytest.raises(NotSupportedError, match="Opus cannot encode 1 channels at 48000 Hz into 5000000 bits per second"):
-        sink.write(0, tone(0, 960))
-    sink.abort()
-
-
 @pytest.mark.parametrize("codec", ["h264", "vp8", "vp9", "mjpeg", "ffv1"])
 @pytest.mark.parametrize("color", [BT601, BT709, JPEG_COLOR, VideoColorSpace("bt709", True)])
 @pytest.mark.parametrize("rgb", [RED, BLUE])

@@ -9,10 +9,10 @@ import pytest
 from mscli.core.frames import Frame
 from mscli.sinks import SINKS
 from mscli.sinks.base import PRESETS, SinkOptions
-from mscli.sinks.codecs import VIDEO_CODECS
+from mscli.sinks.codecs import AUDIO_CODECS, VIDEO_CODECS
 from mscli.sinks.tuning import ENCODERS
 from mscli.sinks.videosetup import Shape, threads
-from tests.sinks.synth import T0, feed_and_close, noise, opened
+from tests.sinks.synth import T0, feed_and_close, noise, opened, tone
 
 SOFTWARE = {codec.name: ENCODERS[codec.encoder] for codec in VIDEO_CODECS.values()}
 WITH_QUALITY = [name for name, encoder in SOFTWARE.items() if encoder.quality]
@@ -96,3 +96,20 @@ def test_no_more_pictures_are_worked_at_than_keep_up_with_the_camera(shape: Shap
 
 def test_x264_works_at_whole_pictures() -> None:
     assert b" sliced_threads=0 " in encoded("h264", 1)
+
+
+@pytest.mark.parametrize("bits", [1, 999, 2**32 - 1])
+@pytest.mark.parametrize("codec", [name for name, encoder in SOFTWARE.items() if encoder.bit_rate])
+def test_any_bit_rate_becomes_one_that_the_encoder_can_work_towards(codec: str, bits: int) -> None:
+    assert encoded(codec, 3, video_bits_per_second=bits)
+
+
+@pytest.mark.parametrize("bits", [1, 499, 5_000_000, 2**32 - 1])
+@pytest.mark.parametrize("channels", [1, 2, 8])
+@pytest.mark.parametrize("codec", [name for name, row in AUDIO_CODECS.items() if row.lossy])
+def test_any_bit_rate_of_sound_becomes_one_that_the_codec_has(codec: str, channels: int, bits: int) -> None:
+    channels = min(channels, AUDIO_CODECS[codec].most_channels)
+    file = io.BytesIO()
+    sink = opened(SINKS["mkv"], file, ["audio"], audio_codec=codec, audio_bits_per_second=bits)
+    feed_and_close(sink, [(0, tone(start, 4800, channels=channels)) for start in range(0, 48_000, 4800)])
+    assert file.getvalue()

@@ -11,8 +11,8 @@ import pytest
 import mscli
 from mscli.api.recorderoptions import RecorderOptions
 from mscli.sinks.base import SinkOptions
-from tests.sinks.synth import probe
-from tests.unit.stage import PATIENCE_S, Recording, Stage, camera, picture, push, silent
+from tests.sinks.synth import probe, tone
+from tests.unit.stage import PATIENCE_S, Recording, Stage, camera, microphone, picture, push, silent
 
 BOTH = ("audio", "video")
 
@@ -61,6 +61,8 @@ def test_bits_per_second_are_what_was_asked_or_the_usual(options: dict[str, Any]
         ({}, BOTH, None, None),
         ({"audioBitsPerSecond": 64_000}, BOTH, 64_000, None),
         ({"audioBitsPerSecond": 0, "videoBitsPerSecond": 0}, BOTH, None, None),
+        ({"bitsPerSecond": 0}, BOTH, None, None),
+        ({"bitsPerSecond": 0, "audioBitsPerSecond": 64_000}, BOTH, 64_000, None),
         ({"bitsPerSecond": 2_000_000}, ("audio",), 2_000_000, None),
         ({"bitsPerSecond": 2_000_000}, ("video",), None, 2_000_000),
     ],
@@ -106,3 +108,26 @@ def test_a_recording_has_its_key_frames_in_that_interval(
 def test_codecs_of_the_sink_come_before_those_of_the_type() -> None:
     applied = RecorderOptions().applied_to(SinkOptions(video_codec="hevc"), BOTH, "h264", "aac")
     assert (applied.video_codec, applied.audio_codec) == ("hevc", "aac")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bitsPerSecond": 0},
+        {"bitsPerSecond": 3000},
+        {"audioBitsPerSecond": 100},
+        {"bitsPerSecond": 2**32 - 1},
+        {"mimeType": "video/mp4", "videoBitsPerSecond": 1},
+    ],
+)
+def test_whatever_bit_rate_is_asked_for_is_recorded(stage: Callable[..., Stage], options: dict[str, Any]) -> None:
+    here = stage(silent(camera()), silent(microphone()))
+    stream = here.devices.get_user_media({"video": True, "audio": True})
+    recorder = mscli.MediaRecorder(stream, options)
+    recorder.start()
+    push(stream.get_video_tracks()[0], *(picture(n * 100_000, 128, 72) for n in range(5)))
+    push(stream.get_audio_tracks()[0], *(tone(n * 4800, 4800, at_us=n * 100_000) for n in range(5)))
+    recorder.stop()
+    assert recorder.join(PATIENCE_S)
+    assert recorder.recording is not None
+    assert recorder.recording.error is None
