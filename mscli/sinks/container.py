@@ -19,6 +19,7 @@ from mscli.sinks.codecs import CONTAINERS, codec_for
 from mscli.sinks.copying import copied_formats
 from mscli.sinks.files import output_for
 from mscli.sinks.space import expected_bits_per_second
+from mscli.sinks.tuning import COPIER
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -69,6 +70,7 @@ class RecordingSink(Sink):
         """Check, and have encoders ready to be opened by their first frames."""
         self.check(self.row, self.options, [track.kind for track in tracks])
         self._prepare()
+        self._tell_ignored([track.kind for track in tracks])
         from mscli.sinks.encoders import Encoders
 
         container = CONTAINERS[self.row.suffix]
@@ -123,6 +125,13 @@ class RecordingSink(Sink):
         """Pictures left out and repeated, samples filled in and left out, and what is in no file."""
         done = dict(self._encoders[track].corrections()) if self._encoders is not None else {}
         return {name: count for name, count in (done | {"unwritten": self._unwritten[track]}).items() if count}
+
+    def _tell_ignored(self, kinds: Sequence[str]) -> None:
+        """Say what is asked for and means nothing to pictures that are copied."""
+        if "video" not in kinds or self.options.video_codec != COPY or self.options.on_note is None:
+            return
+        for what in COPIER.ignored(self.options):
+            self.options.on_note(f"the camera's pictures are copied, for which a {what} means nothing; it is ignored")
 
     @abstractmethod
     def _prepare(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mscli.sinks.base import PRESETS, SinkOptions
+from mscli.sinks.base import COPY, PRESETS, SinkOptions
 
 LEAST_BITS = 1_000  # a second: FFmpeg's encoders count in thousands
 MOST_GOP = 65_535  # pictures: more cannot be said to every encoder
@@ -124,6 +124,8 @@ ENCODERS: dict[str, Encoder] = {
         *(Encoder(f"{codec}_v4l2m2m", pixels=_NV12) for codec in ("h264", "hevc")),
     )
 }  # fmt: skip
+
+COPIER = Encoder(COPY, bit_rate=False)  # no encoder: what is asked of one means nothing
 
 
 def gop_size(rate: float, options: SinkOptions) -> int:

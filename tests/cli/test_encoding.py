@@ -123,6 +123,16 @@ def test_what_means_nothing_to_a_codec_is_told(mscli: Program) -> None:
     assert done.stderr.decode() == said
 
 
+def test_what_means_nothing_to_a_copied_picture_is_told(mscli: Program) -> None:
+    camera = '{"kind": "videoinput", "modes": [{"width": 320, "height": 240, "frameRate": 30, "pixelFormat": "MJPEG"}]}'
+    (mscli.folder / "d.json").write_text(f'{{"devices": [{camera}]}}')
+    copy = ("record", "--fake-devices-from", "d.json", "--duration", "0.5", "--json", "--video-codec", "copy", "--no-audio")
+    for flags, told in ((["--video-bitrate", "1M"], ["bit rate"]), (["--quality=1", "--preset=slow"], ["quality", "preset"])):
+        said = mscli(*copy, *flags, "--force", "a.mkv", code=0).stderr.decode().splitlines()
+        line = "mscli: the camera's pictures are copied, for which a {} means nothing; it is ignored"
+        assert said == [line.format(what) for what in told]
+
+
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_codecs_and_presets_are_completed(kind: str, mscli: Program) -> None:
     def offered(line: str) -> list[str]:
