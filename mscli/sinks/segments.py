@@ -1,9 +1,10 @@
 """A recording cut into files that each can be played by themselves: no picture and no sample is lost or doubled between them.
 
 Pictures are cut where decoding can start, at a key frame that the encoder is told to make, sound at the very sample of that
-instant. The encoder of the pictures runs on; each file has an encoder of its own for sound.
+instant: it waits for the pictures of its time where a cut may come. The encoder of the pictures runs on; each file has an
+encoder of its own for sound.
 
-A camera that falls silent holds up nothing for longer than PATIENCE_US: then another one says where to cut, or the sound, and
+A camera that falls silent holds up nothing for longer than LEAD_US: then another one says where to cut, or the sound, and
 what its encoder still holds is pushed out by its last picture, which begins its part of the later files.
 """
 
@@ -20,10 +21,11 @@ from mscli.sinks.series import SeriesSink
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
-    from mscli.sinks.encoders import Encoders
+    from mscli.sinks.encoders import Encoders, Pieces
     from mscli.sinks.filetracks import Chunk, Piece, Sound
     from mscli.sinks.recordingfile import RecordingFile
 
+LEAD_US = PATIENCE_US + 250_000  # how long a camera's next picture decides on a cut: black ones begin a second after its last
 _PUSH_US = 100_000  # between two pictures that push others out of an encoder
 _BLOCKS_BEHIND = 4  # blocks of sound that may still come for a file after its last picture
 
@@ -40,8 +42,11 @@ class SegmentSink(SeriesSink):
         self._pictures: list[int] = []  # the tracks of pictures
         self._seen_us: dict[int, int] = {}  # of these: when the latest frame was captured
         self._now_us = 0  # the same of all tracks
+        self._early_us = 0  # by which a picture may come before a file is due to end, and end it
         self._keyed: dict[int, RecordingFile] = {}  # by track: the file that begins with the latest key frame asked for
         self._pictured: dict[int, RecordingFile] = {}  # by track: the file that its latest picture went to
+        self._held: list[tuple[int, Sound]] = []  # with their tracks: waits for pictures, for LEAD_US at most
+        self._ending = False  # whether no further cut comes
         self._heard: dict[int, int] = {}  # by track: samples placed
         self._largest: dict[int, int] = {}  # by track: what its largest piece has cost
 
@@ -57,11 +62,16 @@ class SegmentSink(SeriesSink):
             self._paused_us, self._due_us = self.paused_us, self._schedule.due_us(frame.timestamp)
         if self._open and isinstance(frame, VideoFrame):
             self._seen_us[track] = frame.timestamp
+            self._early_us = max(self._early_us, frame_tolerance_us(frame))
             self._cut_before(encoders, track, frame)
             self._force_key(encoders, track, self._file_at(frame.timestamp))
         self._push_silent(encoders)
         super()._take(encoders, track, frame)
         self._finish_passed(encoders)
+
+    def _finish(self, encoders: Encoders) -> None:
+        self._ending = True
+        super()._finish(encoders)
 
     def _next_file(self, encoders: Encoders, begin_us: int, after_us: int) -> None:
         """Begin a file. ``after_us``: its end is due later than that."""
@@ -79,7 +89,7 @@ class SegmentSink(SeriesSink):
     @property
     def _lead(self) -> int | None:
         """The track whose pictures decide where the cuts are: the first that has not fallen silent, if there is one."""
-        return next((track for track in self._pictures if self._now_us - self._seen_us[track] <= PATIENCE_US), None)
+        return next((track for track in self._pictures if self._now_us - self._seen_us[track] <= LEAD_US), None)
 
     def _cut_before(self, encoders: Encoders, track: int, frame: VideoFrame) -> None:
         """Begin the next file with this picture, if it is time."""
@@ -96,6 +106,7 @@ class SegmentSink(SeriesSink):
             return False
         waiting = {track: encoders[track].waiting for track in self._pictures}
         coming = sum(cost * (waiting.get(index, _BLOCKS_BEHIND - 1) + 1) for index, cost in self._largest.items())
+        coming += sum(self._open[-1].cost(track, sound) for track, sound in self._held)
         return bool(self._open[-1].most_bytes + coming > self._most_bytes)
 
     def _cut_in_sound(self, encoders: Encoders, track: int, sound: Sound) -> None:
@@ -111,11 +122,29 @@ class SegmentSink(SeriesSink):
 
     # Where pieces go
 
-    def _place(self, encoders: Encoders, track: int, piece: Piece) -> None:
+    def _place_all(self, encoders: Encoders, pieces: Pieces, *, begins: bool) -> None:
+        super()._place_all(encoders, pieces, begins=begins)
+        held, self._held = self._held, []
+        for track, sound in held:
+            if self._has_to_wait(encoders, track, sound):
+                self._held.append((track, sound))
+            else:
+                self._place_sound(encoders, track, sound)
+
+    def _place(self, encoders: Encoders, track: int, piece: Piece) -> None:  # noqa: ARG002
         if isinstance(piece, tuple):
             self._place_picture(track, piece)
         else:
-            self._place_sound(encoders, track, piece)
+            self._held.append((track, piece))
+
+    def _has_to_wait(self, encoders: Encoders, track: int, sound: Sound) -> bool:
+        """Whether a picture that is still to come may begin a file in these samples."""
+        lead = self._lead
+        if self._ending or lead is None:
+            return False
+        end_us = encoders[track].instant_us((sound.pts or 0) + sound.samples)
+        due = self._due_us is not None and end_us > self._due_us - self._early_us
+        return end_us > self._seen_us[lead] and (due or self._most_bytes is not None)
 
     def _place_picture(self, track: int, chunk: Chunk) -> None:
         before = self._pictured.get(track, self._open[0])

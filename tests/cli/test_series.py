@@ -16,8 +16,11 @@ import pytest
 
 from mscli.cli.paramtypes import Duration
 from mscli.cli.series import ByteCount, Clock, Keep
+from tests.cli.program import FakeMachine, camera, microphone
 from tests.conftest import ROOT, Program, clean_environment
 from tests.pattern import pictures, read_code
+from tests.sinks.synth import frame_times, probe
+from tests.sinks.test_segments import RATE, samples
 
 PATIENCE_S = 30
 FAKE = ("--fake-devices", "--size", "exact:320x240")
@@ -154,6 +157,33 @@ def test_a_recording_that_no_trigger_came_for_leaves_no_file(mscli: Program) -> 
         report = ended(process)
     assert report["files"] == []
     assert sorted(path.name for path in mscli.folder.iterdir()) == ["events.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "faults", [{"stallAfterFrames": 15, "stallSeconds": 2}, {"vanishAfterFrames": 15, "returnAfterSeconds": 2}]
+)
+def test_sound_is_cut_with_the_picture_of_a_camera_that_was_mute(faults: dict[str, float], fake: FakeMachine) -> None:
+    fake.plug(camera(faults=faults), microphone())
+    limits = ("--duration", "4", "--segment-duration", "1", "--reconnect", "9")
+    fake("record", "--quiet", *limits, "--audio-codec", "pcm", "a.mkv", code=0)
+    spans = [(pictures_span(fake.folder / name), sound_span(fake.folder / name)) for name in fake.files]
+    assert len(spans) == 4
+    for shown, heard in spans[1:]:
+        assert heard == pytest.approx(shown, abs=0.01)
+    assert sum(end - begin for _, (begin, end) in spans) == pytest.approx(4, abs=0.02)
+
+
+def pictures_span(path: Path) -> tuple[float, float]:
+    """When a file's pictures, 30 a second, begin and end (seconds)."""
+    times = frame_times(path)
+    return times[0], times[-1] + 1 / 30
+
+
+def sound_span(path: Path) -> tuple[float, float]:
+    """When a file's sound begins and ends (seconds)."""
+    (first,) = probe(path, "-select_streams", "a", "-show_entries", "packet=pts_time", "-read_intervals", "%+#1")["packets"]
+    begin = float(first["pts_time"])
+    return begin, begin + len(samples(path)) / RATE
 
 
 def test_a_series_that_is_killed_leaves_its_finished_files_whole(mscli: Program) -> None:

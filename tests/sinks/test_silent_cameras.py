@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,59 @@ def test_a_slow_camera_is_no_camera_that_ended(tmp_path: Path) -> None:
     sink = series(tmp_path / "a.mkv", duration_s=1)
     fed(sink, in_time(slow, sound(SECONDS)))
     assert sum(len(frame_times(path)) for path in tmp_path.iterdir()) == len(slow)
+
+
+def late(entries: Entries, pictures: range, by_us: int) -> Entries:
+    """The same in the order in which they come if these pictures come so late, as a muted camera's black ones do."""
+
+    def comes_us(entry: tuple[int, Frame]) -> int:
+        frame = entry[1]
+        return frame.timestamp + by_us * (isinstance(frame, VideoFrame) and frame.sequence in pictures)
+
+    return sorted(entries, key=comes_us)
+
+
+def cuts(first_pictures: Sequence[int]) -> list[int]:
+    """The samples at which files begin that begin with these pictures."""
+    return [round(number * FRAME_US * RATE / 1e6) for number in first_pictures]
+
+
+@pytest.mark.parametrize(("duration_s", "first_pictures"), [(1, [0, 38, 60, 90, 120]), (0.5, [0, 38, *range(45, 150, 15)])])
+def test_sound_is_cut_with_pictures_that_come_late(duration_s: float, first_pictures: list[int], tmp_path: Path) -> None:
+    frames, blocks = numbered(SECONDS * 30), sound(SECONDS)
+    entries = in_time(frames[:15] + frames[38:], blocks)  # nothing for three quarters of a second
+    sink = series(tmp_path / "a.mkv", duration_s=duration_s, options={"audio_codec": "pcm"})
+    fed(sink, late(entries, range(38, 75), 250_000))
+    parts = [samples(path) for path in sorted(tmp_path.iterdir())]
+    everything = values(blocks)
+    assert parts == [everything[begin:end] for begin, end in pairwise([*cuts(first_pictures), SECONDS * RATE])]
+    assert [frame_times(path)[0] for path in tmp_path.iterdir()] == [0] * len(parts)
+
+
+def test_sound_is_cut_with_late_pictures_where_the_size_cuts(tmp_path: Path) -> None:
+    frames, blocks = numbered(SECONDS * 30), sound(SECONDS, noisy=True)
+    sink = series(tmp_path / "a.mkv", size_bytes=150_000, options={"audio_codec": "pcm"})
+    fed(sink, late(in_time(frames, blocks), range(SECONDS * 30), 250_000))
+    paths = sorted(tmp_path.iterdir())
+    counts = [len(frame_times(path)) for path in paths]
+    begins = cuts([sum(counts[:n]) for n in range(len(counts))])
+    assert [len(samples(path)) for path in paths[:-1]] == [end - begin for begin, end in pairwise(begins)]
+    assert len(paths) > 3
+    assert max(path.stat().st_size for path in paths) <= 150_000
+
+
+def test_sound_is_cut_with_the_camera_that_takes_over(tmp_path: Path) -> None:
+    frames, blocks = numbered(SECONDS * 30), sound(SECONDS)
+    entries = [*of_track(0, frames[:20]), *of_track(1, frames), *((2, block) for block in blocks)]
+    sink = series(tmp_path / "a.mkv", ["video", "video", "audio"], duration_s=1, options={"audio_codec": "pcm"})
+    fed(sink, together(entries))
+    counts = [len(frame_times(path, "v:1")) for path in sorted(tmp_path.iterdir())]
+    begins = cuts([sum(counts[:n]) for n in range(len(counts))])
+    parts = [len(samples(path)) for path in sorted(tmp_path.iterdir())]
+    assert parts == [end - begin for begin, end in pairwise([*begins, SECONDS * RATE])]
+
+
+def test_without_a_camera_sound_is_cut_when_it_is_due(tmp_path: Path) -> None:
+    sink = series(tmp_path / "a.mkv", duration_s=1, options={"audio_codec": "pcm"})
+    fed(sink, in_time(numbered(20), sound(SECONDS)))
+    assert [len(samples(path)) for path in sorted(tmp_path.iterdir())] == [RATE] * SECONDS
