@@ -14,12 +14,17 @@ from mscli.cli.opening import open_devices
 from mscli.cli.printable import json_text
 from mscli.cli.resolve import resolve_device
 from mscli.cli.shared import Shared, shared_options
+from mscli.cli.signals import Stopper
+from mscli.core.bounded import interruptible
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT
 
 PROBE_FRAMES = 20  # how many frames of a mode are timed
 PROBE_S = 3.0  # and for how long at most
+GRACE_S = 1.0  # what a device that is asked gets after a signal, before it is left behind
+
+Answer = tuple[InputDeviceInfo, dict[str, Any], list[dict[str, Any]]]  # a device, its capabilities and its modes
 
 
 @click.command("capabilities", short_help="Show what a device can be set to, and its native modes.")
@@ -33,18 +38,32 @@ def command(shared: Shared, device: str | None, probe: bool) -> int:
     mscli capabilities
     mscli capabilities /dev/video2 --json
     """
-    with open_devices(shared) as devices:
-        info = _choose(devices, device)
-        capabilities, modes = info.get_capabilities(), info.get_modes()
-        if probe:
-            modes = [{**mode, "measuredFrameRate": measure(devices, info.device_id, mode)} for mode in modes]
-        if shared.json:
-            print(json_text({**info.to_json(), "capabilities": capabilities, "modes": modes}, sys.stdout))  # noqa: T201
-        else:
-            from mscli.cli.tables import show_capabilities
+    with Stopper(lambda: None) as stopper, open_devices(shared) as devices:
 
-            show_capabilities(info, capabilities, modes)
+        def ask() -> Answer:
+            return _ask(devices, device, probe=probe)
+
+        answer = interruptible(ask, lambda: stopper.requested, GRACE_S, "mscli-ask", lambda _: None)
+    _show(answer, as_json=shared.json)
     return 0
+
+
+def _ask(devices: MediaDevices, name: str | None, *, probe: bool) -> Answer:
+    info = _choose(devices, name)
+    capabilities, modes = info.get_capabilities(), info.get_modes()
+    if probe:
+        modes = [{**mode, "measuredFrameRate": measure(devices, info.device_id, mode)} for mode in modes]
+    return info, capabilities, modes
+
+
+def _show(answer: Answer, *, as_json: bool) -> None:
+    info, capabilities, modes = answer
+    if as_json:
+        print(json_text({**info.to_json(), "capabilities": capabilities, "modes": modes}, sys.stdout))  # noqa: T201
+        return
+    from mscli.cli.tables import show_capabilities
+
+    show_capabilities(info, capabilities, modes)
 
 
 def _choose(devices: MediaDevices, name: str | None) -> InputDeviceInfo:

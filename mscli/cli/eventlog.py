@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
 from io import FileIO
+from time import sleep
 from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
@@ -13,15 +15,27 @@ from mscli.core.clock import MICROSECONDS, now_us, wall_time
 from mscli.core.descriptors import Reader, point_nowhere
 from mscli.core.errors import OperationError
 
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+_LOOK_S = 0.05  # between two looks whether somebody reads a named pipe
+
 
 class EventLog:
     """Writes events as they come; without a file it writes none. A file that fails later is warned of once and given up."""
 
     def __init__(self, path: str | None, warn: Callable[[str], None]) -> None:
+        self._path = path
         self._warn = warn
-        self._file = None if path is None else _open(path)
+        self._file: FileIO | None = None
         self._reader = Reader()
         self._last_us = 0
+
+    def open(self, given_up: Callable[[], bool]) -> None:
+        """Open the file. A named pipe waits for its reader, who is to get every event.
+
+        Raises OperationError, and KeyboardInterrupt if it still waits when ``given_up()``.
+        """
+        if self._path is not None:
+            self._file = _open(self._path, given_up)
 
     @property
     def written(self) -> bool:
@@ -62,13 +76,26 @@ class EventLog:
             file.close()
 
 
-def _open(path: str) -> FileIO:
+def _open(path: str, given_up: Callable[[], bool]) -> FileIO:
     """Unbuffered; a pipe that is full blocks nobody."""
     try:
-        file = open(path, "wb", buffering=0)  # noqa: SIM115 (it stays open)
-        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
-            os.set_blocking(file.fileno(), False)
+        while (file := _opened(path)) is None:
+            if given_up():
+                raise KeyboardInterrupt
+            sleep(_LOOK_S)
+        if _NONBLOCK and not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            os.set_blocking(file.fileno(), True)
         return file
     except OSError as error:
         hints = ["--events takes a file in a folder that exists, a named pipe, or a descriptor: /dev/fd/3"]
         raise OperationError(f"events cannot be written to “{path}”: {error.strerror}", hints=hints) from error
+
+
+def _opened(path: str) -> FileIO | None:
+    """The file, which blocks nobody; None if it is a named pipe without a reader."""
+    try:
+        return open(path, "wb", buffering=0, opener=lambda name, flags: os.open(name, flags | _NONBLOCK, 0o666))
+    except OSError as error:
+        if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):
+            return None
+        raise

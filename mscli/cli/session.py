@@ -59,6 +59,11 @@ class Session:
 
     def __enter__(self) -> Session:
         self.stopper.__enter__()
+        try:
+            self.events.open(lambda: self.stopper.requested)
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

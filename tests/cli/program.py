@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -114,6 +115,12 @@ def eventually(condition: Callable[[], object]) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def heeds_signals(pid: int) -> bool:
+    """Whether a process handles them by now: SIGALRM is the last that it sets a handler for."""
+    (caught,) = re.findall("SigCgt:\t(.*)", Path(f"/proc/{pid}/status").read_text())
+    return bool(int(caught, 16) >> (signal.SIGALRM - 1) & 1)
 
 
 def error_line(done: Completed) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import FakeMachine, camera, microphone
+from tests.cli.program import FakeMachine, camera, eventually, heeds_signals, microphone
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -109,3 +109,13 @@ def test_a_reader_of_events_that_does_not_read_holds_up_no_recording(fake: FakeM
         os.close(writing)
     assert done.returncode == 0
     assert b"events are no longer written: their reader does not read" in done.stderr
+
+
+def test_a_reader_that_opens_a_named_pipe_later_gets_all_events(fake: FakeMachine) -> None:
+    pipe = fake.folder / "events"
+    os.mkfifo(pipe)
+    with fake.running("record", "--frames", "5", "--no-audio", "--events", "events", "x.mkv", events=False) as recording:
+        assert eventually(lambda: heeds_signals(recording.process.pid))
+        types = [event["type"] for event in lines(pipe)]
+        assert recording.end().returncode == 0
+    assert (types[0], types[-1]) == ("settings", "stop")

@@ -15,11 +15,12 @@ from typing import IO
 
 import pytest
 
-from tests.cli.program import FakeMachine, Running, camera, eventually, microphone, packets
+from tests.cli.program import FakeMachine, Running, camera, eventually, heeds_signals, microphone, packets
 from tests.conftest import require
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 FRAME_BYTES = 320 * 240 * 3 // 2
+ENDS_WITHIN_S = 2.0 + 1.0  # what is promised, and what starting and ending Python takes on a busy machine
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -79,6 +80,27 @@ def test_a_signal_before_the_first_frame_leaves_no_file(
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_events_that_nobody_reads_yet_are_waited_for_until_a_signal(number: signal.Signals, fake: FakeMachine) -> None:
+    os.mkfifo(fake.folder / "events")
+    with fake.running("record", "--events", "events", "x.mkv", events=False) as waiting:
+        assert eventually(lambda: heeds_signals(waiting.process.pid))
+        waiting.send(number)
+        assert waiting.process.wait(ENDS_WITHIN_S) == 130
+        assert (waiting.end().stderr, fake.files) == (b"", ["events"])
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_camera_that_gives_nothing_is_probed_until_a_signal(number: signal.Signals, fake: FakeMachine) -> None:
+    fake.plug(camera(faults={"stallAfterFrames": 0, "stallSeconds": 60}))
+    with fake.running("capabilities", "--probe", events=False) as probing:
+        assert eventually(lambda: heeds_signals(probing.process.pid))
+        probing.send(number)
+        assert probing.process.wait(ENDS_WITHIN_S) == 130
+        done = probing.end()
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
 def held(pipe: IO[bytes]) -> int:
     """How many bytes wait in a pipe."""
     waiting = array.array("i", [0])
@@ -101,8 +123,6 @@ def interrupt_twice(command: Running) -> int:
     command.send(signal.SIGINT)
     return command.process.wait(5)
 
-
-ENDS_WITHIN_S = 2.0 + 1.0  # what is promised, and what starting and ending Python takes on a busy machine
 
 ASLEEP = {  # commands that fill a pipe at once, and what they then write
     "capture": ("capture", "--size", "1280x720"),
