@@ -10,6 +10,7 @@ what its encoder still holds is pushed out by its last picture, which begins its
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mscli.core.frames import Frame, VideoFrame
@@ -71,6 +72,10 @@ class SegmentSink(SeriesSink):
 
     def _finish(self, encoders: Encoders) -> None:
         self._ending = True
+        if self._open:
+            newest = self._open[-1]
+            silent = (track for track in self._pictures if self._seen_us[track] < newest.begin_us)
+            self._push(encoders, silent, newest, newest.begin_us)
         super()._finish(encoders)
 
     def _next_file(self, encoders: Encoders, begin_us: int, after_us: int) -> None:
@@ -185,10 +190,15 @@ class SegmentSink(SeriesSink):
         file = self._file_at(until_us) if len(self._open) > 1 else None
         if file is None or file is self._open[0]:
             return
-        for track in self._pictures:
-            if self._seen_us[track] < until_us and self._pictured.get(track) is not file:
+        silent = (track for track in self._pictures if self._seen_us[track] < until_us)
+        self._push(encoders, silent, file, until_us)
+
+    def _push(self, encoders: Encoders, tracks: Iterable[int], file: RecordingFile, at_us: int) -> None:
+        """Have those begin their part of a file with the picture before, at that instant."""
+        for track in tracks:
+            if self._pictured.get(track) is not file:
                 self._force_key(encoders, track, file)
-                again = encoders[track].repeat(until_us, _PUSH_US)
+                again = encoders[track].repeat(at_us, _PUSH_US)
                 self._place_all(encoders, [(track, chunk) for chunk in again], begins=False)
 
     def _finish_passed(self, encoders: Encoders) -> None:

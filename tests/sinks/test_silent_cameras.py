@@ -117,6 +117,16 @@ def test_a_recording_that_ends_before_its_first_picture_is_black(suffix: str, se
     assert len(frame_times(path)) == sink.corrections(0)["duplicated"]
 
 
+@pytest.mark.parametrize(("suffix", "codec"), CODECS)
+@pytest.mark.parametrize("known", [20, 0])
+def test_no_file_is_without_a_picture_though_none_comes_any_more(known: int, suffix: str, codec: str, tmp_path: Path) -> None:
+    sink = series(tmp_path / f"a.{suffix}", duration_s=1, options={"video_codec": codec})
+    feed_and_close(sink, [(int(isinstance(frame, AudioData)), frame) for _, frame in in_time(numbered(known), sound(3.5))])
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 4
+    assert all(begins_with_key_frame(path) for path in files)
+
+
 def test_the_first_picture_of_a_late_camera_keeps_its_time_its_size_and_its_pixels(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     sink = load_sink(SINKS["mkv"], str(path), SinkOptions(video_codec="ffv1"))
