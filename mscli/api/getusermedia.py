@@ -91,7 +91,7 @@ class UserMedia:
         self._abilities: dict[tuple[str, str], Abilities] = {}  # of every device that was negotiated about, the latest
         self._watch = Watch()
         self._workers: list[Worker] = []
-        self._rescues: dict[LiveSource, Rescue] = {}  # the last of each
+        self._rescues: dict[LiveSource, Rescue] = {}  # the last of each: ``close`` waits for them
         self._tasks = tasks or Mailbox()
         self._events = None if tasks else EventThread(self._tasks)
 
@@ -275,7 +275,8 @@ class UserMedia:
 
         watch = self._devices.backend_of(live.device).watch
         replace = partial(self._replace_all, terms)
-        rescue = self._rescues[live] = Rescue(live, terms.care, self._devices.find, watch, replace)
+        rescue = Rescue(live, terms.care, self._devices.find, watch, replace)
+        self._rescues = {lost: other for lost, other in list(self._rescues.items()) if not other.wait(0)} | {live: rescue}
         rescue.start()
 
     def _replace_all(self, terms: Terms, live: LiveSource) -> None:
@@ -288,7 +289,9 @@ class UserMedia:
 
     def _forget(self, live: LiveSource) -> None:
         self._watch.remove(live)
-        self._rescues.pop(live, None)
+        rescue = self._rescues.get(live)
+        if rescue is not None:
+            rescue.cancel()
         if self._live.get(_key(live.device)) is live:
             self._live.pop(_key(live.device), None)  # ``close`` and the thread of events may both come here
 

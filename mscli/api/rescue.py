@@ -48,10 +48,9 @@ class Rescue:
         self._cancelled = True
         self._wake.set()
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait for its end, though not longer: a driver may hang."""
-        if self._thread is not None:
-            self._thread.wait(timeout_s)
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for its end, though not longer: a driver may hang. Whether that came."""
+        return self._thread is not None and self._thread.wait(timeout_s)
 
     def _run(self) -> None:
         watching = self._watch(self._wake.set) if self._care.reconnect_s else None

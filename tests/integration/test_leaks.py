@@ -62,11 +62,35 @@ def use_all(devices: mscli.MediaDevices) -> None:
         use(own)
 
 
+def lose(devices: mscli.MediaDevices) -> None:
+    """Stop a camera that was lost and returned, and one that is waited for, with MediaDevices of their own."""
+    del devices
+    gone = CAMERA | {"deviceId": "gone", "faults": {"vanishAfterFrames": 10}}
+    back = CAMERA | {"deviceId": "back", "faults": {"vanishAfterFrames": 10, "returnAfterSeconds": 0}}
+    with described(gone, back) as own:
+        wait_for(own, "back", "unmute").stop()
+        wait_for(own, "gone", "mute").stop()
+
+
+def wait_for(devices: mscli.MediaDevices, device_id: str, event: str) -> mscli.MediaStreamTrack:
+    """The track of that camera, which is waited for when it is lost, after that event."""
+    happened = threading.Event()
+
+    def listen(stream: mscli.MediaStream) -> None:
+        for track in stream.get_tracks():
+            track.add_event_listener(event, lambda _: happened.set())
+
+    asked = {"video": {"deviceId": {"exact": device_id}}}
+    (track,) = devices.get_user_media(asked, prepare=listen, reconnect_s=3600).get_tracks()
+    assert happened.wait(PATIENCE_S)
+    return track
+
+
 def described(*devices: dict[str, Any]) -> mscli.MediaDevices:
     return mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": devices})])
 
 
-@pytest.mark.parametrize("what", [use, fail, use_all])
+@pytest.mark.parametrize("what", [use, fail, use_all, lose])
 def test_five_hundred_cycles_leave_no_descriptor_no_thread_and_no_memory(what: Any) -> None:
     faults = {"faults": {"errorOnStart": True}} if what is fail else {}
     with described(CAMERA | faults, MICROPHONE) as devices:

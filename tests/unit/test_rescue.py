@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+import mscli
 from mscli.api import driver
 from mscli.api.copying import CopiedFormats
+from mscli.api.rescue import Rescue
 from mscli.core.frames import AudioData
 from mscli.sources.base import Source
 from tests.unit.lost import START_US, Pluggable, Scene
@@ -181,6 +183,33 @@ def test_one_that_is_stopped_while_it_returns_is_given_back_within_a_bound(lose:
     assert one.rescue(1)
     assert "was left behind" in live.left_behind
     free.set()
+
+
+def test_a_rescue_ends_with_the_last_track_and_closing_waits_for_it(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, ended = Flag(), Flag()
+    run, pause_s = Rescue._run, Rescue._pause_s
+
+    def run_noted(rescue: Rescue) -> None:
+        run(rescue)
+        ended.set()
+
+    def pause_noted(rescue: Rescue, *, told: bool) -> float:
+        looked.set()
+        return pause_s(rescue, told=told)
+
+    monkeypatch.setattr(Rescue, "_run", run_noted)
+    monkeypatch.setattr(Rescue, "_pause_s", pause_noted)
+    one = stage(silent(camera()), backend=Pluggable)
+    (track,) = one.devices.get_user_media({"video": True}, reconnect_s=3600).get_tracks()
+    assert isinstance(one.backend, Pluggable)
+    one.backend.away.add("c0")
+    track.live.on_ended(mscli.NotReadableError("it was unplugged"))
+    assert looked.wait(PATIENCE_S)
+    track.stop()
+    one.close()
+    assert ended.is_set()
 
 
 def test_closing_ends_what_is_waited_for(lose: Lose) -> None:
