@@ -27,6 +27,30 @@ def answer(call: Callable[[], T], timeout_s: float, name: str, doing: str, relea
         raise NotReadableError(f"{name} did not {doing} within {timeout_s:g} s: its driver hangs", hints=HINTS) from None
 
 
+class Driver:
+    """The driver of one device, and which of its answers have not come."""
+
+    def __init__(self) -> None:
+        self._asking: list[object] = []  # an entry for each call that runs
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has still to answer a call that is not waited for any more: each further one would keep a thread, too."""
+        return bool(self._asking)
+
+    def answer(self, call: Callable[[], T], timeout_s: float, name: str, doing: str, release: Callable[[T], object]) -> T:
+        """What it answers, as ``answer`` has it."""
+
+        def asking() -> T:
+            self._asking.append(None)
+            try:
+                return call()
+            finally:
+                self._asking.pop()
+
+        return answer(asking, timeout_s, name, doing, release)
+
+
 def stop_source(source: Source) -> None:
     """Give a device back that nobody waits for any more."""
     source.stop()

@@ -13,7 +13,7 @@ from threading import RLock
 
 from mscli.api.care import USUAL, Patience
 from mscli.api.consumer import Consumer, Worker
-from mscli.api.driver import HINTS, Port, Stopping, answer, stop_source
+from mscli.api.driver import HINTS, Driver, Port, Stopping, stop_source
 from mscli.api.mediadeviceinfo import device_name
 from mscli.api.stopgap import Stopgap
 from mscli.core.boxes import Mode, Scalar
@@ -67,6 +67,7 @@ class LiveSource:
         self.keep = keep  # has a worker waited for when all devices are closed
         self._source: Source | None = None
         self._hangs = False  # whether its driver was waited for in vain
+        self.driver = Driver()
         self._port: Port | None = None
         self._consumers: tuple[Consumer, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._mutes: dict[str, str] = {}  # cause → the reason for people, while the device is muted
@@ -86,7 +87,8 @@ class LiveSource:
 
     def _take(self, device: Device, settings: Mapping[str, Scalar], mode: Mode | None) -> Source:
         request = Request(settings, mode.pixel_format if mode else "")
-        return answer(lambda: self._backend.open(device, request), self.patience.first_s, self.name, "open", stop_source)
+        call = partial(self._backend.open, device, request)
+        return self.driver.answer(call, self.patience.first_s, self.name, "open", stop_source)
 
     def _note_native(self, given: Mapping[str, Scalar]) -> None:
         self.native = {**self._asked, **given}
@@ -112,7 +114,7 @@ class LiveSource:
             finally:
                 self._hangs = False
 
-        answer(begin, self.patience.first_s, self.name, "start", lambda _: stop_source(source))
+        self.driver.answer(begin, self.patience.first_s, self.name, "start", lambda _: stop_source(source))
 
     def resume(self, device: Device) -> None:
         """Go on with the device that has returned, set as it was, if there is still a track. Raises NotReadableError.

@@ -90,6 +90,9 @@ class Rescue:
 
     def _returned(self, within_s: float) -> bool:
         """Whether the device is there again and streams. One that has just returned may not be ready yet."""
+        if self._live.driver.silent:
+            self._absent = False
+            return False
         try:
             device = self._find(self._live.device, within_s)
             self._absent = device is None

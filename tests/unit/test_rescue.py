@@ -11,10 +11,12 @@ import pytest
 
 import mscli
 from mscli.api import driver
+from mscli.api.care import USUAL, Patience
 from mscli.api.copying import CopiedFormats
 from mscli.api.rescue import Rescue
 from mscli.core.frames import AudioData
 from mscli.sources.base import Source
+from mscli.sources.fake import FakeSource
 from tests.unit.lost import START_US, Pluggable, Scene
 from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, push, reader, silent, waiting
 
@@ -84,6 +86,35 @@ def test_a_device_that_is_not_ready_yet_is_tried_again(lose: Lose) -> None:
     one.backend.busy.clear()
     assert one.rescue(1.5)
     one.frame(1.6)
+    assert one.heard.types == ["mute", "unmute"]
+
+
+@pytest.mark.parametrize("hanging", ["open", "start"])
+def test_one_that_hangs_when_it_returns_is_asked_again_only_when_it_has_answered(
+    lose: Lose, monkeypatch: pytest.MonkeyPatch, hanging: str
+) -> None:
+    one = lose(reconnect_s=50)
+    one.plug_in()
+    one.track.live.patience = Patience(first_s=0.01)
+    asked: list[object] = []
+    free = Flag()
+    owner = Pluggable if hanging == "open" else FakeSource
+    honest = getattr(owner, hanging)
+
+    def hang(*given: Any) -> Any:
+        asked.append(None)
+        assert free.wait(PATIENCE_S)
+        return honest(*given)
+
+    monkeypatch.setattr(owner, hanging, hang)
+    assert [one.rescue(at) for at in (1, 2, 3)] == [False] * 3
+    assert len(asked) == 1
+    free.set()
+    one.track.live.patience = USUAL
+    one.stage.run_until(lambda: not one.track.live.driver.silent)
+    one.stage.run_until(lambda: one.rescue(4))
+    assert len(asked) >= 2
+    one.frame(5)
     assert one.heard.types == ["mute", "unmute"]
 
 
