@@ -15,11 +15,11 @@ from mscli.api.care import USUAL, Patience
 from mscli.api.consumer import Consumer, Worker
 from mscli.api.driver import HINTS, Driver, Port, Stopping, stop_source
 from mscli.api.mediadeviceinfo import device_name
-from mscli.api.stopgap import Stopgap
+from mscli.api.stopgap import BEHIND_US, Stopgap
 from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException, NotReadableError
-from mscli.core.frames import Frame, VideoFrame, frame_size
+from mscli.core.frames import Frame, VideoFrame
 from mscli.core.holes import Holes
 from mscli.core.mailbox import Task
 from mscli.core.selection import Settings
@@ -99,12 +99,13 @@ class LiveSource:
     def start(self) -> None:
         """Begin to stream. Raises NotReadableError."""
         assert self._source is not None, "open comes before start"
+        self._holes = Holes()
         self._start(self._source)
         self.started = True
 
     def _start(self, source: Source) -> None:
         self.last_frame_us = now_us()
-        self.had_frame, self._holes = False, Holes()
+        self.had_frame = False
         port = self._port = Port(self)
         self._hangs = True  # until it answers
 
@@ -230,7 +231,7 @@ class LiveSource:
     # What the device says, on its thread
 
     def on_frame(self, frame: Frame) -> None:
-        """Pass a frame to every track; one from before the black that was shown already counts as lost."""
+        """Pass a frame to every track, after the black up to it; not one in whose place that stands already."""
         with self._flow:
             self.last_frame_us = now_us()
             self._sequence = frame.sequence
@@ -241,10 +242,10 @@ class LiveSource:
                 self.had_frame = True
                 self._stopgap.imitate(frame)
                 self.lost_us = 0
-            if self._mutes:
+            if STALLED in self._mutes:
+                self._fill(min(frame.timestamp, self.last_frame_us))
                 self._set_mute(STALLED, "")
             if self._stopgap.covers(frame.timestamp):
-                self.lost += frame_size(frame)
                 return
             self._stopgap.last_us = frame.timestamp
             self._deliver(frame)
@@ -338,14 +339,18 @@ class LiveSource:
             elif silent_s > self._at_least(MUTE_S) and self.had_frame:
                 self._mute_for_lack(at_us, f"{self.name} gives {self._no_frame}")
             if STALLED in self._mutes and not self.ended:
-                for frame in self._stopgap.frames(at_us, self._rate, self._sequence):
-                    self._deliver(frame)
+                self._fill(at_us - BEHIND_US)
             return min(self._at_least(MUTE_S), self._limit_s) - silent_s
 
     def excuse(self, at_us: int) -> None:
         """Nothing could be taken before that instant: it gets its time anew."""
         with self._flow:
             self.last_frame_us = max(self.last_frame_us, at_us)
+
+    def _fill(self, until_us: int) -> None:
+        """Show black, or silence, up to that instant."""
+        for frame in self._stopgap.frames(until_us, self._rate, self._sequence):
+            self._deliver(frame)
 
     def _mute_for_lack(self, at_us: int, reason: str) -> None:
         if STALLED not in self._mutes:

@@ -237,7 +237,7 @@ class MediaStreamTrack(EventTarget):
         shaped = frame if shape is None else shape(frame)
         if shaped is None:
             return
-        muted = self.muted or self.live.muted or bool(self._overconstrained)  # the device's flag is ahead of the events
+        muted = self.live.muted or bool(self._overconstrained)  # ahead of the events: no frame waits for them
         self.blank += frame_size(shaped) if muted else 0
         shown = blank(shaped) if muted or not self.enabled else shaped
         for lane in self._lanes:

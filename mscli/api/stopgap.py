@@ -27,13 +27,13 @@ class Stopgap:
         """The first one belongs there, if none stands there already."""
         self._next_us = max(self._next_us, at_us)
 
-    def frames(self, now_us: int, rate: float, sequence: int) -> Iterator[Frame]:
-        """Those that are due; pictures at ``rate`` per second. None before there was a frame to imitate."""
+    def frames(self, until_us: int, rate: float, sequence: int) -> Iterator[Frame]:
+        """Those that end by then; pictures at ``rate`` per second. None before there was a frame to imitate."""
         if self._shape is None:
             return
         pace_us = _pace_us(self._shape, rate)
         self._next_us = max(self._next_us, self.last_us + pace_us)
-        while self._next_us + pace_us <= now_us - BEHIND_US:
+        while self._next_us + pace_us <= until_us:
             yield replace(self._shape, timestamp=round(self._next_us), sequence=sequence)
             self._next_us += pace_us
 

@@ -160,10 +160,10 @@ when it ends
 : an object with `files`, `duration` in seconds, `reason` (`duration`, `frames`, `size`, `signal`, `ended`, `pipe` or
 `error`), `tracks`, and `avOffset`, the seconds by which the picture begins after the sound. A track has `kind`, `label`,
 `settings`, `frames` (of sound: samples per channel), `dropped` (by mscli, when it cannot keep up), `lost` (before it: by
-driver or hardware, or in a stall, which never gave them), `duplicated`, `blank` (black or silent, because the device was
-muted), `bytes`, and of a picture `frameRate`, as it was measured. Of sound it has `silence` (samples filled in where none
-came, a late start included), `skipped` (samples that came twice or too early), and where drift was found `driftPpm`: by how
-many millionths the microphone's clock runs fast.
+driver or hardware, or in a stall, which never gave them), `duplicated`, `blank` (those among `frames` that are black or
+silent, because the device was muted), `bytes`, and of a picture `frameRate`, as it was measured. Of sound it has `silence`
+(samples filled in where none came, a late start included), `skipped` (samples that came twice or too early), and where
+drift was found `driftPpm`: by how many millionths the microphone's clock runs fast.
 
 an error, on stderr
 : an object with `error`, which has `name`, `message` and perhaps `hints`; an OverconstrainedError also has `constraint`,
@@ -371,7 +371,7 @@ OPTION_DETAILS = (
         "--quiet": "Errors are told.",
         "--fallback": "With `--reconnect`, after that time. See DEVICES THAT FAIL in `mscli`(1).",
         "--reconnect": "Also M:SS. See DEVICES THAT FAIL in `mscli`(1).",
-        "--strict": "The exit code is 10 then; what was captured is kept.",
+        "--strict": "So is black or silence in their place. The exit code is 10 then; what was captured is kept.",
         "--timeout": "One number sets both. See DEVICES THAT FAIL in `mscli`(1).",
         "--video": "`--no-video` leaves it out, whatever else is asked for.",
         "--width": "In pixels.",

@@ -44,8 +44,10 @@ the report.
 
 What is missing in a stall counts as lost: sound after 15 ms, and pictures if two or more of them are missing between such as
 come in their usual distance. The longer distances of a camera in the dark are no loss. After 0.8 seconds black or silence
-stands in their place, which counts as `blank`. A late start is no loss: a camera that is more than a second late, or never
-gives a picture, is black until its first one, unless it is copied, and what is made for that counts as `duplicated`.
+stands in their place, which counts as `blank` and not as lost, up to the next frame; so it is when a device was away. In a
+track that is copied (`--video-codec copy`) there is no black: the last picture stands instead, and what is missing counts as
+lost. A late start is no loss: a camera that is more than a second late, or never gives a picture, is black until its first
+one, unless it is copied, and what is made for that counts as `duplicated`.
 
 # OVERLOAD
 

@@ -35,6 +35,11 @@ class Report(NamedTuple):
         """Frames and samples dropped by us or lost before us."""
         return sum(count.dropped + count.lost for count in self.counts)
 
+    @property
+    def whole(self) -> bool:
+        """Whether all that there was to capture is in the output, and nothing black or silent stands for it."""
+        return not self.losses and not any(count.blank for count in self.counts)
+
     def to_json(self) -> dict[str, Any]:
         """The contract's report."""
         tracks = [_track(track, count) for track, count in zip(self.tracks, self.counts, strict=True)]
@@ -66,7 +71,7 @@ def _named(files: list[str]) -> str:
 
 def _track(track: MediaStreamTrack, count: Counts) -> dict[str, Any]:
     told = {"frames": count.frames, "dropped": count.dropped, "lost": count.lost, "duplicated": count.duplicated}
-    told["blank"] = track.blank
+    told["blank"] = count.blank
     more = {"frameRate": measured_rate(count)} if track.kind == "video" else _corrections(count)
     return {"kind": track.kind, "label": track.label, "settings": track.settings, **told, "bytes": count.bytes, **more}
 
@@ -85,10 +90,13 @@ def measured_rate(count: Counts) -> float | None:
 
 def _counted(track: MediaStreamTrack, count: Counts) -> str:
     if track.kind == "audio":
-        heard_s, silent_s = (n / float(track.settings.get("sampleRate", 1)) for n in (count.frames, count.silence))
+        samples = count.frames - count.blank, count.silence + count.blank
+        heard_s, silent_s = (n / float(track.settings.get("sampleRate", 1)) for n in samples)
         return f"{heard_s:.2f} s of sound" + (f" and {silent_s:.2f} s of silence" if silent_s >= NOTED_SILENCE_S else "")
     rate = measured_rate(count)
-    return f"{count.frames} frame{'s' if count.frames != 1 else ''}" + (f" at {rate:.4g}/s" if rate else "")
+    seen = count.frames - count.blank
+    black = f" and {count.blank} black" if count.blank else ""
+    return f"{seen} frame{'s' if seen != 1 else ''}{black}" + (f" at {rate:.4g}/s" if rate else "")
 
 
 def size_text(size: int) -> str:
@@ -108,6 +116,6 @@ def finish(report: Report, voice: Any, *, as_json: bool, strict: bool, to_stderr
         print(json_text(report.to_json(), out), file=out)
     else:
         voice.info(report.line("stdout" if to_stderr else ""))
-    if strict and report.losses:
+    if strict and not report.whole:
         return ExitCode.LOSS
     return REASON_CODES.get(report.reason, ExitCode.DONE)

@@ -129,6 +129,7 @@ class VideoFrame:
     key: bool = True  # whether decoding may start here; only ever False for H264
     visible_rect: Rect | None = None  # the part that is shown; None: all
     display_size: tuple[int, int] | None = None  # the width and height to show it at; None: its own
+    blank: bool = False  # whether it is black because the device gave nothing, or nothing is to be shown
 
     @property
     def display_width(self) -> int:
@@ -214,7 +215,7 @@ def black(frame: VideoFrame) -> VideoFrame:
     name = "I420" if PIXEL_FORMATS[frame.format].encoded else frame.format
     width, height = frame.display_width, frame.display_height
     planes, strides = _black_planes(name, width, height)
-    return VideoFrame(name, width, height, frame.timestamp, planes, strides, frame.duration, frame.sequence)
+    return VideoFrame(name, width, height, frame.timestamp, planes, strides, frame.duration, frame.sequence, blank=True)
 
 
 class SampleFormat(NamedTuple):
@@ -252,6 +253,7 @@ class AudioData:
     timestamp: int
     data: memoryview
     sequence: int = 0
+    blank: bool = False  # whether it is silent because the device gave nothing, or nothing is to be heard
 
     @property
     def nbytes(self) -> int:
@@ -271,7 +273,7 @@ F = TypeVar("F", bound=Frame)
 def silence(block: AudioData) -> AudioData:
     """Silence of the same shape and time."""
     data = SAMPLE_FORMATS[block.format].silence * (block.number_of_frames * block.number_of_channels)
-    return replace(block, data=memoryview(data))
+    return replace(block, data=memoryview(data), blank=True)
 
 
 def silence_before(block: AudioData, samples: int) -> AudioData:
@@ -287,9 +289,7 @@ def clip(block: AudioData, samples: int) -> AudioData:
     if samples >= block.number_of_frames:
         return block
     data = block.data[: block.data.nbytes // block.number_of_frames * samples]
-    return AudioData(
-        block.format, block.sample_rate, samples, block.number_of_channels, block.timestamp, data, block.sequence
-    )  # fmt: skip
+    return replace(block, number_of_frames=samples, data=data)
 
 
 def without_first(block: AudioData, samples: int) -> AudioData:
@@ -334,6 +334,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.frames = 0  # written to the output
+        self.blank = 0  # of these, black or silent ones in the place of what the device did not give
         self.dropped = 0  # by us: a bounded lane was full
         self.lost = 0  # before us: gaps in the driver's sequence, overruns, stalls, damaged frames
         self.duplicated = 0
@@ -346,9 +347,11 @@ class Counts:
         self.absent_us = 0  # of the time between them, in which no file was to be
 
     def correct(self, corrections: Mapping[str, int]) -> None:
-        """Add what a sink had to correct: damaged pictures are lost, repeated ones duplicated; and what it did to sound."""
-        self.frames = max(0, self.frames - corrections.get("unwritten", 0))
-        self.lost += corrections.get("decodeErrors", 0)
+        """Add what a sink had to correct: damaged and hidden pictures are lost, repeated ones duplicated; and that of sound."""
+        hidden = corrections.get("hidden", 0)
+        self.frames = max(0, self.frames - hidden - corrections.get("unwritten", 0))
+        self.blank = min(self.blank - hidden, self.frames)
+        self.lost += hidden + corrections.get("decodeErrors", 0)
         self.duplicated += corrections.get("duplicated", 0)
         self.silence += corrections.get("silence", 0)
         self.skipped += corrections.get("skipped", 0)
@@ -358,6 +361,7 @@ class Counts:
     def note(self, frame: Frame) -> None:
         """Count a frame that was written."""
         self.frames += frame_size(frame)
+        self.blank += frame_size(frame) if frame.blank else 0
         self.bytes += frame.nbytes
         if self.first_us is None:
             self.first_us = frame.timestamp

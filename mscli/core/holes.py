@@ -18,7 +18,11 @@ GAP_US = 15_000  # from the end of one block of sound to the start of the next: 
 
 
 class Holes:
-    """Finds what is missing among the frames of one device since its start, which have to be noted in their order."""
+    """Finds what is missing among the frames of one device since its start, which have to be noted in their order.
+
+    A device that returns counts from 0 again. Frames that stand for those that it did not give are noted, too: they are not
+    missing.
+    """
 
     def __init__(self) -> None:
         self._last_us: int | None = None  # of pictures the latest, of sound its end

@@ -143,7 +143,7 @@ class Sink(ABC):
 
         ``decodeErrors``: damaged pictures left out. ``duplicated``: pictures repeated, or black, for want of new ones.
         ``silence``: samples filled in. ``skipped``: samples left out. ``driftPpm``: by how many millionths the device's clock
-        was found to run fast. ``unwritten``: pictures or samples that were not to be in a file, or did not fit. ``absentUs``:
-        the time in which no file was to be (microseconds).
+        was found to run fast. ``hidden``: black pictures left out where none can stand. ``unwritten``: pictures or samples that
+        were not to be in a file, or did not fit. ``absentUs``: the time in which no file was to be (microseconds).
         """
         return {}

@@ -88,7 +88,7 @@ class VideoCopier(Pictures):
 
     def corrections(self) -> Mapping[str, int]:
         """For the report."""
-        return {"decodeErrors": self._damaged, "skipped": self._hidden}
+        return {"decodeErrors": self._damaged, "hidden": self._hidden}
 
     def _check_hidden(self, frame: VideoFrame) -> None:
         """A muted track's black is no picture of the camera's and is left out; a raw one before all others is a wrong mode."""

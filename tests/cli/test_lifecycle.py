@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -168,6 +169,40 @@ def test_a_camera_that_returns_goes_on_in_the_same_file_with_the_gap_as_it_was(m
     assert times[-1] == pytest.approx(3.967, abs=0.05)
     assert max(late - early for early, late in pairwise(times)) < 0.5
     assert [brightness(mscli.folder / "x.mkv", at) > 100 for at in (1.7, 2.6, 3.8)] == [True, False, True]
+
+
+@pytest.mark.parametrize("rate", [10, 30])
+def test_what_a_camera_that_was_away_did_not_give_is_black_and_no_strict_recording(mscli: Program, rate: int) -> None:
+    require("ffprobe")
+    away = {**CAMERA, "modes": [{"width": 64, "height": 48, "frameRate": rate}]}
+    devices = described(mscli.folder, failing(away, vanishAfterFrames=rate, returnAfterSeconds=0.5))
+    command = ["record", *devices, "--duration", "2.5", "--reconnect", "9", "--strict", "x.mkv"]
+    (track,) = json.loads(mscli(*command, "--json", code=10).stdout)["tracks"]
+    assert len(picture_times(mscli.folder / "x.mkv")) == track["frames"]
+    assert (track["frames"], track["lost"]) == (pytest.approx(2.5 * rate, abs=1), 0)
+    assert rate / 2 <= track["blank"] <= rate
+    said = mscli(*command, "--force", code=10).stderr.decode()
+    assert re.search(r"x.mkv: 2\.\d+ s, \d+ frames and \d+ black at [\d.]+/s, ", said)
+
+
+def test_what_a_muted_microphone_did_not_give_is_told_as_silence(mscli: Program) -> None:
+    devices = described(mscli.folder, {**MICROPHONE, "faults": {"vanishAfterFrames": 100, "returnAfterSeconds": 0.5}})
+    done = mscli("record", *devices, "--duration", "2", "--reconnect", "9", "--strict", "x.wav", code=10)
+    sound, silence = map(float, re.findall(r"([\d.]+) s of", done.stderr.decode()))
+    assert sound + silence == pytest.approx(2, abs=0.05)
+    assert silence > 0.4
+
+
+def test_a_copied_track_has_no_black_and_the_report_says_what_is_in_the_file(mscli: Program) -> None:
+    require("ffprobe")
+    encoding = {**CAMERA, "modes": [{"width": 64, "height": 48, "frameRate": 30, "pixelFormat": "MJPEG"}]}
+    devices = described(mscli.folder, failing(encoding, vanishAfterFrames=30, returnAfterSeconds=0.5))
+    command = ["record", *devices, "--duration", "2.5", "--reconnect", "9", "--video-codec", "copy", "--json", "x.mkv"]
+    (track,) = mscli.json(*command)["tracks"]
+    assert len(picture_times(mscli.folder / "x.mkv")) == track["frames"]
+    assert track["blank"] == 0
+    assert track["frames"] + track["lost"] == pytest.approx(75, abs=1)
+    assert track["lost"] >= 15
 
 
 def test_another_camera_takes_the_place_of_one_that_is_gone(mscli: Program) -> None:

@@ -110,7 +110,7 @@ def test_the_black_of_a_muted_track_is_left_out_and_counted(tmp_path: Path) -> N
     frames = jpegs(5)
     sink = copied(tmp_path / "a.mkv", [*frames[:2], black(frames[2]), *frames[3:]])
     assert len(frame_times(tmp_path / "a.mkv")) == 4
-    assert sink.corrections(0) == {"skipped": 1}
+    assert sink.corrections(0) == {"hidden": 1}
 
 
 def test_raw_pictures_are_refused_before_anything_is_written(tmp_path: Path) -> None:

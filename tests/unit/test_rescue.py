@@ -65,9 +65,25 @@ def test_what_was_missed_is_black_from_end_to_end(lose: Lose) -> None:
         one.frame(2.23)
         got = waiting(frames)
     times = [frame.timestamp for frame in got]
-    assert [frame.planes[0][0] for frame in got] == [0] * (len(got) - 1) + [200]
-    assert max(late - early for early, late in pairwise(times)) <= 300_000
+    assert [frame.planes[0][0] for frame in got] == [0] * (len(got) - 2) + [200] * 2
+    assert max(late - early for early, late in pairwise(times)) <= 66_667
     assert times[0] - START_US == 100_000
+
+
+@pytest.mark.parametrize("looks", [(), (1.9,), (1.9, 2.05), (1.9, 2.05, 2.15)])
+def test_what_was_missed_is_black_and_never_lost_whenever_it_is_looked_at(lose: Lose, looks: tuple[float, ...]) -> None:
+    one = lose(reconnect_s=5)
+    with reader(one.track) as frames:
+        one.plug_in()
+        one.rescue(2)
+        for look in looks:
+            one.look(look)
+        for number in range(5):
+            one.frame(2.2 + number / 30)
+        got = waiting(frames)
+    black = [frame for frame in got if frame.blank]
+    assert (len(black), one.track.blank, one.track.lost) == (63, 63, 0)
+    assert max(late.timestamp - early.timestamp for early, late in pairwise(got)) <= 66_667
 
 
 def test_a_device_that_does_not_return_in_time_ends_the_track_with_what_happened(lose: Lose) -> None:
@@ -181,7 +197,9 @@ def test_a_microphone_is_waited_for_too(lose: Lose) -> None:
         one.plug_in("m0")
         assert one.rescue(1)
         one.frame(1.1)
-    assert one.heard.types == ["mute", "unmute"]
+        one.frame(1.11)
+        assert sum(block.number_of_frames for block in waiting(blocks) if block.blank) == (1100 - 400) * 48
+    assert (one.heard.types, one.track.lost) == (["mute", "unmute"], (100 - 10) * 48)  # before it was told
 
 
 def test_a_switch_that_was_off_is_asked_for_anew(lose: Lose) -> None:
