@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from mscli.api.care import USUAL, Care, Patience
+from mscli.api.care import USUAL, Care
 from mscli.api.listing import Listing
 from mscli.api.mediadeviceinfo import MediaDeviceInfo, device_info, device_name, device_noun
 from mscli.core.errors import DOMException, InvalidStateError, NotFoundError, NotReadableError
@@ -93,7 +93,7 @@ class MediaDevices(EventTarget):
         """What ``get_user_media`` would choose, audio first; no device is started. Raises as it does."""
         from mscli.api.getusermedia import Terms
 
-        return self._machinery().negotiate(constraints, Terms(pixel_formats, Care(Patience(*timeout_s))))
+        return self._machinery().negotiate(constraints, Terms(pixel_formats, Care.asked(timeout_s)))
 
     def get_user_media(
         self,
@@ -120,7 +120,7 @@ class MediaDevices(EventTarget):
         """
         from mscli.api.getusermedia import Terms
 
-        terms = Terms(pixel_formats, Care(Patience(*timeout_s), reconnect_s, fallback))
+        terms = Terms(pixel_formats, Care.asked(timeout_s, reconnect_s, fallback=fallback))
         return self._machinery().get_user_media(constraints, terms, prepare, on_choices)
 
     # devicechange

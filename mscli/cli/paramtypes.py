@@ -9,9 +9,8 @@ import click
 
 from mscli.cli.shared import parse_json, read_text
 from mscli.cli.values import parse_size, parse_value
+from mscli.core.clock import LONGEST_S
 from mscli.core.properties import PROPERTIES, Property
-
-LONGEST_S = 1_000_000_000  # of a duration: 31 years, and its microseconds are still exact
 
 
 class Text(click.ParamType[Any]):
@@ -121,6 +120,8 @@ class Timeout(Text):
         parts = _numbers(text, ",", 2)
         if not parts or not all(0 < part < float("inf") for part in parts):
             raise ValueError(f"“{text}” is not a number of seconds above 0, or two: FIRST,THEN")
+        if max(parts) > LONGEST_S:
+            raise ValueError(f"a timeout is at most {LONGEST_S} seconds")
         return parts[0], parts[-1]
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from threading import Event
 
 DAY_S = 86_400
+LONGEST_S = 1_000_000_000  # of a duration: 31 years, and its microseconds are still exact
 MICROSECONDS = 1_000_000  # in a second
 
 

@@ -92,6 +92,19 @@ def test_a_timeout_that_is_none_is_refused(mscli: Program, timeout: str) -> None
     assert "is not a number of seconds above 0" in done.stderr.decode()
 
 
+@pytest.mark.parametrize("option", ["--timeout", "--reconnect", "--duration"])
+@pytest.mark.parametrize("seconds", ["1000000001", "1e10", "9e18", "1e300"])
+def test_a_time_that_no_clock_can_count_is_refused(mscli: Program, option: str, seconds: str) -> None:
+    done = mscli("record", "--fake-devices", option, seconds, "x.mkv", code=2)
+    assert "at most 1000000000 seconds" in done.stderr.decode()
+
+
+def test_the_longest_times_are_taken(mscli: Program) -> None:
+    longest = ["--timeout", "1e9", "--reconnect", "1e9", "--duration", "1e9"]
+    devices = described(mscli.folder, failing(vanishAfterFrames=5, returnAfterSeconds=0.1))
+    mscli("record", *devices, *longest, "--frames", "15", "x.mkv", code=0)
+
+
 HANGS: dict[str, tuple[list[dict[str, Any]], int]] = {  # devices that hang, and the least exit code after a signal
     "opening": ([failing(hangOnOpen=True)], 130),
     "opening sound": ([CAMERA, failing(MICROPHONE, hangOnOpen=True)], 130),

@@ -339,3 +339,12 @@ def test_a_track_without_constraints_gives_way_to_one_that_has_some(stage: Setti
     assert (first.get_settings()["width"], first.get_settings()["height"]) == (640, 480)
     with pytest.raises(mscli.OverconstrainedError):
         here.track(frameRate={"exact": 30})
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1e10, 1e300, float("inf"), float("nan")])
+def test_a_time_that_no_clock_can_count_is_a_type_error(stage: Setting, seconds: float) -> None:
+    devices = stage(camera()).devices
+    for asked in ({"timeout_s": (seconds, 2.0)}, {"timeout_s": (5.0, seconds)}, {"reconnect_s": seconds}):
+        given: dict[str, Any] = dict(asked)
+        with pytest.raises(TypeError, match=f"^{next(iter(asked))} is not from 0 to 1000000000 seconds"):
+            devices.get_user_media({"video": True}, **given)
