@@ -212,10 +212,11 @@ had come yet.
 
 With `--reconnect` _SECONDS_ a device that is gone is waited for: when the same one (by its deviceId) is there again within
 that time, the capture goes on with it in the same output. What was missed is black or silence, as long as it lasted. With
-`--fallback` the next device that satisfies the constraints takes its place, at once, or after the time of `--reconnect`.
-It is set to the size and rate that the output has, if it can be; sound is converted to what it was. For both, the events
-are `mute`, whose `reason` says what happened, `settings` if another device or other settings go on, and `unmute`; `ended`
-only comes when all was in vain.
+`--fallback` the next device that satisfies the constraints takes its place, at once, or after the time of `--reconnect`;
+not of one that was named exactly, as `--camera` and `--microphone` do (`-c deviceId=`_ID_ prefers one). It is set to the
+size and rate that the output has, if it can be; sound is converted to what it was. For both, the events are `mute`, whose
+`reason` says what happened, `settings` if another device or other settings go on, and `unmute`; `ended` only comes when all
+was in vain.
 
 If the driver by itself, or another program, sets a device otherwise while it is used, the settings follow: the event
 `settings` says how. Of a camera that is the size of what it gives, its rate (the driver is asked twice a second) and another

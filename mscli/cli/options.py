@@ -134,6 +134,14 @@ def stream_constraints(options: Options, kinds: list[str], device_ids: Mapping[s
     return {kind: _of_kind(options, kind, given.get(kind, True), device_ids.get(kind), beside[kind]) for kind in kinds}
 
 
+def exact_devices(constraints: Any) -> dict[str, str]:
+    """Of a ``MediaStreamConstraints``: for each kind the deviceId that alone will do, if there is one."""
+    asked = constraints if isinstance(constraints, Mapping) else {}
+    ids = {kind: one.get("deviceId") for kind, one in asked.items() if kind in KINDS and isinstance(one, Mapping)}
+    exact = {kind: value.get("exact") for kind, value in ids.items() if isinstance(value, Mapping)}
+    return {kind: device_id for kind, device_id in exact.items() if isinstance(device_id, str)}
+
+
 def _of_kind(options: Options, kind: str, given: Any, device_id: str | None, beside_video: bool) -> Any:
     flags = {name: value for name, value in options.flags.items() if kind in PROPERTIES[name].kinds}
     flags = {name: value for name, value in flags.items() if not (beside_video and _is_videos(options, name))}

@@ -17,7 +17,7 @@ from mscli.cli.exitcodes import UnknownConstraintError
 from mscli.cli.forgiving import STDERR, STDOUT, Listeners
 from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
-from mscli.cli.options import Options, stream_constraints
+from mscli.cli.options import Options, exact_devices, stream_constraints
 from mscli.cli.printable import json_text
 from mscli.cli.resolve import resolve_device
 from mscli.cli.say import Voice
@@ -158,6 +158,7 @@ class Session:
     ) -> MediaStream:
         """Open the devices and start them; ``prepare`` gets the stream before its first frame. Says what is used."""
         constraints = self.constraints(kinds)
+        self._check_fallback(constraints)
         care = {**self._patience, "reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
 
         def ask() -> MediaStream:
@@ -171,6 +172,12 @@ class Session:
             self._follow(track)
         self._follow_devices()
         return stream
+
+    def _check_fallback(self, constraints: Any) -> None:
+        """Warn where ``--fallback`` can do nothing."""
+        for kind, device_id in exact_devices(constraints).items() if self.options.fallback else ():
+            noun = device_noun(KINDS[kind])
+            self.voice.warn(f"--fallback: no other {noun} can take the place of one that is named exactly ({device_id})")
 
     @property
     def _patience(self) -> dict[str, Any]:

@@ -229,6 +229,19 @@ def test_another_camera_takes_the_place_of_one_that_is_gone(mscli: Program) -> N
     assert (mscli.folder / "x.yuv").stat().st_size == 30 * 64 * 48 * 3 // 2
 
 
+@pytest.mark.parametrize("named", [["--camera", "v"], ["-c", "deviceId=exact:v"]])
+def test_a_camera_that_is_named_exactly_has_no_other_and_that_is_said(mscli: Program, named: list[str]) -> None:
+    devices = described(mscli.folder, failing(vanishAfterFrames=5), {**CAMERA, "deviceId": "other", "label": "Other"})
+    done = mscli("record", *devices, *named, "--fallback", "x.mkv", code=8)
+    assert "--fallback: no other camera can take the place of one that is named exactly (v)" in done.stderr.decode()
+
+
+def test_a_camera_that_is_preferred_has_another_one(mscli: Program) -> None:
+    devices = described(mscli.folder, {**CAMERA, "deviceId": "other", "label": "Other"}, failing(vanishAfterFrames=5))
+    done = mscli("record", *devices, "-c", "deviceId=v", "--fallback", "--frames", "9", "x.mkv", code=0)
+    assert "named exactly" not in done.stderr.decode()
+
+
 def test_another_microphone_takes_the_place_of_one_that_is_gone_whatever_its_rate(mscli: Program) -> None:
     require("sox")
     first = {**MICROPHONE, "sampleRates": [48000], "faults": {"vanishAfterFrames": 50}}
