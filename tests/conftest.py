@@ -64,7 +64,7 @@ def demand(problems: list[str]) -> None:
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without what would change how mscli behaves or what it prints."""
-    changing = ("MSCLI_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_")
+    changing = ("MSCLI_", "PYTHONUNBUFFERED", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_")
     return {name: value for name, value in os.environ.items() if not name.startswith(changing)}
 
 

@@ -113,7 +113,7 @@ def finish(report: Report, voice: Any, *, as_json: bool, strict: bool, to_stderr
     """Print the report and give the command's exit code."""
     if as_json:
         out = sys.stderr if to_stderr else sys.stdout
-        print(json_text(report.to_json(), out), file=out)
+        print(json_text(report.to_json(), out), file=out, flush=True)  # while a reader that sleeps can still be given up
     else:
         voice.info(report.line("stdout" if to_stderr else ""))
     if strict and not report.whole:

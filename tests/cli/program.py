@@ -78,8 +78,10 @@ class FakeMachine(Program):
             )
             os.close(write)
             with process:
-                yield Running(process, told)
-                process.kill()
+                try:
+                    yield Running(process, told)
+                finally:
+                    process.kill()
 
 
 @dataclass(frozen=True)
