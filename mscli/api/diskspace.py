@@ -26,4 +26,4 @@ def seconds_left(sink: Sink, recorded_s: float) -> float | None:
 
 
 def _amount(count: float) -> str:
-    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
+    return f"{count / 1e9:.3g} GB" if count >= 1e8 else f"{count / 1e6:.2g} MB"
