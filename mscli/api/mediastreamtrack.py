@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from mscli.api.livesource import LiveSource
@@ -82,6 +83,7 @@ class MediaStreamTrack(EventTarget):
         self._constraints = constraints
         self._release = release
         self._lanes: tuple[Lane, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
+        self._replacing = Lock()  # of the lanes: readers come and go on threads of their own
         self._lost_before = live.lost
         self._overconstrained = ""  # what about the constraints does not hold, while the track is muted for that
         self.blank = 0  # frames (samples per channel) that were black or silent because the device was muted
@@ -219,14 +221,16 @@ class MediaStreamTrack(EventTarget):
     def open_lane(self, mailbox: Mailbox, limit_bytes: int = VIDEO_LANE_BYTES) -> Lane:
         """Begin to put the track's frames into ``mailbox``; the lane's bound and policy are ``Lane``'s."""
         lane = mailbox.lane(limit_bytes)
-        self._lanes = (*self._lanes, lane)
+        with self._replacing:
+            self._lanes = (*self._lanes, lane)
         if self.ready_state == "ended" or self.live.ended:  # the device may be gone before the track has been told
             lane.close()
         return lane
 
     def close_lane(self, lane: Lane) -> None:
         """Put no more frames into that lane."""
-        self._lanes = tuple(other for other in self._lanes if other is not lane)
+        with self._replacing:
+            self._lanes = tuple(other for other in self._lanes if other is not lane)
         lane.close()
 
     def deliver(self, frame: Frame) -> None:

@@ -249,6 +249,7 @@ class FakeBackend(Backend):
         self._back_us: dict[FakeDevice, float] = {}  # when those that have vanished return
         self._opened: WeakValueDictionary[FakeDevice, FakeSource] = WeakValueDictionary()
         self._watches: tuple[FakeWatch, ...] = ()
+        self._replacing = Lock()  # of the watches
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
         """The devices of those kinds that have appeared and not vanished; the first of each kind is the default."""
@@ -281,11 +282,13 @@ class FakeBackend(Backend):
         due_us = {self._due_us(fake) for fake in self._devices if not self._present(fake)}
         times_us = [ceil(at_us) for at_us in sorted(due_us) if isfinite(at_us)]
         watch = FakeWatch(notify, self._clock, times_us, self._unwatch)
-        self._watches = (*self._watches, watch)
+        with self._replacing:
+            self._watches = (*self._watches, watch)
         return watch
 
     def _unwatch(self, watch: FakeWatch) -> None:
-        self._watches = tuple(other for other in self._watches if other is not watch)
+        with self._replacing:
+            self._watches = tuple(other for other in self._watches if other is not watch)
 
     def _vanish(self, fake: FakeDevice) -> None:
         now_us, away_us = self._clock.now_us(), fake.faults.return_after_seconds * MICROSECONDS
