@@ -66,7 +66,7 @@ class Recording:
         self._on_end = on_end
         self._told_files = 0  # of those that the sink has finished
         self._patience_s = FINISH_S
-        self._mailbox = Mailbox()
+        self._mailbox = Mailbox(sink.gather_s)
         self._lanes = [track.open_lane(self._mailbox) for track in tracks]
         self._written = False
         self._waking = Lock()  # held while the thread is sent a signal: it cannot end meanwhile

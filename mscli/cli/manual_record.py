@@ -30,9 +30,9 @@ for how long the disk has room. It is not there with `--quiet` or `--json`. Then
 # WHEN SOMETHING GOES WRONG
 
 What was recorded can be read up to the last second, unless an encoder is overloaded: also when the program is killed or the
-power fails, for what is written is brought to the disk twice a second. When the disk is full, or cannot be written, the
-recording ends with exit code 9, and can be read up to there. A recording for which the disk has no room for 10 seconds is
-not begun.
+power fails, for what comes is written five times a second at least, and brought to the disk twice. When the disk is full, or
+cannot be written, the recording ends with exit code 9, and can be read up to there. A recording for which the disk has no
+room for 10 seconds is not begun.
 
 # TIME
 

@@ -316,6 +316,11 @@ def frame_size(frame: Frame) -> int:
     return frame.number_of_frames if isinstance(frame, AudioData) else 1
 
 
+def is_light(frame: Frame) -> bool:
+    """Whether it is sound or an encoded picture, which take little memory."""
+    return not isinstance(frame, VideoFrame) or PIXEL_FORMATS[frame.format].encoded
+
+
 def blank(frame: Frame) -> Frame:
     """What a disabled or muted track hands on in place of the frame: black or silence."""
     return black(frame) if isinstance(frame, VideoFrame) else silence(frame)

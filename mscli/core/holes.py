@@ -42,7 +42,8 @@ class Holes:
             return 0
         if isinstance(frame, AudioData):
             return _samples(begin_us - last_us, known, frame.sample_rate)
-        self._steps.append(_Step(begin_us - last_us, known))
+        step_us = begin_us - last_us
+        self._steps.append(_Step(step_us, known, step_us / (1 + known)))
         return self._pictures(MICROSECONDS / rate)
 
     def _pictures(self, nominal_us: float) -> int:
@@ -59,11 +60,7 @@ class _Step(NamedTuple):
 
     us: int
     known: int
-
-    @property
-    def each_us(self) -> float:
-        """For each of the pictures."""
-        return self.us / (1 + self.known)
+    each_us: float  # for each of the pictures
 
 
 def _samples(gap_us: int, known: int, rate: int) -> int:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import Condition
+from threading import Condition, RLock
 from time import monotonic
 from typing import NamedTuple
 
-from mscli.core.frames import Frame, VideoFrame, frame_size
+from mscli.core.frames import Frame, VideoFrame, frame_size, is_light
 
 VIDEO_LANE_BYTES = 64 * 1024 * 1024  # ten frames of 1080p BGRX, or a second of 720p I420 and more
 VIDEO_LANE_SECONDS = 2
@@ -53,7 +53,7 @@ class Lane:
 
     def put(self, frame: Frame) -> None:
         """Hand a frame over; never waits. Called on the device's thread. After close: nothing."""
-        with self._mailbox.changed:
+        with self._mailbox.lock:
             if self.closed or self._is_past_end(frame):
                 return
             waiting = _Waiting(frame, monotonic(), frame.nbytes)
@@ -62,17 +62,18 @@ class Lane:
             if self._overloaded and self._waits_longer(OVERLOAD_SECONDS) and self._frames[1].whole:
                 self._drop_oldest()
             self._drop_above(self._bound(frame))
-            self._mailbox.changed.notify_all()
+            if not (self._mailbox.gathers and is_light(frame)) or self._past_end:
+                self._mailbox.changed.notify_all()
 
     def end_at(self, end_us: int | None) -> None:
         """Take no frames of that instant or later, but for the first, by which the consumer sees that it is over."""
-        with self._mailbox.changed:
+        with self._mailbox.lock:
             if end_us != self._end_us:
                 self._end_us, self._past_end = end_us, False
 
     def close(self) -> None:
         """No more frames will come; those that wait can still be taken."""
-        with self._mailbox.changed:
+        with self._mailbox.lock:
             self.closed = True
             self._mailbox.changed.notify_all()
 
@@ -82,12 +83,12 @@ class Lane:
         return self.closed and not self._frames
 
     def head(self) -> Frame | None:
-        """The frame that would be taken next. The caller holds the mailbox's condition."""
+        """The frame that would be taken next. The caller holds the mailbox's lock."""
         self._drop_above(self._held)
         return self._frames[0].frame if self._frames else None
 
     def pop(self) -> Frame:
-        """Take the oldest frame. The caller holds the mailbox's condition."""
+        """Take the oldest frame. The caller holds the mailbox's lock."""
         waiting = self._frames.popleft()
         self._held -= waiting.nbytes
         self._overloaded = self._overloaded and bool(self._frames)
@@ -149,43 +150,50 @@ class Mailbox:
     """Everything that one consumer waits for: its lanes, and tasks (events to fire, signals) to run on its thread.
 
     The queue of tasks has no bound: what is posted are state changes of a device, a few in its life, never frames.
+
+    ``gather_s``: for so long, at most, sound and encoded pictures wait for one another. They come up to a hundred times a
+    second, and to write one is less work than to wake a thread for it. All else wakes the consumer at once: raw pictures are
+    too large to be kept waiting.
     """
 
-    def __init__(self) -> None:
-        self.changed = Condition()
+    def __init__(self, gather_s: float = 0.0) -> None:
+        self.lock = RLock()  # taken for each frame by itself: as a part of the condition it would take twice as long
+        self.changed = Condition(self.lock)
+        self.gathers = gather_s > 0
+        self._gather_s = gather_s
         self._lanes: list[Lane] = []
         self._tasks: deque[Task] = deque()
 
     def lane(self, limit_bytes: int = VIDEO_LANE_BYTES) -> Lane:
         """A new lane into this mailbox."""
         lane = Lane(self, limit_bytes)
-        with self.changed:
+        with self.lock:
             self._lanes.append(lane)
         return lane
 
     def remove(self, lane: Lane) -> None:
         """Forget a lane, and what still waits in it."""
-        with self.changed:
+        with self.lock:
             lane.closed = True
             if lane in self._lanes:
                 self._lanes.remove(lane)
 
     def post(self, task: Task) -> None:
         """Have ``task`` run on the consumer's thread, before the next frame. Safe from any thread."""
-        with self.changed:
+        with self.lock:
             self._tasks.append(task)
             self.changed.notify_all()
 
     @property
     def finished(self) -> bool:
         """Whether every lane is closed and drained."""
-        with self.changed:
+        with self.lock:
             return all(lane.finished for lane in self._lanes)
 
     def run_tasks(self) -> None:
         """Run what was posted up to now, in order, on the calling thread."""
         while True:
-            with self.changed:
+            with self.lock:
                 if not self._tasks:
                     return
                 task = self._tasks.popleft()
@@ -193,7 +201,7 @@ class Mailbox:
 
     def wait(self, timeout_s: float) -> None:
         """Wait until something is posted or put, or the time is over; then run the tasks."""
-        with self.changed:
+        with self.lock:
             if not self._tasks and self._earliest() is None:
                 self.changed.wait(timeout_s)
         self.run_tasks()
@@ -204,7 +212,7 @@ class Mailbox:
         while True:
             if self._tasks:
                 self.run_tasks()
-            with self.changed:
+            with self.lock:
                 if self._tasks:
                     continue
                 lane = self._earliest()
@@ -213,7 +221,7 @@ class Mailbox:
                 left = deadline - monotonic()
                 if left <= 0 or all(lane.finished for lane in self._lanes):
                     return None
-                self.changed.wait(left)
+                self.changed.wait(min(left, self._gather_s) if self.gathers else left)
 
     def _earliest(self) -> Lane | None:
         best: Lane | None = None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 PATIENCE_US = 1_000_000  # how far a track may fall behind the others of its recording
+GATHER_S = 0.2  # how long a file can wait for sound and encoded pictures that have come
 COPY = "copy"  # in the place of a video codec's name: what the camera encodes goes into the file as it is
 
 
@@ -73,6 +74,7 @@ class Sink(ABC):
 
     ended = ""  # why it takes no more frames, as the contract's report says it: "size"
     paused_us = 0  # for so long the recording was paused, which the times of its frames leave out
+    gather_s = 0.0  # for how long sound and encoded pictures may wait for one another before they are written
 
     @classmethod
     @abstractmethod

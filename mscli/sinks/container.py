@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mscli.core.errors import DOMException, InvalidStateError, NotSupportedError, OperationError
 from mscli.core.frames import Frame
-from mscli.sinks.base import COPY, Sink, SinkOptions, TrackFormat
+from mscli.sinks.base import COPY, GATHER_S, Sink, SinkOptions, TrackFormat
 from mscli.sinks.codecs import CONTAINERS, codec_for
 from mscli.sinks.copying import copied_formats
 from mscli.sinks.files import output_for
@@ -223,6 +223,7 @@ class ContainerSink(RecordingSink):
         super().__init__(row, target, options)
         self.output = output_for(target, overwrite=options.overwrite)
         self.name = self.output.name
+        self.gather_s = GATHER_S if self.output.seekable() else 0.0  # whoever reads a pipe waits
 
     def forsake(self) -> bool:
         """Give up a reader that sleeps."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import NotSupportedError, OperationError
-from mscli.sinks.base import Series, SinkOptions
+from mscli.sinks.base import GATHER_S, Series, SinkOptions
 from mscli.sinks.container import RecordingSink
 from mscli.sinks.cuts import surplus
 from mscli.sinks.files import NamedFile, free_bytes, identity, output_for
@@ -107,6 +107,8 @@ class FileSeries:
 
 class SeriesSink(RecordingSink):
     """A recording in several files: what the sinks have in common that begin and end them."""
+
+    gather_s = GATHER_S
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
         super().__init__(row, target, options)

@@ -28,7 +28,7 @@ from mscli.core.frames import (
     split_planes,
 )
 from mscli.sinks import SINKS, load_sink
-from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+from mscli.sinks.base import Series, Sink, SinkOptions, TrackFormat
 from mscli.sinks.codecs import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS
 from tests.sinks.synth import (
     BLUE,
@@ -55,6 +55,18 @@ BLACK = (0, 0, 0)
 JITTER_US = (0, 3_000, -2_000, 11_000, 7_000)
 
 video_containers = pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv", "mov"])
+
+
+def test_only_files_wait_for_light_frames_to_gather(tmp_path: Path) -> None:
+    name = str(tmp_path / "a.mkv")
+    read, write = os.pipe()
+    try:
+        targets: list[Any] = [name, write, io.BytesIO()]
+        assert [load_sink(SINKS["mkv"], target, SinkOptions()).gather_s > 0 for target in targets] == [True, False, False]
+    finally:
+        os.close(read)
+        os.close(write)
+    assert load_sink(SINKS["mkv"], name, SinkOptions(series=Series(duration_s=1))).gather_s > 0
 
 
 def pictures(count: int, start_us: int = 0, *, flash: int = -1) -> list[tuple[int, Frame]]:

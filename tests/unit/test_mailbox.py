@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from mscli.core import mailbox as module
-from mscli.core.frames import AudioData, VideoFrame
+from mscli.core.frames import AudioData, Frame, VideoFrame
 from mscli.core.mailbox import AUDIO_LANE_SECONDS, OVERLOAD_SECONDS, VIDEO_LANE_SECONDS, Lane, Mailbox
 
 PATIENCE_S = 20.0
@@ -291,6 +291,48 @@ def test_a_waiting_consumer_is_woken_by_a_frame() -> None:
     thread.join()
     assert taken is not None
     assert taken.frame.timestamp == 5
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mailbox, Callable[[], None]], bool]:
+    """Whether something wakes the consumer of a mailbox."""
+
+    def is_woken(mailbox: Mailbox, something: Callable[[], None]) -> bool:
+        calls: list[bool] = []
+        monkeypatch.setattr(mailbox.changed, "notify_all", lambda: calls.append(True))
+        something()
+        return bool(calls)
+
+    return is_woken
+
+
+@pytest.mark.parametrize("frame", [sound(1), chunk(1, key=True)], ids=["sound", "encoded picture"])
+def test_light_frames_wake_nobody_where_they_may_wait_for_one_another(
+    woken: Callable[[Mailbox, Callable[[], None]], bool], frame: Frame
+) -> None:
+    for mailbox in (Mailbox(), Mailbox(gather_s=5)):
+        assert woken(mailbox, partial(mailbox.lane().put, frame)) is not mailbox.gathers
+        assert take_all(mailbox) == [1]
+
+
+def test_all_else_wakes_a_consumer_for_whom_light_frames_wait(woken: Callable[[Mailbox, Callable[[], None]], bool]) -> None:
+    mailbox = Mailbox(gather_s=5)
+    lane = mailbox.lane()
+    lane.end_at(5)
+    assert woken(mailbox, partial(lane.put, picture(1)))
+    assert woken(mailbox, partial(mailbox.post, Lane(mailbox).close))
+    assert woken(mailbox, partial(lane.put, sound(6))), "which is past the end"
+    assert woken(mailbox, lane.close)
+
+
+def test_a_waiting_consumer_finds_light_frames_that_wake_nobody() -> None:
+    mailbox = Mailbox(gather_s=0.001)
+    lane = mailbox.lane()
+    taken: list[int] = []
+    (thread,) = run_all(lambda: taken.extend(one.frame.timestamp for one in [mailbox.take(PATIENCE_S)] if one))
+    lane.put(sound(3))
+    thread.join(PATIENCE_S / 2)
+    assert taken == [3]
 
 
 def test_a_waiting_consumer_is_woken_by_the_end_of_its_lanes() -> None:
