@@ -6,11 +6,12 @@ A driver can keep whoever asks it, and nothing in the process can end that. So n
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 _LOOK_S = 0.05  # between two looks whether a call is still wanted
 _ON_MAIN_THREAD = sys.platform == "darwin"  # macOS asks people for the camera only there
@@ -79,6 +80,34 @@ def together(calls: Sequence[Callable[[], T]], name: str) -> list[T]:
     for one in running:
         one.wait()
     return [one.result() for one in running]
+
+
+class Round(Generic[K, T]):
+    """Asks several at the same time, each of whom may hang: who does not answer is asked again only when it has."""
+
+    def __init__(self, timeout_s: float, name: str) -> None:
+        self._timeout_s = timeout_s  # since another has answered: on a slow machine all are late
+        self._name = name
+        self._hanging: dict[K, Call[T]] = {}
+        self._lock = Lock()
+
+    def hangs(self, key: K) -> bool:
+        """Whether that one was asked and has not answered yet, though the time was over."""
+        call = self._hanging.get(key)
+        return call is not None and not call.wait(0)
+
+    def answers(self, calls: Mapping[K, Callable[[], T]]) -> dict[K, T]:
+        """What the calls return, of those that do so in time."""
+        with self._lock:
+            self._hanging = {key: call for key, call in self._hanging.items() if self.hangs(key)}
+            running = {key: Call(call, self._name) for key, call in calls.items() if key not in self._hanging}
+        late: dict[K, Call[T]] = {}
+        for key, call in running.items():  # after one that hangs the others have had their time
+            if not call.wait(0 if late else self._timeout_s):
+                late[key] = call
+        with self._lock:
+            self._hanging.update(late)
+        return {key: call.result() for key, call in running.items() if key not in late}
 
 
 def interruptible(

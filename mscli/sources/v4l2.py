@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 
+from mscli.core.bounded import Round
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
 from mscli.sources import v4l2_abi as abi
 from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Request, Source, Watching
@@ -17,6 +19,7 @@ from mscli.sources.v4l2_modes import buffer_type_for, buffer_type_of, layouts, m
 from mscli.sources.v4l2_node import SYSFS, Node
 
 SUBSYSTEM = "video4linux"
+ANSWER_S = 2.0  # in which drivers say what their nodes are; a camera that slept may need a half
 
 
 class V4L2Backend(Backend):
@@ -24,18 +27,20 @@ class V4L2Backend(Backend):
 
     name = "v4l2"
 
+    def __init__(self) -> None:
+        self._round: Round[str, Device | None] = Round(ANSWER_S, "mscli-node")
+
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
         """The cameras in the order of their nodes, the first being the default. Costs an open and two queries for each."""
         if VIDEO_INPUT not in kinds:
             return []
-        found: list[Device] = []
         folders = _nodes()
-        for folder, device_id in zip(folders, _ids(folders), strict=True):
-            device = _describe(folder, device_id, self.name, default=not found)
-            if device is not None:
-                found.append(device)
+        named = [_named(folder, device_id, self.name) for folder, device_id in zip(folders, _ids(folders), strict=True)]
+        described = self._round.answers({device.handle: partial(_describe, device) for device in named})
+        answers = (described[device.handle] if device.handle in described else _hanging(device) for device in named)
+        found = [device for device in answers if device is not None]
         self.problem = "" if found else _why_none(folders)
-        return found
+        return [device._replace(default=index == 0) for index, device in enumerate(found)]
 
     def watch(self, notify: Callable[[], object]) -> Watching | None:
         """By the kernel's and udev's events."""
@@ -49,7 +54,7 @@ class V4L2Backend(Backend):
     def abilities(self, device: Device) -> Abilities:
         from mscli.sources.v4l2_signal import take_timings
 
-        with Node(device.handle, device.label) as node:
+        with self._node(device) as node:
             with suppress(NotReadableError):  # one in use by another program has been set by that; its modes can be read
                 take_timings(node)
             return Abilities(modes(node))
@@ -58,7 +63,7 @@ class V4L2Backend(Backend):
         from mscli.sources.v4l2_signal import require_signal
         from mscli.sources.v4l2_stream import V4L2Source
 
-        node = Node(device.handle, device.label)
+        node = self._node(device)
         try:
             require_signal(node)
             buffer_type = buffer_type_of(node)
@@ -69,6 +74,12 @@ class V4L2Backend(Backend):
         except BaseException:
             node.close()
             raise
+
+    def _node(self, device: Device) -> Node:
+        """Its node, open; nobody waits for a driver that is known to hang."""
+        if self._round.hangs(device.handle):
+            raise _no_answer(device)
+        return Node(device.handle, device.label)
 
 
 def _nodes() -> list[str]:
@@ -96,24 +107,42 @@ def _place(folder: str) -> str:
     return port_path(os.path.realpath(device) if os.path.exists(device) else os.path.dirname(os.path.realpath(folder)))
 
 
-def _describe(folder: str, device_id: str, backend: str, *, default: bool) -> Device | None:
+def _named(folder: str, device_id: str, backend: str) -> Device:
+    """What sysfs says of the camera that a node may have behind it."""
+    name = os.path.basename(folder)
+    path = f"/dev/{name}"
+    return Device(device_id, VIDEO_INPUT, attribute(folder, "name") or name, group_id(folder), backend, path=path, handle=path)
+
+
+def _describe(device: Device) -> Device | None:
     """The camera behind a node; None if it is none. What cannot be opened is taken for one, and says why."""
-    path = "/dev/" + os.path.basename(folder)
-    label = attribute(folder, "name") or os.path.basename(folder)
-    device = Device(device_id, VIDEO_INPUT, label, group_id(folder), backend, default, path, handle=path)
     try:
-        with Node(path, label) as node:
+        with Node(device.handle, device.label) as node:
             card, caps = node.capability()
             if not is_camera(caps):
                 return None
-            node.label = card or label
+            node.label = card or device.label
             device = device._replace(label=node.label)
             busy = node.in_use(buffer_type_for(caps))
     except DOMException as error:
-        if isinstance(error, NotAllowedError) and attribute(folder, "index") != "0":
-            return None  # a camera's further nodes are mostly for metadata
-        return device.troubled(error)
+        further = isinstance(error, NotAllowedError) and _is_further(device)
+        return None if further else device.troubled(error)
     return device.troubled(busy, busy=True) if busy else device
+
+
+def _is_further(device: Device) -> bool:
+    """Whether it is not the first node of its camera: these are mostly for metadata."""
+    return attribute(os.path.join(SYSFS, os.path.basename(device.handle)), "index") != "0"
+
+
+def _hanging(device: Device) -> Device | None:
+    """A camera whose driver does not answer, and so does not say what the node is."""
+    return None if _is_further(device) else device.troubled(_no_answer(device))
+
+
+def _no_answer(device: Device) -> NotReadableError:
+    sentence = f"camera “{device.label}” ({device.path}) did not answer within {ANSWER_S:g} s: its driver hangs"
+    return NotReadableError(sentence, hints=["replug it and try again"])
 
 
 def _why_none(folders: Sequence[str]) -> str:

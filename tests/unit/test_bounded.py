@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from threading import Barrier
 from threading import Event as Flag
 
 import pytest
 
-from mscli.core.bounded import bounded, interruptible, together
+from mscli.core.bounded import Round, bounded, interruptible, together
 from tests.unit.stage import PATIENCE_S
 
 
@@ -43,6 +45,39 @@ def test_a_call_that_hangs_is_given_up_and_its_late_result_released() -> None:
     assert not released.is_set()
     free.set()
     assert released.wait(PATIENCE_S)
+
+
+def test_of_several_who_are_asked_together_the_answers_come_that_come_in_time() -> None:
+    meeting, free = Barrier(2), Flag()
+
+    def come(name: str) -> str:
+        meeting.wait(PATIENCE_S)
+        return name
+
+    one, asked = Round[str, str](PATIENCE_S, "come"), [partial(come, "a"), partial(come, "b")]
+    assert one.answers(dict(zip("ab", asked, strict=True))) == {"a": "a", "b": "b"}
+    hurried = Round[str, bool](0.01, "hang")
+    assert hurried.answers({"hangs": partial(free.wait, PATIENCE_S)}) == {}
+    free.set()
+    with pytest.raises(OSError, match="no"):
+        Round[str, int](PATIENCE_S, "fail").answers({"fails": fail})
+
+
+def test_who_hangs_is_asked_again_when_it_has_answered() -> None:
+    free, asked = Flag(), []
+
+    def hang() -> int:
+        asked.append(threading.current_thread())
+        assert free.wait(PATIENCE_S)
+        return len(asked)
+
+    one = Round[str, int](0.01, "hang")
+    assert [one.answers({"hangs": hang}) for _ in range(3)] == [{}] * 3
+    assert len(asked) == 1
+    free.set()
+    asked[0].join(PATIENCE_S)
+    one.answers({"hangs": hang})
+    assert len(asked) == 2
 
 
 def test_a_call_that_is_no_longer_wanted_is_given_up_after_the_grace() -> None:
