@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from threading import Thread, current_thread
+from threading import Lock, Thread, current_thread
 
 from mscli.core.mailbox import Mailbox
 
@@ -17,12 +17,14 @@ class EventThread:
         self._mailbox = mailbox
         self._stopping = False
         self._thread: Thread | None = None
+        self._starting = Lock()
 
     def start(self) -> None:
-        """Begin to run tasks; safe to call again."""
-        if self._thread is None:
-            self._thread = Thread(target=self._run, name="mscli-events", daemon=True)
-            self._thread.start()
+        """Begin to run tasks; safe to call again, from any thread."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="mscli-events", daemon=True)
+                self._thread.start()
 
     def stop(self) -> None:
         """Run what was posted up to now, then end. Callable from a listener, too."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -92,6 +93,7 @@ class UserMedia:
         self._watch = Watch()
         self._workers: list[Worker] = []
         self._rescues: dict[LiveSource, Rescue] = {}  # the last of each: ``close`` waits for them
+        self._noting = Lock()  # of workers and rescues: several devices may be lost at once, each on a thread of its own
         self._tasks = tasks or Mailbox()
         self._events = None if tasks else EventThread(self._tasks)
 
@@ -266,7 +268,8 @@ class UserMedia:
 
     def _keep(self, worker: Worker) -> None:
         """Wait for it in ``close``."""
-        self._workers = [other for other in self._workers if not other.join(0)] + [worker]
+        with self._noting:
+            self._workers = [other for other in self._workers if not other.join(0)] + [worker]
 
     # When a device is gone
 
@@ -276,7 +279,8 @@ class UserMedia:
         watch = self._devices.backend_of(live.device).watch
         replace = partial(self._replace_all, terms)
         rescue = Rescue(live, terms.care, self._devices.find, watch, replace)
-        self._rescues = {lost: other for lost, other in list(self._rescues.items()) if not other.wait(0)} | {live: rescue}
+        with self._noting:
+            self._rescues = {lost: other for lost, other in self._rescues.items() if not other.wait(0)} | {live: rescue}
         rescue.start()
 
     def _replace_all(self, terms: Terms, live: LiveSource) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ class MediaDevices(EventTarget):
         self._watch: DeviceWatch | None = None
         self._on_device_change: Listener | None = None
         self._closed = False
+        self._replacing = Lock()  # of the watch and the machinery: callers may have threads of their own
         super().__init__()
         self._given = None if backends is None else list(map(Listing, backends))
         self._loaded: dict[str, Listing] = {}
@@ -147,16 +149,24 @@ class MediaDevices(EventTarget):
 
     def _follow(self) -> None:
         """Watch the devices if someone listens, and only then."""
-        heard = self._on_device_change is not None or bool(self._listeners.get("devicechange"))
-        if heard and not self._closed and self._watch is None:
-            from mscli.api.devicewatch import DeviceWatch
-
-            post = self._machinery().poster()
-            tell = partial(self._tell_change, post)
-            self._watch = DeviceWatch(self._listings(DEVICE_KINDS), tell)
-        elif self._watch is not None and (self._closed or not heard):
-            watch, self._watch = self._watch, None
+        made = [self._begin_watch()] if self._is_heard and self._watch is None else []  # a backend may be slow: under no lock
+        with self._replacing:
+            there = made if self._watch is None else [self._watch, *made]
+            self._watch = there.pop(0) if there and self._is_heard else None
+        for watch in there:
             watch.close()
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether someone listens, and there is still something to be heard."""
+        heard = self._on_device_change is not None or bool(self._listeners.get("devicechange"))
+        return heard and not self._closed
+
+    def _begin_watch(self) -> DeviceWatch:
+        from mscli.api.devicewatch import DeviceWatch
+
+        tell = partial(self._tell_change, self._machinery().poster())
+        return DeviceWatch(self._listings(DEVICE_KINDS), tell)
 
     def _tell_change(self, post: Callable[[Task], None], devices: list[Device], inserted: list[Device]) -> None:
         from mscli.api.devicechangeevent import DeviceChangeEvent
@@ -170,9 +180,10 @@ class MediaDevices(EventTarget):
         """What opens devices, imported when that is asked for the first time."""
         from mscli.api.getusermedia import UserMedia
 
-        if self._user_media is None:
-            self._user_media = UserMedia(self, self._tasks)
-        return self._user_media
+        with self._replacing:
+            if self._user_media is None:
+                self._user_media = UserMedia(self, self._tasks)
+            return self._user_media
 
     # What its parts know of the backends
 
@@ -213,7 +224,7 @@ class MediaDevices(EventTarget):
             return self._given
         for name in system_backends() if load else ():
             if serves(name, kinds) and name not in self._loaded:
-                self._loaded[name] = Listing(load_backend(name))
+                self._loaded.setdefault(name, Listing(load_backend(name)))  # another thread may be faster
         return [listing for name, listing in list(self._loaded.items()) if serves(name, kinds)]
 
 

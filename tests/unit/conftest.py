@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,3 +44,12 @@ def sinks(monkeypatch: pytest.MonkeyPatch) -> list[MemorySink]:
 def recording(stage: Callable[..., Stage], sinks: list[MemorySink]) -> Recording:
     """A recorder of a camera whose frames are pushed."""
     return Recording(stage(silent(camera())))
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads take turns after a few instructions, so that what must not be interrupted is."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from threading import Event as Flag
 from threading import Thread
@@ -223,15 +222,6 @@ def test_stopping_waits_for_no_consumer(stage: Setting) -> None:
     here.clock.run(0.2)
     track.stop()
     assert track.ready_state == "ended"
-
-
-@pytest.fixture
-def hasty() -> Iterator[None]:
-    """Threads take turns after a few instructions, so that what must not be interrupted is."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("hasty")

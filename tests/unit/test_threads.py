@@ -1,0 +1,144 @@
+"""Several threads of a program that use the same devices at once, and of devices that are lost at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from threading import Barrier, Thread
+from threading import Event as Flag
+
+import pytest
+
+import mscli
+from mscli.api.rescue import Rescue
+from mscli.sources.base import DEVICE_KINDS, Device
+from tests.unit.stage import PATIENCE_S, Stage, camera, silent
+
+Setting = Callable[..., Stage]
+BRIEFLY_S = 0.1  # what a thread gets to overtake another one, where it can
+
+
+class Slow(mscli.FakeBackend):
+    """Lists its devices when the test lets it; ``asked`` counts who waits for that."""
+
+    def __init__(self) -> None:
+        super().__init__({"devices": [camera()]})
+        self.asked = threading.Semaphore(0)
+        self.free = Flag()
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        self.asked.release()
+        assert self.free.wait(PATIENCE_S)
+        return super().devices(kinds)
+
+
+class Worker:
+    """A worker that goes on; the first look at it lets ``overtaking`` run on a thread of its own."""
+
+    def __init__(self, overtaking: Callable[[], object] = lambda: None) -> None:
+        self.joined = 0
+        self._overtaking = Thread(target=overtaking)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Count who waits for the end."""
+        self.joined += timeout_s is None
+        if self._overtaking.ident is None:
+            self._overtaking.start()
+            self._overtaking.join(BRIEFLY_S)
+        return False
+
+
+def at_once(*calls: Callable[[], object]) -> None:
+    """Make the calls at the same time, on a thread each."""
+    ready = Barrier(len(calls))
+
+    def call_one(call: Callable[[], object]) -> None:
+        ready.wait(PATIENCE_S)
+        call()
+
+    threads = [Thread(target=call_one, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def running(name: str) -> int:
+    """How many threads of that name there are."""
+    return [thread.name for thread in threading.enumerate()].count(name)
+
+
+# Who listens
+
+
+def test_who_begins_to_listen_while_the_devices_are_closed_leaves_no_watch_behind() -> None:
+    backend = Slow()
+    devices = mscli.MediaDevices(backends=[backend])
+    late = Thread(target=devices.add_event_listener, args=("devicechange", print))
+    late.start()
+    assert backend.asked.acquire(timeout=PATIENCE_S)
+    devices.close()
+    backend.free.set()
+    late.join()
+    assert running("mscli-devicechange") == 0
+
+
+def test_two_that_begin_to_listen_at_once_share_one_watch() -> None:
+    backend = Slow()
+    with mscli.MediaDevices(backends=[backend]) as devices:
+        threads = [Thread(target=devices.add_event_listener, args=("devicechange", one)) for one in (print, repr)]
+        for thread in threads:
+            thread.start()
+            assert backend.asked.acquire(timeout=PATIENCE_S)
+        backend.free.set()
+        for thread in threads:
+            thread.join()
+        assert running("mscli-devicechange") == 1
+
+
+@pytest.mark.usefixtures("hasty")
+def test_events_run_on_one_thread_whoever_is_the_first_to_need_it() -> None:
+    for _ in range(200):
+        with mscli.MediaDevices(backends=[]) as devices:
+            at_once(*[lambda: devices._machinery().poster()] * 2)
+            assert running("mscli-events") == 1
+
+
+# What is waited for at the end
+
+
+def test_every_worker_is_waited_for_although_two_begin_at_once(stage: Setting) -> None:
+    here = stage(camera())
+    keep = here.track().live.keep
+    second = Worker()
+    first = Worker(lambda: keep(second))
+    keep(first)
+    keep(Worker())
+    here.devices.close()
+    assert (first.joined, second.joined) == (1, 1)
+
+
+def test_every_rescue_ends_at_the_end_although_two_devices_are_lost_at_once(
+    stage: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = stage(*(silent(camera(number)) for number in range(3)))
+    lives = [
+        here.devices.get_user_media({"video": {"deviceId": {"exact": f"c{n}"}}}, reconnect_s=3600).get_tracks()[0].live
+        for n in range(3)
+    ]
+    begun: list[Rescue] = []
+    overtaking = Thread(target=lives[2].on_ended, args=(mscli.NotReadableError("it was unplugged, too"),))
+
+    def wait(rescue: Rescue, timeout_s: float) -> bool:
+        if overtaking.ident is None:
+            overtaking.start()
+            overtaking.join(BRIEFLY_S)
+        return False
+
+    monkeypatch.setattr(Rescue, "start", lambda rescue: begun.append(rescue))
+    monkeypatch.setattr(Rescue, "wait", wait)
+    for live in lives[:2]:
+        live.on_ended(mscli.NotReadableError("it was unplugged"))
+    overtaking.join()
+    here.close()
+    assert [rescue._cancelled for rescue in begun] == [True] * 3
