@@ -247,9 +247,9 @@ class UserMedia:
             self._replace(track, terms, error)
 
     def _replace(self, track: MediaStreamTrack, terms: Terms, error: DOMException) -> None:
-        """Move a track to the next device that fits, opens and starts. Raises why there is none."""
+        """Move a track to the next device that fits, opens and starts, unless it is stopped. Raises why there is none."""
         refused: dict[str, DOMException] = {}
-        while True:
+        while track.ready_state == "live":
             refused[track.live.device.device_id] = error
             choice = self._choose(track.kind, track.constraints_to_stay, terms, refused)
             track.move(*self._acquire(choice, terms))
@@ -265,6 +265,8 @@ class UserMedia:
         if not live.started:
             self._watch.add(live)  # before it may end
             live.start()
+            if not live.wanted:  # its tracks were stopped before it was watched
+                self._watch.remove(live)
 
     def _keep(self, worker: Worker) -> None:
         """Wait for it in ``close``."""

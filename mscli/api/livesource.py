@@ -51,12 +51,10 @@ class LiveSource:
         self.mode: Mode | None = None
         self.lost = 0  # frames, or samples per channel, before us: as the device says, and in holes of its flow
         self._holes = Holes()
-        self.started = False
-        self.ended = False
+        self.started = self.ended = self.had_frame = False
         self.error: DOMException | None = None  # why it ended
         self.left_behind = ""  # the sentence for people, if its driver never gave the device back
         self.last_frame_us = 0
-        self.had_frame = False
         self.newest_us = 0  # the timestamp of the newest frame
         self.lost_us = 0  # when the device was gone, until it gives a frame again
         self.rescue: Callable[[LiveSource], None] | None = None  # what begins to look for it, or for another
@@ -97,11 +95,14 @@ class LiveSource:
             self.native["aspectRatio"] = float(self.native["width"]) / float(self.native["height"])
 
     def start(self) -> None:
-        """Begin to stream. Raises NotReadableError."""
-        assert self._source is not None, "open comes before start"
+        """Begin to stream, unless its tracks were stopped meanwhile. Raises NotReadableError."""
+        source = self._source
+        if source is None:
+            return
         self._holes = Holes()
-        self._start(self._source)
+        self._start(source)
         self.started = True
+        self._give_back_if_stopped(source)
 
     def _start(self, source: Source) -> None:
         self.last_frame_us = now_us()
@@ -128,7 +129,11 @@ class LiveSource:
             self._source = source if wanted else None
         if wanted:
             self._resume(source, device)
-        if self._source is not source:  # stopped meanwhile, perhaps before it was started
+        self._give_back_if_stopped(source)
+
+    def _give_back_if_stopped(self, source: Source) -> None:
+        """Stop it again if it was stopped while it was started: that may have come first."""
+        if self._source is not source:
             self._stopping(source).join()
 
     def _resume(self, source: Source, device: Device) -> None:
@@ -172,12 +177,8 @@ class LiveSource:
     def release(self) -> None:
         """Give the device back. If its driver hangs, that goes on behind: it is waited for when all devices are closed."""
         stopping = self.let_go()
-        if stopping is None:
-            return
-        if self._hangs:
-            self.keep(stopping)
-        else:
-            stopping.join()
+        if stopping is not None:
+            self.keep(stopping) if self._hangs else stopping.join()
 
     def let_go(self) -> Stopping | None:
         """Take no more frames and begin to give the device back; None if that was done."""
@@ -239,9 +240,8 @@ class LiveSource:
                 self.on_changed({"width": frame.coded_width, "height": frame.coded_height})
                 self._stopgap.imitate(frame)
             if not self.had_frame:
-                self.had_frame = True
+                self.had_frame, self.lost_us = True, 0
                 self._stopgap.imitate(frame)
-                self.lost_us = 0
             if STALLED in self._mutes:
                 self._fill(min(frame.timestamp, self.last_frame_us))
                 self._set_mute(STALLED, "")

@@ -193,8 +193,9 @@ class MediaStreamTrack(EventTarget):
         live.succeed(before)
         self.reshape()
         live.attach(self)
-        if before.detach(self):
-            self._release(before)
+        self._leave(before)
+        if self.ready_state == "ended":  # stopped while the other device was opened
+            self._leave(live)
 
     def changed(self) -> None:
         """Say that what the track gives has changed by itself, and that it is no longer muted if its device is not."""
@@ -300,8 +301,12 @@ class MediaStreamTrack(EventTarget):
     def _finish(self) -> None:
         self._ready_state = "ended"
         self.close_lanes()
-        if self.live.detach(self):
-            self._release(self.live)
+        self._leave(self.live)
+
+    def _leave(self, live: LiveSource) -> None:
+        """Take no more from that device, which is given back with its last track."""
+        if live.detach(self):
+            self._release(live)
 
 
 class OverconstrainedErrorEvent(Event):

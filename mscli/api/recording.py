@@ -94,8 +94,8 @@ class Recording:
 
     def start(self) -> None:
         """Begin to write. Whoever closes the devices waits for the end."""
-        self.tracks[0].live.keep(self)
         self._thread.start()
+        self.tracks[0].live.keep(self)  # which may be waited for from here on
 
     @property
     def files(self) -> list[str]:

@@ -358,6 +358,24 @@ def test_one_that_does_not_open_or_start_is_passed_over(lose: Lose) -> None:
     assert one.track.label == "Camera 2"
 
 
+def test_a_track_that_is_stopped_while_another_device_is_opened_leaves_that_alone(
+    lose: Lose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = lose(fallback=True)
+    opened: list[Any] = []
+    take = one.backend.open
+
+    def take_late(*asked: Any) -> Source:
+        one.track.stop()
+        opened.append(take(*asked))
+        return opened[-1]  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(one.backend, "open", take_late)
+    assert one.rescue(0.1)
+    assert [source.released for source in opened] == [True]
+    assert one.stage.track(deviceId={"exact": "c1"}).ready_state == "live"
+
+
 def test_the_same_one_is_waited_for_first(lose: Lose) -> None:
     one = lose(reconnect_s=5, fallback=True)
     assert not one.rescue(1)

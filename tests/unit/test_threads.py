@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Sequence
 from threading import Barrier, Thread
 from threading import Event as Flag
+from typing import Any
 
 import pytest
 
 import mscli
 from mscli.api.rescue import Rescue
-from mscli.sources.base import DEVICE_KINDS, Device
+from mscli.sources.base import DEVICE_KINDS, Device, Receiver
+from mscli.sources.fake import FakeSource
 from tests.unit.stage import PATIENCE_S, Stage, camera, silent
 
 Setting = Callable[..., Stage]
@@ -142,3 +144,48 @@ def test_every_rescue_ends_at_the_end_although_two_devices_are_lost_at_once(
     overtaking.join()
     here.close()
     assert [rescue._cancelled for rescue in begun] == [True] * 3
+
+
+# Who stops
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_track_that_is_stopped_while_its_device_is_started_leaves_that_alone(
+    stage: Setting, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    here = stage(camera())
+    streams: list[mscli.MediaStream] = []
+    start = FakeSource.start
+
+    def start_late(source: FakeSource, receiver: Receiver) -> None:
+        streams[0].get_tracks()[0].stop()
+        start(source, receiver)
+
+    def prepare(stream: mscli.MediaStream) -> None:
+        streams.append(stream)
+        if when == "before":
+            stream.get_tracks()[0].stop()
+
+    monkeypatch.setattr(FakeSource, "start", start_late)
+    stream = here.devices.get_user_media({"video": True}, prepare=prepare)
+    assert not stream.active
+    assert (running("mscli-fake-c0"), running("mscli-watch")) == (0, 0)
+
+
+def test_a_recording_that_has_not_begun_yet_disturbs_no_other(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = stage(camera())
+    stream = here.devices.get_user_media({"video": True})
+    recorder = mscli.MediaRecorder(stream)
+    live = stream.get_tracks()[0].live
+    keep, other = live.keep, Worker()
+
+    def keep_both(worker: Any) -> None:
+        keep(worker)
+        keep(other)
+
+    monkeypatch.setattr(live, "keep", keep_both)
+    recorder.start()
+    here.clock.run(0.2)
+    recorder.stop()
+    here.devices.close()
+    assert (recorder.join(0), other.joined) == (True, 1)
