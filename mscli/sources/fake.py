@@ -218,8 +218,8 @@ class FakeWatch:
     def notify_at(self, at_us: int) -> None:
         """Call it at that instant, too."""
         thread = Thread(target=self._wait, args=(at_us,), name="mscli-fake-watch", daemon=True)
+        thread.start()  # first: ``close``, which joins them, may come at any time
         self._threads.append(thread)
-        thread.start()
 
     def close(self) -> None:
         """Call it no more."""

@@ -12,7 +12,7 @@ import pytest
 from mscli.core.boxes import Mode, Span
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError, NotSupportedError
-from mscli.sources import load_backend
+from mscli.sources import fake, load_backend
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Request
 from mscli.sources.fake import FakeBackend
 from tests.backends.fakes import VGA, Bench, camera, codes, microphone
@@ -296,3 +296,19 @@ def test_who_watches_only_after_a_device_has_vanished_is_told_when_it_returns() 
     assert here.device.device_id == device.device_id
     watching.close()
     source.stop()
+
+
+def test_a_watch_may_be_closed_while_a_device_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = camera(faults={"vanishAfterFrames": 0, "returnAfterSeconds": 5})
+    watching = here.backend.watch(print)
+    device = here.device
+
+    class Overtaken(threading.Thread):
+        """A thread before whose start the watch is closed."""
+
+        def start(self) -> None:
+            watching.close()
+            super().start()
+
+    monkeypatch.setattr(fake, "Thread", Overtaken)
+    here.backend._vanish(device.handle)
