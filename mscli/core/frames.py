@@ -300,7 +300,7 @@ def without_first(block: AudioData, samples: int) -> AudioData:
     return replace(
         block,
         number_of_frames=left,
-        timestamp=block.timestamp + samples * 1_000_000 // block.sample_rate,
+        timestamp=block.timestamp + samples * MICROSECONDS // block.sample_rate,
         data=block.data[block.data.nbytes // block.number_of_frames * samples :],
         sequence=block.sequence + samples,
     )

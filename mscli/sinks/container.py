@@ -81,9 +81,9 @@ class RecordingSink(Sink):
         """Record the frame. Raises OperationError, BrokenPipeError, and NotSupportedError if an encoder refuses its shape."""
         if self._closed or self._encoders is None:
             raise InvalidStateError("the recording is not open")
-        from mscli.sinks.muxer import Border
+        from mscli.sinks.muxer import border
 
-        with Border(self.name):
+        with border(self.name):
             self._take(self._encoders, track, frame)
 
     def close(self) -> None:
@@ -91,10 +91,10 @@ class RecordingSink(Sink):
         if self._encoders is None or self._closed:
             return
         self._closed = True
-        from mscli.sinks.muxer import Border
+        from mscli.sinks.muxer import border
 
         try:
-            with Border(self.name):
+            with border(self.name):
                 self._finish(self._encoders)
         finally:
             self._give_up()

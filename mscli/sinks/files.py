@@ -42,7 +42,7 @@ class NamedFile(Descriptor):
 
     def open(self) -> None:
         """See that it can be made. Nothing is made before the first byte, so that nothing is left if there is none."""
-        with Border(self):
+        with Border(self._translate):
             check_file(self._path, overwrite=self._overwrite)
 
     def seekable(self) -> bool:
@@ -53,7 +53,7 @@ class NamedFile(Descriptor):
         """As in ``io``. Who goes back changes a head that speaks of the rest: that is on the disk before it."""
         self._at = os.lseek(self._fd, offset, whence) if not self.failed else offset
         if self.durable and self._at < self.size and not self.failed:
-            with Border(self):
+            with Border(self._translate):
                 sync_data(self._fd)
         return self._at
 
@@ -74,7 +74,7 @@ class NamedFile(Descriptor):
     def mark(self) -> None:
         """Give the file its name, if it has none yet."""
         self._readable = self.size
-        with Border(self):
+        with Border(self._translate):
             if self.on_mark is not None:
                 self.on_mark(self._fd, self.size)
             if self._temporary:
@@ -89,12 +89,12 @@ class NamedFile(Descriptor):
         if self._syncer is not None:
             self._syncer.stop()
         try:
-            with Border(self):
+            with Border(self._translate):
                 self._settle()
                 self._check_synced()
         finally:
             fd, self._fd, self.failed = self._fd, -1, True  # nothing more is written
-            with Border(self):
+            with Border(self._translate):
                 os.close(fd)  # a file on a network may find only now that its disk is full
 
     def _settle(self) -> None:

@@ -19,7 +19,7 @@ import av.container
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.sinks.codecs import Container
-from mscli.sinks.outputs import Output
+from mscli.sinks.outputs import Border, Output
 from mscli.sinks.sizes import SizeBound
 
 TICKS = 90_000  # a second, of video timestamps: what every container can hold, and finer than they keep
@@ -99,19 +99,15 @@ class Muxer:
         self._output.discard()
 
 
-class Border:
+def border(name: str) -> Border:
     """Where FFmpeg's errors about the output of that name become ours; the output's own pass through."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    def translate(error: BaseException) -> None:
         if isinstance(error, av.FFmpegError):
-            sentence = f"“{self._name}” cannot be written: {error.strerror}"
+            sentence = f"“{name}” cannot be written: {error.strerror}"
             raise OperationError(sentence, hints=["choose another codec or container"]) from error
+
+    return Border(translate)
 
 
 def add_stream(file: av.container.OutputContainer, encoder: str, rate: Fraction | None = None) -> object:

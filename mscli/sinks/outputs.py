@@ -51,19 +51,20 @@ def output_error(name: str, error: OSError, done: str = "written") -> OperationE
 
 
 class Border:
-    """Where the system's errors about an output become ours: a class, since for each packet a generator takes too long."""
+    """Where errors that are not ours become ours: ``translate`` gets each, and raises another one or lets it pass.
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
+    A class, since for each packet a generator takes too long.
+    """
+
+    def __init__(self, translate: Callable[[BaseException], None]) -> None:
+        self._translate = translate
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError):
-            self._output.failed = True
-            if not isinstance(error, BrokenPipeError):
-                raise output_error(self._output.name, error) from error
+        if error is not None:
+            self._translate(error)
 
 
 class Output(ABC):
@@ -91,7 +92,7 @@ class Output(ABC):
     def write_all(self, parts: Iterable[bytes | memoryview]) -> None:
         """Write all parts, one after the other, uncopied where the system can."""
         if not self.failed:
-            with Border(self):
+            with Border(self._translate):
                 self._grow(self._put([memoryview(part) for part in parts]))
 
     def seekable(self) -> bool:
@@ -129,6 +130,13 @@ class Output(ABC):
     def _grow(self, count: int) -> None:
         self.size += count
 
+    def _translate(self, error: BaseException) -> None:
+        """Note what the system says of the output, and say it in our words; that a reader has left passes through."""
+        if isinstance(error, OSError):
+            self.failed = True
+            if not isinstance(error, BrokenPipeError):
+                raise output_error(self.name, error) from error
+
     @abstractmethod
     def _put(self, parts: list[memoryview]) -> int:
         """Write all parts; the number of bytes."""
@@ -144,7 +152,7 @@ class FileObject(Output):
     def commit(self) -> None:
         """Flush it, where it can be."""
         if not self.failed and hasattr(self._target, "flush"):
-            with Border(self):
+            with Border(self._translate):
                 self._target.flush()
 
     def _put(self, parts: list[memoryview]) -> int:
@@ -168,7 +176,7 @@ class Descriptor(Output):
 
     def open(self) -> None:
         """Widen it, if it is a pipe."""
-        with Border(self):
+        with Border(self._translate):
             kind = os.fstat(self._fd).st_mode
         if stat.S_ISFIFO(kind):
             _widen(self._fd)
@@ -215,7 +223,7 @@ class Special(Descriptor):
 
     def open(self) -> None:
         """Open it. A FIFO waits here for its reader."""
-        with Border(self):
+        with Border(self._translate):
             self._fd = os.open(self.name, os.O_WRONLY)
         super().open()
 
