@@ -15,14 +15,12 @@ from mscli.cli.printable import json_text
 from mscli.cli.resolve import resolve_device
 from mscli.cli.shared import Shared, shared_options
 from mscli.cli.signals import Stopper
-from mscli.core.bounded import interruptible
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT
 
 PROBE_FRAMES = 20  # how many frames of a mode are timed
 PROBE_S = 3.0  # and for how long at most
-GRACE_S = 1.0  # what a device that is asked gets after a signal, before it is left behind
 
 Answer = tuple[InputDeviceInfo, dict[str, Any], list[dict[str, Any]]]  # a device, its capabilities and its modes
 
@@ -39,11 +37,7 @@ def command(shared: Shared, device: str | None, probe: bool) -> int:
     mscli capabilities /dev/video2 --json
     """
     with Stopper(lambda: None) as stopper, open_devices(shared) as devices:
-
-        def ask() -> Answer:
-            return _ask(devices, device, probe=probe)
-
-        answer = interruptible(ask, lambda: stopper.requested, GRACE_S, "mscli-ask", lambda _: None)
+        answer = stopper.wait_for(lambda: _ask(devices, device, probe=probe))
     _show(answer, as_json=shared.json)
     return 0
 

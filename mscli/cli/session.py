@@ -22,7 +22,6 @@ from mscli.cli.printable import json_text
 from mscli.cli.resolve import resolve_device
 from mscli.cli.say import Voice
 from mscli.cli.signals import Stopper
-from mscli.core.bounded import interruptible
 from mscli.core.derived import mode_behind
 from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 _LOGGED_AS = {"configurationchange": "settings"}  # in --events, which the contract names
 _SAID = {"configurationchange": "now"}
-GRACE_S = 1.0  # what devices that are being opened get after a signal, before they are left behind
 
 T = TypeVar("T")
 
@@ -184,8 +182,8 @@ class Session:
         return {"timeout_s": self.options.timeout} if self.options.timeout else {}
 
     def wait_for(self, call: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
-        """What a call to devices gives, or KeyboardInterrupt when a signal comes and it still hangs ``GRACE_S`` later."""
-        return interruptible(call, lambda: self.stopper.requested, GRACE_S, "mscli-open", release)
+        """What a call to devices gives, as ``Stopper`` has it."""
+        return self.stopper.wait_for(call, release)
 
     def _follow(self, track: MediaStreamTrack) -> None:
         for error in track.passed_over:

@@ -7,10 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+from mscli.core.bounded import interruptible
 
 GRACE_S = 1.0  # from the second SIGINT to the end by force
+ANSWER_S = 1.0  # what a device that is asked or opened gets after a signal, before it is left behind
 LOOK_S = 0.25  # after the first signal, between two looks for readers that sleep
+
+T = TypeVar("T")
 
 _STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -56,6 +61,13 @@ class Stopper:
             _alarm_after(LOOK_S, LOOK_S)
         self.requested = True
         self._wake()
+
+    def wait_for(self, call: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
+        """What a call to devices gives, or KeyboardInterrupt when a signal comes and it still hangs ``ANSWER_S`` later.
+
+        What it gives after that goes to ``release``.
+        """
+        return interruptible(call, lambda: self.requested, ANSWER_S, "mscli-asking", release)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.abandoned and number == signal.SIGINT:

@@ -17,11 +17,9 @@ from mscli.cli.printable import json_text
 from mscli.cli.reader import ReaderWatch
 from mscli.cli.shared import Shared
 from mscli.cli.signals import Stopper, on_resize
-from mscli.core.bounded import interruptible
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
 from mscli.core.mailbox import Mailbox
 
-GRACE_S = 1.0  # what a first look gets after a signal, before it is left behind
 REST_S = 3600.0  # a wake-up is posted for whatever happens; this only bounds the wait
 
 
@@ -43,7 +41,7 @@ def watch_devices(kinds: Sequence[str], shared: Shared) -> int:
             return devices.enumerate_devices(kinds)
 
         with suppress(KeyboardInterrupt):  # a signal, and a driver or server that does not answer
-            found = interruptible(look, lambda: stopper.requested, GRACE_S, "mscli-look", lambda _: None)
+            found = stopper.wait_for(look)
         if stopper.requested:
             return 0
         change = Change.between([], found, now_us())
