@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from mscli.core.bounded import Call, bounded
+from mscli.core.bounded import Call, Unanswered, bounded
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame
@@ -31,24 +32,16 @@ class Driver:
     """The driver of one device, and which of its answers have not come."""
 
     def __init__(self) -> None:
-        self._asking: list[object] = []  # an entry for each call that runs
+        self._unanswered = Unanswered()
 
     @property
     def silent(self) -> bool:
         """Whether it has still to answer a call that is not waited for any more: each further one would keep a thread, too."""
-        return bool(self._asking)
+        return bool(self._unanswered)
 
     def answer(self, call: Callable[[], T], timeout_s: float, name: str, doing: str, release: Callable[[T], object]) -> T:
         """What it answers, as ``answer`` has it."""
-
-        def asking() -> T:
-            self._asking.append(None)
-            try:
-                return call()
-            finally:
-                self._asking.pop()
-
-        return answer(asking, timeout_s, name, doing, release)
+        return answer(partial(self._unanswered.until_answered, call), timeout_s, name, doing, release)
 
 
 def stop_source(source: Source) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from mscli.api.care import USUAL
-from mscli.core.bounded import bounded
+from mscli.core.bounded import Unanswered, bounded
 from mscli.core.errors import DOMException
 from mscli.sources.base import DEVICE_KINDS, Backend, Device
 
@@ -26,7 +26,7 @@ class Listing:
         self.backend = backend
         self.problem = ""
         self.silent = False
-        self._asking: list[object] = []  # an entry for each call that runs
+        self._unanswered = Unanswered()
         self._hung = False
 
     def look(self, kinds: Sequence[str] = DEVICE_KINDS, timeout_s: float = USUAL.first_s) -> list[Device] | None:
@@ -44,18 +44,12 @@ class Listing:
         return None if self.silent else found
 
     def _ask(self, kinds: Sequence[str], timeout_s: float) -> list[Device]:
-        if self._hung and self._asking:
+        if self._hung and self._unanswered:
             raise TimeoutError("it hangs still")
         self._hung = False
+        ask = partial(self.backend.devices, kinds)
         try:
-            return bounded(partial(self._list, kinds), timeout_s, "mscli-list")
+            return bounded(partial(self._unanswered.until_answered, ask), timeout_s, "mscli-list")
         except TimeoutError:
             self._hung = True
             raise
-
-    def _list(self, kinds: Sequence[str]) -> list[Device]:
-        self._asking.append(None)
-        try:
-            return self.backend.devices(kinds)
-        finally:
-            self._asking.pop()

@@ -61,6 +61,24 @@ class Call(Generic[T]):
             release(result)
 
 
+class Unanswered:
+    """The calls of somebody that have not returned, whether they are still waited for or not; false if there are none."""
+
+    def __init__(self) -> None:
+        self._calls: list[object] = []  # an entry for each
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def until_answered(self, call: Callable[[], T]) -> T:
+        """Make a call, which is one of them as long as it takes."""
+        self._calls.append(None)
+        try:
+            return call()
+        finally:
+            self._calls.pop()
+
+
 def bounded(call: Callable[[], T], timeout_s: float, name: str, release: Callable[[T], object] = lambda _: None) -> T:
     """``call()``, for at most ``timeout_s`` seconds. Raises TimeoutError; what comes later goes to ``release``."""
     if _ON_MAIN_THREAD:
