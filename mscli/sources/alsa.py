@@ -105,11 +105,15 @@ def removed(address: str, direction: str) -> bool:
 
 @contextmanager
 def opened(direction: str) -> Iterator[list[str]]:
-    """Yields a list that has, in the end, the addresses of the hardware that this process has opened meanwhile."""
+    """Yields a list that has, in the end, the addresses of the hardware that this process has opened meanwhile.
+
+    Without those of which the kernel does not tell here: containers hide its lists even of cards that they were given.
+    """
     addresses: list[str] = []
     before = _held(direction)
     yield addresses
-    addresses += [address for descriptor, address in _held(direction).items() if descriptor not in before]
+    new = (address for descriptor, address in _held(direction).items() if descriptor not in before)
+    addresses += [address for address in new if not removed(address, direction)]
 
 
 def _held(direction: str) -> dict[str, str]:

@@ -74,6 +74,7 @@ def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("proc")
 def test_the_hardware_behind_a_plug_in_is_what_was_opened_for_it(nodes: Path) -> None:
     with ExitStack() as files:
 
@@ -89,6 +90,14 @@ def test_the_hardware_behind_a_plug_in_is_what_was_opened_for_it(nodes: Path) ->
         with alsa.opened("input") as nothing:
             take("pcmC0D0p")
         assert (other, same, nothing) == (["hw:1,0"], ["hw:0,0"], [])
+
+
+def test_where_the_kernels_lists_are_hidden_nothing_is_taken_to_be_gone(nodes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alsa, "ROOT", str(nodes / "hidden"))
+    with ExitStack() as files:
+        with alsa.opened("input") as hidden:
+            files.enter_context(open(nodes / "pcmC0D0c"))
+        assert hidden == []
 
 
 def test_devices_are_listed_by_direction_and_named_as_portaudio_does(proc: Path) -> None:
