@@ -53,11 +53,12 @@ class EventLog:
         event = {"type": type, "time": at_us / MICROSECONDS, "wallTime": wall_time(at_us), **of_track, **detail}
         line = json.dumps(event, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"  # a file's name may be no UTF-8
         try:
-            written = self._file.write(line)
+            while line and (written := self._file.write(line)) is not None:
+                line = line[written:]  # of a file: what its disk does not take says why
         except OSError as error:
             self._give_up(error.strerror or str(error))
         else:
-            if written != len(line):
+            if line:
                 self._give_up("their reader does not read")
 
     def _give_up(self, why: str) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mscli.cli.eventlog import EventLog
 from tests.cli.program import FakeMachine, camera, eventually, heeds_signals, microphone
 
 
@@ -88,6 +91,19 @@ def test_events_that_have_no_place_are_an_error_before_anything_starts(where: st
 def test_events_that_cannot_be_written_later_do_not_end_a_recording(where: str, fake: FakeMachine) -> None:
     done = fake.shell(f"mscli record --frames 20 --no-audio --json x.mkv --events {where}")
     assert (done.returncode, json.loads(done.stdout)["tracks"][0]["frames"]) == (0, 20)
+
+
+def test_a_disk_that_is_full_in_the_middle_of_an_event_is_named(tmp_path: Path) -> None:
+    said: list[str] = []
+    log = EventLog(str(tmp_path / "events.jsonl"), said.append)
+    log.open(lambda: True)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        log.emit("stop")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert said == [f"events are no longer written: {os.strerror(errno.EFBIG)}"]
 
 
 def test_sound_has_events_too(fake: FakeMachine) -> None:
