@@ -31,15 +31,15 @@ class MediaStream(EventTarget):
     @property
     def active(self) -> bool:
         """Whether at least one track has not ended."""
-        return any(track.ready_state == "live" for track in self._tracks.values())
+        return any(track.ready_state == "live" for track in self.get_tracks())
 
     def get_audio_tracks(self) -> list[MediaStreamTrack]:
         """The tracks of kind audio, in the order they joined."""
-        return [track for track in self._tracks.values() if track.kind == "audio"]
+        return [track for track in self.get_tracks() if track.kind == "audio"]
 
     def get_video_tracks(self) -> list[MediaStreamTrack]:
         """The tracks of kind video, in the order they joined."""
-        return [track for track in self._tracks.values() if track.kind == "video"]
+        return [track for track in self.get_tracks() if track.kind == "video"]
 
     def get_tracks(self) -> list[MediaStreamTrack]:
         """All tracks, in the order they joined."""
@@ -62,7 +62,7 @@ class MediaStream(EventTarget):
 
     def clone(self) -> MediaStream:
         """A stream of clones of all tracks."""
-        return MediaStream([track.clone() for track in self._tracks.values()])
+        return MediaStream([track.clone() for track in self.get_tracks()])
 
     def _tell_watchers(self) -> None:
         for watcher in tuple(self.watchers):

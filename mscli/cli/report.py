@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.printable import json_text
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import Counts, span_s
+
+if TYPE_CHECKING:
+    from mscli.cli.say import Voice
 
 NOTED_SILENCE_S = 0.1  # that was filled in: less is told in JSON only
 _MOST_NAMED = 3  # files in the line for people
@@ -109,7 +112,7 @@ def size_text(size: int) -> str:
     return f"{amount:.4g} GB"
 
 
-def finish(report: Report, voice: Any, *, as_json: bool, strict: bool, to_stderr: bool) -> ExitCode:
+def finish(report: Report, voice: Voice, *, as_json: bool, strict: bool, to_stderr: bool) -> ExitCode:
     """Print the report and give the command's exit code."""
     if as_json:
         out = sys.stderr if to_stderr else sys.stdout

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from mscli.core.clock import MICROSECONDS
 from mscli.sinks.base import Series
 
+_SAME_MARK_US = 100_000  # a file that began so little before a full mark of the clock began at it: two clocks are compared
+
 
 def next_boundary(now: datetime, unit_s: int) -> datetime:
     """The first instant after ``now`` (with its zone) at which the local time of day is a multiple of ``unit_s`` seconds."""
@@ -18,9 +20,6 @@ def next_boundary(now: datetime, unit_s: int) -> datetime:
     changed = then.astimezone().utcoffset() or timedelta()  # the clocks may be changed in between
     corrected = then - (changed - (now.astimezone().utcoffset() or timedelta()))
     return (corrected if corrected > now else then).astimezone()
-
-
-_SAME_MARK_US = 100_000  # a file that began so little before a full mark of the clock began at it: two clocks are compared
 
 
 class Schedule:

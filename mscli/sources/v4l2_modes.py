@@ -100,7 +100,11 @@ def _rate(interval: abi.Fract) -> float:
 
 def _current_rate(node: Node, buffer_type: int) -> float:
     parm = abi.StreamParm(type=buffer_type)
-    if not node.ask(abi.G_PARM, parm):
-        return USUAL_RATE
-    interval = parm.capture.timeperframe
-    return _rate(interval) if interval.numerator and interval.denominator else USUAL_RATE
+    interval = interval_of(parm) if node.ask(abi.G_PARM, parm) else None
+    return USUAL_RATE if interval is None else float(1 / interval)
+
+
+def interval_of(parm: abi.StreamParm) -> Fraction | None:
+    """Seconds per frame, as the driver says; None where it does not tell."""
+    got = parm.capture.timeperframe
+    return Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else None

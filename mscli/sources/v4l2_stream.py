@@ -25,7 +25,7 @@ from mscli.sources import v4l2_abi as abi
 from mscli.sources.base import NO_SIGNAL, Abilities, Receiver, Request, Source
 from mscli.sources.v4l2_buffers import Buffers
 from mscli.sources.v4l2_events import PRIVACY, SIGNAL, news, watch_events
-from mscli.sources.v4l2_modes import modes
+from mscli.sources.v4l2_modes import interval_of, modes
 from mscli.sources.v4l2_node import Node
 from mscli.sources.v4l2_signal import take_signal
 
@@ -99,13 +99,7 @@ def _set_interval(node: Node, buffer_type: int, rate: float) -> Fraction:
     if parm.capture.capability & abi.CAP_TIMEPERFRAME:
         parm.capture.timeperframe = abi.Fract(wanted.numerator, wanted.denominator)
         node.call(abi.S_PARM, parm, f"be set to {rate:g} frames per second")
-    return _interval(parm) or wanted
-
-
-def _interval(parm: abi.StreamParm) -> Fraction | None:
-    """Seconds per frame; None where the driver does not tell."""
-    got = parm.capture.timeperframe
-    return Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else None
+    return interval_of(parm) or wanted
 
 
 def color_space(name: str, pix: Any) -> VideoColorSpace:
@@ -253,7 +247,7 @@ class V4L2Source(Source):
             return
         self._look_us = at_us + RATE_LOOK_US
         parm = abi.StreamParm(type=self._type)
-        interval = _interval(parm) if self._node.ask(abi.G_PARM, parm) else None
+        interval = interval_of(parm) if self._node.ask(abi.G_PARM, parm) else None
         if interval is not None and interval != self._picture.interval:
             self._picture, self._duration = replace(self._picture, interval=interval), round(interval * MICROSECONDS)
             receiver.on_changed({"frameRate": float(1 / interval)})

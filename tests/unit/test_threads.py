@@ -189,3 +189,19 @@ def test_a_recording_that_has_not_begun_yet_disturbs_no_other(stage: Setting, mo
     recorder.stop()
     here.devices.close()
     assert (recorder.join(0), other.joined) == (True, 1)
+
+
+# A stream
+
+
+def test_a_stream_may_be_asked_for_its_tracks_while_one_joins(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = stage(camera()).track(), stage(camera()).track()
+    stream = mscli.MediaStream([first])
+
+    def join_and_tell(_: mscli.MediaStreamTrack) -> str:
+        stream.add_track(second)
+        return "video"
+
+    monkeypatch.setattr(mscli.MediaStreamTrack, "kind", property(join_and_tell))
+    assert stream.get_video_tracks() == [first]
+    assert stream.get_video_tracks() == [first, second]
