@@ -248,16 +248,15 @@ class UserMedia:
 
     def _replace(self, track: MediaStreamTrack, terms: Terms, error: DOMException) -> None:
         """Move a track to the next device that fits, opens and starts, unless it is stopped. Raises why there is none."""
-        refused: dict[str, DOMException] = {}
+        refused = {track.live.device.device_id: error, **self._gone(track.live.device.kind)}
         while track.ready_state == "live":
-            refused[track.live.device.device_id] = error
             choice = self._choose(track.kind, track.constraints_to_stay, terms, refused)
             track.move(*self._acquire(choice, terms))
             try:
                 self._start(track.live)
                 return
             except _UNUSABLE as failure:
-                error = failure
+                refused[track.live.device.device_id] = failure
 
     def _start(self, live: LiveSource) -> None:
         if self._events is not None:
@@ -292,6 +291,11 @@ class UserMedia:
             if isinstance(track, MediaStreamTrack):
                 self._replace(track, terms.to_follow(track.pixel_format), live.error)
                 track.changed()
+
+    def _gone(self, kind: str) -> dict[str, DOMException]:
+        """Why open devices of that kind give nothing, by the deviceId: what is lost itself takes no other's place."""
+        lives = [live for live in list(self._live.values()) if live.device.kind == kind]
+        return {live.device.device_id: live.error for live in lives if live.error is not None}
 
     def _forget(self, live: LiveSource) -> None:
         self._watch.remove(live)

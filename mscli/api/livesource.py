@@ -52,7 +52,7 @@ class LiveSource:
         self.lost = 0  # frames, or samples per channel, before us: as the device says, and in holes of its flow
         self._holes = Holes()
         self.started = self.ended = self.had_frame = False
-        self.error: DOMException | None = None  # why it ended
+        self.error: DOMException | None = None  # why it ended, or is gone
         self.left_behind = ""  # the sentence for people, if its driver never gave the device back
         self.last_frame_us = 0
         self.newest_us = 0  # the timestamp of the newest frame
@@ -143,12 +143,13 @@ class LiveSource:
             self._reconsider()
         with self._flow:
             self._rescuing, self.last_frame_us = False, now_us()
+            error, self.error = self.error, None
             for cause in TOLD:
                 self._set_mute(cause, "")  # its driver will tell
         try:
             self._start(source)
         except DOMException:
-            self._rescuing = True
+            self._rescuing, self.error = True, error
             self.release()
             raise
 
@@ -359,10 +360,12 @@ class LiveSource:
 
     def succeed(self, other: LiveSource) -> None:
         """Take the place of a device that is gone: black or silent, as that would be, until the first frame."""
-        with self._flow, other._flow:
-            self.newest_us = max(self.newest_us, other.newest_us)
+        with other._flow:  # not both at once: it may be about to succeed this one
+            newest_us, before = other.newest_us, (other._stopgap, other._mutes, other.lost_us)
+        with self._flow:
+            self.newest_us = max(self.newest_us, newest_us)
             if not self.started:
-                self._stopgap, self._mutes, self.lost_us = other._stopgap, dict(other._mutes), other.lost_us
+                self._stopgap, self._mutes, self.lost_us = before
 
     @property
     def _limit_s(self) -> float:

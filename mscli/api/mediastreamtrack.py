@@ -107,7 +107,7 @@ class MediaStreamTrack(EventTarget):
 
     @property
     def ended_error(self) -> DOMException | None:
-        """Why the device ended by itself (unplugged, failed); None while it lives and after ``stop``."""
+        """Why the device ended by itself, or is gone (unplugged, failed); None while it is there, and after ``stop``."""
         return self.live.error
 
     @property

@@ -43,13 +43,14 @@ def lose(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> Lose:
 def test_a_device_that_returns_in_time_goes_on_in_the_same_track(lose: Lose) -> None:
     one = lose(reconnect_s=5)
     assert (one.track.muted, one.heard.types) == (True, ["mute"])
-    assert one.heard.events[0].detail["reason"] == "it was unplugged"
+    assert one.heard.events[0].detail["reason"] == str(one.track.ended_error) == "it was unplugged"
     assert not one.rescue(2)
     one.plug_in()
     assert one.rescue(2.5)
     assert one.heard.types == ["mute"]
     one.frame(2.6)
     assert (one.track.muted, one.track.ready_state, one.heard.types) == (False, "live", ["mute", "unmute"])
+    assert one.track.ended_error is None
     assert one.backend.opened == ["c0", "c0"]
 
 

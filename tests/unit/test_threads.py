@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import mscli
+from mscli.api.getusermedia import UserMedia
 from mscli.api.rescue import Rescue
+from mscli.core.clock import now_us
 from mscli.sources.base import DEVICE_KINDS, Device, Receiver
 from mscli.sources.fake import FakeSource
 from tests.unit.stage import PATIENCE_S, Stage, camera, silent
@@ -144,6 +146,35 @@ def test_every_rescue_ends_at_the_end_although_two_devices_are_lost_at_once(
     overtaking.join()
     here.close()
     assert [rescue._cancelled for rescue in begun] == [True] * 3
+
+
+# What is lost at once
+
+
+def test_of_two_devices_that_are_lost_at_once_none_takes_the_place_of_the_other(
+    stage: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = stage(silent(camera(0)), silent(camera(1)))
+    tracks = [
+        here.devices.get_user_media({"video": {"deviceId": f"c{n}"}}, fallback=True).get_video_tracks()[0] for n in range(2)
+    ]
+    begun: list[Rescue] = []
+    acquire = UserMedia._acquire
+
+    def acquire_overtaken(machinery: UserMedia, *asked: Any) -> Any:
+        acquired = acquire(machinery, *asked)
+        if len(begun) == 2:
+            begun.pop().look(now_us())
+        return acquired
+
+    monkeypatch.setattr(Rescue, "start", lambda rescue: begun.append(rescue))
+    monkeypatch.setattr(UserMedia, "_acquire", acquire_overtaken)
+    for track in tracks:
+        track.live.on_ended(mscli.NotReadableError("it hangs"))
+    for rescue in tuple(begun):
+        rescue.look(now_us())
+    here.tasks.run_tasks()
+    assert [track.ready_state == "live" for track in tracks] == [track.ended_error is None for track in tracks]
 
 
 # Who stops
