@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,3 +163,20 @@ def streams(path: Path) -> dict[str, dict[str, Any]]:
 def packets(path: Path, kind: str) -> int:
     """How many packets of that kind a file has."""
     return int(streams(path)[kind]["nb_read_packets"])
+
+
+@contextmanager
+def full_pipe() -> Iterator[int]:
+    """The end for writing of a pipe that takes nothing more."""
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        for piece in (bytes(4096), b"."):
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(writing, piece)
+        os.set_blocking(writing, True)
+        yield writing
+    finally:
+        os.close(reading)
+        os.close(writing)

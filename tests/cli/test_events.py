@@ -7,14 +7,13 @@ import errno
 import json
 import os
 import resource
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mscli.cli.eventlog import EventLog
-from tests.cli.program import FakeMachine, camera, eventually, heeds_signals, microphone
+from tests.cli.program import FakeMachine, camera, eventually, full_pipe, heeds_signals, microphone
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -113,16 +112,8 @@ def test_sound_has_events_too(fake: FakeMachine) -> None:
 
 
 def test_a_reader_of_events_that_does_not_read_holds_up_no_recording(fake: FakeMachine) -> None:
-    reading, writing = os.pipe()
-    try:
-        os.set_blocking(writing, False)
-        with suppress(BlockingIOError):
-            while True:
-                os.write(writing, bytes(4096))
+    with full_pipe() as writing:
         done = fake.shell(f"mscli record --frames 5 --no-audio --events /proc/{os.getpid()}/fd/{writing} x.mkv")
-    finally:
-        os.close(reading)
-        os.close(writing)
     assert done.returncode == 0
     assert b"events are no longer written: their reader does not read" in done.stderr
 

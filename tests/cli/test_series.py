@@ -19,8 +19,8 @@ from mscli.cli.series import ByteCount, Clock, Keep
 from tests.cli.program import FakeMachine, camera, microphone
 from tests.conftest import ROOT, Program, clean_environment
 from tests.pattern import pictures, read_code
+from tests.sinks.serial import RATE, samples
 from tests.sinks.synth import frame_times, probe
-from tests.sinks.test_segments import RATE, samples
 
 PATIENCE_S = 30
 FAKE = ("--fake-devices", "--size", "exact:320x240")

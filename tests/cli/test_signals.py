@@ -9,13 +9,12 @@ import os
 import signal
 import termios
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import pytest
 
-from tests.cli.program import FakeMachine, Running, camera, eventually, heeds_signals, microphone, packets
+from tests.cli.program import FakeMachine, Running, camera, eventually, full_pipe, heeds_signals, microphone, packets
 from tests.conftest import require
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -187,22 +186,9 @@ def test_a_reader_that_is_slow_after_the_signal_gets_all(fake: FakeMachine) -> N
     assert (done.returncode, report["reason"], report["tracks"][0]["bytes"]) == (0, "signal", len(read) + len(done.stdout))
 
 
-def full_pipe() -> tuple[int, int]:
-    """Both ends of a pipe that takes nothing more."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    for piece in (bytes(4096), b"."):
-        with suppress(BlockingIOError):
-            while True:
-                os.write(writing, piece)
-    os.set_blocking(writing, True)
-    return reading, writing
-
-
 @pytest.mark.parametrize("command", [("devices", "--watch", "--json"), ("record", "--json", "x.mkv")])
 def test_a_result_that_nobody_reads_is_given_up_after_a_signal(command: tuple[str, ...], fake: FakeMachine) -> None:
-    reading, writing = full_pipe()
-    with fake.running(*command, events=command[0] == "record", stdout=writing) as running:
+    with full_pipe() as writing, fake.running(*command, events=command[0] == "record", stdout=writing) as running:
         if command[0] == "record":
             running.wait_for("start")
             assert eventually(lambda: "x.mkv" in fake.files)
@@ -210,8 +196,6 @@ def test_a_result_that_nobody_reads_is_given_up_after_a_signal(command: tuple[st
             assert eventually(lambda: is_blocked(running.process.pid))
         running.send(signal.SIGTERM)
         assert running.process.wait(ENDS_WITHIN_S) == 0
-    os.close(reading)
-    os.close(writing)
 
 
 def is_blocked(pid: int) -> bool:
@@ -221,13 +205,10 @@ def is_blocked(pid: int) -> bool:
 
 def test_text_that_nobody_reads_keeps_no_recording_from_its_end(fake: FakeMachine) -> None:
     require("ffprobe")
-    reading, writing = full_pipe()
-    with fake.running("record", "x.mkv", stderr=writing) as recording:
+    with full_pipe() as writing, fake.running("record", "x.mkv", stderr=writing) as recording:
         assert eventually(lambda: is_blocked(recording.process.pid))
         recording.send(signal.SIGTERM)
         assert recording.process.wait(ENDS_WITHIN_S) == 0
-    os.close(reading)
-    os.close(writing)
 
 
 def test_a_second_interrupt_ends_a_capture_whose_reader_sleeps(fake: FakeMachine) -> None:

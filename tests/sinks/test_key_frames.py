@@ -12,8 +12,8 @@ from mscli.core.frames import Frame
 from mscli.sinks import SINKS
 from mscli.sinks.base import SinkOptions
 from mscli.sinks.tuning import MOST_GOP, gop_size
+from tests.sinks.serial import numbered
 from tests.sinks.synth import feed_and_close, frame_times, opened, probe
-from tests.sinks.test_segments import numbered
 from tests.sinks.test_survival import SECONDS, killed
 
 CODECS = ["h264", "hevc", "av1", "vp9", "vp8"]

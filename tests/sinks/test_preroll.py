@@ -11,8 +11,7 @@ import pytest
 
 from mscli.core.frames import Frame
 from mscli.sinks.base import Sink
-from tests.sinks.synth import T0, run
-from tests.sinks.test_segments import (
+from tests.sinks.serial import (
     FRAME_US,
     RATE,
     begins_with_key_frame,
@@ -24,6 +23,7 @@ from tests.sinks.test_segments import (
     sound,
     values,
 )
+from tests.sinks.synth import T0, run
 
 SECOND = 1_000_000
 

@@ -12,8 +12,8 @@ from mscli.core.errors import OperationError
 from mscli.core.frames import Frame
 from mscli.sinks.base import Sink
 from tests.disks import size_limit
+from tests.sinks.serial import RATE, in_time, numbered, samples, series, sound
 from tests.sinks.synth import feed, feed_and_close
-from tests.sinks.test_segments import RATE, in_time, numbered, samples, series, sound
 
 
 def begun(sink: Sink, frames: Iterator[tuple[int, Frame]], count: int) -> None:

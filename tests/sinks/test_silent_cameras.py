@@ -13,8 +13,7 @@ from mscli.core.frames import AudioData, Frame, VideoFrame
 from mscli.sinks import SINKS, load_sink
 from mscli.sinks.base import Sink, SinkOptions, TrackFormat
 from tests.pattern import pictures, read_code
-from tests.sinks.synth import feed, feed_and_close, frame_times, mean_rgb, opened, probe, run
-from tests.sinks.test_segments import (
+from tests.sinks.serial import (
     CAMERA,
     FRAME_US,
     RATE,
@@ -27,6 +26,7 @@ from tests.sinks.test_segments import (
     sound,
     values,
 )
+from tests.sinks.synth import feed, feed_and_close, frame_times, mean_rgb, opened, probe, run
 
 SECONDS = 5
 CODECS = [("mkv", "h264"), ("mp4", "hevc"), ("webm", "vp9"), ("mp4", "av1")]
