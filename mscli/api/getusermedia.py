@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mscli.api.care import Care
-from mscli.api.consumer import Worker
+from mscli.api.consumer import Consumer, Worker
 from mscli.api.copying import CopiedFormats, copied_boxes
 from mscli.api.driver import STOP_S
 from mscli.api.eventthread import EventThread
@@ -95,18 +95,19 @@ class UserMedia:
         self._rescues: dict[LiveSource, Rescue] = {}  # the last of each: ``close`` waits for them
         self._noting = Lock()  # of workers and rescues: several devices may be lost at once, each on a thread of its own
         self._tasks = tasks or Mailbox()
+        self._closed = False
         self._events = None if tasks else EventThread(self._tasks)
 
     def close(self) -> None:
         """End every track, give every device back, all at once, join every thread."""
+        self._closed = True
         rescues = list(self._rescues.values())
         for rescue in rescues:
             rescue.cancel()
         ending = [(live, live.let_go()) for live in list(self._live.values())]
         deadline = monotonic() + STOP_S
         for live, stopping in ending:
-            for track in live.consumers:
-                track.stop()
+            _stop(live.consumers)
             if stopping is not None:
                 stopping.join()
             self._forget(live)
@@ -152,9 +153,10 @@ class UserMedia:
             for track in reversed(tracks):  # cameras first: they take longer to give their first frame
                 self._start_or_replace(track, terms)
         except BaseException:
-            for track in tracks:
-                track.stop()
+            _stop(tracks)
             raise
+        if self._closed:  # by another thread, which did not know of a device that was being opened
+            _stop(tracks)
         return stream
 
     def _track(self, choice: Choice, terms: Terms) -> MediaStreamTrack:
@@ -308,6 +310,11 @@ class UserMedia:
 
 def _key(device: Device) -> tuple[str, str]:
     return device.kind, device.device_id
+
+
+def _stop(tracks: Iterable[Consumer]) -> None:
+    for track in tracks:
+        track.stop()
 
 
 def _told_apart(error: DOMException, device_id: str, devices: Sequence[Device]) -> DOMException:

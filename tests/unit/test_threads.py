@@ -41,14 +41,14 @@ class Worker:
 
     def __init__(self, overtaking: Callable[[], object] = lambda: None) -> None:
         self.joined = 0
-        self._overtaking = Thread(target=overtaking)
+        self.overtaking = Thread(target=overtaking)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Count who waits for the end."""
         self.joined += timeout_s is None
-        if self._overtaking.ident is None:
-            self._overtaking.start()
-            self._overtaking.join(BRIEFLY_S)
+        if self.overtaking.ident is None:
+            self.overtaking.start()
+            self.overtaking.join(BRIEFLY_S)
         return False
 
 
@@ -118,6 +118,7 @@ def test_every_worker_is_waited_for_although_two_begin_at_once(stage: Setting) -
     first = Worker(lambda: keep(second))
     keep(first)
     keep(Worker())
+    first.overtaking.join()
     here.devices.close()
     assert (first.joined, second.joined) == (1, 1)
 
@@ -146,6 +147,21 @@ def test_every_rescue_ends_at_the_end_although_two_devices_are_lost_at_once(
     overtaking.join()
     here.close()
     assert [rescue._cancelled for rescue in begun] == [True] * 3
+
+
+def test_a_device_that_is_being_opened_while_all_are_closed_is_given_back(
+    stage: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = stage(camera())
+    take = here.backend.open
+
+    def take_late(*asked: Any) -> Any:
+        here.devices.close()
+        return take(*asked)
+
+    monkeypatch.setattr(here.backend, "open", take_late)
+    assert not here.devices.get_user_media({"video": True}).active
+    assert (running("mscli-fake-c0"), running("mscli-watch")) == (0, 0)
 
 
 # What is lost at once
