@@ -8,7 +8,8 @@ import click
 
 from mscli.cli.change import device_json
 from mscli.cli.opening import open_devices
-from mscli.cli.printable import json_text, printable
+from mscli.cli.printable import json_text
+from mscli.cli.say import Voice
 from mscli.cli.shared import Shared, shared_options
 from mscli.sources.base import DEVICE_KINDS
 
@@ -37,7 +38,7 @@ def command(shared: Shared, kinds: tuple[str, ...], watch: bool) -> int:
         if shared.json:
             print(json_text([device_json(info) for info in infos], sys.stdout, indent=1))  # noqa: T201
             for problem in devices.problems(wanted) if devices.silent(wanted) else ():  # the list may be incomplete
-                print(f"mscli: {printable(problem)}", file=sys.stderr)  # noqa: T201
+                Voice(shared).warn(problem)
         else:
             from mscli.cli.tables import show_devices
 

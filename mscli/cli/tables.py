@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mscli.api.mediadeviceinfo import device_noun
+from mscli.cli.forgiving import forgiving_stderr
 from mscli.cli.printable import printable
 from mscli.core.boxes import Span
 from mscli.core.derived import mode_behind
@@ -61,8 +62,9 @@ def show_devices(marked: Marked, problems: Iterable[str], *, verbose: bool) -> N
         out.print(devices_table(marked, verbose=verbose))
     else:
         out.print("no devices found")
-    for problem in troubles(marked, problems, verbose=verbose):
-        console(sys.stderr).print(f"mscli: {problem}", style="yellow", soft_wrap=True)
+    with forgiving_stderr():
+        for problem in troubles(marked, problems, verbose=verbose):
+            console(sys.stderr).print(f"mscli: {problem}", style="yellow", soft_wrap=True)
 
 
 def devices_table(marked: Marked, *, verbose: bool, lines: bool = False) -> Table:
@@ -164,6 +166,7 @@ def _by_size(modes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], l
     return groups
 
 
+@forgiving_stderr()
 def show_choices(choices: Iterable[Choice]) -> None:
     """What a dry run would use."""
     out = console(sys.stderr)
@@ -173,6 +176,7 @@ def show_choices(choices: Iterable[Choice]) -> None:
         out.print(printable(f"{describe_settings(choice.selection.settings)}{native}"))
 
 
+@forgiving_stderr()
 def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> None:
     """Every candidate with its distance or what excluded it, the best first; many of them are cut short and counted."""
     out = console(sys.stderr)

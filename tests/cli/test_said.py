@@ -52,15 +52,19 @@ def test_a_pipe_gets_no_escape_codes(command: str, fake: FakeMachine) -> None:
 
 @pytest.mark.parametrize("where", ["/dev/full", "&-", " >(exit)"])
 def test_a_stderr_that_takes_nothing_ends_no_command(where: str, fake: FakeMachine) -> None:
+    fake.plug(camera(), microphone(), microphone(label="Taken", deviceId="taken", faults={"busy": True}))
     for command, code in {
         "capture --frames 3 -o x.raw": 0,
+        "devices": 0,
+        "snapshot --explain x.png": 0,
+        "snapshot --explain --dry-run x.png": 0,
         "record --frames 480 --force x.wav": 0,
         "snapshot x.png": 0,
         "snapshot --width exact:5000 x.png": 6,
         "snapsot": 2,
     }.items():
         assert fake.shell(f"mscli {command} 2>{where}").returncode == code, command
-    assert (fake.folder / "x.raw").stat().st_size == 3 * 640 * 480 * 3 // 2
+    assert (fake.folder / "x.raw").stat().st_size == 3 * 320 * 240 * 3 // 2
 
 
 def test_all_streams_may_be_closed(fake: FakeMachine) -> None:
