@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from threading import Lock
+from threading import Lock, RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -93,6 +93,7 @@ class UserMedia:
         self._watch = Watch()
         self._workers: list[Worker] = []
         self._rescues: dict[LiveSource, Rescue] = {}  # the last of each: ``close`` waits for them
+        self._turn = RLock()  # of who has devices opened: two that ask at once for the same one are to share it
         self._noting = Lock()  # of workers and rescues: several devices may be lost at once, each on a thread of its own
         self._tasks = tasks or Mailbox()
         self._closed = False
@@ -142,22 +143,23 @@ class UserMedia:
         A device that does not open or start is passed over for the next that fits. When it does not start, ``prepare`` has had
         the stream already: the track stays, and the settings that it had are kept where they can be.
         """
-        choices = self.negotiate(constraints, terms)
-        on_choices(choices)
-        tracks: list[MediaStreamTrack] = []
-        try:
-            _for_each(choices, lambda choice: tracks.append(self._track(choice, terms)))
-            stream = MediaStream(tracks)
-            if prepare is not None:
-                prepare(stream)
-            for track in reversed(tracks):  # cameras first: they take longer to give their first frame
-                self._start_or_replace(track, terms)
-        except BaseException:
-            _stop(tracks)
-            raise
-        if self._closed:  # by another thread, which did not know of a device that was being opened
-            _stop(tracks)
-        return stream
+        with self._turn:
+            choices = self.negotiate(constraints, terms)
+            on_choices(choices)
+            tracks: list[MediaStreamTrack] = []
+            try:
+                _for_each(choices, lambda choice: tracks.append(self._track(choice, terms)))
+                stream = MediaStream(tracks)
+                if prepare is not None:
+                    prepare(stream)
+                for track in reversed(tracks):  # cameras first: they take longer to give their first frame
+                    self._start_or_replace(track, terms)
+            except BaseException:
+                _stop(tracks)
+                raise
+            if self._closed:  # by another thread, which did not know of a device that was being opened
+                _stop(tracks)
+            return stream
 
     def _track(self, choice: Choice, terms: Terms) -> MediaStreamTrack:
         live, settings, chosen = self._acquire(choice, terms)
@@ -291,7 +293,8 @@ class UserMedia:
         assert live.error is not None, "it is gone"
         for track in live.consumers:
             if isinstance(track, MediaStreamTrack):
-                self._replace(track, terms.to_follow(track.pixel_format), live.error)
+                with self._turn:
+                    self._replace(track, terms.to_follow(track.pixel_format), live.error)
                 track.changed()
 
     def _gone(self, kind: str) -> dict[str, DOMException]:

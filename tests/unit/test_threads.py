@@ -164,6 +164,24 @@ def test_a_device_that_is_being_opened_while_all_are_closed_is_given_back(
     assert (running("mscli-fake-c0"), running("mscli-watch")) == (0, 0)
 
 
+def test_two_that_ask_for_a_camera_at_once_share_it(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = stage(camera())
+    tracks: list[mscli.MediaStreamTrack] = []
+    take = here.backend.open
+    second = Thread(target=lambda: tracks.append(here.track()))
+
+    def take_late(*asked: Any) -> Any:
+        if second.ident is None:
+            second.start()
+            second.join(BRIEFLY_S)
+        return take(*asked)
+
+    monkeypatch.setattr(here.backend, "open", take_late)
+    tracks.append(here.track())
+    second.join()
+    assert tracks[0].live is tracks[1].live
+
+
 # What is lost at once
 
 
