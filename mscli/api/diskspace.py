@@ -22,7 +22,8 @@ def seconds_left(sink: Sink, recorded_s: float) -> float | None:
     """For how many seconds there is room, at the rate so far, before there is one as expected; None where nobody knows."""
     written = sink.bytes_written
     rate = written / recorded_s if written and recorded_s >= LEAST_S else sink.expected_bits_per_second / 8
-    return None if sink.free_bytes is None or not rate else sink.free_bytes / rate
+    free = sink.free_bytes
+    return None if free is None or not rate else free / rate
 
 
 def _amount(count: float) -> str:

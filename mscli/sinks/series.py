@@ -60,8 +60,9 @@ class FileSeries:
 
     @property
     def free_bytes(self) -> int | None:
-        """What the disk has for the next file."""
-        folder = os.path.dirname(os.path.abspath(self._began[-1] if self._began else self._pattern))
+        """What the disk has for the next file. From any thread: a file may end meanwhile."""
+        (name,) = self._began[-1:] or [self._pattern]
+        folder = os.path.dirname(os.path.abspath(name))
         while not os.path.isdir(folder):
             folder = os.path.dirname(folder)
         return free_bytes(folder)

@@ -10,7 +10,8 @@ import pytest
 
 from mscli.core.errors import OperationError
 from mscli.core.frames import Frame
-from mscli.sinks.base import Sink
+from mscli.sinks.base import Series, Sink, SinkOptions
+from mscli.sinks.series import FileSeries
 from tests.disks import size_limit
 from tests.sinks.serial import RATE, in_time, numbered, samples, series, sound
 from tests.sinks.synth import feed, feed_and_close
@@ -75,3 +76,18 @@ def test_of_a_file_that_cannot_begin_nothing_is_left(tmp_path: Path) -> None:
         feed(sink, in_time(numbered(30), sound(1)))
     sink.abort()
     assert (sink.files, list(tmp_path.iterdir())) == ([], [])
+
+
+class Passing(list[str]):
+    """Names that are gone once it was asked whether there are any, as if another thread had taken them."""
+
+    def __len__(self) -> int:
+        count = super().__len__()
+        self.clear()
+        return count
+
+
+def test_the_room_can_be_asked_for_while_a_file_ends(tmp_path: Path) -> None:
+    files = FileSeries(str(tmp_path / "a.mkv"), SinkOptions(), Series(duration_s=1))
+    files._began = Passing([str(tmp_path / "a-001.mkv")])
+    assert files.free_bytes
