@@ -18,7 +18,7 @@ from mscli.core.constraints import Constraints, Rule, in_words, parse_constraint
 from mscli.core.derived import DERIVED
 from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.events import Event, EventTarget, required_member
-from mscli.core.frames import Frame, blank, frame_size
+from mscli.core.frames import Frame, blank
 from mscli.core.ids import random_uuid
 from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
 from mscli.core.properties import KINDS
@@ -86,7 +86,6 @@ class MediaStreamTrack(EventTarget):
         self._replacing = Lock()  # of the lanes: readers come and go on threads of their own
         self._lost_before = live.lost
         self._overconstrained = ""  # what about the constraints does not hold, while the track is muted for that
-        self.blank = 0  # frames (samples per channel) that were black or silent because the device was muted
         self.settings = settings
         self._shapes: tuple[tuple[int, Shape | None], ...] = ()  # replaced as a whole, too
         self.reshape()
@@ -243,7 +242,6 @@ class MediaStreamTrack(EventTarget):
         if shaped is None:
             return
         muted = self.live.muted or bool(self._overconstrained)  # ahead of the events: no frame waits for them
-        self.blank += frame_size(shaped) if muted else 0
         shown = blank(shaped) if muted or not self.enabled else shaped
         for lane in self._lanes:
             lane.put(shown)
