@@ -19,7 +19,7 @@ def forgiving_stderr() -> Iterator[None]:
         point_nowhere(STDERR)
 
 
-class Listeners:
+class Readers:
     """Who reads what is said, on those descriptors."""
 
     def __init__(self, *fds: int) -> None:

@@ -14,7 +14,7 @@ from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.eventlog import EventLog
 from mscli.cli.exitcodes import UnknownConstraintError
-from mscli.cli.forgiving import STDERR, STDOUT, Listeners
+from mscli.cli.forgiving import STDERR, STDOUT, Readers
 from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
 from mscli.cli.options import Options, exact_devices, stream_constraints
@@ -49,7 +49,7 @@ class Session:
         self.mailbox = Mailbox()
         self.events = EventLog(options.events, self.voice.warn)
         self.stopper = Stopper(self.wake, self._forsake)
-        self._forsaking: list[Callable[[], object]] = [self.events.forsake, Listeners(STDOUT, STDERR).forsake]
+        self._forsaking: list[Callable[[], object]] = [self.events.forsake, Readers(STDOUT, STDERR).forsake]
         self.devices = open_devices(options, self.mailbox)
         self.tracks: list[MediaStreamTrack] = []
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
@@ -76,8 +76,8 @@ class Session:
 
     def write_to(self, forsake_output: Callable[[], object], *, to_stdout: bool) -> None:
         """There is an output now, given up by that call if its reader sleeps; stdout may carry it, and nothing else then."""
-        listeners = Listeners(STDERR) if to_stdout else Listeners(STDOUT, STDERR)
-        self._forsaking = [forsake_output, self.events.forsake, listeners.forsake]
+        readers = Readers(STDERR) if to_stdout else Readers(STDOUT, STDERR)
+        self._forsaking = [forsake_output, self.events.forsake, readers.forsake]
 
     def _forsake(self) -> None:
         for forsake in self._forsaking:

@@ -11,7 +11,7 @@ from typing import Protocol
 from mscli.api.devicechangeevent import DeviceChangeEvent
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.cli.change import Change
-from mscli.cli.forgiving import STDERR, STDOUT, Listeners
+from mscli.cli.forgiving import STDERR, STDOUT, Readers
 from mscli.cli.opening import open_devices
 from mscli.cli.printable import json_text
 from mscli.cli.reader import ReaderWatch
@@ -29,7 +29,7 @@ def watch_devices(kinds: Sequence[str], shared: Shared) -> int:
     mailbox = Mailbox()
     events: list[DeviceChangeEvent] = []  # to be shown; not shown by the listener, whose failures end nothing
     with (
-        Stopper(lambda: mailbox.post(_nothing), Listeners(STDOUT, STDERR).forsake) as stopper,
+        Stopper(lambda: mailbox.post(_nothing), Readers(STDOUT, STDERR).forsake) as stopper,
         ReaderWatch(lambda: mailbox.post(_nothing)) as reader,
         open_devices(shared, mailbox) as devices,
         _view(shared) as view,
