@@ -162,8 +162,12 @@ class UserMedia:
             return stream
 
     def _track(self, choice: Choice, terms: Terms) -> MediaStreamTrack:
-        live, settings, chosen = self._acquire(choice, terms)
-        return MediaStreamTrack(live, settings, choice.constraints, self._forget, chosen.passed_over)
+        while True:
+            live, settings, chosen = self._acquire(choice, terms)
+            track = MediaStreamTrack(live, settings, choice.constraints, self._forget, chosen.passed_over)
+            if not live.ended:
+                return track
+            track.stop()  # the last one on it was stopped meanwhile: it is opened anew
 
     # From constraints to settings
 

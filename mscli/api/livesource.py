@@ -204,8 +204,7 @@ class LiveSource:
 
     def runs(self, settings: Mapping[str, Scalar], mode: Mode | None) -> bool:
         """Whether the device is set to that already, or gives just that."""
-        known = (self._asked, self.native)
-        return mode == self.mode and any(all(one.get(name) == value for name, value in settings.items()) for one in known)
+        return mode == self.mode and any(settings.items() <= one.items() for one in (self._asked, self.native))
 
     def attach(self, consumer: Consumer) -> None:
         """Hand frames to ``consumer`` too."""
@@ -217,6 +216,7 @@ class LiveSource:
         with self._lock:
             self._consumers = tuple(other for other in self._consumers if other is not consumer)
             if not self._consumers:
+                self.ended = True
                 self.release()
             return not self._consumers
 

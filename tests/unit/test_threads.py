@@ -182,6 +182,23 @@ def test_two_that_ask_for_a_camera_at_once_share_it(stage: Setting, monkeypatch:
     assert tracks[0].live is tracks[1].live
 
 
+def test_a_camera_that_is_given_back_while_somebody_joins_is_opened_anew(
+    stage: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = stage(camera())
+    first = here.track()
+    acquire = UserMedia._acquire
+
+    def acquire_late(machinery: UserMedia, *asked: Any) -> Any:
+        acquired = acquire(machinery, *asked)
+        first.stop()
+        return acquired
+
+    monkeypatch.setattr(UserMedia, "_acquire", acquire_late)
+    second = here.track()
+    assert (second.ready_state, running("mscli-fake-c0")) == ("live", 1)
+
+
 # What is lost at once
 
 
