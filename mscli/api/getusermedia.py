@@ -254,12 +254,17 @@ class UserMedia:
         except _UNUSABLE as error:
             self._replace(track, terms, error)
 
-    def _replace(self, track: MediaStreamTrack, terms: Terms, error: DOMException) -> None:
-        """Move a track to the next device that fits, opens and starts, unless it is stopped. Raises why there is none."""
+    def _replace(self, track: MediaStreamTrack, terms: Terms, error: DOMException, *, told: bool = False) -> None:
+        """Move a track to the next device that fits, opens and starts, unless it is stopped. Raises why there is none.
+
+        ``told``: say so before its first frame.
+        """
         refused = {track.live.device.device_id: error, **self._gone(track.live.device.kind)}
         while track.ready_state == "live":
             choice = self._choose(track.kind, track.constraints_to_stay, terms, refused)
             track.move(*self._acquire(choice, terms))
+            if told:
+                track.changed()
             try:
                 self._start(track.live)
                 return
@@ -298,8 +303,7 @@ class UserMedia:
         for track in live.consumers:
             if isinstance(track, MediaStreamTrack):
                 with self._turn:
-                    self._replace(track, terms.to_follow(track.pixel_format), live.error)
-                track.changed()
+                    self._replace(track, terms.to_follow(track.pixel_format), live.error, told=True)
 
     def _gone(self, kind: str) -> dict[str, DOMException]:
         """Why open devices of that kind give nothing, by the deviceId: what is lost itself takes no other's place."""

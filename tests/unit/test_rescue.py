@@ -18,7 +18,7 @@ from mscli.core.frames import AudioData
 from mscli.sources.base import Source
 from mscli.sources.fake import FakeSource
 from tests.unit.lost import START_US, Pluggable, Scene
-from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, push, reader, silent, waiting
+from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, picture, push, reader, silent, waiting
 
 Lose = Callable[..., Scene]
 
@@ -283,6 +283,13 @@ def test_another_device_takes_its_place_at_once(lose: Lose) -> None:
     assert (one.track.label, one.track.get_settings()["deviceId"]) == ("Camera 1", "c1")
     one.frame(0.5)
     assert (one.track.muted, one.heard.types[-1]) == (False, "unmute")
+
+
+def test_another_device_is_told_before_its_first_frame(lose: Lose, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = lose(fallback=True)
+    monkeypatch.setattr(FakeSource, "start", lambda _, receiver: receiver.on_frame(picture(one.at_us, 128, 72)))
+    assert one.rescue(0.1)
+    assert one.heard.types == ["mute", "configurationchange", "unmute"]
 
 
 def test_its_frames_begin_after_those_that_were_shown(lose: Lose) -> None:
