@@ -312,7 +312,7 @@ def record(pattern: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm"])
 def test_when_the_process_is_killed_the_finished_segments_are_whole(suffix: str, tmp_path: Path) -> None:
-    script = f"from tests.sinks.serial import record; record({str(tmp_path / f'a.{suffix}')!r})"
+    script = f"from tests.sinks.test_segments import record; record({str(tmp_path / f'a.{suffix}')!r})"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "written\n"
