@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import subprocess
 import time
 import wave
@@ -16,6 +17,7 @@ from pathlib import Path
 from tests.conftest import require
 
 RATE = 48000  # Hz
+PATIENCE_S = 30.0
 NEEDS = ("pulseaudio", "pactl", "libasound_module_pcm_pulse.so", "libportaudio.so.2")
 
 
@@ -46,11 +48,16 @@ class PrivatePulse:
         return keep | {"HOME": here, "XDG_RUNTIME_DIR": here, "PULSE_RUNTIME_PATH": here, "PULSE_STATE_PATH": here}
 
     def _wait_for_socket(self) -> None:
-        deadline = time.monotonic() + 10
-        while not self.socket.exists():
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._listens():
             assert self._process.poll() is None, "pulseaudio ended at once"
             assert time.monotonic() < deadline, "pulseaudio does not start"
             time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        """Whether it takes connections; a server that was killed leaves its socket behind."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.socket)) == 0
 
     @property
     def pid(self) -> int:
@@ -59,7 +66,8 @@ class PrivatePulse:
 
     def control(self, *arguments: str) -> str:
         """What ``pactl`` prints."""
-        done = subprocess.run(["pactl", *arguments], env=os.environ | self.environment, capture_output=True, check=True)
+        environment = os.environ | self.environment
+        done = subprocess.run(["pactl", *arguments], env=environment, capture_output=True, check=True, timeout=PATIENCE_S)
         return done.stdout.decode()
 
     def remove(self, sink: str) -> None:

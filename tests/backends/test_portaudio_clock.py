@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscli.sources.portaudio_stream import SampleClock, Stamp
@@ -15,6 +15,7 @@ RATE = 48000
 BLOCK = 480  # samples, 10 ms
 BLOCK_US = 10_000
 LATEST_US = 20_000  # how late a callback may be
+CASES = settings(derandomize=True, deadline=None, database=None)
 
 late_us = st.lists(st.integers(0, LATEST_US), min_size=1, max_size=60)
 
@@ -31,6 +32,7 @@ def steady(blocks: int, drift_ppm: float = 0) -> list[float]:
 
 
 @given(late_us)
+@CASES
 def test_late_callbacks_do_not_show_in_the_distance_of_blocks(lateness: list[int]) -> None:
     _, stamps = run(steady(300), lateness)
     for before, after in pairwise(stamps):
@@ -40,6 +42,7 @@ def test_late_callbacks_do_not_show_in_the_distance_of_blocks(lateness: list[int
 
 
 @given(late_us)
+@CASES
 def test_a_time_is_never_too_early_and_never_later_than_the_latest_callback(lateness: list[int]) -> None:
     truths, stamps = run(steady(300), lateness)
     for truth, stamp in zip(truths, stamps, strict=True):
@@ -52,6 +55,7 @@ def test_after_a_second_only_the_earliest_callbacks_count() -> None:
 
 
 @given(st.floats(-500, 500), late_us)
+@CASES
 def test_a_drift_of_half_a_thousandth_is_followed_and_no_loss(drift_ppm: float, lateness: list[int]) -> None:
     truths, stamps = run(steady(3000, drift_ppm), lateness)
     assert -500 <= stamps[-1].timestamp - truths[-1] <= LATEST_US + 500
@@ -59,6 +63,7 @@ def test_a_drift_of_half_a_thousandth_is_followed_and_no_loss(drift_ppm: float, 
 
 
 @given(st.integers(90_000, 3_000_000), late_us)
+@CASES
 def test_a_gap_is_recognised_within_a_second_as_lost_samples(gap_us: int, lateness: list[int]) -> None:
     truths = [at + (gap_us if i >= 100 else 0) for i, at in enumerate(steady(220))]
     _, stamps = run(truths, lateness)
@@ -71,6 +76,7 @@ def test_a_gap_is_recognised_within_a_second_as_lost_samples(gap_us: int, latene
 
 
 @given(st.integers(100_000, 2_000_000))
+@CASES
 def test_a_stall_whose_blocks_come_in_a_burst_is_no_loss(stall_us: int) -> None:
     truths = steady(500)
     clock, resumed = SampleClock(RATE), truths[100] + stall_us

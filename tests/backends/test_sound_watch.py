@@ -129,7 +129,11 @@ def test_a_server_that_comes_late_is_found_when_that_is_asked_for(
     late.close()
 
 
-def test_a_server_that_hangs_does_not_keep_the_watch_from_ending(doomed: PrivatePulse) -> None:  # noqa: F811
+def test_a_server_that_hangs_does_not_keep_the_watch_from_ending(
+    doomed: PrivatePulse,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sound_watch, "CLOSE_S", PATIENCE_S)  # however late a busy machine wakes it up
     for connected in (True, False):
         notices = Notices()
         if not connected:
@@ -140,7 +144,7 @@ def test_a_server_that_hangs_does_not_keep_the_watch_from_ending(doomed: Private
             doomed.send(signal.SIGSTOP)
         began = time.monotonic()
         watch.close()
-        assert time.monotonic() - began < sound_watch.CLOSE_S
+        assert time.monotonic() - began < PATIENCE_S
         assert "mscli-sound-server" not in {thread.name for thread in threading.enumerate()}
         doomed.send(signal.SIGCONT)
 

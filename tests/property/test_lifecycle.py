@@ -16,9 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mscli.api import watch
 from mscli.api.livesource import MUTE_S
+from mscli.core import mailbox
 from mscli.core.clock import MICROSECONDS
 from tests.unit.lost import Pluggable, Scene
 from tests.unit.stage import Stage, camera, reader, silent, waiting
+
+pytestmark = pytest.mark.timeout(600)  # many cases, on a machine that may be busy
 
 STEP_S = 0.1  # the watch looks in every one
 GAP_US = (MUTE_S + 4 * STEP_S) * MICROSECONDS  # between frames of any kind: to the look, the lag of black, its pace, the next
@@ -85,6 +88,7 @@ class Faults(RuleBasedStateMachine):
     def begin(self, first_s: float, then_s: float, reconnect_s: float) -> None:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(watch, "LOOK_S", 3600.0)  # only this test looks
+        self.patch.setattr(mailbox, "VIDEO_LANE_SECONDS", 3600.0)  # and it reads however slowly
         self.stage = Stage(silent(camera()), backend=Pluggable)
         self.scene = Scene(self.stage, self.patch, timeout_s=(first_s, then_s), reconnect_s=reconnect_s)
         self.model = Model(first_s, then_s, reconnect_s)
@@ -192,6 +196,11 @@ class Faults(RuleBasedStateMachine):
 
 
 Faults.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=300,
+    stateful_step_count=30,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestFaults = Faults.TestCase

@@ -6,7 +6,7 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscli.core.holes import GAP_US
@@ -178,6 +178,7 @@ STEPS = st.lists(
 
 
 @given(rate=st.sampled_from([8000, 44_100, 48_000, 192_000]), origin=st.integers(-(10**6), 10**6), steps=STEPS)
+@settings(derandomize=True, deadline=None, database=None)
 def test_sound_never_runs_away_and_every_sample_is_accounted_for(rate: int, origin: int, steps: list[Step]) -> None:
     timeline = AudioTimeline(rate, origin)
     samples = rate // 100

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mscli.api import watch
+from mscli.core import mailbox
 from tests.unit.stage import MemorySink, Recording, Stage, camera, silent
 
 
@@ -16,6 +17,12 @@ from tests.unit.stage import MemorySink, Recording, Stage, camera, silent
 def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames that stop coming are noticed only by tests that look, however slow the machine is."""
     monkeypatch.setattr(watch, "LOOK_S", 3600.0)
+
+
+@pytest.fixture(autouse=True)
+def pictures_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures that wait are dropped for their age only where a test moves the clock, however slow the machine is."""
+    monkeypatch.setattr(mailbox, "VIDEO_LANE_SECONDS", 3600.0)
 
 
 @pytest.fixture

@@ -275,8 +275,8 @@ def test_a_driver_that_does_not_answer_is_given_up_and_what_it_gives_later_is_cl
 ) -> None:
     here, backend = stuck
     backend.hangs_in = call
-    with pytest.raises(mscli.NotReadableError, match=f"“Camera 0” did not {call} within 0.3 s: its driver hangs"):
-        here.devices.get_user_media({"video": True}, timeout_s=(0.3, 2))
+    with pytest.raises(mscli.NotReadableError, match=f"“Camera 0” did not {call} within 1.5 s: its driver hangs"):
+        here.devices.get_user_media({"video": True}, timeout_s=(1.5, 2))
     backend.free.set()
     assert backend.stopped.wait(PATIENCE_S)
 
@@ -335,8 +335,8 @@ def test_that_a_device_does_not_start_is_told_while_its_driver_still_stops(
     here, backend = stuck
     monkeypatch.setattr(driver, "STOP_S", PATIENCE_S)
     monkeypatch.setattr(StuckSource, "start", lambda source, receiver: source.hang())
-    with pytest.raises(mscli.NotReadableError, match=r"did not start within 0\.3 s"):
-        here.devices.get_user_media({"video": True}, timeout_s=(0.3, 2))
+    with pytest.raises(mscli.NotReadableError, match=r"did not start within 1\.5 s"):
+        here.devices.get_user_media({"video": True}, timeout_s=(1.5, 2))
     assert not backend.stopped.is_set()
     backend.free.set()
     here.devices.close()

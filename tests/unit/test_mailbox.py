@@ -27,8 +27,9 @@ class Watch:
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """The clock that lanes look at."""
+    """The clock that lanes look at, so that pictures grow old by it."""
     watch = Watch()
+    monkeypatch.setattr(module, "VIDEO_LANE_SECONDS", VIDEO_LANE_SECONDS)
     monkeypatch.setattr(module, "monotonic", watch)
     return watch
 

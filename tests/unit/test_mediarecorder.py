@@ -298,7 +298,7 @@ def test_the_timecodes_of_pieces_are_the_times_of_their_frames(stage: Setting, t
     recorder = mscli.MediaRecorder(stream, {"mimeType": "video/webm;codecs=vp8"})
     heard = Heard(recorder, "dataavailable")
     recorder.start(500)
-    push(stream.get_tracks()[0], *(picture(n * 100_000, 128, 72) for n in range(30)))  # few: what waits for 2 s is dropped
+    push(stream.get_tracks()[0], *(picture(n * 100_000, 128, 72) for n in range(30)))
     recorder.stop()
     assert recorder.join(PATIENCE_S)
     here.tasks.run_tasks()
