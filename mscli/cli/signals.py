@@ -31,7 +31,8 @@ class Stopper:
     the second SIGINT hangs, as in a driver, and gets a KeyboardInterrupt; so it does at a third.
 
     After the first signal ``forsake`` is called again and again: it gives up readers that sleep. The write that waits for one
-    is woken by SIGALRM each time.
+    is woken by SIGALRM each time. So is ``wake``: a signal may interrupt the very thread that it wakes when that has looked
+    whether to wait and does not wait yet.
     """
 
     def __init__(self, wake: Callable[[], None], forsake: Callable[[], object] = _nothing) -> None:
@@ -82,6 +83,7 @@ class Stopper:
             raise KeyboardInterrupt
         if monotonic() >= self._due_s:  # else it is the one that has woken a write
             self._due_s = monotonic() + LOOK_S / 2
+            self._wake()
             self._forsake()
 
 

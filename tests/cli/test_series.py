@@ -65,7 +65,8 @@ def recording(mscli: Program, *arguments: str) -> Iterator[subprocess.Popen[byte
 def ended(process: subprocess.Popen[bytes]) -> Any:
     """End a recording by a signal; its report."""
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=PATIENCE_S)
+    process.wait(PATIENCE_S)  # before its stdin is closed, which may be a reason of its own
+    out, err = process.communicate()
     assert process.returncode == 0, err.decode()
     return json.loads(out)
 

@@ -14,7 +14,19 @@ from typing import IO
 
 import pytest
 
-from tests.cli.program import FakeMachine, Running, camera, eventually, full_pipe, heeds_signals, microphone, packets
+from mscli.cli.signals import Stopper
+from mscli.core.mailbox import Lane, Mailbox
+from tests.cli.program import (
+    PATIENCE_S,
+    FakeMachine,
+    Running,
+    camera,
+    eventually,
+    full_pipe,
+    heeds_signals,
+    microphone,
+    packets,
+)
 from tests.conftest import require
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -27,7 +39,7 @@ def test_a_capture_ends_with_whole_frames(number: signal.Signals, fake: FakeMach
     fake.plug(camera())
     with fake.running("capture", "--json") as capture:
         assert capture.process.stdout
-        start = capture.process.stdout.read(FRAME_BYTES)
+        start = os.read(capture.process.stdout.fileno(), FRAME_BYTES)  # nothing more, which a buffer would keep for itself
         capture.send(number)
         done = capture.end()
         assert capture.wait_for("stop")["reason"] == "signal"
@@ -98,6 +110,23 @@ def test_a_camera_that_gives_nothing_is_probed_until_a_signal(number: signal.Sig
         assert probing.process.wait(ENDS_WITHIN_S) == 130
         done = probing.end()
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+class Interrupted(Mailbox):
+    """A signal comes when its consumer has found no task and does not wait yet."""
+
+    def _earliest(self) -> Lane | None:
+        signal.raise_signal(signal.SIGTERM)
+        return super()._earliest()
+
+
+def test_a_signal_between_the_last_look_and_the_wait_is_not_slept_through() -> None:
+    mailbox = Interrupted()
+    began = time.monotonic()
+    with Stopper(lambda: mailbox.post(lambda: None)) as stopper:
+        mailbox.wait(PATIENCE_S)
+    assert stopper.requested
+    assert time.monotonic() - began < PATIENCE_S
 
 
 def held(pipe: IO[bytes]) -> int:

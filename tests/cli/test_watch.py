@@ -36,7 +36,14 @@ def description(tmp_path: Path) -> str:
 def watching(mscli: Program, *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
     command = [*mscli.argv, "devices", "--watch", *arguments]
     environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=mscli.folder, env=environment, stdout=stdout, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command,
+        bufsize=0,  # else a buffer may hold lines that select() does not see
+        cwd=mscli.folder,
+        env=environment,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+    ) as process:
         try:
             yield process
         finally:

@@ -173,7 +173,8 @@ def test_the_program_tells_what_is_plugged_in_and_out(mscli: Program) -> None:
     load_vivid(TWO_WEBCAMS)
     command = [*mscli.argv, "devices", "--watch", "--json", "--kind", VIDEO_INPUT]
     environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=mscli.folder, env=environment, stdout=subprocess.PIPE) as watch:
+    pipe = subprocess.PIPE  # without a buffer, which may hold lines that select() does not see
+    with subprocess.Popen(command, bufsize=0, cwd=mscli.folder, env=environment, stdout=pipe) as watch:
         assert len(next_line(watch)["devices"]) == 2
         with plugged("camera"):
             added = next_line(watch)["added"]
