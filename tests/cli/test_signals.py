@@ -31,7 +31,7 @@ from tests.conftest import require
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 FRAME_BYTES = 320 * 240 * 3 // 2
-ENDS_WITHIN_S = 2.0 + 1.0  # what is promised, and what starting and ending Python takes on a busy machine
+ENDS_WITHIN_S = 2.0 + 4.0  # what is promised, and what ending Python takes on a machine that is slow and busy
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -149,7 +149,7 @@ def interrupt_twice(command: Running) -> int:
     time.sleep(0.2)  # two signals at once would be one
     assert command.process.poll() is None
     command.send(signal.SIGINT)
-    return command.process.wait(5)
+    return command.process.wait(ENDS_WITHIN_S)
 
 
 ASLEEP = {  # commands that fill a pipe at once, and what they then write

@@ -107,7 +107,7 @@ def test_a_signal_ends_it_at_once_and_well(mscli: Program, number: signal.Signal
         process.send_signal(number)
         _, stderr = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, stderr) == (0, b"")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6
 
 
 def test_it_ends_when_its_reader_leaves_not_at_the_next_change(mscli: Program) -> None:
