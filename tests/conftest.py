@@ -130,6 +130,12 @@ def no_thread_is_left() -> Iterator[None]:
 
 
 def pytest_configure() -> None:
-    """Under nohup the programs that are started here would not hear of a terminal that is closed."""
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Under nohup, or in the background of a script, the programs that are started here would not hear of some signals."""
+    usual: dict[int, Any] = {
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGQUIT: signal.SIG_DFL,
+    }
+    for number, handler in usual.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
