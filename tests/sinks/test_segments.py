@@ -163,14 +163,14 @@ def noisy(count: int) -> list[VideoFrame]:
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm"])
 @pytest.mark.parametrize("most", [300_000, 700_000])
 def test_no_segment_is_larger_than_it_may_be(suffix: str, most: int, tmp_path: Path) -> None:
-    frames = noisy(120)
+    frames = noisy(150)
     sink = series(tmp_path / f"a.{suffix}", size_bytes=most, options={"video_bits_per_second": 4_000_000})
-    feed_and_close(sink, in_time(frames, sound(4, noisy=True)))
+    feed_and_close(sink, in_time(frames, sound(5, noisy=True)))
     sizes = [path.stat().st_size for path in sorted(tmp_path.iterdir())]
     assert len(sizes) > 2
     assert max(sizes) <= most
     assert all(size > most * 0.6 for size in sizes[:-1])
-    assert sum(len(frame_times(path)) for path in tmp_path.iterdir()) == 120
+    assert sum(len(frame_times(path)) for path in tmp_path.iterdir()) == 150
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
