@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import require
-from tests.integration.hurried import STATM, offsets, record
+from tests.integration.hurried import HEAP_TELLS, Recording, offsets, record
 from tests.pattern import pictures
 
 SECONDS, FRAMES_PER_SECOND = 1200, 10
@@ -26,18 +28,25 @@ def streams(path: Path) -> dict[str, dict[str, Any]]:
     return {stream["codec_type"]: stream for stream in found["streams"]} | {"format": found["format"]}
 
 
+def record_alone(path: Path, microphone: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Recording:
+    """Record in a process of its own, where Python's objects are counted with all that malloc gives."""
+    monkeypatch.setenv("PYTHONMALLOC", "malloc")
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+        return alone.submit(record, path, SECONDS, FRAMES_PER_SECOND, {}, microphone).result()
+
+
+# By how much the memory in use grows differs from run to run by some 10 bytes a second. Matroska's index takes 110 of them, and
+# MP4's, with the place of each packet, 4480: these bounds lie in the middle between that and a leak of 1 kB a second beside it.
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(not STATM.exists(), reason="memory is read from /proc")
-@pytest.mark.parametrize(("suffix", "ppm", "growth_mb"), [("mkv", 200, 1), ("mp4", -200, 8)], ids=["mkv", "mp4"])
-def test_twenty_minutes_take_no_more_memory_and_stay_in_sync(suffix: str, ppm: int, growth_mb: float, tmp_path: Path) -> None:
+@pytest.mark.skipif(not HEAP_TELLS, reason="only glibc tells how much memory is in use")
+@pytest.mark.parametrize(("suffix", "ppm", "bytes_per_second"), [("mkv", 200, 600), ("mp4", -200, 5000)], ids=["mkv", "mp4"])
+def test_twenty_minutes_take_no_more_memory_and_stay_in_sync(
+    suffix: str, ppm: int, bytes_per_second: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     require("ffmpeg", "ffprobe")
     microphone = {"clockDriftPpm": ppm, "faults": {"jitterMs": 4}}
-    path, audio, video, memory = record(tmp_path / f"a.{suffix}", SECONDS, FRAMES_PER_SECOND, {}, microphone)
-    begun, half = memory[SECONDS // 10], memory[SECONDS // 2]
-    assert max(memory) - begun < 16e6
-    assert min(half - begun, memory[-1] - half) < growth_mb * 1e6 / 2, (
-        "an MP4's own index grows, 15 MB in an hour; nothing else"
-    )
+    path, audio, video, growth = record_alone(tmp_path / f"a.{suffix}", microphone, monkeypatch)
+    assert growth / (0.9 * SECONDS) < bytes_per_second
 
     found = streams(path)
     assert int(found["video"]["nb_read_packets"]) == SECONDS * FRAMES_PER_SECOND
