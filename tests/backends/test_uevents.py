@@ -75,24 +75,6 @@ def test_the_thread_has_a_name_and_ends_with_the_watch() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mscli-")]
 
 
-WATCHES = """if True:
-    from mscli.sources import load_backend
-    watches = [load_backend(name).watch(print) for name in ("v4l2", "portaudio")]
-    print([watch is not None for watch in watches])
-    for watch in filter(None, watches):
-        watch.close()"""
-
-
-@pytest.mark.parametrize(("namespaces", "heard"), [("-n", True), ("-Urn", False)], ids=["root's", "the user's own"])
-def test_a_network_namespace_that_gets_no_events_has_no_watch_and_is_polled(namespaces: str, heard: bool) -> None:
-    """The kernel tells devices only where the first user namespace owns the network namespace; others may listen in vain."""
-    command = ["unshare", namespaces, sys.executable]
-    if subprocess.run([*command, "-c", ""], capture_output=True).returncode:
-        pytest.skip("this user may not make such namespaces")
-    done = subprocess.run([*command, "-c", WATCHES], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
-    assert done.stdout == f"{[heard, heard]}\n", done.stderr
-
-
 NO_SOCKET = """if True:
     import os, resource, sys
     from mscli.sources import load_backend, uevents, sound_watch
