@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +15,11 @@ from mscli.core.frames import Counts
 from mscli.core.mailbox import Mailbox
 from mscli.sinks import SINKS
 from tests.backends.rig import ManualClock
+from tests.heap import heap_bytes
 from tests.pattern import Picture, beeps, sound
 
 RATE = 48_000
 PATIENCE_S = 60.0
-HEAP_TELLS = hasattr(ctypes.CDLL(None), "mallinfo2")  # glibc's
 
 
 class Part(NamedTuple):
@@ -85,29 +83,6 @@ def _waits(running: recording.Recording) -> bool:
     """Whether a frame waits for the recorder."""
     with running._mailbox.changed:
         return any(lane.head() for lane in running._lanes)
-
-
-_MALLINFO = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
-
-
-class _Mallinfo(ctypes.Structure):
-    """What mallinfo2 gives: https://man7.org/linux/man-pages/man3/mallinfo.3.html."""
-
-    _fields_ = [(name, ctypes.c_size_t) for name in _MALLINFO]
-
-
-def heap_bytes() -> int:
-    """Bytes that are in use of what malloc gave: other than pages in memory, these do not depend on how threads took turns.
-
-    Python's own objects are among them under PYTHONMALLOC=malloc. 0 without glibc.
-    """
-    if not HEAP_TELLS:
-        return 0
-    tell = ctypes.CDLL(None).mallinfo2
-    tell.restype = _Mallinfo
-    gc.collect()
-    info = tell()
-    return int(info.uordblks + info.hblkhd)
 
 
 def offsets(path: Path, shown: list[Picture], start: float, end: float) -> Iterator[float]:
