@@ -127,7 +127,7 @@ def test_a_power_cut_takes_no_more_than_the_last_second(mscli: Program, suffix: 
     image, cut = ext4_image(tmp_path / "disk", 64), tmp_path / "cut"
     with mounted(tmp_path / "mnt", "-o", "loop", image):
         running = start(Program(tmp_path / "mnt"), *arguments_for(suffix))
-        running.run_for(3.5)
+        running.run_for(2.5)
         age_s = running.age_s
         shutil.copyfile(image, cut)  # what the disk has at this moment
         running.send(signal.SIGINT)
