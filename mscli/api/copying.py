@@ -1,19 +1,39 @@
-"""Cameras for outputs that copy what a camera encodes: only its native modes in given formats, and whole pictures.
+"""Cameras for outputs that take what a camera encodes as it is: only its native modes in given formats, and whole pictures.
 
 Frames may be left out where each is a picture by itself (MJPEG); nothing is cropped or scaled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mscli.api.settings_space import boxes_of
 from mscli.core.boxes import Box, Span
 from mscli.core.derived import DERIVED, LEAST_RATE, reach
 from mscli.core.errors import NotSupportedError
+from mscli.core.frames import PIXEL_FORMATS
 from mscli.sources.base import Abilities, Device
 
 
 class CopiedFormats(tuple[str, ...]):
     """Given as ``pixel_formats``, these are no preference: a camera has to be in one of them, the first if it can."""
+
+
+class NativeFormats(tuple[str, ...]):
+    """Given as ``pixel_formats``, these are a preference of an output that takes whole pictures as the camera gives them.
+
+    What such an output has begun with, if it is encoded, no camera can go on with that does not encode the same.
+    """
+
+
+def formats_to_follow(asked: Sequence[str], pixel_format: str, *, whole: bool) -> Sequence[str]:
+    """The ``pixel_formats`` for a camera that takes over from one of that format: what is taken as it is has to stay so.
+
+    ``whole``: its pictures were neither cropped nor scaled.
+    """
+    native = [pixel_format] if pixel_format else []  # sound has none
+    copied = isinstance(asked, NativeFormats) and whole and PIXEL_FORMATS[pixel_format].encoded
+    return CopiedFormats(native) if copied or isinstance(asked, CopiedFormats) else native
 
 
 def copied_boxes(device: Device, abilities: Abilities, place: int, formats: CopiedFormats) -> list[Box]:

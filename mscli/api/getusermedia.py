@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mscli.api.care import Care
 from mscli.api.consumer import Consumer, Worker
-from mscli.api.copying import CopiedFormats, copied_boxes
+from mscli.api.copying import CopiedFormats, copied_boxes, formats_to_follow
 from mscli.api.driver import STOP_S
 from mscli.api.eventthread import EventThread
 from mscli.api.livesource import LiveSource
@@ -58,10 +58,10 @@ class Terms(NamedTuple):
     pixel_formats: Sequence[str] = ()
     care: Care = Care()
 
-    def to_follow(self, pixel_format: str) -> Terms:
-        """For a device that takes over from one of that format: what is copied into a file has to stay the same."""
-        native = [pixel_format] if pixel_format else []
-        return self._replace(pixel_formats=CopiedFormats(native) if isinstance(self.pixel_formats, CopiedFormats) else native)
+    def to_follow(self, track: MediaStreamTrack) -> Terms:
+        """For a device that takes over that track from the one before."""
+        whole = all(track.settings.get(name) == track.live.native.get(name) for name in ("width", "height"))
+        return self._replace(pixel_formats=formats_to_follow(self.pixel_formats, track.pixel_format, whole=whole))
 
 
 class Choice(NamedTuple):
@@ -303,7 +303,7 @@ class UserMedia:
         for track in live.consumers:
             if isinstance(track, MediaStreamTrack):
                 with self._turn:
-                    self._replace(track, terms.to_follow(track.pixel_format), live.error, told=True)
+                    self._replace(track, terms.to_follow(track), live.error, told=True)
 
     def _gone(self, kind: str) -> dict[str, DOMException]:
         """Why open devices of that kind give nothing, by the deviceId: what is lost itself takes no other's place."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
+from mscli.api.copying import NativeFormats
 from mscli.api.mediastream import MediaStream
 from mscli.cli.completion import complete_file, complete_raw_format
 from mscli.cli.exitcodes import ExitCode
@@ -25,7 +27,8 @@ from mscli.sinks.base import Sink, SinkOptions, TrackFormat
 
 _WAIT_S = 0.2
 _LATE_US = 1_000_000  # a device that stalls may hold a capture of fixed duration so long past its end
-_AS_IT_COMES = ("", "native", "y4m")  # formats that say nothing of the camera's
+_NATIVE = "native"
+_AS_IT_COMES = ("", _NATIVE, "y4m")  # formats that say nothing of the camera's
 
 
 @click.command("capture", short_help="Write raw frames or PCM sound to a pipe or a file.")
@@ -58,7 +61,7 @@ def command(options: Options, output: str, form: str, frames: int | None, durati
     kinds = asked_kinds(options, (VIDEO,), all_of=False)
     _check(kinds, form)
     with Session(options) as session:
-        preferred = [] if kinds != [VIDEO] or form.lower() in _AS_IT_COMES else [pixel_format(form).name]
+        preferred = _preferred(kinds, form.lower())
         if options.dry_run:
             session.dry_run(kinds, preferred)
             return ExitCode.DONE
@@ -73,10 +76,17 @@ def _check(kinds: list[str], form: str) -> None:
         raise NotSupportedError("raw output holds one track, not picture and sound", hints=hints)
     if form and kinds == [VIDEO] and form.lower() not in _AS_IT_COMES:
         pixel_format(form)
-    if form and kinds != [VIDEO] and form.lower() not in ("native", *SAMPLE_FORMATS):
+    if form and kinds != [VIDEO] and form.lower() not in (_NATIVE, *SAMPLE_FORMATS):
         fits = f"sample formats: {', '.join(SAMPLE_FORMATS)}"
         also = "it is a pixel format" if form.upper() in PIXEL_FORMATS else "it is none"
         raise NotSupportedError(f"sound cannot be written as “{form}”: {also}", hints=[fits])
+
+
+def _preferred(kinds: list[str], form: str) -> Sequence[str]:
+    """The camera's formats that are best for the output's."""
+    if form == _NATIVE:
+        return NativeFormats()
+    return () if kinds != [VIDEO] or form in _AS_IT_COMES else (pixel_format(form).name,)
 
 
 class _Capture:
@@ -88,7 +98,7 @@ class _Capture:
         self.output = output
         self.to_stdout = output in STDOUT_NAMES
         target = sys.stdout.fileno() if self.to_stdout else output
-        self.sink: Sink = load_sink(SINKS["raw"], target, SinkOptions(format=form))
+        self.sink: Sink = load_sink(SINKS["raw"], target, SinkOptions(format=form.lower()))
         self.counts = Counts()
         self.lanes: list[Lane] = []
 
@@ -99,7 +109,7 @@ class _Capture:
         self.session.write_to(self.sink.forsake, to_stdout=self.to_stdout)
         self.lanes.append(track.open_lane(self.session.mailbox))
 
-    def run(self, preferred: list[str], window: Window, *, preview: bool) -> int:
+    def run(self, preferred: Sequence[str], window: Window, *, preview: bool) -> int:
         """Capture; the exit code."""
         self.session.open(self.kinds, preferred, self.prepare)
         self.session.show_tracks(self.to_stdout)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mscli.core.errors import NotSupportedError
+from mscli.core.frames import VideoFrame
 
 COPIED: dict[str, tuple[str, ...]] = {  # by the container's suffix: pixel formats, the smaller stream first
     "mkv": ("H264", "MJPEG"),
@@ -32,3 +33,10 @@ def check_copied(pixel_format: str, formats: Sequence[str]) -> None:
         raise NotSupportedError(
             what, hints=["mscli capabilities shows the modes of a camera", "leave out “copy”: it is encoded"]
         )
+
+
+def check_whole(frame: VideoFrame) -> None:
+    """Whether the encoded picture is to be shown as it is. Raises NotSupportedError with what to do."""
+    if not frame.whole:
+        hints = ["--resize-mode exact:none takes the sizes that the camera has"]
+        raise NotSupportedError("pictures that are copied cannot be cropped or scaled", hints=hints)

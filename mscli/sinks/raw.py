@@ -4,6 +4,7 @@ Native frames go from the driver's memory to the descriptor with one ``writev`` 
 YUV4MPEG2 is what mjpegtools and FFmpeg read: https://wiki.multimedia.cx/index.php/YUV4MPEG2.
 
 There are no times: sound keeps its own by silence where it is missing, but pictures that never came leave no trace.
+Nothing tells what a picture is, so all of a stream are of one form: that which was asked for, or that of the first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mscli.core.frames import (
     without_first,
 )
 from mscli.sinks.base import SinkOptions, TrackFormat
+from mscli.sinks.copying import check_whole
 from mscli.sinks.files import OutputSink
 from mscli.sinks.timeline import AudioTimeline, silent_pieces
 
@@ -49,6 +51,9 @@ class RawSink(OutputSink):
     _converter: Any = None
     _timeline: AudioTimeline | None = None  # of sound; its drift stays, for there is nothing to keep in step with
     _size: tuple[int, int] | None = None  # of all pictures
+    _form = ""  # the pixel format of all pictures as they come, once it is known
+    _encoding = False  # whether the camera encodes, and that is handed on
+    _hidden = 0  # pictures of another form left out between encoded ones
     _rate = _UNKNOWN_RATE
 
     @classmethod
@@ -78,8 +83,8 @@ class RawSink(OutputSink):
                 self.output.mark()
 
     def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002
-        """Damaged pictures, and samples filled in and left out."""
-        done = {"decodeErrors": getattr(self._converter, "damaged", 0)}
+        """Pictures left out, and samples filled in and left out."""
+        done = {"decodeErrors": getattr(self._converter, "damaged", 0), "hidden": self._hidden}
         if self._timeline is not None:
             done |= {"silence": self._timeline.silence, "skipped": self._timeline.skipped}
         return {name: count for name, count in done.items() if count}
@@ -91,13 +96,25 @@ class RawSink(OutputSink):
         if wanted == Y4M:
             self._rate = y4m_rate(track.settings.get("frameRate"))
             return self._y4m
-        return {NATIVE: self._untouched, "": self._raw_or_decoded}.get(wanted, self._converted)
+        self._encoding = wanted == NATIVE and bool(track.pixel_format) and PIXEL_FORMATS[track.pixel_format].encoded
+        return self._as_it_comes if wanted in ("", NATIVE) else self._converted
 
-    def _untouched(self, frame: VideoFrame) -> Parts:
-        return packed_planes(frame) if frame.whole else self._raw_or_decoded(frame)
+    def _as_it_comes(self, frame: VideoFrame) -> Parts:
+        self._form = self._form or self._form_of(frame)
+        if self._form and not PIXEL_FORMATS[self._form].encoded:
+            return self._in_format(frame, self._form)
+        if frame.format != self._form:  # a muted track's black, which no picture of this camera's can be
+            self._hidden += 1
+            return ()
+        check_whole(frame)
+        return packed_planes(frame)
 
-    def _raw_or_decoded(self, frame: VideoFrame) -> Parts:
-        return self._in_format(frame, _DECODED if PIXEL_FORMATS[frame.format].encoded else frame.format)
+    def _form_of(self, first: VideoFrame) -> str:
+        """The form of all pictures if that is the first; "" if it says nothing of the camera's."""
+        if first.blank and self._encoding:
+            return ""
+        as_it_is = not PIXEL_FORMATS[first.format].encoded or (self.options.format == NATIVE and first.whole)
+        return first.format if as_it_is else _DECODED
 
     def _converted(self, frame: VideoFrame) -> Parts:
         return self._in_format(frame, pixel_format(self.options.format).name)

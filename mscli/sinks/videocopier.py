@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 import av
 
 from mscli.core.clock import MICROSECONDS
-from mscli.core.errors import NotReadableError, NotSupportedError
+from mscli.core.errors import NotReadableError
 from mscli.core.frames import PIXEL_FORMATS, VideoFrame, outline
 from mscli.sinks.base import TrackFormat
-from mscli.sinks.copying import check_copied
+from mscli.sinks.copying import check_copied, check_whole
 from mscli.sinks.filetracks import Chunk, PictureTrack
 from mscli.sinks.jpeg import START
 from mscli.sinks.muxer import TICKS
@@ -21,8 +21,6 @@ from mscli.sinks.videosetup import DEFAULT_RATE
 
 if TYPE_CHECKING:
     from mscli.sinks.muxer import Muxer
-
-_WHOLE = "--resize-mode exact:none takes the sizes that the camera has"
 
 
 class VideoCopier(Pictures):
@@ -59,8 +57,7 @@ class VideoCopier(Pictures):
             self._check_hidden(frame)
             return []
         check_copied(frame.format, self._formats)
-        if not frame.whole:
-            raise NotSupportedError("pictures that are copied cannot be cropped or scaled", hints=[_WHOLE])
+        check_whole(frame)
         if self._first is None and not self._can_begin(frame):
             self._damaged += 1
             return []

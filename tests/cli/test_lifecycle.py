@@ -233,6 +233,68 @@ def test_another_camera_takes_the_place_of_one_that_is_gone(mscli: Program) -> N
     assert (mscli.folder / "x.yuv").stat().st_size == 30 * 64 * 48 * 3 // 2
 
 
+def in_format(name: str, device: dict[str, Any] = CAMERA) -> dict[str, Any]:
+    return {**device, "modes": [{**MODES[0], "pixelFormat": name}]}
+
+
+def decoded(path: Path, *how: str) -> int:
+    """How many pictures of 64×48 ffmpeg finds in a file, in which it may find no error."""
+    out = ["-fps_mode", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo", "-"]
+    done = subprocess.run(["ffmpeg", "-v", "error", "-xerror", *how, "-i", str(path), *out], check=True, capture_output=True)
+    assert done.stderr == b""
+    return len(done.stdout) // (64 * 48)
+
+
+@pytest.mark.parametrize("form", ["MJPEG", "H264"])
+@pytest.mark.parametrize(
+    "faults", [{"stallAfterFrames": 20, "stallSeconds": 1.4}, {"vanishAfterFrames": 20, "returnAfterSeconds": 0.3}]
+)
+def test_no_black_stands_in_an_encoded_stream(mscli: Program, faults: dict[str, Any], form: str) -> None:
+    require("ffmpeg")
+    devices = described(mscli.folder, failing(in_format(form), **faults))
+    command = ["capture", *devices, "--format", "native", "--duration", "2.5", "--reconnect", "9", "--json", "-o", "x"]
+    (track,) = mscli.json(*command)["tracks"]
+    assert decoded(mscli.folder / "x", "-f", form.lower()) == track["frames"]
+    assert track["bytes"] == (mscli.folder / "x").stat().st_size
+    assert (track["blank"], track["frames"] + track["lost"]) == (0, pytest.approx(75, abs=2))
+    assert track["lost"] >= 9
+    mscli(*command, "--strict", code=10)
+
+
+@pytest.mark.parametrize(("first", "later"), [("YUYV", "I420"), ("YUYV", "MJPEG"), ("RGB24", "YUYV")])
+@pytest.mark.parametrize("form", [[], ["--format", "native"]])
+def test_another_camera_goes_on_in_the_format_of_the_first(mscli: Program, form: list[str], first: str, later: str) -> None:
+    other = in_format(later, {**CAMERA, "deviceId": "other", "label": "Other"})
+    devices = described(mscli.folder, failing(in_format(first), vanishAfterFrames=10), other)
+    report = mscli.json("capture", *devices, *form, "--frames", "30", "-c", "deviceId=v", "--fallback", "--json", "-o", "x")
+    assert report["tracks"][0]["settings"]["deviceId"] == "other"
+    assert (mscli.folder / "x").stat().st_size == 30 * 64 * 48 * {"YUYV": 2, "RGB24": 3}[first]
+
+
+def test_an_encoded_stream_goes_on_only_with_a_camera_that_encodes_the_same(mscli: Program) -> None:
+    require("ffmpeg")
+    others = [in_format(form, {**CAMERA, "deviceId": form, "label": form}) for form in ("I420", "H264", "MJPEG")]
+    command = ["--format", "native", "--duration", "1", "-c", "deviceId=v", "--fallback", "--json"]
+    devices = described(mscli.folder, failing(in_format("MJPEG"), vanishAfterFrames=10), *others)
+    (track,) = mscli.json("capture", *devices, *command, "-o", "x")["tracks"]
+    assert track["settings"]["deviceId"] == "MJPEG"
+    assert decoded(mscli.folder / "x", "-f", "mjpeg") == track["frames"] > 20
+    devices = described(mscli.folder, failing(in_format("MJPEG"), vanishAfterFrames=10), *others[:2])
+    report = json.loads(mscli("capture", *devices, *command, "-o", "y", code=8).stdout)
+    assert (report["reason"], report["tracks"][0]["frames"]) == ("ended", 10)
+    assert decoded(mscli.folder / "y", "-f", "mjpeg") == 10
+
+
+def test_what_is_decoded_for_its_size_goes_on_with_any_camera(mscli: Program) -> None:
+    devices = described(
+        mscli.folder, failing(in_format("MJPEG"), vanishAfterFrames=10), {**CAMERA, "deviceId": "other", "label": "Other"}
+    )
+    command = ["--format", "native", "--size", "exact:32x24", "--frames", "20", "-c", "deviceId=v", "--fallback", "--json"]
+    report = mscli.json("capture", *devices, *command, "-o", "x")
+    assert report["tracks"][0]["settings"]["deviceId"] == "other"
+    assert (mscli.folder / "x").stat().st_size == 20 * 32 * 24 * 3 // 2
+
+
 @pytest.mark.parametrize("named", [["--camera", "v"], ["-c", "deviceId=exact:v"]])
 def test_a_camera_that_is_named_exactly_has_no_other_and_that_is_said(mscli: Program, named: list[str]) -> None:
     devices = described(mscli.folder, failing(vanishAfterFrames=5), {**CAMERA, "deviceId": "other", "label": "Other"})

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from mscli.core.frames import PIXEL_FORMATS, AudioData, Frame, VideoFrame, frame_bytes, packed_planes
-from mscli.sinks import SINKS
+from mscli.core.errors import NotSupportedError
+from mscli.core.frames import PIXEL_FORMATS, AudioData, Frame, VideoFrame, black, frame_bytes, packed_planes
+from mscli.sinks import SINKS, load_sink
+from mscli.sinks.base import SinkOptions, TrackFormat
 from mscli.sinks.outputs import PIPE_BYTES
-from tests.sinks.synth import RED, T0, close_to, feed_and_close, jpeg, opened, picture, probe, run, tone, yuv
+from tests.sinks.synth import RED, T0, close_to, feed_and_close, h264, jpeg, opened, picture, probe, run, tone, yuv
 
 RAW = [name for name, row in PIXEL_FORMATS.items() if not row.encoded]
 
@@ -55,6 +57,42 @@ def test_a_cameras_jpeg_is_decoded_unless_it_is_asked_for_as_it_is() -> None:
     data = written([frame])
     assert len(data) == frame_bytes("I420", 64, 48)
     assert close_to([data[0], data[64 * 48], data[-1]], yuv(RED), 2)
+
+
+@pytest.mark.parametrize("form", ["", "native"])
+@pytest.mark.parametrize(("first", "later"), [("YUYV", "I420"), ("I420", "RGB24"), ("RGB24", "MJPEG")])
+def test_all_pictures_have_the_format_of_the_first(first: str, later: str, form: str) -> None:
+    other = jpeg() if later == "MJPEG" else picture(later)
+    data = written([picture(first), other, picture(first)], form)
+    size = frame_bytes(first, 64, 48)
+    assert len(data) == 3 * size
+    assert data[:size] == data[2 * size :]
+    assert close_to(data[size : 2 * size], data[:size], 5)
+
+
+def test_what_is_decoded_stays_what_it_was_when_a_raw_camera_goes_on() -> None:
+    assert len(written([jpeg(), picture("YUYV")])) == 2 * frame_bytes("I420", 64, 48)
+
+
+@pytest.mark.parametrize(("form", "encoded"), [("MJPEG", [jpeg(), jpeg(), jpeg()]), ("H264", h264(3))])
+def test_nothing_raw_stands_between_encoded_pictures(form: str, encoded: list[VideoFrame], tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    sink = load_sink(SINKS["raw"], str(path), SinkOptions(format="native"))
+    sink.open([TrackFormat("video", {}, form)])
+    frames = [black(encoded[0]), encoded[0], black(encoded[1]), picture("YUYV"), *encoded[1:], black(encoded[2])]
+    feed_and_close(sink, [(0, frame) for frame in frames])
+    assert path.read_bytes() == b"".join(bytes(frame.planes[0]) for frame in encoded)
+    assert sink.corrections(0) == {"hidden": 4}
+    shown = run(
+        "ffmpeg", "-v", "error", "-f", PIXEL_FORMATS[form].ffmpeg, "-i", path, "-pix_fmt", "gray", "-f", "rawvideo", "-"
+    )
+    assert len(shown) == 3 * 64 * 48
+
+
+def test_an_encoded_picture_that_is_to_be_scaled_has_no_place_between_such_as_are_whole() -> None:
+    with pytest.raises(NotSupportedError, match="cannot be cropped or scaled"):
+        written([jpeg(), replace(jpeg(), display_size=(32, 24))], "native")
+    assert len(written([replace(jpeg(), display_size=(32, 24)), jpeg()], "native")) == 2 * frame_bytes("I420", 32, 24)
 
 
 def test_damaged_pictures_are_left_out_and_counted() -> None:
