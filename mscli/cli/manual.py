@@ -330,9 +330,9 @@ headers. If a reader leaves, that is an ordinary end.
 There are no times in such a stream. Sound keeps its own: there is silence where it is missing. Pictures that a camera lost or
 did not give leave no trace but the numbers of the report; `record` keeps the time of each.
 
-All pictures of a stream have the format and the size of the first, whatever the camera gives later, or another one in its
-place. What `--format native` hands on encoded is never mixed with raw pictures: there is no black while the camera is muted
-or away, what is missing counts as lost, and `--fallback` takes only a camera that encodes in the same format.
+All raw pictures of a stream have the format and the size of the first, whatever the camera gives later, or another one in
+its place. Between encoded ones, which `--format native` hands on, stands nothing raw: there is no black while the camera is
+muted or away, what is missing counts as lost, and `--fallback` takes only a camera that encodes in the same format.
 {CAPTURING}
 # EXAMPLES
 

@@ -15,7 +15,9 @@ else is replaced without `--force`, and none of this recording in any case.
 They may be combined: the first that is due cuts. Each file begins with a key frame at time 0. Sound is cut to the sample at
 the same instant. No picture and no sample is lost or doubled between files. With `--video-codec copy` H.264 is cut at the
 camera's own key frames. A segment can be larger than `--segment-size` only by a picture that is larger than all before it.
-A camera that gives nothing for over a second holds up no cut and no file: its last picture stands at the beginning of the next.
+A camera that gives nothing for over a second holds up no cut and no file: its last picture stands at the beginning of the next;
+of copied H.264 the last key frame, and the next picture after it is a key frame, too. Where a copied camera is muted or away
+and there is no sound either, no file begins before its pictures come again.
 
 `--trigger` waits. The pictures are encoded all the time and kept in memory for the `--pre-roll`, as is the sound, of both 256
 MiB at most; what is more shortens the pre-roll. A trigger begins a file with them, at the last key frame before, which may be

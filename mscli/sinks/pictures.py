@@ -21,6 +21,10 @@ class Pictures(ABC):
         self._ticks = -1  # of the picture before, from the first
         self._early: list[Chunk] = []
 
+    def shows(self, frame: VideoFrame) -> bool:  # noqa: ARG002 (most show every one)
+        """Whether the frame is to be seen, and no black that is left out."""
+        return True
+
     @abstractmethod
     def encode(self, frame: VideoFrame) -> list[Chunk]:
         """The chunks that the frame completes."""
@@ -36,6 +40,9 @@ class Pictures(ABC):
 
     def _next_ticks(self, at_us: int) -> int:
         """The time of a picture that was captured then, in ticks from the first: later than all before."""
-        assert self.first_us is not None, "a picture has come"
-        self._ticks = max(self._ticks + 1, round((at_us - self.first_us) * TICKS / MICROSECONDS))
+        self._ticks = max(self._ticks + 1, self._ticks_at(at_us))
         return self._ticks
+
+    def _ticks_at(self, at_us: int) -> int:
+        assert self.first_us is not None, "a picture has come"
+        return round((at_us - self.first_us) * TICKS / MICROSECONDS)

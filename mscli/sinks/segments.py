@@ -5,12 +5,12 @@ instant: it waits for the pictures of its time where a cut may come. The encoder
 encoder of its own for sound.
 
 A camera that falls silent holds up nothing for longer than LEAD_US: then another one says where to cut, or the sound, and
-what its encoder still holds is pushed out by its last picture, which begins its part of the later files.
+what its encoder still holds is pushed out by its last picture, which begins its part of the later files; one that is copied
+begins them with its last key frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mscli.core.frames import Frame, VideoFrame
@@ -46,6 +46,7 @@ class SegmentSink(SeriesSink):
         self._early_us = 0  # by which a picture may come before a file is due to end, and end it
         self._keyed: dict[int, RecordingFile] = {}  # by track: the file that begins with the latest key frame asked for
         self._pictured: dict[int, RecordingFile] = {}  # by track: the file that its latest picture went to
+        self._apart: set[int] = set()  # tracks that only a key frame goes on with: what others need is not in their file
         self._held: list[tuple[int, Sound]] = []  # with their tracks: waits for pictures, for LEAD_US at most
         self._ending = False  # whether no further cut comes
         self._heard: dict[int, int] = {}  # by track: samples placed
@@ -61,21 +62,29 @@ class SegmentSink(SeriesSink):
         self._now_us = max(self._now_us, frame.timestamp)
         if self._open and self.paused_us != self._paused_us:  # the clock went on meanwhile
             self._paused_us, self._due_us = self.paused_us, self._schedule.due_us(frame.timestamp)
-        if self._open and isinstance(frame, VideoFrame):
-            self._seen_us[track] = frame.timestamp
-            self._early_us = max(self._early_us, frame_tolerance_us(frame))
-            self._cut_before(encoders, track, frame)
-            self._force_key(encoders, track, self._file_at(frame.timestamp))
+        if self._open and isinstance(frame, VideoFrame) and encoders[track].shows(frame):
+            self._go_on(encoders, track, frame)
         self._push_silent(encoders)
         super()._take(encoders, track, frame)
         self._finish_passed(encoders)
 
+    def _go_on(self, encoders: Encoders, track: int, frame: VideoFrame) -> None:
+        """See where a picture that comes belongs, and that its track has begun in every file up to there."""
+        before_us, self._seen_us[track] = self._seen_us[track], frame.timestamp
+        self._early_us = max(self._early_us, frame_tolerance_us(frame))
+        if not (encoders[track].forces_keys or frame.key):
+            return
+        self._cut_before(encoders, track, frame)
+        file = self._file_at(frame.timestamp)
+        self._push_passed_over(encoders, track, frame.timestamp if frame.timestamp - before_us > PATIENCE_US else file.begin_us)
+        self._force_key(encoders, track, file)
+
     def _finish(self, encoders: Encoders) -> None:
         self._ending = True
-        if self._open:
-            newest = self._open[-1]
-            silent = (track for track in self._pictures if self._seen_us[track] < newest.begin_us)
-            self._push(encoders, silent, newest, newest.begin_us)
+        for file in self._open[1:]:
+            for track in self._pictures:
+                if self._seen_us[track] < file.begin_us or track in self._apart:
+                    self._push(encoders, track, file, file.begin_us)
         super()._finish(encoders)
 
     def _next_file(self, encoders: Encoders, begin_us: int, after_us: int) -> None:
@@ -85,8 +94,9 @@ class SegmentSink(SeriesSink):
 
     def _force_key(self, encoders: Encoders, track: int, file: RecordingFile) -> None:
         """Have the track's next picture begin its part of the file, if none does yet."""
-        if encoders[track].forces_keys and self._keyed[track] is not file:
-            encoders[track].force_key()
+        if self._keyed[track] is not file:
+            if encoders[track].forces_keys:
+                encoders[track].force_key()
             self._keyed[track] = file
 
     # Where to cut
@@ -98,7 +108,7 @@ class SegmentSink(SeriesSink):
 
     def _cut_before(self, encoders: Encoders, track: int, frame: VideoFrame) -> None:
         """Begin the next file with this picture, if it is time."""
-        if track != self._lead or not (encoders[track].forces_keys or frame.key) or frame.timestamp <= self._open[-1].begin_us:
+        if track != self._lead or frame.timestamp <= self._open[-1].begin_us:
             return
         if self._due_us is not None and frame.timestamp + frame_tolerance_us(frame) >= self._due_us:
             self._next_file(encoders, frame.timestamp, max(frame.timestamp, self._due_us))
@@ -154,7 +164,10 @@ class SegmentSink(SeriesSink):
     def _place_picture(self, track: int, chunk: Chunk) -> None:
         before = self._pictured.get(track, self._open[0])
         file = self._file_at(chunk.at_us) if chunk.key or track not in self._pictured else before
-        if file not in self._open:  # the camera was silent until that file was finished: it begins again with a key frame
+        if chunk.key:
+            self._apart.discard(track)
+        if file not in self._open or track in self._apart:  # the camera was silent until the file of these was finished
+            self._apart.add(track)
             self._unwritten[track] += amount(chunk)
             return
         self._pictured[track] = file
@@ -188,18 +201,28 @@ class SegmentSink(SeriesSink):
         """Have cameras that have fallen silent begin their part of the files that others are in already."""
         until_us = self._now_us - PATIENCE_US
         file = self._file_at(until_us) if len(self._open) > 1 else None
-        if file is None or file is self._open[0]:
+        if file is None or file.begin_us > until_us:
             return
-        silent = (track for track in self._pictures if self._seen_us[track] < until_us)
-        self._push(encoders, silent, file, until_us)
+        for track in self._pictures:
+            if self._seen_us[track] < until_us or track in self._apart:
+                self._push(encoders, track, file, until_us, _PUSH_US)
 
-    def _push(self, encoders: Encoders, tracks: Iterable[int], file: RecordingFile, at_us: int) -> None:
-        """Have those begin their part of a file with the picture before, at that instant."""
-        for track in tracks:
-            if self._pictured.get(track) is not file:
-                self._force_key(encoders, track, file)
-                again = encoders[track].repeat(at_us, _PUSH_US)
-                self._place_all(encoders, [(track, chunk) for chunk in again], begins=False)
+    def _push_passed_over(self, encoders: Encoders, track: int, until_us: int) -> None:
+        """Have a camera that goes on at that instant begin its part of the files that began in the meantime."""
+        for file in self._open:
+            if self._keyed[track].begin_us < file.begin_us < until_us:
+                self._push(encoders, track, file, file.begin_us)
+
+    def _push(self, encoders: Encoders, track: int, file: RecordingFile, at_us: int, after_us: int = 0) -> None:
+        """Have a camera begin its part of a file with its picture before, at that instant, if that is so much later."""
+        latest = self._pictured.get(track)
+        if latest is not None and latest.begin_us >= file.begin_us:
+            return
+        self._force_key(encoders, track, file)
+        again = encoders[track].repeat(at_us, after_us)
+        self._place_all(encoders, [(track, chunk) for chunk in again], begins=False)
+        if again and not encoders[track].forces_keys:
+            self._apart.add(track)
 
     def _finish_passed(self, encoders: Encoders) -> None:
         """Finish files for which nothing more can come."""
@@ -211,5 +234,6 @@ class SegmentSink(SeriesSink):
         oldest, second = self._open[:2]
         if track in self._pictures:
             silent = self._now_us - PATIENCE_US > second.begin_us and not encoders[track].waiting
-            return silent or self._pictured.get(track) not in (None, oldest)
+            latest = self._pictured.get(track, oldest)
+            return silent or latest.begin_us > oldest.begin_us
         return self._heard.get(track, 0) >= int(encoders[track].position(second.begin_us))

@@ -39,6 +39,8 @@ class VideoCopier(Pictures):
         self._pattern: av.VideoStream | None = None  # of H.264: its first key frame, as FFmpeg reads it
         self._damaged = 0  # chunks with which nothing can begin
         self._hidden = 0  # pictures that were black because the track was muted
+        self._key: Chunk | None = None  # the last one with which decoding can start
+        self._repeated = 0
 
     @property
     def waiting(self) -> int:
@@ -51,9 +53,13 @@ class VideoCopier(Pictures):
             waited_s = (now_us - origin_us) / MICROSECONDS
             raise NotReadableError(f"the camera gave no picture to begin with within {waited_s:.3g} s")
 
+    def shows(self, frame: VideoFrame) -> bool:
+        """All but a muted track's black."""
+        return PIXEL_FORMATS[frame.format].encoded
+
     def encode(self, frame: VideoFrame) -> list[Chunk]:
         """The chunk. Raises NotSupportedError if it would have to be decoded."""
-        if not PIXEL_FORMATS[frame.format].encoded:
+        if not self.shows(frame):
             self._check_hidden(frame)
             return []
         check_copied(frame.format, self._formats)
@@ -67,9 +73,14 @@ class VideoCopier(Pictures):
         """Nothing: the last picture stands longer."""
         return []
 
-    def repeat(self, at_us: int, after_us: int) -> list[Chunk]:  # noqa: ARG002
-        """The same."""
-        return []
+    def repeat(self, at_us: int, after_us: int = 0) -> list[Chunk]:  # noqa: ARG002
+        """The last key frame once more at that instant, to begin a file. Only with another one it goes on there."""
+        if self._key is None:
+            return []
+        self._repeated += 1
+        ticks = self._ticks_at(at_us)
+        self._ticks = max(self._ticks, ticks)
+        return [self._key._replace(pts=ticks, dts=ticks, at_us=at_us)]
 
     def finish(self) -> list[Chunk]:
         """Nothing is held back."""
@@ -85,7 +96,7 @@ class VideoCopier(Pictures):
 
     def corrections(self) -> Mapping[str, int]:
         """For the report."""
-        return {"decodeErrors": self._damaged, "hidden": self._hidden}
+        return {"decodeErrors": self._damaged, "hidden": self._hidden, "duplicated": self._repeated}
 
     def _check_hidden(self, frame: VideoFrame) -> None:
         """A muted track's black is no picture of the camera's and is left out; a raw one before all others is a wrong mode."""
@@ -107,7 +118,9 @@ class VideoCopier(Pictures):
         packet = av.Packet(cast(bytes, frame.planes[0]))
         packet.is_keyframe = frame.key
         duration = round((frame.duration or self._duration_us) * TICKS / MICROSECONDS)
-        return Chunk(packet, ticks, ticks, duration, self._first.timestamp, frame.timestamp, frame.key)
+        chunk = Chunk(packet, ticks, ticks, duration, self._first.timestamp, frame.timestamp, frame.key)
+        self._key = chunk if frame.key else self._key
+        return chunk
 
 
 def _read_head(data: memoryview, codec: str) -> av.VideoStream | None:

@@ -82,7 +82,7 @@ class VideoEncoder(Pictures):
         """The last picture once more, if none has come for long and the muxer would wait for it; else it stands longer."""
         return self.repeat(until_us, _REPEAT_US) if self._codec.awaited else []
 
-    def repeat(self, at_us: int, after_us: int) -> list[Chunk]:
+    def repeat(self, at_us: int, after_us: int = 0) -> list[Chunk]:
         """The last picture once more at that instant, if it is so much later."""
         if self._shown is None or at_us < self._shown_us + after_us:
             return []

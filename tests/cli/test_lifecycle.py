@@ -222,6 +222,23 @@ def test_a_copied_track_has_no_black_and_the_report_says_what_is_in_the_file(msc
     assert track["lost"] >= 15
 
 
+@pytest.mark.parametrize("form", ["H264", "MJPEG"])
+@pytest.mark.parametrize("others", [[], [MICROPHONE]])
+def test_every_file_of_a_copied_track_can_be_played_though_the_camera_was_away(
+    mscli: Program, others: list[dict[str, Any]], form: str
+) -> None:
+    require("ffmpeg")
+    devices = described(mscli.folder, failing(in_format(form), vanishAfterFrames=45, returnAfterSeconds=1.8), *others)
+    command = ["record", *devices, "--duration", "5", "--reconnect", "9", "--segment-duration", "1", "--json"]
+    report = mscli.json(*command, "--video-codec", "copy", "x.mp4")
+    pictures = [decoded(mscli.folder / file) for file in report["files"]]
+    track = next(track for track in report["tracks"] if track["kind"] == "video")
+    assert len(pictures) == (5 if others else 4)
+    assert min(pictures) > 0
+    assert sum(pictures) == track["frames"] + track["duplicated"]
+    assert all(picture_times(mscli.folder / file)[0] < 0.05 for file in report["files"])
+
+
 def test_another_camera_takes_the_place_of_one_that_is_gone(mscli: Program) -> None:
     other = {**CAMERA, "deviceId": "other", "label": "Other", "modes": [{"width": 640, "height": 480, "frameRate": 30}]}
     devices = described(mscli.folder, failing(vanishAfterFrames=10), other)

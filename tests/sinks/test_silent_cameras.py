@@ -103,8 +103,9 @@ def test_a_camera_that_is_late_is_black_until_its_first_picture(suffix: str, cod
     assert 0 not in counts
     assert sum(counts) == len(late) + sink.corrections(0)["duplicated"]
     assert max(mean_rgb(paths[0])) < 1
-    assert frame_times(paths[2])[0] == pytest.approx(0.5, abs=0.02)
-    assert numbers(paths[2])[0] == 75
+    assert frame_times(paths[2])[:2] == pytest.approx([0, 0.5], abs=0.02)
+    codes = [read_code(one.luma) for one in pictures(paths[2])]
+    assert [code and code.number for code in codes[:2]] == [None, 75]
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm"])
@@ -159,17 +160,46 @@ def test_a_copied_camera_that_stalls_keeps_no_file_open_and_begins_again_with_a_
     blocks, frames = sound(SECONDS), numbered(SECONDS * 30, "H264")  # a key frame each second
     sink = series(tmp_path / "a.mkv", duration_s=1, options={"video_codec": "copy", "audio_codec": "pcm"})
     assert fed(sink, in_time(frames[:20] + frames[105:], blocks)) >= SECONDS - 3
-    counts = [len(frame_times(path)) for path in sorted(tmp_path.iterdir())]
-    assert sum(counts) == 20 + 30
-    assert sink.corrections(0)["unwritten"] == 15  # from the 105th to the next key frame
+    counts = shown(tmp_path, "v:0")
+    assert counts == [20, 1, 1, 1, 30]
+    assert [numbers(path) for path in sorted(tmp_path.iterdir())][1:4] == [[0]] * 3  # of H.264 the last key frame
+    assert sink.corrections(0) == {"duplicated": 3, "unwritten": 15}  # from the 105th to the next key frame
     assert [value for path in sorted(tmp_path.iterdir()) for value in samples(path)] == values(blocks)
 
 
-def test_a_muted_camera_that_is_copied_keeps_no_file_open(tmp_path: Path) -> None:
-    frames, black = numbered(SECONDS * 30, "MJPEG"), numbered(SECONDS * 30)
-    sink = series(tmp_path / "a.mkv", duration_s=1, options={"video_codec": "copy"})
-    assert fed(sink, in_time(frames[:20] + black[20:110] + frames[110:], sound(SECONDS))) >= SECONDS - 3
-    assert sum(len(frame_times(path)) for path in tmp_path.iterdir()) == 20 + 40
+copied = pytest.mark.parametrize(("suffix", "form", "last"), [("mkv", "MJPEG", 19), ("mp4", "MJPEG", 19), ("mp4", "H264", 0)])
+
+
+@copied
+def test_a_muted_camera_that_is_copied_keeps_no_file_open(suffix: str, form: str, last: int, tmp_path: Path) -> None:
+    frames, black = numbered(SECONDS * 30, form), numbered(SECONDS * 30)
+    sink = series(tmp_path / f"a.{suffix}", duration_s=1, options={"video_codec": "copy"})
+    assert fed(sink, in_time(frames[:20] + black[20:120] + frames[120:], sound(SECONDS))) >= SECONDS - 3
+    assert shown(tmp_path, "v:0") == [20, 1, 1, 1, 30]
+    paths = sorted(tmp_path.iterdir())
+    assert [numbers(path)[0] for path in paths] == [0, last, last, last, 120]
+    assert [frame_times(path)[0] for path in paths] == pytest.approx([0] * SECONDS, abs=0.02)
+
+
+@pytest.mark.parametrize(("suffix", "form", "counts"), [("mkv", "MJPEG", [20, 5, 30]), ("mp4", "H264", [25, 30])])
+def test_no_file_begins_while_a_copied_camera_alone_is_muted(suffix: str, form: str, counts: list[int], tmp_path: Path) -> None:
+    frames, black = numbered(SECONDS * 30, form), numbered(SECONDS * 30)
+    sink = series(tmp_path / f"a.{suffix}", ["video"], duration_s=1, options={"video_codec": "copy"})
+    fed(sink, in_time(frames[:20] + black[20:115] + frames[115:]))
+    assert shown(tmp_path, "v:0") == counts
+    assert sink.corrections(0) == {"hidden": 95}
+
+
+@pytest.mark.parametrize(("away", "begun", "unwritten"), [(20, 61, 59), (75, 20, 45)])
+def test_what_goes_on_from_a_file_before_follows_no_repeated_picture(
+    away: int, begun: int, unwritten: int, tmp_path: Path
+) -> None:
+    frames = [replace(frame, key=frame.sequence in (0, 120)) for frame in numbered(SECONDS * 30, "H264")]
+    sink = series(tmp_path / "a.mkv", ["video", "video"], duration_s=1, options={"video_codec": "copy"})
+    fed(sink, together(of_track(0, numbered(SECONDS * 30, "MJPEG")), of_track(1, frames[:20] + frames[away:])))
+    assert shown(tmp_path, "v:0") == [30] * SECONDS
+    assert shown(tmp_path, "v:1") == [begun, 1, 1, 1, 30]
+    assert sink.corrections(1) == {"duplicated": 3, "unwritten": unwritten}
 
 
 def test_a_slow_camera_is_no_camera_that_ended(tmp_path: Path) -> None:
