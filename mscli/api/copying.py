@@ -31,9 +31,10 @@ def formats_to_follow(asked: Sequence[str], pixel_format: str, *, whole: bool) -
 
     ``whole``: its pictures were neither cropped nor scaled.
     """
-    native = [pixel_format] if pixel_format else []  # sound has none
+    if not pixel_format:  # sound
+        return []
     copied = isinstance(asked, NativeFormats) and whole and PIXEL_FORMATS[pixel_format].encoded
-    return CopiedFormats(native) if copied or isinstance(asked, CopiedFormats) else native
+    return CopiedFormats([pixel_format]) if copied or isinstance(asked, CopiedFormats) else [pixel_format]
 
 
 def copied_boxes(device: Device, abilities: Abilities, place: int, formats: CopiedFormats) -> list[Box]:

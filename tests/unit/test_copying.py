@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 import mscli
-from mscli.api.copying import CopiedFormats
+from mscli.api.copying import CopiedFormats, NativeFormats, formats_to_follow
 
 COPIED = CopiedFormats(("H264", "MJPEG"))
 RAW = {"width": 640, "height": 480, "frameRate": 30, "pixelFormat": "YUYV"}
@@ -66,3 +67,22 @@ def test_another_camera_is_taken_if_the_first_cannot_be_copied() -> None:
     with mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": cameras})]) as devices:
         (choice,) = devices.negotiate({"video": True}, pixel_formats=COPIED)
     assert choice.device.device_id == "b"
+
+
+@pytest.mark.parametrize(("asked", "pixel_format", "whole", "copied"), [
+    (COPIED, "MJPEG", True, True),
+    (NativeFormats(), "MJPEG", True, True),
+    (NativeFormats(), "MJPEG", False, False),
+    (NativeFormats(), "YUYV", True, False),
+    ((), "MJPEG", True, False),
+])  # fmt: skip
+def test_what_is_taken_as_it_is_is_gone_on_with_in_its_format(
+    asked: Sequence[str], pixel_format: str, whole: bool, copied: bool
+) -> None:
+    follow = formats_to_follow(asked, pixel_format, whole=whole)
+    assert (list(follow), isinstance(follow, CopiedFormats)) == ([pixel_format], copied)
+
+
+@pytest.mark.parametrize("asked", [(), NativeFormats()])
+def test_a_microphone_that_goes_on_for_another_has_no_pixel_format(asked: Sequence[str]) -> None:
+    assert list(formats_to_follow(asked, "", whole=True)) == []
