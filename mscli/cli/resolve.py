@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo, device_noun
 from mscli.core.errors import NotFoundError
+from mscli.sources.identity import real_path
 
 FOLDERS = (
     "",
@@ -37,11 +38,11 @@ def resolve_device(name: str, among: Sequence[Info], kind: str = "") -> Info:
 def _files(name: str) -> set[str]:
     """The files that the name may stand for, links followed."""
     paths = (os.path.join(folder, name) for folder in FOLDERS) if name else ()
-    return {os.path.realpath(path) for path in paths if os.path.exists(path)}
+    return {real_path(path) for path in paths if os.path.exists(path)}
 
 
 def _own_files(info: MediaDeviceInfo) -> set[str]:
-    return {os.path.realpath(path) for path in (info.path, *info.names) if path and path.startswith("/")}
+    return {real_path(path) for path in (info.path, *info.names) if path and path.startswith("/")}
 
 
 def _several(name: str, matches: Sequence[MediaDeviceInfo]) -> NotFoundError:

@@ -45,11 +45,19 @@ def port_path(folder: str) -> str:
     return controller + version + re.sub(rf"(?<=/){hub[1]}(?=-)", "", ports)
 
 
+def real_path(path: str) -> str:
+    """The path without symbolic links. A link that goes while it is followed, as it may where devices do, is taken as it is."""
+    try:
+        return os.path.realpath(path)
+    except OSError:  # between two looks at the link
+        return os.path.abspath(path)
+
+
 def physical_device(sysfs: str) -> str:
     """The sysfs folder of the physical device above a class device (/sys/class/video4linux/video0): its USB device if
     it has one, else the bus device that the driver is bound to, else the folder itself."""
-    device = os.path.realpath(os.path.join(sysfs, "device"))
-    start = device if os.path.isdir(device) else os.path.realpath(sysfs)
+    device = real_path(os.path.join(sysfs, "device"))
+    start = device if os.path.isdir(device) else real_path(sysfs)
     folder = start
     while folder not in ("/", "/sys", "/sys/devices"):
         if os.path.exists(os.path.join(folder, "idVendor")):

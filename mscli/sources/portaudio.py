@@ -157,10 +157,12 @@ def _node_group(node: pulse.Node) -> str:
 
 
 def _cards(kind: str) -> list[Device]:
-    """The sound hardware as the kernel lists it, named as PortAudio does."""
+    """The sound hardware as the kernel lists it, named as PortAudio does; without what goes while it is looked at."""
     found = alsa.pcms(DIRECTIONS[kind])
     ids = distinct_ids(("sound card", kind, *pcm.identity) for pcm in found)
-    return [_card(kind, pcm, device_id) for pcm, device_id in zip(found, ids, strict=True)]
+    cards = [_card(kind, pcm, device_id) for pcm, device_id in zip(found, ids, strict=True)]
+    whole = alsa.pcms(DIRECTIONS[kind])  # the kernel takes one from its list before anything else of it
+    return [card for pcm, card in zip(found, cards, strict=True) if pcm in whole]
 
 
 def _card(kind: str, pcm: alsa.Pcm, device_id: str) -> Device:

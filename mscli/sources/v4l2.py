@@ -14,7 +14,7 @@ from mscli.core.bounded import Round
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
 from mscli.sources import v4l2_abi as abi
 from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Request, Source, Watching
-from mscli.sources.identity import attribute, distinct_ids, group_id, physical_device, port_path
+from mscli.sources.identity import attribute, distinct_ids, group_id, physical_device, port_path, real_path
 from mscli.sources.v4l2_modes import buffer_type_for, buffer_type_of, layouts, modes
 from mscli.sources.v4l2_node import SYSFS, Node
 
@@ -38,8 +38,8 @@ class V4L2Backend(Backend):
         named = [_named(folder, device_id, self.name) for folder, device_id in zip(folders, _ids(folders), strict=True)]
         described = self._round.answers({device.handle: partial(_describe, device) for device in named})
         answers = (described[device.handle] if device.handle in described else _hanging(device) for device in named)
-        found = [device for device in answers if device is not None]
-        self.problem = "" if found else _why_none(folders)
+        found = [device for device in answers if device is not None and _is_whole(_folder(device))]
+        self.problem = "" if found else _why_none()
         return [device._replace(default=index == 0) for index, device in enumerate(found)]
 
     def watch(self, notify: Callable[[], object]) -> Watching | None:
@@ -88,7 +88,13 @@ def _nodes() -> list[str]:
         names = [name for name in os.listdir(SYSFS) if name.startswith("video")]
     except FileNotFoundError:  # no driver of such a device is loaded
         return []
-    return [os.path.join(SYSFS, name) for name in sorted(names, key=lambda name: (len(name), name))]
+    folders = [os.path.join(SYSFS, name) for name in sorted(names, key=lambda name: (len(name), name))]
+    return list(filter(_is_whole, folders))
+
+
+def _is_whole(folder: str) -> bool:
+    """Whether a node is all there: one that comes just now has no name yet, and of one that goes the folder is gone."""
+    return os.path.exists(os.path.join(folder, "name"))
 
 
 def _ids(folders: Iterable[str]) -> Iterator[str]:
@@ -104,7 +110,7 @@ def _identity(folder: str) -> tuple[str, ...]:
 def _place(folder: str) -> str:
     """Where the device is plugged in; of one that is no hardware, the folder of its kind."""
     device = os.path.join(folder, "device")
-    return port_path(os.path.realpath(device) if os.path.exists(device) else os.path.dirname(os.path.realpath(folder)))
+    return port_path(real_path(device) if os.path.exists(device) else os.path.dirname(real_path(folder)))
 
 
 def _named(folder: str, device_id: str, backend: str) -> Device:
@@ -132,7 +138,12 @@ def _describe(device: Device) -> Device | None:
 
 def _is_further(device: Device) -> bool:
     """Whether it is not the first node of its camera: these are mostly for metadata."""
-    return attribute(os.path.join(SYSFS, os.path.basename(device.handle)), "index") != "0"
+    return attribute(_folder(device), "index") != "0"
+
+
+def _folder(device: Device) -> str:
+    """Where sysfs describes its node."""
+    return os.path.join(SYSFS, os.path.basename(device.handle))
 
 
 def _hanging(device: Device) -> Device | None:
@@ -145,9 +156,9 @@ def _no_answer(device: Device) -> NotReadableError:
     return NotReadableError(sentence, hints=["replug it and try again"])
 
 
-def _why_none(folders: Sequence[str]) -> str:
+def _why_none() -> str:
     """Why there is no camera, and what helps, if that is not only that none is plugged in."""
-    if folders:
+    if _nodes():
         return "no video node captures pictures, only metadata or other data: plug in a camera, or load its driver"
     from mscli.sources.trouble import why_no_camera
 
