@@ -128,6 +128,7 @@ class FakeSource(Source):
         self._device, self._settings, self._timeline, self._vanish = device, settings, timeline, vanish
         self._make_feed, self._feed = make_feed, make_feed(settings)
         self._cancelled = Event()
+        self._starting = Lock()  # of the thread: another one may stop it meanwhile
         self._thread: Thread | None = None
 
     @property
@@ -140,19 +141,24 @@ class FakeSource(Source):
         if self._device.faults.error_on_start:
             raise NotReadableError(f"“{self._device.label}” does not start: the driver reports an input/output error")
         epoch_us, since_us = self._timeline.begin()
-        self._thread = Thread(
+        thread = Thread(
             target=self._run,
             args=(receiver, epoch_us, self._feed.first(since_us)),
             name=f"mscli-fake-{self._device.device_id}",
             daemon=True,
         )
-        self._thread.start()
+        with self._starting:
+            if not self._cancelled.is_set():
+                thread.start()
+                self._thread = thread
 
     def stop(self) -> None:
         """End the stream, join the thread and release the device."""
         self._cancelled.set()
-        if self._thread:
-            self._thread.join()
+        with self._starting:
+            thread = self._thread
+        if thread:
+            thread.join()
         self.released = True
 
     def _run(self, receiver: Receiver, epoch_us: int, first: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mscli.core.bounded import Call
 from mscli.core.boxes import Mode, Span
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError, NotSupportedError
@@ -312,3 +313,25 @@ def test_a_watch_may_be_closed_while_a_device_vanishes(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(fake, "Thread", Overtaken)
     here.backend._vanish(device.handle)
+
+
+def test_a_source_may_be_stopped_by_another_thread_while_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = camera()
+    source = bench.open()
+    stopping: list[Call[None]] = []
+
+    class Overtaken(threading.Thread):
+        """A thread before whose start the source is stopped, by one that gets as far as it can."""
+
+        def start(self) -> None:
+            stopping.append(Call(source.stop, "stop"))
+            stopping[0].wait(0.1)
+            super().start()
+
+    monkeypatch.setattr(fake, "Thread", Overtaken)
+    source.start(bench.got)
+    assert stopping[0].wait(PATIENCE_S)
+    stopping[0].result()
+    assert "mscli-fake" not in " ".join(thread.name for thread in threading.enumerate())
+    assert bench.got.ends == []
+    bench.open().stop()
