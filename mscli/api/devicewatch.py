@@ -12,6 +12,7 @@ from threading import Condition, Thread
 
 from mscli.api.listing import Listing
 from mscli.core.bounded import together
+from mscli.core.reported import Reported
 from mscli.sources.base import Device, Watching
 
 QUIET_S = 0.1  # a camera and its microphone come in several steps: once nothing more comes for so long, they are looked at
@@ -34,11 +35,21 @@ class _Followed:
         self.found: list[Device] = []
         self.told: list[Device] = []
         self.watching: Watching | None = None  # None: it has no events
+        self.unsure = False  # whether the last look could not tell
+        self._reported = Reported()
 
     @property
     def awaited(self) -> bool:
         """Whether it is looked at, or soon will be."""
         return self.looking or self.hints > 0
+
+    def look(self) -> list[Device] | None:
+        """Its devices; None if nobody can tell. A backend that fails in an unforeseen way is reported, and followed on."""
+        devices: list[Device] | None = None
+        with self._reported:
+            devices = self.listing.look()
+        self.unsure = devices is None
+        return devices
 
 
 class DeviceWatch:
@@ -54,7 +65,7 @@ class DeviceWatch:
         self._followed = list(map(_Followed, listings))
         for one in self._followed:
             one.watching = one.listing.backend.watch(partial(self._hint, one))
-        looks = together([one.listing.look for one in self._followed], "mscli-look")
+        looks = together([one.look for one in self._followed], "mscli-look")
         for one, devices in zip(self._followed, looks, strict=True):
             one.found = one.told = devices or []
         self._threads = [
@@ -93,7 +104,7 @@ class DeviceWatch:
     def _wait_for_hints(self, one: _Followed) -> bool:
         """Wait until the backend is to be looked at: there are hints, and it is quiet. False: the watch closes."""
         with self._changed:
-            polled = one.watching is None or one.listing.silent
+            polled = one.watching is None or one.unsure
             if self._changed.wait_for(lambda: one.hints or self._closing, POLL_S if polled else None):
                 self._wait_for_quiet(one)
             one.hints, one.looking = 0, True
@@ -122,12 +133,12 @@ class DeviceWatch:
     def _look_until_ready(self, one: _Followed) -> list[Device] | None:
         known = set(map(_key, one.found))
         for pause_s in READY_S:
-            devices = one.listing.look()
+            devices = one.look()
             if self._closing or all(_key(device) in known or device.busy or not device.problem for device in devices or ()):
                 return devices
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, pause_s)
-        return one.listing.look()
+        return one.look()
 
 
 def _key(device: Device) -> tuple[str, str]:

@@ -303,7 +303,16 @@ class UserMedia:
         for track in live.consumers:
             if isinstance(track, MediaStreamTrack):
                 with self._turn:
-                    self._replace(track, terms.to_follow(track), live.error, told=True)
+                    self._move(track, terms.to_follow(track), live.error)
+
+    def _move(self, track: MediaStreamTrack, terms: Terms, error: DOMException) -> None:
+        """Move a track whose device is gone. Raises why that cannot be; on one that did not start, it has ended then."""
+        try:
+            self._replace(track, terms, error, told=True)
+        except BaseException:
+            if not track.live.started:
+                track.live.on_ended(error)
+            raise
 
     def _gone(self, kind: str) -> dict[str, DOMException]:
         """Why open devices of that kind give nothing, by the deviceId: what is lost itself takes no other's place."""

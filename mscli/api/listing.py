@@ -19,7 +19,7 @@ REMEDY = "unplug what was plugged in last, and try again"
 class Listing:
     """One backend, and what became of the last look at its devices.
 
-    ``problem``: why it lists nothing, in a sentence; ``silent``: whether that is because nobody answered.
+    ``problem``: why it lists nothing, in a sentence; ``silent``: whether that is because nobody can tell.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -30,12 +30,16 @@ class Listing:
         self._hung = False
 
     def look(self, kinds: Sequence[str] = DEVICE_KINDS, timeout_s: float = USUAL.first_s) -> list[Device] | None:
-        """The devices of those kinds that are there now; None if nobody answered within ``timeout_s`` seconds."""
+        """The devices of those kinds that are there now; None if nobody can tell: no answer within ``timeout_s`` seconds, or a
+        look that failed."""
         try:
             found = self._ask(kinds, timeout_s)
         except TimeoutError:
             sentence = f"{self.backend.name} did not list its devices within {timeout_s:g} s: a driver hangs"
             self.problem, self.silent = f"{sentence}: {REMEDY}", True
+            return None
+        except OSError as error:  # after TimeoutError, which is one; the next look may find what this one did not
+            self.problem, self.silent = f"{self.backend.name} cannot list its devices: {_reason(error)}", True
             return None
         except DOMException as error:  # its system interface fails as a whole
             self.problem, self.silent = str(error), False
@@ -53,3 +57,8 @@ class Listing:
         except TimeoutError:
             self._hung = True
             raise
+
+
+def _reason(error: OSError) -> str:
+    place = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{place}"

@@ -148,7 +148,7 @@ class LiveSource:
                 self._set_mute(cause, "")  # its driver will tell
         try:
             self._start(source)
-        except DOMException:
+        except BaseException:
             self._rescuing, self.error = True, error
             self.release()
             raise

@@ -13,6 +13,7 @@ from mscli.api.livesource import LiveSource
 from mscli.core.bounded import Call
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import DOMException
+from mscli.core.reported import Reported
 from mscli.sources.base import Device, Watching
 
 LOOK_S = 0.5  # between two looks whether the device has returned, where nothing tells
@@ -27,7 +28,8 @@ class Rescue:
 
     It looks whenever the device's backend tells that something may have changed (``watch``, as ``Backend`` has it), and from
     time to time where that tells nothing. ``find`` gives the device as it is listed now, None where it is not; ``replace``
-    moves the tracks to other devices. Both raise DOMException.
+    moves the tracks to other devices. Both raise DOMException. Whatever else goes wrong is reported and ends nothing: at the
+    end of its time the tracks have a device, or have ended.
     """
 
     def __init__(self, live: LiveSource, care: Care, find: Find, watch: Watch, replace: Callable[[LiveSource], None]) -> None:
@@ -37,6 +39,7 @@ class Rescue:
         self._cancelled = False
         self._absent = False  # whether the last look was sure of that
         self._soon_s = SOON_S
+        self._reported = Reported()
         self._thread: Call[None] | None = None
 
     def start(self) -> None:
@@ -53,7 +56,9 @@ class Rescue:
         return self._thread is not None and self._thread.wait(timeout_s)
 
     def _run(self) -> None:
-        watching = self._watch(self._wake.set) if self._care.reconnect_s else None
+        watching: Watching | None = None
+        with Reported():
+            watching = self._watch(self._wake.set) if self._care.reconnect_s else None
         try:
             while not self._over():
                 self._wake.wait(self._pause_s(told=watching is not None))
@@ -75,23 +80,34 @@ class Rescue:
         return min(left_s, pause_s)
 
     def look(self, at_us: int) -> bool:
-        """Do what can be done now; whether that was all."""
+        """Do what can be done now; whether that was all, as it is when the time is over."""
+        done, self._absent = False, False
+        with Reported():
+            self._give_back()
+        with self._reported:
+            done = self._try(at_us)
+        if not done and at_us >= self._until_us:
+            self._live.give_up()
+            return True
+        return done
+
+    def _give_back(self) -> None:
         if self._care.reconnect_s:
             self._live.stop()  # some drivers do not let a device return that is still open
         else:
             self._live.release()
+
+    def _try(self, at_us: int) -> bool:
+        """Whether the tracks have a device, or are wanted no more."""
         if not self._live.wanted:
             return True
         if at_us < self._until_us:
             return self._returned(max(LOOK_S, (self._until_us - at_us) / MICROSECONDS))  # no look is cut off that would end
-        if not (self._care.fallback and self._moved()):
-            self._live.give_up()
-        return True
+        return self._care.fallback and self._moved()
 
     def _returned(self, within_s: float) -> bool:
         """Whether the device is there again and streams. One that has just returned may not be ready yet."""
         if self._live.driver.silent:
-            self._absent = False
             return False
         try:
             device = self._find(self._live.device, within_s)
@@ -99,7 +115,6 @@ class Rescue:
             if device is not None:
                 self._live.resume(device)
         except DOMException:
-            self._absent = False
             return False
         return device is not None
 

@@ -54,6 +54,14 @@ def recording(stage: Callable[..., Stage], sinks: list[MemorySink]) -> Recording
 
 
 @pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """The exceptions that are reported as uncaught ones from now on."""
+    made: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: made.append(error))
+    return made
+
+
+@pytest.fixture
 def hasty() -> Iterator[None]:
     """Threads take turns after a few instructions, so that what must not be interrupted is."""
     before = sys.getswitchinterval()

@@ -285,6 +285,59 @@ def test_only_the_backend_that_gave_notice_is_looked_at(follow: Callable[..., Fo
     assert untouched.looks == 1
 
 
+# Looks that fail
+
+
+class Faulty(Scripted):
+    """Some entries of its script are errors, which that look raises."""
+
+    def __init__(self, *script: list[Device] | Exception) -> None:
+        super().__init__(*(entry for entry in script if isinstance(entry, list)))
+        self._faults = [entry if isinstance(entry, Exception) else None for entry in script]
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        fault = self._faults.pop(0) if self._faults else None
+        if fault is not None:
+            self.looked.release()
+            raise fault
+        return super().devices(kinds)
+
+
+LOST = FileNotFoundError(2, "No such file or directory", "/sys/class/video4linux/video1")
+DEFECT = RuntimeError("a defect")
+
+
+@pytest.fixture
+def polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is asked again after a while is asked at once."""
+    monkeypatch.setattr(devicewatch, "POLL_S", 0.001)
+
+
+@pytest.mark.usefixtures("polled")
+@pytest.mark.parametrize("error", [LOST, DEFECT])
+def test_a_look_that_fails_is_taken_again_and_tells_nothing_false(
+    follow: Callable[..., Followed], reports: list[BaseException], error: Exception
+) -> None:
+    backend = Faulty([listed("a")], error, error, [listed("a"), listed("b")], [listed("a")])
+    followed = follow(backend)
+    backend.notify()
+    (came,) = followed.wait_for_events(1)
+    assert (ids(came.devices), ids(came.user_inserted_devices)) == (["a", "b"], ["b"])
+    backend.notify()
+    assert ids(followed.wait_for_events(2)[1].devices) == ["a"]
+    assert reports == ([DEFECT] if error is DEFECT else [])
+
+
+@pytest.mark.usefixtures("polled")
+@pytest.mark.parametrize("error", [LOST, DEFECT])
+def test_a_first_look_that_fails_ends_no_watch(
+    follow: Callable[..., Followed], reports: list[BaseException], error: Exception
+) -> None:
+    (event,) = follow(Faulty(error, [listed("a")])).wait_for_events(1)
+    assert ids(event.devices) == ["a"]
+    assert reports == ([DEFECT] if error is DEFECT else [])
+
+
 class Slow(Scripted):
     """It does not answer a look as long as ``free`` is cleared; ``asked`` is set by a look that waits for that."""
 

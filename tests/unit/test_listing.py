@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -47,6 +48,43 @@ def test_one_that_hangs_still_is_not_asked_again_and_then_answers(hanging: Hangi
     found = listing.look()
     assert found is not None
     assert ([device.device_id for device in found], listing.problem, listing.silent) == (["c0"], "", False)
+
+
+class Failing(mscli.FakeBackend):
+    """Devices that are listed only when there is no error left."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__({"devices": [camera(0)]})
+        self._errors = list(errors)
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        if self._errors:
+            raise self._errors.pop(0)
+        return super().devices(kinds)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/sys/class"), "Permission denied: /sys/class"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (OSError("it is broken"), "it is broken"),
+    ],
+)
+def test_a_look_that_the_system_refuses_says_why_and_the_next_one_is_another(error: OSError, sentence: str) -> None:
+    listing = Listing(Failing(error))
+    assert listing.look() is None
+    assert (listing.problem, listing.silent) == (f"fake cannot list its devices: {sentence}", True)
+    found = listing.look()
+    assert found is not None
+    assert ([device.device_id for device in found], listing.problem, listing.silent) == (["c0"], "", False)
+
+
+def test_one_that_cannot_be_listed_hides_no_other() -> None:
+    failing = Failing(OSError(errno.EIO, "Input/output error"))
+    with mscli.MediaDevices(backends=[failing, mscli.FakeBackend({"devices": [microphone()]})]) as devices:
+        assert [device.device_id for device in devices.enumerate_devices()] == ["m0"]
+        assert devices.problems() == ["fake cannot list its devices: Input/output error"]
 
 
 def test_where_nothing_can_be_listed_that_is_the_reason_and_not_that_there_is_nothing(hanging: Hanging) -> None:

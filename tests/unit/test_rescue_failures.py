@@ -1,0 +1,168 @@
+"""A rescue whose looks go wrong: it looks again, and at the end of its time the tracks have a device or have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+import mscli
+from mscli.api import rescue
+from mscli.sources.base import DEVICE_KINDS, Device, Receiver, Request, Source, Watching
+from mscli.sources.fake import FakeSource
+from tests.unit.lost import Pluggable, Scene
+from tests.unit.stage import Stage, camera, picture, push, silent
+
+DEFECT = RuntimeError("a defect")
+ERRORS = [FileNotFoundError(2, "No such file or directory", "/sys/class/video4linux/video1"), DEFECT]
+CALLS = ["devices", "open", "start"]
+
+
+class Flawed(Pluggable):
+    """Fake devices of which the calls that ``fails`` names raise that, as often as it has errors for them."""
+
+    def __init__(self, *described: Any, **more: Any) -> None:
+        super().__init__(*described, **more)
+        self.fails: dict[str, list[Exception]] = {}
+
+    def call(self, name: str) -> None:
+        """Raise what is next."""
+        if self.fails.get(name):
+            raise self.fails[name].pop(0)
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        self.call("devices")
+        return super().devices(kinds)
+
+    def open(self, device: Device, request: Request) -> Source:
+        self.call("open")
+        source = super().open(device, request)
+        assert isinstance(source, FakeSource)
+        return Flaw(source, self.call)
+
+    def watch(self, notify: Callable[[], object]) -> Watching:
+        self.call("watch")
+        return super().watch(notify)
+
+
+class Flaw(Source):
+    """A source that may fail to start; one that fails to stop has stopped all the same."""
+
+    def __init__(self, source: FakeSource, call: Callable[[str], None]) -> None:
+        self._source, self._call = source, call
+
+    @property
+    def settings(self) -> Any:
+        return self._source.settings
+
+    def start(self, receiver: Receiver) -> None:
+        self._call("start")
+        self._source.start(receiver)
+
+    def stop(self) -> None:
+        self._source.stop()
+        self._call("stop")
+
+
+Lose = Callable[..., Scene]
+
+
+@pytest.fixture
+def lose(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> Lose:
+    """A track on the first of two cameras, which has given a frame and is unplugged after that."""
+
+    def scene(**care: Any) -> Scene:
+        one = Scene(stage(silent(camera(0)), silent(camera(1)), backend=Flawed), monkeypatch, **care)
+        one.frame(0)
+        one.unplug(0.1)
+        return one
+
+    return scene
+
+
+def fail(one: Scene, call: str, *errors: Exception) -> None:
+    assert isinstance(one.backend, Flawed)
+    one.backend.fails[call] = list(errors)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_look_that_fails_is_taken_again(lose: Lose, reports: list[BaseException], call: str, error: Exception) -> None:
+    one = lose(reconnect_s=5)
+    fail(one, call, error)
+    one.plug_in()
+    assert not one.rescue(1)
+    assert one.track.muted
+    assert one.rescue(2)
+    one.frame(2.1)
+    assert (one.heard.types, one.track.ended_error) == (["mute", "unmute"], None)
+    assert reports == ([] if call == "devices" and isinstance(error, OSError) else [error])
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("call", CALLS)
+def test_the_time_ends_with_the_tracks_whatever_fails(
+    lose: Lose, reports: list[BaseException], call: str, error: Exception
+) -> None:
+    one = lose(reconnect_s=5)
+    fail(one, call, *[error] * 9)
+    one.plug_in()
+    assert [one.rescue(at) for at in (1, 2, 3, 5.15)] == [False, False, False, True]
+    assert one.heard.types == ["mute", "ended"]
+    assert one.heard.events[-1].detail["reason"] == str(one.track.ended_error) == "it was unplugged"
+    assert len(reports) == (not (call == "devices" and isinstance(error, OSError)))  # not one for each look
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("call", CALLS)
+def test_where_another_device_fails_the_track_ends_too(
+    lose: Lose, reports: list[BaseException], call: str, error: Exception
+) -> None:
+    one = lose(fallback=True)
+    fail(one, call, error)
+    assert one.rescue(0.1)
+    assert (one.heard.types[0], one.heard.types[-1], one.track.ready_state) == ("mute", "ended", "ended")
+    assert one.heard.events[-1].detail["reason"] == "it was unplugged"
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("care", [{"reconnect_s": 5}, {"fallback": True}])
+def test_a_device_that_cannot_be_given_back_keeps_nothing_from_being_tried(
+    lose: Lose, reports: list[BaseException], care: dict[str, Any], error: Exception
+) -> None:
+    one = lose(**care)
+    fail(one, "stop", error)
+    one.plug_in()
+    assert one.rescue(0.1)
+    assert one.backend.opened == ["c0", "c1" if "fallback" in care else "c0"]
+    assert reports == [error]
+
+
+def test_where_another_device_does_not_start_and_there_is_no_third_the_tracks_end(lose: Lose) -> None:
+    one = lose(fallback=True)
+    clone = one.track.clone()
+    fail(one, "start", mscli.NotReadableError("it does not start"))
+    assert one.rescue(0.1)
+    assert (one.track.ready_state, clone.ready_state, one.heard.types[-1]) == ("ended", "ended", "ended")
+    assert str(one.track.ended_error) == "it was unplugged"
+    assert one.stage.track(deviceId={"exact": "c1"}).ready_state == "live"
+
+
+def test_without_a_watch_it_is_looked_from_time_to_time(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, reports: list[BaseException]
+) -> None:
+    for pause in ("LOOK_S", "SOON_S"):
+        monkeypatch.setattr(rescue, pause, 0.001)
+    one = stage(silent(camera()), backend=Flawed)
+    backend = one.backend
+    assert isinstance(backend, Flawed)
+    (track,) = one.devices.get_user_media({"video": True}, reconnect_s=20).get_tracks()
+    push(track, picture(width=128, height=72))
+    backend.away.add("c0")
+    backend.fails["watch"] = [DEFECT]
+    track.live.on_ended(mscli.NotReadableError("it was unplugged"))
+    one.run_until(lambda: reports)
+    backend.away.clear()
+    one.run_until(lambda: backend.opened == ["c0", "c0"])
+    assert reports == [DEFECT]
