@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ from mscli.api import livesource
 from mscli.api.rescue import Rescue
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData
-from mscli.sources.base import DEVICE_KINDS, Device, Request, Source
+from mscli.sources.base import DEVICE_KINDS, Device, Receiver, Request, Source, Watching
+from mscli.sources.fake import FakeSource
 from tests.unit.stage import Heard, Stage, picture
 
 START_US = 5_000_000_000
@@ -35,6 +36,52 @@ class Pluggable(mscli.FakeBackend):
             raise mscli.NotReadableError(f"“{device.label}” is busy or gone")
         self.opened.append(device.device_id)
         return super().open(device, request)
+
+
+class Flawed(Pluggable):
+    """Fake devices of which the calls that ``fails`` names raise that, as often as it has errors for them."""
+
+    def __init__(self, *described: Any, **more: Any) -> None:
+        super().__init__(*described, **more)
+        self.fails: dict[str, list[Exception]] = {}
+
+    def call(self, name: str) -> None:
+        """Raise what is next."""
+        if self.fails.get(name):
+            raise self.fails[name].pop(0)
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        self.call("devices")
+        return super().devices(kinds)
+
+    def open(self, device: Device, request: Request) -> Source:
+        self.call("open")
+        source = super().open(device, request)
+        assert isinstance(source, FakeSource)
+        return Flaw(source, self.call)
+
+    def watch(self, notify: Callable[[], object]) -> Watching:
+        self.call("watch")
+        return super().watch(notify)
+
+
+class Flaw(Source):
+    """A source that may fail to start; one that fails to stop has stopped all the same."""
+
+    def __init__(self, source: FakeSource, call: Callable[[str], None]) -> None:
+        self._source, self._call = source, call
+
+    @property
+    def settings(self) -> Any:
+        return self._source.settings
+
+    def start(self, receiver: Receiver) -> None:
+        self._call("start")
+        self._source.start(receiver)
+
+    def stop(self) -> None:
+        self._source.stop()
+        self._call("stop")
 
 
 class Scene:

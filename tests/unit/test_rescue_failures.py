@@ -2,67 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import mscli
 from mscli.api import rescue
-from mscli.sources.base import DEVICE_KINDS, Device, Receiver, Request, Source, Watching
-from mscli.sources.fake import FakeSource
-from tests.unit.lost import Pluggable, Scene
+from tests.unit.lost import Flawed, Scene
 from tests.unit.stage import Stage, camera, picture, push, silent
 
 DEFECT = RuntimeError("a defect")
 ERRORS = [FileNotFoundError(2, "No such file or directory", "/sys/class/video4linux/video1"), DEFECT]
 CALLS = ["devices", "open", "start"]
-
-
-class Flawed(Pluggable):
-    """Fake devices of which the calls that ``fails`` names raise that, as often as it has errors for them."""
-
-    def __init__(self, *described: Any, **more: Any) -> None:
-        super().__init__(*described, **more)
-        self.fails: dict[str, list[Exception]] = {}
-
-    def call(self, name: str) -> None:
-        """Raise what is next."""
-        if self.fails.get(name):
-            raise self.fails[name].pop(0)
-
-    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
-        self.call("devices")
-        return super().devices(kinds)
-
-    def open(self, device: Device, request: Request) -> Source:
-        self.call("open")
-        source = super().open(device, request)
-        assert isinstance(source, FakeSource)
-        return Flaw(source, self.call)
-
-    def watch(self, notify: Callable[[], object]) -> Watching:
-        self.call("watch")
-        return super().watch(notify)
-
-
-class Flaw(Source):
-    """A source that may fail to start; one that fails to stop has stopped all the same."""
-
-    def __init__(self, source: FakeSource, call: Callable[[str], None]) -> None:
-        self._source, self._call = source, call
-
-    @property
-    def settings(self) -> Any:
-        return self._source.settings
-
-    def start(self, receiver: Receiver) -> None:
-        self._call("start")
-        self._source.start(receiver)
-
-    def stop(self) -> None:
-        self._source.stop()
-        self._call("stop")
 
 
 Lose = Callable[..., Scene]
