@@ -38,7 +38,7 @@ class V4L2Backend(Backend):
         named = [_named(folder, device_id, self.name) for folder, device_id in zip(folders, _ids(folders), strict=True)]
         described = self._round.answers({device.handle: partial(_describe, device) for device in named})
         answers = (described[device.handle] if device.handle in described else _hanging(device) for device in named)
-        found = [device for device in answers if device is not None and _is_whole(_folder(device))]
+        found = [device for device in answers if device is not None and _made(_folder(device)) == folders[_folder(device)]]
         self.problem = "" if found else _why_none()
         return [device._replace(default=index == 0) for index, device in enumerate(found)]
 
@@ -82,19 +82,22 @@ class V4L2Backend(Backend):
         return Node(device.handle, device.label)
 
 
-def _nodes() -> list[str]:
-    """The sysfs folders of all video nodes, by number."""
+def _nodes() -> dict[str, int]:
+    """The sysfs folders of all video nodes that are whole, by number, and which of those that had that number each is."""
     try:
         names = [name for name in os.listdir(SYSFS) if name.startswith("video")]
     except FileNotFoundError:  # no driver of such a device is loaded
-        return []
+        return {}
     folders = [os.path.join(SYSFS, name) for name in sorted(names, key=lambda name: (len(name), name))]
-    return list(filter(_is_whole, folders))
+    return {folder: made for folder in folders if (made := _made(folder))}
 
 
-def _is_whole(folder: str) -> bool:
-    """Whether a node is all there: one that comes just now has no name yet, and of one that goes the folder is gone."""
-    return os.path.exists(os.path.join(folder, "name"))
+def _made(folder: str) -> int:
+    """What no other node with that folder has: an inode. 0 of one that has no name yet, for it is just coming, or is gone."""
+    try:
+        return os.stat(os.path.join(folder, "name")).st_ino
+    except OSError:
+        return 0
 
 
 def _ids(folders: Iterable[str]) -> Iterator[str]:

@@ -105,6 +105,18 @@ def test_a_camera_that_the_kernel_is_still_making_is_left_out(machine: Machine) 
     assert machine.labels() == ["One", "Two"]
 
 
+def test_a_camera_that_is_another_one_by_now_is_left_out(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/name").write_text("Three")
+
+    def replug() -> None:
+        machine.links[0].unlink()
+        machine.links[0].symlink_to(tmp_path / "other")
+
+    Camera.happens["/dev/video0"] = replug
+    assert machine.labels() == ["Two"]
+
+
 def test_of_cameras_that_all_went_meanwhile_nothing_is_said_but_that_there_is_none(machine: Machine) -> None:
     for link in machine.links:
         Camera.happens[f"/dev/{link.name}"] = link.unlink

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from statistics import median
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -160,6 +161,31 @@ def test_a_driver_that_is_unbound_and_bound_is_told_every_time(listener: Listene
     assert [info.device_id for info in listener.devices.enumerate_devices([VIDEO_INPUT])] == before
     assert median(late) < SOON_S, late
     assert max(late) < BUSY * SOON_S, late
+
+
+def test_in_a_storm_of_cameras_only_those_are_told_that_there_are(listener: Listener) -> None:
+    before = {device.device_id for device in cameras()}
+    seen: set[str] = set()
+    storm = Thread(target=storming)
+    storm.start()
+    while storm.is_alive():
+        seen |= {device.device_id for device in cameras()}
+    listener.tasks.run_tasks()
+    told = [info for event in listener.events for info in event.devices if info.kind == VIDEO_INPUT]
+    assert seen <= before
+    assert {info.device_id for info in told} <= before
+    bind("vivid", "vivid.0", bound=False)
+    listener.wait_for(has_none("vivid"))
+    bind("vivid", "vivid.0", bound=True)
+    event = listener.wait_for(lambda infos: sum(info.kind == VIDEO_INPUT for info in infos) == len(before))
+    assert {info.device_id for info in event.devices if info.kind == VIDEO_INPUT} == before
+
+
+def storming() -> None:
+    """Unbind and bind the cameras' driver as fast as the kernel does it."""
+    for _ in range(TRIES):
+        for bound in (False, True):
+            bind("vivid", "vivid.0", bound=bound)
 
 
 def test_a_stream_goes_on_while_devices_come_and_go_and_are_looked_at(listener: Listener) -> None:
