@@ -11,6 +11,7 @@ from mscli.core.bounded import Call, Unanswered, bounded
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.frames import Frame
+from mscli.core.reported import Reported
 from mscli.sources.base import SWITCHED_OFF, Abilities, Receiver, Source
 
 HINTS = ("it may be used by another program, asleep or badly connected: replug it and try again",)
@@ -45,8 +46,9 @@ class Driver:
 
 
 def stop_source(source: Source) -> None:
-    """Give a device back that nobody waits for any more."""
-    source.stop()
+    """Give a device back. What goes wrong there is reported, and keeps nobody from going on without the device."""
+    with Reported():
+        source.stop()
 
 
 class Stopping:
@@ -55,14 +57,12 @@ class Stopping:
     def __init__(self, source: Source, on_left_behind: Callable[[], None]) -> None:
         self._until_s = monotonic() + STOP_S
         self._on_left_behind = on_left_behind
-        self._call = Call(source.stop, "mscli-stop")
+        self._call = Call(partial(stop_source, source), "mscli-stop")
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until it is given back; False if it is not in time, which is ``STOP_S`` from the beginning, then left behind."""
         stopped = self._call.wait(max(0.0, self._until_s - monotonic()) if timeout_s is None else timeout_s)
-        if stopped:
-            self._call.result()
-        elif timeout_s is None:
+        if not stopped and timeout_s is None:
             self._on_left_behind()
         return stopped
 

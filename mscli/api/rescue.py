@@ -82,8 +82,6 @@ class Rescue:
     def look(self, at_us: int) -> bool:
         """Do what can be done now; whether that was all, as it is when the time is over."""
         done, self._absent = False, False
-        with Reported():
-            self._give_back()
         with self._reported:
             done = self._try(at_us)
         if not done and at_us >= self._until_us:
@@ -91,14 +89,12 @@ class Rescue:
             return True
         return done
 
-    def _give_back(self) -> None:
+    def _try(self, at_us: int) -> bool:
+        """Whether the tracks have a device, or are wanted no more."""
         if self._care.reconnect_s:
             self._live.stop()  # some drivers do not let a device return that is still open
         else:
             self._live.release()
-
-    def _try(self, at_us: int) -> bool:
-        """Whether the tracks have a device, or are wanted no more."""
         if not self._live.wanted:
             return True
         if at_us < self._until_us:

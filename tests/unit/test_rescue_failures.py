@@ -91,6 +91,18 @@ def test_a_device_that_cannot_be_given_back_keeps_nothing_from_being_tried(
     assert reports == [error]
 
 
+def test_a_track_ends_although_its_device_cannot_be_given_back(
+    stage: Callable[..., Stage], reports: list[BaseException]
+) -> None:
+    one = stage(silent(camera(0)), backend=Flawed)
+    assert isinstance(one.backend, Flawed)
+    track = one.track()
+    one.backend.fails["stop"] = [DEFECT]
+    track.stop()
+    assert (track.ready_state, reports) == ("ended", [DEFECT])
+    assert one.track().ready_state == "live"
+
+
 def test_where_another_device_does_not_start_and_there_is_no_third_the_tracks_end(lose: Lose) -> None:
     one = lose(fallback=True)
     clone = one.track.clone()
