@@ -142,8 +142,9 @@ class PortAudioSource(Source):
         except DOMException:
             self.stop()
             raise
-        self._watch = threading.Thread(target=self._watch_device, name="mscli-portaudio-watch", daemon=True)
-        self._watch.start()
+        watch = threading.Thread(target=self._watch_device, name="mscli-portaudio-watch", daemon=True)
+        watch.start()  # first: ``stop``, which joins it, may come at any time
+        self._watch = watch
 
     def stop(self) -> None:
         """End the stream and give the device back. What hangs for longer than CLOSE_S is left behind, which holds up nobody."""

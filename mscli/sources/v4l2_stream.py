@@ -130,6 +130,8 @@ class V4L2Source(Source):
         self._set_up()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = threading.Event()
+        self._starting = False
+        self._handing_over = threading.Lock()  # of the stream, from who starts it to its thread
         self._thread: threading.Thread | None = None
 
     def _set_up(self) -> None:
@@ -145,15 +147,29 @@ class V4L2Source(Source):
         return self._picture.settings
 
     def start(self, receiver: Receiver) -> None:
+        with self._handing_over:
+            if self._stopping.is_set():
+                return
+            self._starting = True
+        name = "mscli-v4l2-" + os.path.basename(self._node.path)
+        thread = threading.Thread(target=self._run, args=(receiver,), name=name, daemon=True)
         try:
             watch_events(self._node)
             self._begin()
         except DOMException:
-            self.stop()
+            self._hand_over(None)
             raise
-        name = "mscli-v4l2-" + os.path.basename(self._node.path)
-        self._thread = threading.Thread(target=self._run, args=(receiver,), name=name, daemon=True)
-        self._thread.start()
+        self._hand_over(thread)
+
+    def _hand_over(self, thread: threading.Thread | None) -> None:
+        """Have the thread go on with what was begun; without one, or if it was stopped meanwhile, give it back."""
+        with self._handing_over:
+            self._starting = False
+            if thread is not None and not self._stopping.is_set():
+                self._thread = thread
+                thread.start()
+                return
+        self.stop()
 
     def _begin(self) -> None:
         for index in range(len(self._buffers)):
@@ -161,8 +177,14 @@ class V4L2Source(Source):
         self._node.call(abi.STREAMON, ctypes.c_int(self._type), "start")
 
     def stop(self) -> None:
-        """End the stream. A driver that does not answer within STOP_SECONDS keeps its thread, which holds up nobody."""
+        """End the stream. A driver that does not answer within STOP_SECONDS keeps its thread, which holds up nobody.
+
+        While it is started on another thread that gives it back, for the driver is at work on it.
+        """
         self._stopping.set()
+        with self._handing_over:
+            if self._starting:
+                return
         if self._wake < 0 or self._thread is threading.current_thread():
             return
         os.eventfd_write(self._wake, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import pytest
@@ -10,7 +11,17 @@ import pytest
 from mscli.core.errors import NotReadableError
 from mscli.sources.base import Device
 from mscli.sources.v4l2_buffers import BUFFERS
-from tests.vm.guest.conftest import Receiver, control, open_camera, run, streaming, used_by_another, wait_until
+from mscli.sources.v4l2_stream import V4L2Source
+from tests.vm.guest.conftest import (
+    PATIENCE_SECONDS,
+    Receiver,
+    control,
+    open_camera,
+    run,
+    streaming,
+    used_by_another,
+    wait_until,
+)
 
 
 def fault(device: Device, **controls: int) -> None:
@@ -75,6 +86,28 @@ def test_a_driver_that_fails_ends_its_stream(webcam: Device) -> None:
         error = receiver.wait_for_end()
     assert isinstance(error, NotReadableError)
     assert error.message == "camera “vivid” (/dev/video0) cannot deliver frames: Input/output error"
+
+
+def test_a_camera_that_is_stopped_while_it_is_started_is_given_back(webcam: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, receiver = open_camera(webcam), Receiver()
+    assert isinstance(source, V4L2Source)
+    begun, stopped, begin = threading.Event(), threading.Event(), source._begin
+
+    def begin_slowly() -> None:
+        begin()
+        begun.set()
+        assert stopped.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(source, "_begin", begin_slowly)
+    thread = threading.Thread(target=source.start, args=(receiver,))
+    thread.start()
+    assert begun.wait(PATIENCE_SECONDS)
+    source.stop()
+    stopped.set()
+    thread.join()
+    assert (source._node.fd, receiver.ended) == (-1, [])
+    with streaming(open_camera(webcam), Receiver()) as other:
+        other.wait(2)
 
 
 def test_a_damaged_frame_is_counted_as_lost_and_not_delivered(webcam: Device) -> None:
