@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
@@ -68,13 +69,25 @@ class Stopping:
 
 
 class Port:
-    """The receiver of one start of a device. Closed, it hands on nothing: a source that was left behind may go on."""
+    """The receiver of one start of a device. Closed, it hands on nothing: a source that was left behind may go on.
 
-    __slots__ = ("_receiver", "closed")
+    An end that comes before the driver has answered that it started is kept until then: the device is still being used.
+    """
+
+    __slots__ = ("_early", "_lock", "_receiver", "_started", "closed")
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self.closed = False
+        self._started = False
+        self._early: tuple[DOMException | None, ...] = ()  # the ends that came before
+        self._lock = Lock()  # of these two: the device's thread ends what another one starts
+
+    def started(self) -> tuple[DOMException | None, ...]:
+        """The driver has answered: hand on the end from now on. Why it ended before, if it did."""
+        with self._lock:
+            self._started = True
+            return self._early
 
     def on_frame(self, frame: Frame) -> None:
         """Hand on a frame."""
@@ -97,6 +110,10 @@ class Port:
             self._receiver.on_changed(settings, abilities)
 
     def on_ended(self, error: DOMException | None) -> None:
-        """Hand on the end."""
+        """Hand on the end, when it has started."""
+        with self._lock:
+            if not self._started:
+                self._early = (error,)
+                return
         if not self.closed:
             self._receiver.on_ended(error)

@@ -100,11 +100,12 @@ class LiveSource:
         if source is None:
             return
         self._holes = Holes()
-        self._start(source)
-        self.started = True
+        for error in self._start(source):
+            self.on_ended(error)
         self._give_back_if_stopped(source)
 
-    def _start(self, source: Source) -> None:
+    def _start(self, source: Source) -> tuple[DOMException | None, ...]:
+        """Why it has ended meanwhile, if it has. Raises NotReadableError."""
         self.last_frame_us = now_us()
         self.had_frame = False
         port = self._port = Port(self)
@@ -117,6 +118,8 @@ class LiveSource:
                 self._hangs = False
 
         self.driver.answer(begin, self.patience.first_s, self.name, "start", lambda _: stop_source(source))
+        self.started = True
+        return port.started()
 
     def resume(self, device: Device) -> None:
         """Go on with the device that has returned, set as it was, if there is still a track. Raises NotReadableError.
@@ -147,7 +150,8 @@ class LiveSource:
             for cause in TOLD:
                 self._set_mute(cause, "")  # its driver will tell
         try:
-            self._start(source)
+            for ended in self._start(source):
+                raise ended or NotReadableError(f"{self.name} gives {self._no_frame}")
         except BaseException:
             self._rescuing, self.error = True, error
             self.release()
@@ -286,7 +290,7 @@ class LiveSource:
         with self._flow:
             if self.ended:
                 return
-            if error is None or self.rescue is None or not self.started:
+            if error is None or self.rescue is None:
                 self._end(error)
             elif not self._rescuing:
                 at_us = now_us()

@@ -337,6 +337,22 @@ def test_another_microphone_takes_the_place_of_one_that_is_gone_whatever_its_rat
     assert "00:00:02.0" in told
 
 
+@pytest.mark.parametrize("command", [["record", "x.mkv"], ["capture", "-o", "x.y4m"], ["snapshot", "x.png"]])
+def test_one_that_vanishes_while_it_is_started_is_replaced(mscli: Program, command: list[str]) -> None:
+    devices = described(mscli.folder, failing(vanishAfterFrames=0), {**CAMERA, "deviceId": "other", "label": "Other"})
+    length = [] if command[0] == "snapshot" else ["--frames", "9"]
+    (track,) = mscli.json(*command, *devices, *length, "--fallback", "--json")["tracks"]
+    assert track["settings"]["deviceId"] == "other"
+
+
+def test_one_that_vanishes_while_it_is_started_is_waited_for(mscli: Program) -> None:
+    devices = described(mscli.folder, failing(vanishAfterFrames=0))
+    done = mscli("record", *devices, "--reconnect", "0.5", "--events", "events", "x.mkv", code=5)
+    times = {event["type"]: event["time"] for event in events(mscli.folder)}
+    assert times["ended"] - times["mute"] > 0.4
+    assert "“Cam” was unplugged" in done.stderr.decode()
+
+
 def test_what_never_returns_ends_with_what_came_before(mscli: Program) -> None:
     devices = described(mscli.folder, failing(vanishAfterFrames=10))
     done = mscli("record", *devices, "--reconnect", "1", "--json", "--events", "events", "x.mkv", code=8)
