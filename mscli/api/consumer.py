@@ -5,7 +5,7 @@ https://www.w3.org/TR/mediacapture-streams/#the-model-sources-sinks-constraints-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mscli.core.boxes import Box
@@ -23,6 +23,9 @@ class Consumer(Protocol):
 
     def forbids(self, resize_mode: str) -> bool:
         """Whether its constraints rule that resizeMode out."""
+
+    def remember(self) -> Callable[[], None]:
+        """What brings back the settings and the constraints that it has now."""
 
     def reshape(self) -> None:
         """The device gives something else now: derive the track's frames from that."""

@@ -55,10 +55,10 @@ def stop_source(source: Source) -> None:
 class Stopping:
     """A device that is being given back, on a thread of its own. ``on_left_behind`` is called if that takes too long."""
 
-    def __init__(self, source: Source, on_left_behind: Callable[[], None]) -> None:
+    def __init__(self, stop: Callable[[], None], on_left_behind: Callable[[], None]) -> None:
         self._until_s = monotonic() + STOP_S
         self._on_left_behind = on_left_behind
-        self._call = Call(partial(stop_source, source), "mscli-stop")
+        self._call = Call(stop, "mscli-stop")
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until it is given back; False if it is not in time, which is ``STOP_S`` from the beginning, then left behind."""

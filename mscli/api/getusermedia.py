@@ -105,7 +105,7 @@ class UserMedia:
         rescues = list(self._rescues.values())
         for rescue in rescues:
             rescue.cancel()
-        ending = [(live, live.let_go()) for live in list(self._live.values())]
+        ending = [(live, live.hold.let_go()) for live in list(self._live.values())]
         deadline = monotonic() + STOP_S
         for live, stopping in ending:
             _stop(live.consumers)
@@ -235,7 +235,9 @@ class UserMedia:
         key = _key(choice.device)
         live = self._live.get(key)
         if live is not None and not live.ended:
-            return live, set_device(live, choice.selection, terms.pixel_formats)
+            for track in set_device(live, choice.selection, terms.pixel_formats):
+                track.source_changed()
+            return live, settings_of(live, choice.selection)
         device, care = choice.device, terms.care
         settled = self._devices.backend_of(device), self._abilities[key]
         live = LiveSource(device, *settled, self._tasks.post, self._keep, care.patience)
@@ -381,7 +383,7 @@ def _check_settings(live: LiveSource, settings: Settings, constraints: Constrain
     """A driver may set something else than was chosen: what it really gives satisfies the constraints, or it is closed."""
     for rule in constraints.basic:
         if rule.required and rule.name in settings and not rule.allows(settings[rule.name]):
-            live.stop()
+            live.hold.stop()
             given = settings[rule.name]
             message = f"the driver of “{live.device.label}” set {rule.name} to {given} instead of what it offers"
             raise OverconstrainedError(rule.name, message, nearest=settings)

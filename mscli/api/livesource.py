@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from threading import RLock
+from threading import Lock, RLock
 
 from mscli.api.care import USUAL, Patience
 from mscli.api.consumer import Consumer, Worker
-from mscli.api.driver import HINTS, Driver, Port, Stopping, stop_source
+from mscli.api.driver import HINTS
+from mscli.api.hold import Hold, Opened
 from mscli.api.mediadeviceinfo import device_name
 from mscli.api.stopgap import BEHIND_US, Stopgap
 from mscli.core.boxes import Mode, Scalar
@@ -23,7 +24,7 @@ from mscli.core.frames import Frame, VideoFrame
 from mscli.core.holes import Holes
 from mscli.core.mailbox import Task
 from mscli.core.selection import Settings
-from mscli.sources.base import NO_SIGNAL, SWITCHED_OFF, VIDEO_INPUT, Abilities, Backend, Device, Request, Source
+from mscli.sources.base import NO_SIGNAL, SWITCHED_OFF, VIDEO_INPUT, Abilities, Backend, Device, Request
 
 MUTE_S = 0.8  # without frames for so long, or for SLOW_FRAMES of its own, a device is muted
 SLOW_FRAMES = 3
@@ -53,40 +54,38 @@ class LiveSource:
         self._holes = Holes()
         self.started = self.ended = self.had_frame = False
         self.error: DOMException | None = None  # why it ended, or is gone
-        self.left_behind = ""  # the sentence for people, if its driver never gave the device back
         self.last_frame_us = 0
         self.newest_us = 0  # the timestamp of the newest frame
         self.lost_us = 0  # when the device was gone, until it gives a frame again
         self.rescue: Callable[[LiveSource], None] | None = None  # what begins to look for it, or for another
-        self._rescuing = False
-        self._backend = backend
+        self._away = False  # until it streams again: it is gone, or being set otherwise
         self.patience = patience
         self.post = post  # runs a task on the thread that runs events
         self.keep = keep  # has a worker waited for when all devices are closed
-        self._source: Source | None = None
-        self._hangs = False  # whether its driver was waited for in vain
-        self.driver = Driver()
-        self._port: Port | None = None
+        self.hold = Hold(backend, self, keep)
         self._consumers: tuple[Consumer, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
         self._mutes: dict[str, str] = {}  # cause → the reason for people, while the device is muted
         self._stopgap = Stopgap()
         self._sequence = 0  # of the last frame
         self._size = (0, 0)  # of pictures
-        self._lock = RLock()  # of what opens and closes the device
+        self.turn = RLock()  # of who opens the device again, or chooses what it is set to
+        self._lock = Lock()  # of who its tracks are
         self._flow = RLock()  # of frames and what is said of them: from the device's thread and the watch's
 
-    # Opening and closing, each answer of the driver waited for with a bound
+    # Opening, and opening again: who does takes turns; who stops the device, or its last track, waits for none of it
 
     def open(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
         """Take the device and set it to native settings. Raises NotReadableError, NotAllowedError."""
-        self._source = self._take(self.device, settings, mode)
-        self._asked, self.mode = dict(settings), mode
-        self._note_native(self._source.settings)
+        opened = self._open(self.device, settings, mode)
+        self.hold.take(opened)
+        self._note_set(opened, settings, mode)
 
-    def _take(self, device: Device, settings: Mapping[str, Scalar], mode: Mode | None) -> Source:
-        request = Request(settings, mode.pixel_format if mode else "")
-        call = partial(self._backend.open, device, request)
-        return self.driver.answer(call, self.patience.first_s, self.name, "open", stop_source)
+    def _open(self, device: Device, settings: Mapping[str, Scalar], mode: Mode | None) -> Opened:
+        return self.hold.open(device, Request(settings, mode.pixel_format if mode else ""), self.patience.first_s)
+
+    def _note_set(self, opened: Opened, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
+        self._asked, self.mode = dict(settings), mode
+        self._note_native(opened.source.settings)
 
     def _note_native(self, given: Mapping[str, Scalar]) -> None:
         self.native = {**self._asked, **given}
@@ -96,108 +95,104 @@ class LiveSource:
 
     def start(self) -> None:
         """Begin to stream, unless its tracks were stopped meanwhile. Raises NotReadableError."""
-        source = self._source
-        if source is None:
+        opened = self.hold.opened
+        if opened is None:
             return
         self._holes = Holes()
-        for error in self._start(source):
+        for error in self._start(opened):
             self.on_ended(error)
-        self._give_back_if_stopped(source)
+        self.hold.stop_if_let_go(opened)
 
-    def _start(self, source: Source) -> tuple[DOMException | None, ...]:
-        """Why it has ended meanwhile, if it has. Raises NotReadableError."""
+    def _start(self, opened: Opened) -> tuple[DOMException | None, ...]:
+        """Have it stream; why it has ended meanwhile, if it has. Raises NotReadableError."""
         self.last_frame_us = now_us()
         self.had_frame = False
-        port = self._port = Port(self)
-        self._hangs = True  # until it answers
-
-        def begin() -> None:
-            try:
-                source.start(port)
-            finally:
-                self._hangs = False
-
-        self.driver.answer(begin, self.patience.first_s, self.name, "start", lambda _: stop_source(source))
-        self.started = True
-        return port.started()
+        self.hold.start(opened, self.patience.first_s)
+        with self._flow:
+            self.started = True
+            ended = opened.port.started()
+            if not ended:
+                self._away, self.error = False, None
+            return ended
 
     def resume(self, device: Device) -> None:
-        """Go on with the device that has returned, set as it was, if there is still a track. Raises NotReadableError.
+        """Go on with the device that has returned, set as it was, if there is still a track. Raises NotReadableError."""
+        with self.turn:
+            before = self.native
+            self._go_on(device, self._asked, self.mode, lambda: self._return(before))
 
-        No lock is held while the driver is asked, so that the tracks can be stopped meanwhile.
-        """
-        source = self._take(device, self._asked, self.mode)
-        with self._lock:
-            wanted = self.wanted
-            self._source = source if wanted else None
-        if wanted:
-            self._resume(source, device)
-        self._give_back_if_stopped(source)
-
-    def _give_back_if_stopped(self, source: Source) -> None:
-        """Stop it again if it was stopped while it was started: that may have come first."""
-        if self._source is not source:
-            self._stopping(source).join()
-
-    def _resume(self, source: Source, device: Device) -> None:
-        before, self.device = self.native, device
-        self._note_native(source.settings)
+    def _return(self, before: Settings) -> None:
         if self.native != before:
             self._reconsider()
         with self._flow:
-            self._rescuing, self.last_frame_us = False, now_us()
-            error, self.error = self.error, None
             for cause in TOLD:
                 self._set_mute(cause, "")  # its driver will tell
-        try:
-            for ended in self._start(source):
-                raise ended or NotReadableError(f"{self.name} gives {self._no_frame}")
-        except BaseException:
-            self._rescuing, self.error = True, error
-            self.release()
-            raise
 
-    def change(self, settings: Mapping[str, Scalar], mode: Mode | None) -> None:
-        """Go on with other native settings: the stream is interrupted. On failure the old ones run again, and it is raised."""
-        with self._lock:
-            if self.ended:
+    def change(
+        self, settings: Mapping[str, Scalar], mode: Mode | None, adopt: Callable[[], None], restore: Callable[[], None]
+    ) -> None:
+        """Go on with other native settings: the stream is interrupted. ``adopt`` is called between the two.
+
+        On failure the device goes on as before, after ``restore``, and it is raised. It is gone if it cannot, or if its driver
+        hangs, which is not asked again. Raises NotReadableError, for one that is gone already, too.
+        """
+        with self.turn:
+            if not self._interrupt():
                 return
-            before = self._asked, self.mode
-            self.stop()
+            before = self._asked, self.mode, self.native
+            self.hold.stop()
+            self._holes = Holes()
             try:
-                self.open(settings, mode)
-                self.start()
-            except DOMException:
-                self.stop()
-                self.open(*before)
-                self.start()
+                self._go_on(self.device, settings, mode, adopt)
+            except DOMException as error:
+                self._asked, self.mode, self.native = before
+                restore()
+                self._go_back(error)
                 raise
 
-    def stop(self) -> None:
-        """Give the device back. One whose driver does not answer within ``STOP_S`` is left behind."""
-        stopping = self.let_go()
-        if stopping is not None:
-            stopping.join()
+    def _interrupt(self) -> bool:
+        """Expect no frames of it until it is started again; whether it streamed. Raises NotReadableError if it is gone."""
+        with self._flow:
+            if self.ended:
+                return False
+            if self._away:
+                raise NotReadableError(str(self.error))
+            self._away = True
+            return True
 
-    def release(self) -> None:
-        """Give the device back. If its driver hangs, that goes on behind: it is waited for when all devices are closed."""
-        stopping = self.let_go()
-        if stopping is not None:
-            self.keep(stopping) if self._hangs else stopping.join()
+    def _go_back(self, error: DOMException) -> None:
+        """After that error: go on as before, if anybody wants it, or without the device."""
+        try:
+            if self.hold.silent:
+                raise error
+            if self.wanted:
+                self.resume(self.device)
+        except DOMException as failure:
+            with self._flow:
+                self._away = False
+                self.on_ended(failure)
 
-    def let_go(self) -> Stopping | None:
-        """Take no more frames and begin to give the device back; None if that was done."""
+    def _go_on(self, device: Device, settings: Mapping[str, Scalar], mode: Mode | None, adopt: Callable[[], None]) -> None:
+        """Open the device again and stream, after ``adopt``, if there is still a track."""
+        opened = self._open(device, settings, mode)
         with self._lock:
-            source, self._source = self._source, None
-            if self._port is not None:
-                self._port.closed = True
-            return self._stopping(source) if source is not None else None
+            wanted = self.wanted
+            if wanted:
+                self.hold.take(opened)
+        if wanted:
+            self.device = device
+            self._note_set(opened, settings, mode)
+            adopt()
+            self._start_again(opened)
+        self.hold.stop_if_let_go(opened)
 
-    def _stopping(self, source: Source) -> Stopping:
-        return Stopping(source, self._leave_behind)
-
-    def _leave_behind(self) -> None:
-        self.left_behind = f"{self.name} did not stop: its driver hangs and was left behind"
+    def _start_again(self, opened: Opened) -> None:
+        try:
+            for error in self._start(opened):
+                raise error or NotReadableError(f"{self.name} gives {self._no_frame}")
+        except BaseException:
+            self.hold.release()
+            raise
 
     @property
     def name(self) -> str:
@@ -219,10 +214,11 @@ class LiveSource:
         """Hand it no more frames. Gives the device back with the last consumer; True then."""
         with self._lock:
             self._consumers = tuple(other for other in self._consumers if other is not consumer)
-            if not self._consumers:
-                self.ended = True
-                self.release()
-            return not self._consumers
+            last = not self._consumers
+            self.ended = self.ended or last
+        if last:
+            self.hold.release()
+        return last
 
     @property
     def wanted(self) -> bool:
@@ -292,9 +288,9 @@ class LiveSource:
                 return
             if error is None or self.rescue is None:
                 self._end(error)
-            elif not self._rescuing:
+            elif not self._away:
                 at_us = now_us()
-                self._rescuing, self.error = True, error
+                self._away, self.error = True, error
                 self.lost_us = self.lost_us or at_us
                 self._mute_for_lack(at_us, str(error))
                 self.rescue(self)
@@ -338,8 +334,8 @@ class LiveSource:
             if not self.started or self.ended:
                 return 0.0
             silent_s = (at_us - self.last_frame_us) / MICROSECONDS
-            if silent_s > self._limit_s and not self._mutes.keys() & TOLD and not self._rescuing:
-                self._hangs = True
+            if silent_s > self._limit_s and not self._mutes.keys() & TOLD and not self._away:
+                self.hold.hangs = True
                 self.on_ended(NotReadableError(f"{self.name} gave {self._no_frame} within {self._limit_s:g} s", hints=HINTS))
             elif silent_s > self._at_least(MUTE_S) and self.had_frame:
                 self._mute_for_lack(at_us, f"{self.name} gives {self._no_frame}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from threading import Lock
+from functools import partial
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 
 from mscli.api.livesource import LiveSource
@@ -88,8 +89,9 @@ class MediaStreamTrack(EventTarget):
         self._overconstrained = ""  # what about the constraints does not hold, while the track is muted for that
         self.settings = settings
         self._shapes: tuple[tuple[int, Shape | None], ...] = ()  # replaced as a whole, too
-        self.reshape()
+        self._settling = RLock()  # of these, and of the constraints: nobody holds it who waits for anything
         live.attach(self)
+        self.reshape()  # after that: the device may just be set otherwise
 
     def __repr__(self) -> str:
         return f"<MediaStreamTrack {self.kind} “{self.label}” {self.ready_state}>"
@@ -140,18 +142,28 @@ class MediaStreamTrack(EventTarget):
     def apply_constraints(self, constraints: Mapping[str, Any] | None = None) -> None:
         """Find settings for new constraints and change to them; without any, all constraints are taken away.
 
-        Raises TypeError, OverconstrainedError (nothing changed then) and NotReadableError (the mode could not be set).
+        Raises TypeError, OverconstrainedError (nothing changed then) and NotReadableError: the mode could not be set. Then the
+        device goes on as before; if it cannot, or its driver hangs, it is gone.
         """
         asked = parse_constraints(track_constraints(constraints), self.kind)
-        if self.ready_state == "ended":
-            return
-        boxes = boxes_beside(self.live, [other for other in self.live.consumers if other is not self])
-        selection = select_settings(boxes, asked)
-        self.settings = set_device(self.live, selection)
-        self.reshape()
-        self._constraints = asked
-        self._overconstrained = ""
+        with self.live.turn:
+            if self.ready_state == "ended":
+                return
+            boxes = boxes_beside(self.live, [other for other in self.live.consumers if other is not self])
+            selection = select_settings(boxes, asked)
+            adapting = set_device(self.live, selection, take=lambda settings: self._settle(settings, asked))
+        for track in adapting:
+            track.source_changed()
         self._tell_muted("")
+
+    def remember(self) -> Callable[[], None]:
+        """What brings back the settings and the constraints that it has now."""
+        return partial(self._settle, self.settings, self._constraints, self._overconstrained)
+
+    def _settle(self, settings: Settings, constraints: Constraints, overconstrained: str = "") -> None:
+        with self._settling:
+            self.settings, self._constraints, self._overconstrained = settings, constraints, overconstrained
+            self.reshape()
 
     def accepts(self, boxes: Sequence[Box]) -> bool:
         """Whether the constraints could be satisfied out of these boxes."""
@@ -166,12 +178,14 @@ class MediaStreamTrack(EventTarget):
 
         Frames stamped ``settings_timestamp`` (microseconds) or later have the settings, earlier ones those before.
         """
-        native, shape = self.live.native, None
-        if any(self.settings.get(name) != native.get(name) for name in _SHAPED[self.kind]):
-            shape = _SHAPES[self.kind](self.settings, native)
-            self.settings = self.settings | ({"resizeMode": DERIVED} if self.kind == "video" else {})
-        self.settings_timestamp = self.live.newest_us + 1
-        self._shapes = ((self.settings_timestamp, shape), *self._shapes[:1])
+        with self._settling:
+            native, shape = self.live.native, None
+            if any(self.settings.get(name) != native.get(name) for name in _SHAPED[self.kind]):
+                shape = _SHAPES[self.kind](self.settings, native)
+                self.settings = self.settings | ({"resizeMode": DERIVED} if self.kind == "video" else {})
+            since_us = self.settings_timestamp = self.live.newest_us + 1
+            before = [earlier for earlier in self._shapes if earlier[0] < since_us]
+            self._shapes = ((since_us, shape), *before[:1])
 
     @property
     def constraints_to_stay(self) -> Constraints:
@@ -186,11 +200,12 @@ class MediaStreamTrack(EventTarget):
         """
         before, lost = self.live, self.lost
         same = {name: self.settings[name] for name in _HEARD if name in self.settings}
-        self.live, self.settings, self._label = live, settings | same, live.device.label
+        live.succeed(before)
+        with self._settling:
+            self.live, self.settings, self._label = live, settings | same, live.device.label
+            self.reshape()
         self._lost_before = live.lost - lost
         self.passed_over = choice.passed_over
-        live.succeed(before)
-        self.reshape()
         live.attach(self)
         self._leave(before)
         if self.ready_state == "ended":  # stopped while the other device was opened
@@ -276,25 +291,29 @@ class MediaStreamTrack(EventTarget):
         """
         if self.ready_state != "live":
             return
-        try:
-            selection = select_settings(boxes_running(self.live), self.constraints_to_stay)
-        except OverconstrainedError as error:
-            self._overconstrain(error)
-            return
-        before, self.settings = self.settings, settings_of(self.live, selection)
-        self.reshape()
-        self._overconstrained = ""
-        if self.settings != before:
-            self.dispatch_event(Event("configurationchange", settings=self.get_settings()))
-        self._tell_muted("")
+        event = self._follow()
+        if event is not None:
+            self.dispatch_event(event)
+        self._tell_muted(self._overconstrained)
 
-    def _overconstrain(self, found: OverconstrainedError) -> None:
+    def _follow(self) -> Event | None:
+        """Settle for what the device gives now; the event that tells what is new."""
+        with self._settling:
+            before = self.settings
+            try:
+                selection = select_settings(boxes_running(self.live), self.constraints_to_stay)
+            except OverconstrainedError as found:
+                error = self._broken(found)
+                self._overconstrained = str(error)
+                return OverconstrainedErrorEvent("overconstrained", {"error": error})
+            self._settle(settings_of(self.live, selection), self._constraints)
+            return Event("configurationchange", settings=self.get_settings()) if self.settings != before else None
+
+    def _broken(self, found: OverconstrainedError) -> OverconstrainedError:
+        """The error for people: what the device gives, and what no longer holds."""
         broken = in_words([rule for rule in self._constraints.basic if rule.required and rule.name in found.conflict])
         sentence = f"{self.live.name} now gives {describe_settings(self.live.native)}: {broken} no longer holds"
-        error = OverconstrainedError(found.constraint, sentence, conflict=found.conflict, nearest=found.nearest)
-        self._overconstrained = sentence
-        self.dispatch_event(OverconstrainedErrorEvent("overconstrained", {"error": error}))
-        self._tell_muted(self._overconstrained)
+        return OverconstrainedError(found.constraint, sentence, conflict=found.conflict, nearest=found.nearest)
 
     def _finish(self) -> None:
         self._ready_state = "ended"

@@ -92,9 +92,9 @@ class Rescue:
     def _try(self, at_us: int) -> bool:
         """Whether the tracks have a device, or are wanted no more."""
         if self._care.reconnect_s:
-            self._live.stop()  # some drivers do not let a device return that is still open
+            self._live.hold.stop()  # some drivers do not let a device return that is still open
         else:
-            self._live.release()
+            self._live.hold.release()
         if not self._live.wanted:
             return True
         if at_us < self._until_us:
@@ -103,7 +103,7 @@ class Rescue:
 
     def _returned(self, within_s: float) -> bool:
         """Whether the device is there again and streams. One that has just returned may not be ready yet."""
-        if self._live.driver.silent:
+        if self._live.hold.silent:
             return False
         try:
             device = self._find(self._live.device, within_s)

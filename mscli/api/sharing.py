@@ -6,7 +6,8 @@ native mode is changed only when what is asked for does not fit into it, and onl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from mscli.api.consumer import Consumer
 from mscli.api.livesource import LiveSource
@@ -68,15 +69,34 @@ def _holds(mode: Mode, settings: Settings) -> bool:
     return all(size <= most for size, most in zip(sizes, reach(mode), strict=True))
 
 
-def set_device(live: LiveSource, selection: Selection, pixel_formats: Sequence[str] = ()) -> Settings:
-    """Set the device for settings that were selected, if it is not set so already; the settings that the track then has."""
+def set_device(
+    live: LiveSource,
+    selection: Selection,
+    pixel_formats: Sequence[str] = (),
+    take: Callable[[Settings], object] = lambda _: None,
+) -> list[Consumer]:
+    """Set the device for settings that were selected, if it is not set so already; the tracks whose settings it holds no more.
+
+    ``take`` is given what was selected before a frame has it. On failure every track has again what it had.
+    """
     native, mode = native_of(selection.box, selection.settings, pixel_formats)
-    if not live.runs(native, mode):
-        live.change(native, mode)
-        for consumer in live.consumers:
-            kept = live.mode is None or _holds(live.mode, consumer.settings)
-            consumer.reshape() if kept else consumer.source_changed()
-    return settings_of(live, selection)
+    if live.runs(native, mode):
+        take(settings_of(live, selection))
+        return []
+    returns = [consumer.remember() for consumer in live.consumers]
+    live.change(native, mode, partial(_adopt, live, selection, take), partial(_restore, returns))
+    return [consumer for consumer in live.consumers if live.mode is not None and not _holds(live.mode, consumer.settings)]
+
+
+def _adopt(live: LiveSource, selection: Selection, take: Callable[[Settings], object]) -> None:
+    take(settings_of(live, selection))
+    for consumer in live.consumers:
+        consumer.reshape()
+
+
+def _restore(returns: Iterable[Callable[[], None]]) -> None:
+    for bring_back in returns:
+        bring_back()
 
 
 def settings_of(live: LiveSource, selection: Selection) -> Settings:

@@ -69,8 +69,8 @@ class Session:
             self._follower.close()
         self.devices.close()
         for track in self.tracks:
-            if track.live.left_behind:
-                self.voice.warn(track.live.left_behind)
+            if track.live.hold.left_behind:
+                self.voice.warn(track.live.hold.left_behind)
         self.events.close()
         self.stopper.__exit__()
 

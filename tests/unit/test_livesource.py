@@ -286,7 +286,7 @@ def test_a_driver_that_does_not_stop_is_left_behind_and_that_is_said(stuck: tupl
     backend.hangs_in = "stop"
     track = here.track()
     track.stop()
-    assert track.live.left_behind == "the camera “Camera 0” did not stop: its driver hangs and was left behind"
+    assert track.live.hold.left_behind == "the camera “Camera 0” did not stop: its driver hangs and was left behind"
 
 
 def test_closing_leaves_every_driver_behind_that_does_not_stop(stuck: tuple[Stage, Stuck]) -> None:
@@ -295,7 +295,7 @@ def test_closing_leaves_every_driver_behind_that_does_not_stop(stuck: tuple[Stag
     track = here.track()
     here.devices.close()
     here.tasks.run_tasks()
-    assert (bool(track.live.left_behind), track.ready_state) == (True, "ended")
+    assert (bool(track.live.hold.left_behind), track.ready_state) == (True, "ended")
 
 
 def test_a_source_that_was_left_behind_disturbs_nobody(stuck: tuple[Stage, Stuck]) -> None:
@@ -303,7 +303,7 @@ def test_a_source_that_was_left_behind_disturbs_nobody(stuck: tuple[Stage, Stuck
     backend.hangs_in = "stop"
     track = here.track()
     lane = track.open_lane(here.tasks)
-    track.live.stop()
+    track.live.hold.stop()
     (receiver,) = backend.receivers
     receiver.on_frame(picture())
     receiver.on_lost(1)
@@ -326,7 +326,7 @@ def test_the_end_of_a_device_that_hangs_is_told_while_its_driver_still_stops(
     assert not backend.stopped.is_set()
     backend.free.set()
     here.devices.close()
-    assert (backend.stopped.is_set(), one.track.live.left_behind) == (True, "")
+    assert (backend.stopped.is_set(), one.track.live.hold.left_behind) == (True, "")
 
 
 def test_that_a_device_does_not_start_is_told_while_its_driver_still_stops(
@@ -351,4 +351,4 @@ def test_a_driver_that_hangs_for_good_is_left_behind_when_all_is_closed(
     one = Scene(here, monkeypatch, timeout_s=(1, 2))
     one.look(1.1)
     here.devices.close()
-    assert one.track.live.left_behind == "the camera “Camera 0” did not stop: its driver hangs and was left behind"
+    assert one.track.live.hold.left_behind == "the camera “Camera 0” did not stop: its driver hangs and was left behind"

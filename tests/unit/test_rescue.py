@@ -128,7 +128,7 @@ def test_one_that_hangs_when_it_returns_is_asked_again_only_when_it_has_answered
     assert len(asked) == 1
     free.set()
     one.track.live.patience = USUAL
-    one.stage.run_until(lambda: not one.track.live.driver.silent)
+    one.stage.run_until(lambda: not one.track.live.hold.silent)
     one.stage.run_until(lambda: one.rescue(4))
     assert len(asked) >= 2
     one.frame(5)
@@ -220,18 +220,18 @@ def test_one_that_is_stopped_while_it_returns_is_given_back_within_a_bound(lose:
     one = lose(reconnect_s=5)
     one.plug_in()
     free, live = Flag(), one.track.live
-    take = live._take
+    take = live._open
 
-    def take_late(*asked: Any) -> Source:
-        source = take(*asked)
+    def take_late(*asked: Any) -> Any:
+        opened = take(*asked)
         one.track.stop()
-        monkeypatch.setattr(source, "stop", lambda: free.wait(PATIENCE_S))
-        return source
+        monkeypatch.setattr(opened.source, "stop", lambda: free.wait(PATIENCE_S))
+        return opened
 
     monkeypatch.setattr(driver, "STOP_S", 0.01)
-    monkeypatch.setattr(live, "_take", take_late)
+    monkeypatch.setattr(live, "_open", take_late)
     assert one.rescue(1)
-    assert "was left behind" in live.left_behind
+    assert "was left behind" in live.hold.left_behind
     free.set()
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 import mscli
+from mscli.api import mediastreamtrack
 from mscli.api.getusermedia import UserMedia
 from mscli.api.rescue import Rescue
 from mscli.core.clock import now_us
+from mscli.core.select import select_settings
 from mscli.sources.base import DEVICE_KINDS, Device, Receiver
 from mscli.sources.fake import FakeSource
 from tests.unit.stage import PATIENCE_S, Stage, camera, silent
@@ -199,6 +201,26 @@ def test_a_camera_that_is_given_back_while_somebody_joins_is_opened_anew(
     assert (second.ready_state, running("mscli-fake-c0")) == ("live", 1)
 
 
+def test_settings_that_are_applied_while_others_follow_the_device_are_those_that_stay(
+    stage: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = stage(silent(camera()))
+    track = here.track(width={"exact": 64}, frameRate=30)
+    applying = Thread(target=track.apply_constraints, args=({"width": {"exact": 32}},))
+
+    def select_late(*asked: Any) -> Any:
+        selected = select_settings(*asked)
+        if applying.ident is None:
+            applying.start()
+            applying.join(BRIEFLY_S)
+        return selected
+
+    monkeypatch.setattr(mediastreamtrack, "select_settings", select_late)
+    track.source_changed()
+    applying.join()
+    assert (track.get_settings()["width"], track.get_constraints()["width"]) == (32, {"exact": 32})
+
+
 # What is lost at once
 
 
@@ -252,6 +274,31 @@ def test_a_track_that_is_stopped_while_its_device_is_started_leaves_that_alone(
     stream = here.devices.get_user_media({"video": True}, prepare=prepare)
     assert not stream.active
     assert (running("mscli-fake-c0"), running("mscli-watch")) == (0, 0)
+
+
+def test_a_device_that_two_stop_at_once_is_stopped_by_one_after_the_other(
+    stage: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = stage(camera()).track().live.hold
+    assert hold.opened is not None
+    second = Thread(target=hold.stop_if_let_go, args=(hold.opened,))
+    within: list[FakeSource] = []
+    at_most: list[int] = []
+    stop = FakeSource.stop
+
+    def stop_slowly(source: FakeSource) -> None:
+        within.append(source)
+        if second.ident is None:
+            second.start()
+            second.join(BRIEFLY_S)
+        at_most.append(len(within))
+        stop(source)
+        within.pop()
+
+    monkeypatch.setattr(FakeSource, "stop", stop_slowly)
+    hold.stop()
+    second.join()
+    assert at_most == [1, 1]
 
 
 def test_a_recording_that_has_not_begun_yet_disturbs_no_other(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
