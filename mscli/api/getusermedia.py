@@ -265,6 +265,8 @@ class UserMedia:
         while track.ready_state == "live":
             choice = self._choose(track.kind, track.constraints_to_stay, terms, refused)
             track.move(*self._acquire(choice, terms))
+            if track.live.ended:  # the last one on it was stopped meanwhile: it is opened anew
+                continue
             if told:
                 track.changed()
             try:

@@ -224,6 +224,27 @@ def test_settings_that_are_applied_while_others_follow_the_device_are_those_that
 # What is lost at once
 
 
+def test_a_camera_that_is_given_back_while_it_takes_the_place_of_another_is_opened_anew(
+    stage: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = stage(silent(camera(0)), silent(camera(1)))
+    begun: list[Rescue] = []
+    monkeypatch.setattr(Rescue, "start", lambda rescue: begun.append(rescue))
+    (track,) = here.devices.get_user_media({"video": {"deviceId": "c0"}}, fallback=True).get_tracks()
+    other = here.track(deviceId={"exact": "c1"})
+    acquire = UserMedia._acquire
+
+    def acquire_late(machinery: UserMedia, *asked: Any) -> Any:
+        acquired = acquire(machinery, *asked)
+        other.stop()
+        return acquired
+
+    monkeypatch.setattr(UserMedia, "_acquire", acquire_late)
+    track.live.on_ended(mscli.NotReadableError("it hangs"))
+    assert begun[0].look(now_us())
+    assert (track.label, track.live.ended, running("mscli-fake-c1")) == ("Camera 1", False, 1)
+
+
 def test_of_two_devices_that_are_lost_at_once_none_takes_the_place_of_the_other(
     stage: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
