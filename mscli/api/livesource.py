@@ -292,8 +292,8 @@ class LiveSource:
                 at_us = now_us()
                 self._away, self.error = True, error
                 self.lost_us = self.lost_us or at_us
+                self.rescue(self)  # before it is told: who closes all devices then waits for it
                 self._mute_for_lack(at_us, str(error))
-                self.rescue(self)
 
     def give_up(self) -> None:
         """The device was waited for in vain: end its tracks."""

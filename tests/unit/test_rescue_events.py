@@ -14,7 +14,7 @@ import mscli
 from mscli.api import rescue
 from mscli.sources.base import DEVICE_KINDS, Device, Watching
 from tests.unit.lost import Pluggable
-from tests.unit.stage import PATIENCE_S, Stage, camera, picture, push, silent
+from tests.unit.stage import PATIENCE_S, Heard, Stage, camera, picture, push, silent
 
 Setting = Callable[..., Stage]
 
@@ -131,6 +131,21 @@ def test_closing_ends_the_wait_at_once(lost: Lost) -> None:
     lost.stage.devices.close()
     assert lost.backend.looks == 1
     assert not [thread.name for thread in threading.enumerate() if thread.name == "mscli-rescue"]
+
+
+def test_a_rescue_has_begun_when_the_loss_is_told(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = stage(silent(camera()))
+    (track,) = here.devices.get_user_media({"video": True}, reconnect_s=PATIENCE_S).get_tracks()
+    heard, told = Heard(track), []
+
+    def start(_: rescue.Rescue) -> None:
+        here.tasks.run_tasks()
+        told.append(heard.types)
+
+    monkeypatch.setattr(rescue.Rescue, "start", start)
+    track.live.on_ended(mscli.NotReadableError("it was unplugged"))
+    here.tasks.run_tasks()
+    assert (told, heard.types) == ([[]], ["mute"])
 
 
 def test_pauses_grow_while_a_device_is_not_ready(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
