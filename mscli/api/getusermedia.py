@@ -315,7 +315,7 @@ class UserMedia:
             self._replace(track, terms, error, told=True)
         except BaseException:
             if not track.live.started:
-                track.live.on_ended(error)
+                track.live.give_up(error)
             raise
 
     def _gone(self, kind: str) -> dict[str, DOMException]:

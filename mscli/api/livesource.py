@@ -295,11 +295,11 @@ class LiveSource:
                 self.rescue(self)  # before it is told: who closes all devices then waits for it
                 self._mute_for_lack(at_us, str(error))
 
-    def give_up(self) -> None:
-        """The device was waited for in vain: end its tracks."""
+    def give_up(self, error: DOMException | None = None) -> None:
+        """The device was waited for in vain, or cannot take another's place that is gone for that reason: end its tracks."""
         with self._flow:
             if not self.ended:
-                self._end(self.error)
+                self._end(error or self.error)
 
     def _end(self, error: DOMException | None) -> None:
         """Close the lanes behind the last frame, and have the tracks told."""
