@@ -14,11 +14,11 @@ def main() -> None:
     if sys.argv[1:] == ["--version"] and _told_version():
         return
     import gc
-    import signal
 
+    from mscli.cli.leaving import at_once, heed
+
+    heed(at_once)
     gc.disable()  # a start makes many objects and drops none; a command that goes on enables it again
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a command listens, Ctrl-C ends it without a traceback
     from mscli.cli.main import run
 
     _leave(run(sys.argv[1:]))
@@ -36,6 +36,9 @@ def _leave(code: int) -> None:
     """Exit once all is told and tidied. The interpreter would free every module first: a tenth of what a snapshot takes."""
     import atexit
 
+    from mscli.cli.leaving import heed
+
+    heed(lambda _number, _frame: os._exit(code))
     atexit._run_exitfuncs()  # what the interpreter calls
     try:
         sys.stderr.flush()

@@ -29,13 +29,13 @@ class EventLog:
         self._reader = Reader()
         self._last_us = 0
 
-    def open(self, given_up: Callable[[], bool]) -> None:
+    def open(self, look: Callable[[], object]) -> None:
         """Open the file. A named pipe waits for its reader, who is to get every event.
 
-        Raises OperationError, and KeyboardInterrupt if it still waits when ``given_up()``.
+        Raises OperationError, and what ``look`` raises, which is called again and again meanwhile.
         """
         if self._path is not None:
-            self._file = _open(self._path, given_up)
+            self._file = _open(self._path, look)
 
     @property
     def written(self) -> bool:
@@ -77,12 +77,11 @@ class EventLog:
             file.close()
 
 
-def _open(path: str, given_up: Callable[[], bool]) -> FileIO:
+def _open(path: str, look: Callable[[], object]) -> FileIO:
     """Unbuffered; a pipe that is full blocks nobody."""
     try:
         while (file := _opened(path)) is None:
-            if given_up():
-                raise KeyboardInterrupt
+            look()
             sleep(_LOOK_S)
         if _NONBLOCK and not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
             os.set_blocking(file.fileno(), True)

@@ -176,7 +176,7 @@ class _Recording:
                 self._trigger(recording)
                 refresh(recorder.state)
                 if session.stopper.abandoned:
-                    raise KeyboardInterrupt
+                    session.stopper.interrupt()
                 if session.stopper.requested or session.ended:
                     recording.reason = recording.reason or ("signal" if session.stopper.requested else "ended")
                     recorder.stop()

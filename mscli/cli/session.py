@@ -58,13 +58,19 @@ class Session:
     def __enter__(self) -> Session:
         self.stopper.__enter__()
         try:
-            self.events.open(lambda: self.stopper.requested)
+            self.events.open(self.stopper.interrupt_if_requested)
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self._close()
+        finally:
+            self.stopper.__exit__()
+
+    def _close(self) -> None:
         if self._follower is not None:
             self._follower.close()
         self.devices.close()
@@ -72,7 +78,6 @@ class Session:
             if track.live.hold.left_behind:
                 self.voice.warn(track.live.hold.left_behind)
         self.events.close()
-        self.stopper.__exit__()
 
     def write_to(self, forsake_output: Callable[[], object], *, to_stdout: bool) -> None:
         """There is an output now, given up by that call if its reader sleeps; stdout may carry it, and nothing else then."""

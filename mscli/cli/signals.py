@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from time import monotonic
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from mscli.cli.leaving import ABANDONED, STOPPING, at_once, before_long
 from mscli.core.bounded import interruptible
 
-GRACE_S = 1.0  # from the second SIGINT to the end by force
+GRACE_S = 1.0  # from the second SIGINT to the KeyboardInterrupt
+TIDY_S = 3.0  # from that to the end by force: more than a recording that is given up takes to be closed
 ANSWER_S = 1.0  # what a device that is asked or opened gets after a signal, before it is left behind
 LOOK_S = 0.25  # after the first signal, between two looks for readers that sleep
 
 T = TypeVar("T")
-
-_STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def _nothing() -> None:
@@ -28,7 +30,8 @@ class Stopper:
     """While it is entered, the first signal sets ``requested`` and calls ``wake``, a second SIGINT also ``abandoned``.
 
     Only flags: an exception could come between any two steps of a lock. But what does not look at them within ``GRACE_S`` of
-    the second SIGINT hangs, as in a driver, and gets a KeyboardInterrupt; so it does at a third.
+    the second SIGINT hangs, as in a driver, and gets a KeyboardInterrupt. There is only one, whoever raises it, so that however
+    many signals come outputs are closed and devices given back. If that hangs, too, the process ends after ``TIDY_S``.
 
     After the first signal ``forsake`` is called again and again: it gives up readers that sleep. The write that waits for one
     is woken by SIGALRM each time. So is ``wake``: a signal may interrupt the very thread that it wakes when that has looked
@@ -41,10 +44,13 @@ class Stopper:
         self._wake = wake
         self._forsake = forsake
         self._due_s = 0.0  # when to look for readers that sleep
+        self._answer_s = inf  # when a device that is asked has to have answered
+        self._interrupt_s = inf  # when what hangs is interrupted
+        self._end_s = inf  # when the process ends: set with the KeyboardInterrupt
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stopper:
-        for number in _STOPPING:
+        for number in STOPPING:
             if signal.getsignal(number) is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None):  # nohup stays nohup
                 self._before[number] = signal.signal(number, self._on_signal)
         if hasattr(signal, "SIGALRM"):
@@ -52,13 +58,17 @@ class Stopper:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _alarm_after(0)  # never
+        alarm = self._before.pop(getattr(signal, "SIGALRM", 0), None)
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, before_long if handler is at_once else handler)
+        _alarm_after(0)  # never
+        if alarm is not None:
+            signal.signal(signal.SIGALRM, alarm)
 
     def request(self) -> None:
         """Do what the first signal does."""
         if not self.requested:
+            self._answer_s = monotonic() + ANSWER_S
             _alarm_after(LOOK_S, LOOK_S)
         self.requested = True
         self._wake()
@@ -66,25 +76,43 @@ class Stopper:
     def wait_for(self, call: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
         """What a call to devices gives, or KeyboardInterrupt when a signal comes and it still hangs ``ANSWER_S`` later.
 
-        What it gives after that goes to ``release``.
+        What it gives after that goes to ``release``. A second SIGINT ends the wait at once.
         """
-        return interruptible(call, lambda: self.requested, ANSWER_S, "mscli-asking", release)
+        try:
+            return interruptible(call, lambda: self.abandoned or monotonic() >= self._answer_s, "mscli-asking", release)
+        except KeyboardInterrupt:
+            self.interrupt()
+
+    def interrupt(self) -> NoReturn:
+        """Raise KeyboardInterrupt; from here on no signal does."""
+        self._end_s = min(self._end_s, monotonic() + TIDY_S)
+        raise KeyboardInterrupt
+
+    def interrupt_if_requested(self) -> None:
+        """Raise it if a signal has come."""
+        if self.requested:
+            self.interrupt()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.abandoned and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self.requested and number == signal.SIGINT:
+        if self.requested and not self.abandoned and number == signal.SIGINT:
             self.abandoned = True
-            _alarm_after(GRACE_S)
+            self._interrupt_s = monotonic() + GRACE_S
         self.request()
+        self._end_what_hangs()
 
     def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
-        if self.abandoned:
-            raise KeyboardInterrupt
-        if monotonic() >= self._due_s:  # else it is the one that has woken a write
+        self._end_what_hangs()
+        if monotonic() >= self._due_s and not self.abandoned:  # else it is the one that has woken a write
             self._due_s = monotonic() + LOOK_S / 2
             self._wake()
             self._forsake()
+
+    def _end_what_hangs(self) -> None:
+        now_s = monotonic()
+        if now_s >= self._end_s:
+            os._exit(ABANDONED)
+        if now_s >= self._interrupt_s and self._end_s == inf:
+            self.interrupt()
 
 
 @contextmanager

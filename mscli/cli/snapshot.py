@@ -99,9 +99,9 @@ def _write_one(session: Session, sink: Sink, counts: Counts) -> VideoFrame:
 
 def _next_frame(session: Session) -> VideoFrame:
     """The next frame that comes. Raises what keeps it from coming."""
-    while not session.stopper.requested:
+    while True:
+        session.stopper.interrupt_if_requested()
         taken = session.mailbox.take(_WAIT_S)
         if taken is not None and isinstance(taken.frame, VideoFrame):
             return taken.frame
         session.check_source(0)
-    raise KeyboardInterrupt

@@ -128,16 +128,13 @@ class Round(Generic[K, T]):
         return {key: call.result() for key, call in running.items() if key not in late}
 
 
-def interruptible(
-    call: Callable[[], T], given_up: Callable[[], bool], grace_s: float, name: str, release: Callable[[T], object]
-) -> T:
-    """``call()``, until ``given_up()`` and ``grace_s`` more. Raises KeyboardInterrupt; what comes later goes to ``release``."""
+def interruptible(call: Callable[[], T], given_up: Callable[[], bool], name: str, release: Callable[[T], object]) -> T:
+    """``call()``, until ``given_up()``. Raises KeyboardInterrupt; what comes later goes to ``release``."""
     if _ON_MAIN_THREAD:
         return call()
     running = Call(call, name)
-    while not running.wait(_LOOK_S) and not given_up():
-        pass
-    if not running.wait(grace_s):
-        running.abandon(release)
-        raise KeyboardInterrupt
+    while not running.wait(_LOOK_S):
+        if given_up():
+            running.abandon(release)
+            raise KeyboardInterrupt
     return running.result()

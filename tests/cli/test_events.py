@@ -95,7 +95,7 @@ def test_events_that_cannot_be_written_later_do_not_end_a_recording(where: str, 
 def test_a_disk_that_is_full_in_the_middle_of_an_event_is_named(tmp_path: Path) -> None:
     said: list[str] = []
     log = EventLog(str(tmp_path / "events.jsonl"), said.append)
-    log.open(lambda: True)
+    log.open(lambda: None)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
     try:

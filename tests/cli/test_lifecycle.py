@@ -145,9 +145,9 @@ def signalled(mscli: Program, arguments: list[str], number: int, until: str) -> 
 
 
 def listens(pid: int) -> bool:
-    """Whether a process catches SIGTERM: bit 14 of what Linux says of it."""
+    """Whether a command heeds signals by now: SIGALRM is the last that it sets a handler for."""
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
-    return bool(int(status["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)
+    return bool(int(status["SigCgt"], 16) >> (signal.SIGALRM - 1) & 1)
 
 
 def wait_for(happened: Any) -> None:

@@ -266,3 +266,56 @@ def test_a_command_under_nohup_outlives_its_terminal(fake: FakeMachine) -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     assert (fake.folder / "x.raw").stat().st_size == 20 * 640 * 480 * 3 // 2
+
+
+STORMS = {  # signals, and how long after each the next comes
+    "four in four milliseconds": ([signal.SIGINT] * 4, 0.001),
+    "a person who is in a hurry": ([signal.SIGINT] * 6, 0.12),
+    "one after the other": ([signal.SIGTERM] * 20, 0.01),
+    "each of them": (SIGNALS * 3, 0.002),
+}
+
+
+@pytest.mark.parametrize("storm", STORMS)
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        (("record", "x.mkv"), {}),
+        (("record", "--reconnect", "9", "x.mkv"), {"vanishAfterFrames": 5}),
+        (("capture", "-o", "x.raw"), {"hangOnOpen": True}),
+        (("snapshot", "x.png"), {"hangOnOpen": True}),
+        (("capabilities", "--probe"), {"stallAfterFrames": 0}),
+        (("devices", "--watch"), {}),
+    ],
+)
+def test_however_many_signals_come_it_ends_with_a_code_and_no_traceback(
+    command: tuple[str, ...], fault: dict[str, object], storm: str, fake: FakeMachine
+) -> None:
+    fake.plug(camera(faults=fault), microphone())
+    numbers, apart_s = STORMS[storm]
+    with fake.running(*command, events=False) as running:
+        assert eventually(lambda: heeds_signals(running.process.pid))
+        for number in numbers:
+            if running.process.poll() is None:
+                running.send(number)
+            time.sleep(apart_s)
+        done = running.end()
+    assert done.returncode in (0, 130)
+    assert b"Traceback" not in done.stderr
+    assert b"KeyboardInterrupt" not in done.stderr
+    assert not [name for name in fake.files if name.endswith(".part")]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_program_starts_ends_it_at_once(number: signal.Signals, fake: FakeMachine) -> None:
+    os.mkfifo(fake.folder / "constraints")  # nobody writes: it waits before any command listens
+    with fake.running("record", "--constraints", "constraints", "x.mkv", events=False) as running:
+        assert eventually(lambda: waits_for_a_writer(running.process.pid))
+        running.send(number)
+        done = running.end()
+    assert (done.returncode, done.stdout, done.stderr, fake.files) == (130, b"", b"", ["constraints"])
+
+
+def waits_for_a_writer(pid: int) -> bool:
+    """Whether the process opens a named pipe that nobody writes to."""
+    return "wait_for_partner" in Path(f"/proc/{pid}/wchan").read_text()
