@@ -15,7 +15,7 @@ from mscli.cli.options import Options, asked_kinds, capture_options
 from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
-from mscli.cli.target import STDOUT_NAMES
+from mscli.cli.target import STDOUT_NAMES, refuse_events_within
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, NotSupportedError
 from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Counts, Frame, VideoFrame, packed_planes, pixel_format
@@ -60,6 +60,7 @@ def command(options: Options, output: str, form: str, frames: int | None, durati
     """
     kinds = asked_kinds(options, (VIDEO,), all_of=False)
     _check(kinds, form)
+    refuse_events_within(output, options.events)
     with Session(options) as session:
         preferred = _preferred(kinds, form.lower())
         if options.dry_run:

@@ -11,6 +11,8 @@ from time import sleep
 from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.cli.forgiving import STDOUT
+from mscli.cli.target import STDOUT_NAMES
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
 from mscli.core.descriptors import Reader, point_nowhere
 from mscli.core.errors import OperationError
@@ -87,12 +89,16 @@ def _open(path: str, look: Callable[[], object]) -> FileIO:
             os.set_blocking(file.fileno(), True)
         return file
     except OSError as error:
-        hints = ["--events takes a file in a folder that exists, a named pipe, or a descriptor: /dev/fd/3"]
+        hints = ["--events takes a file in a folder that exists, a named pipe, “-” for stdout, or a descriptor: /dev/fd/3"]
         raise OperationError(f"events cannot be written to “{path}”: {error.strerror}", hints=hints) from error
 
 
 def _opened(path: str) -> FileIO | None:
     """The file, which blocks nobody; None if it is a named pipe without a reader."""
+    if path in STDOUT_NAMES:
+        if not stat.S_ISFIFO(os.fstat(STDOUT).st_mode):
+            return open(os.dup(STDOUT), "wb", buffering=0)  # what else is printed goes after it
+        path = "/dev/stdout"
     try:
         return open(path, "wb", buffering=0, opener=lambda name, flags: os.open(name, flags | _NONBLOCK, 0o666))
     except OSError as error:

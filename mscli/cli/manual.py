@@ -175,7 +175,8 @@ an error, on stderr
 
 `--events` _FILE_ writes a JSON object on a line for whatever happens. It has `type`, `time` (seconds on CLOCK_MONOTONIC)
 and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` and `label`. If _FILE_ is a named pipe, nothing
-begins before somebody reads it. The types are
+begins before somebody reads it. `-` is stdout, where the result of `--json` comes last. It cannot be what the output is written
+to. The types are
 
 `settings`
 : a device was opened, or is set otherwise now; `settings` are those in effect

@@ -81,7 +81,7 @@ _CAPTURE: list[Decorator] = [
         "--events",
         metavar="FILE",
         shell_complete=complete_file,
-        help="Write one JSON object per event; FILE may be /dev/fd/3.",
+        help="Write one JSON object per event; “-” is stdout, and FILE may be /dev/fd/3.",
     ),
 ]
 

@@ -19,7 +19,7 @@ from mscli.cli.paramtypes import Duration
 from mscli.cli.report import Report, finish
 from mscli.cli.series import Plan, series_options
 from mscli.cli.session import Session
-from mscli.cli.target import CONTAINERS, RecordTarget, record_target
+from mscli.cli.target import CONTAINERS, RecordTarget, record_target, refuse_events_within
 from mscli.cli.trigger import Trigger
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError, OperationError
 from mscli.core.events import Event
@@ -66,6 +66,7 @@ def command(
     mscli record --trigger SIGUSR1 --pre-roll 10 --duration 20 event-%03d.mp4
     """
     target = record_target(file, container)
+    refuse_events_within(file, options.events)
     with Session(options) as session:
         sink_options = plan.apply(encoding._replace(overwrite=force, on_note=session.voice.warn))
         kinds = _kinds(session, target.row)

@@ -13,7 +13,7 @@ from mscli.cli.options import Options, capture_options
 from mscli.cli.paramtypes import Fraction
 from mscli.cli.report import Report, finish
 from mscli.cli.session import Session
-from mscli.cli.target import refuse_folder
+from mscli.cli.target import refuse_events_within, refuse_folder
 from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import PIXEL_FORMATS, Counts, VideoFrame
 from mscli.core.mailbox import Lane
@@ -47,6 +47,7 @@ def command(options: Options, file: str, suffix: str | None, quality: float | No
         raise NotSupportedError("a snapshot needs the picture", hints=["leave --no-video out"])
     options.video, options.audio = True, False
     refuse_folder(file, STDOUT_SUFFIX)
+    refuse_events_within(file, options.events)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
     with Session(options) as session:
         if options.dry_run:

@@ -7,6 +7,8 @@ import stat
 import sys
 from typing import NamedTuple
 
+import click
+
 from mscli.core.errors import OperationError
 from mscli.sinks import SINKS, SinkRow, sink_row
 
@@ -43,6 +45,28 @@ def refuse_folder(name: str, suffix: str) -> None:
     if os.path.isdir(name) or name.endswith("/"):
         hints = [f"add a file name: {os.path.join(name, f'NAME.{suffix}')}"]
         raise OperationError(f"“{name}” cannot be written: it is a folder", hints=hints)
+
+
+def refuse_events_within(output: str, events: str | None) -> None:
+    """Raise click.UsageError if the file for events is the output itself, by whatever name."""
+    if events is not None and _are_one(output, events):
+        raise click.UsageError(f"--events and the output would be one: “{events}”; give them different files")
+
+
+def _are_one(output: str, events: str) -> bool:
+    if output in STDOUT_NAMES and events in STDOUT_NAMES:
+        return True
+    place = _place(output)
+    return place is not None and place == _place(events)
+
+
+def _place(name: str) -> tuple[int, int] | str | None:
+    """What a name stands for: device and inode, or the path of a file to be made. None for a device, which many may share."""
+    try:
+        found = os.fstat(sys.stdout.fileno()) if name == "-" else os.stat(name)
+    except OSError:
+        return os.path.realpath(name)
+    return None if stat.S_ISCHR(found.st_mode) else (found.st_dev, found.st_ino)
 
 
 def record_target(name: str, container: str | None) -> RecordTarget:

@@ -126,3 +126,50 @@ def test_a_reader_that_opens_a_named_pipe_later_gets_all_events(fake: FakeMachin
         types = [event["type"] for event in lines(pipe)]
         assert recording.end().returncode == 0
     assert (types[0], types[-1]) == ("settings", "stop")
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["a new file", "a file that is there"])
+@pytest.mark.parametrize("events", ["same.mkv", "./same.mkv", "link", "folder/../same.mkv"])
+@pytest.mark.parametrize("command", [("record",), ("capture", "-o"), ("snapshot",)])
+def test_events_have_no_place_in_the_output(command: tuple[str, ...], events: str, there: bool, fake: FakeMachine) -> None:
+    output = "same.png" if command == ("snapshot",) else "same.mkv"
+    (fake.folder / "folder").mkdir()
+    (fake.folder / "link").symlink_to(output)
+    if there:
+        (fake.folder / output).write_text("kept")
+    done = fake(*command, output, "--events", events.replace("same.mkv", output), code=2)
+    assert b"mscli: usage: --events and the output would be one" in done.stderr
+    assert fake.files == ["folder", "link", *([output] if there else [])]
+    assert not there or (fake.folder / output).read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mscli capture --frames 2 --events - | cat",
+        "mscli capture --frames 2 --events - > /dev/null",
+        "mscli record --frames 2 - --events /dev/stdout | cat",
+        "mscli record --frames 2 - --events both > both",
+        "mscli snapshot - --events /dev/fd/3 3>&1 | cat",
+    ],
+)
+def test_events_have_no_place_among_frames_on_stdout(line: str, fake: FakeMachine) -> None:
+    done = fake.shell(f"set -o pipefail; {line}")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"mscli: usage: --events and the output would be one" in done.stderr
+
+
+@pytest.mark.parametrize("onto", ["> told", "| cat > told"])
+def test_a_dash_for_events_is_stdout_before_the_report(onto: str, fake: FakeMachine) -> None:
+    done = fake.shell(f"mscli record --frames 2 --no-audio --json --events - x.mkv {onto}")
+    *events, report = [json.loads(line) for line in (fake.folder / "told").read_text().splitlines()]
+    assert (done.returncode, [event["type"] for event in events], report["reason"]) == (
+        0,
+        ["settings", "start", "stop"],
+        "frames",
+    )
+    assert fake.files == ["told", "x.mkv"]
+
+
+def test_a_device_may_take_output_and_events(fake: FakeMachine) -> None:
+    fake("capture", "--frames", "2", "-o", "/dev/null", "--events", "/dev/null", code=0)
