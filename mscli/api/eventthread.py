@@ -41,5 +41,5 @@ class EventThread:
         while not self._stopping:
             try:
                 self._mailbox.wait(_LOOK_AGAIN_S)
-            except Exception:  # of one task: it is reported as of a listener, and the others run
+            except BaseException:  # of one task: it is reported as of a listener, and the others run
                 sys.excepthook(*sys.exc_info())

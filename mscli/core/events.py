@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from threading import current_thread, main_thread
 from typing import Any
 
 from mscli.core.clock import now_us
@@ -55,7 +56,8 @@ class EventTarget:
     def dispatch_event(self, event: Event) -> None:
         """Call the handler and the listeners of the event's type, in that order, on the calling thread.
 
-        An exception in one is reported as an uncaught one (``sys.excepthook``) and does not keep the others from running.
+        An exception in one is reported as an uncaught one (``sys.excepthook``) and does not keep the others from running;
+        but on the main thread SystemExit and KeyboardInterrupt end the program, as ever.
         """
         event.target = self
         handler: Listener | None = getattr(self, "on" + event.type, None)
@@ -69,7 +71,9 @@ class EventTarget:
 def _call(listener: Listener, event: Event) -> None:
     try:
         listener(event)
-    except Exception:
+    except BaseException as error:
+        if not isinstance(error, Exception) and current_thread() is main_thread():
+            raise
         sys.excepthook(*sys.exc_info())
 
 

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from threading import Event as Flag
 from threading import current_thread
 
 import pytest
 
 from mscli.api.eventthread import EventThread
+from mscli.core.events import Event, EventTarget
 from mscli.core.mailbox import Mailbox
 from tests.unit.stage import PATIENCE_S
 
 
-def fail() -> None:
-    raise ValueError("a task that fails")
+class Bell(EventTarget):
+    """Something that rings."""
+
+    EVENTS = ("ring",)
 
 
-def test_a_task_that_fails_is_reported_and_the_next_ones_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def failing(kind: type[BaseException]) -> Callable[..., None]:
+    """A task, or a listener, that raises such an error."""
+
+    def fail(_event: Event | None = None) -> None:
+        raise kind("a task that fails")
+
+    return fail
+
+
+KINDS = [ValueError, SystemExit, KeyboardInterrupt]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_that_fails_is_reported_and_the_next_ones_run(
+    kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail = failing(kind)
     reported: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: reported.append(error))
     mailbox, ran = Mailbox(), Flag()
@@ -28,6 +48,30 @@ def test_a_task_that_fails_is_reported_and_the_next_ones_run(monkeypatch: pytest
     assert ran.wait(PATIENCE_S)
     events.stop()
     assert [str(error) for error in reported] == ["a task that fails"] * 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_listener_that_fails_is_reported_and_the_next_one_runs(
+    kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[str] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: reported.append(kind.__name__))
+    mailbox, bell, ran = Mailbox(), Bell(), Flag()
+    bell.add_event_listener("ring", failing(kind))
+    bell.add_event_listener("ring", lambda _: ran.set())
+    events = EventThread(mailbox)
+    events.start()
+    mailbox.post(lambda: bell.dispatch_event(Event("ring")))
+    events.stop()
+    assert (ran.is_set(), reported) == (True, [kind.__name__])
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_ends_a_program_passes_through_a_listener_on_the_main_thread(kind: type[BaseException]) -> None:
+    bell = Bell()
+    bell.add_event_listener("ring", failing(kind))
+    with pytest.raises(kind):
+        bell.dispatch_event(Event("ring"))
 
 
 def test_tasks_run_in_order_on_the_named_thread_and_all_before_the_end() -> None:
