@@ -12,7 +12,11 @@ def takes_more(fd: int, timeout_s: float | None = 0.0) -> bool:
     """Whether a write goes on within that time (None: however long it takes). A file always says yes, a full pipe no."""
     import select
 
-    return bool(select.select([], [fd], [], timeout_s)[1])
+    if not hasattr(select, "poll"):
+        return bool(select.select([], [fd], [], timeout_s)[1])
+    poll = select.poll()  # select knows no descriptor above 1023
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
 
 class Reader:

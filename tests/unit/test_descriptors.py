@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +32,30 @@ def test_a_full_pipe_takes_no_more_until_it_points_nowhere() -> None:
     assert takes_more(writing)
     assert os.write(writing, b"gone") == 4
     os.close(reading)
+    os.close(writing)
+
+
+def test_a_descriptor_above_a_thousand_is_asked_too() -> None:
+    reading, writing = os.pipe()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], 1100), limits[1]))
+    try:
+        far = fcntl.fcntl(writing, fcntl.F_DUPFD, 1024)
+        assert takes_more(far)
+        fill(far)
+        assert not takes_more(far)
+        os.close(far)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        os.close(reading)
+        os.close(writing)
+
+
+def test_what_nobody_reads_any_more_takes_a_write_that_fails() -> None:
+    reading, writing = os.pipe()
+    fill(writing)
+    os.close(reading)
+    assert takes_more(writing, None)
     os.close(writing)
 
 
