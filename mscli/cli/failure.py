@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 import click
 
@@ -33,12 +34,18 @@ def tell(error: BaseException, arguments: list[str]) -> ExitCode:
 
 def _stdout_failed(error: OSError, *, as_json: bool) -> ExitCode:
     """What the program prints cannot be printed: a reader that left is no failure, a full disk is one."""
+    left = _reader_left(error)
     point_nowhere(STDOUT)  # for the interpreter's last flush, too
-    if isinstance(error, BrokenPipeError):
+    if left:
         return ExitCode.DONE
     failure = OperationError(f"stdout cannot be written: {os.strerror(error.errno or 0).lower()}")
     show_error(failure, as_json=as_json)
     return code_of(failure)
+
+
+def _reader_left(error: OSError) -> bool:
+    """Whether the other end of stdout is closed: a pipe's, or a terminal, which gives the error of a broken disk then."""
+    return isinstance(error, BrokenPipeError) or (error.errno == errno.EIO and stat.S_ISCHR(os.fstat(STDOUT).st_mode))
 
 
 def _usage(error: click.ClickException, *, as_json: bool) -> ExitCode:

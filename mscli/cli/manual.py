@@ -271,7 +271,7 @@ With `--watch` the table is drawn again after every change, on a terminal in its
 (`-`, until the next change) or is otherwise than before (`~`: another one is the default, or it can be used now). On Linux
 changes are learned from the kernel, from udev and from the sound server, so that it sleeps in between; where there are no
 such events, it looks every 2 seconds. It ends, with exit code 0, on SIGINT (Ctrl-C), SIGTERM or SIGHUP, and when the reader
-of its output leaves. Recordings, also those of other programs, are not disturbed.
+of its output leaves, or the terminal is closed. Recordings, also those of other programs, are not disturbed.
 
 # FILES
 

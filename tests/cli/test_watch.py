@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import pytest
 
-from tests.conftest import ROOT, Program, clean_environment
+from tests.conftest import ROOT, Program, clean_environment, require
 
 PATIENCE_S = 20.0
 CAMERA = {"kind": "videoinput", "deviceId": "c0", "groupId": "g", "label": "Door"}
@@ -180,6 +180,30 @@ def test_in_a_pipe_each_table_follows_the_one_before(mscli: Program, description
     rows = text.decode().splitlines()
     assert sum("Door" in row for row in rows) == 2
     assert next(row for row in rows if "Garden" in row).startswith("+")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+@pytest.mark.parametrize("told", [True, False], ids=["by SIGHUP", "by the next change"])
+def test_it_ends_well_when_its_terminal_is_closed(mscli: Program, description: str, told: bool, form: list[str]) -> None:
+    require("setsid")
+    ours, theirs = pty.openpty()
+    own = ["setsid", "--ctty"] if told else ["setsid"]  # whoever has a terminal of its own is told that it is closed
+    command = [*own, *mscli.argv, "devices", "--watch", *form, "--fake-devices-from", description]
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=pipe) as process:
+        os.close(theirs)
+        try:
+            shown = b""
+            while b"Door" not in shown:
+                assert select.select([ours], [], [], PATIENCE_S)[0], shown
+                shown += os.read(ours, 65536)
+            os.close(ours)
+            assert process.wait(PATIENCE_S) == 0
+            assert process.stderr is not None
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
 
 
 def wake_ups(pid: int) -> int:
