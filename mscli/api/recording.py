@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mscli.api.diskspace import seconds_left
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.pieces import Pieces
-from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.clock import now_us
 from mscli.core.frames import Counts, Frame, span_s
 from mscli.core.mailbox import Mailbox
 from mscli.core.window import Pauses, Window
@@ -21,7 +21,6 @@ FINISH_S = 30.0  # how long an encoder may take to write what was captured befor
 ABANDON_S = 2.0  # and if what was captured is given up, too
 
 _LOOK_S = 0.2  # how often a recording without frames looks at the clock
-_LATE_US = MICROSECONDS  # a track that stalls may hold a recording of fixed duration so long past its end
 
 
 class Plan(NamedTuple):
@@ -55,7 +54,8 @@ class Recording:
         self.pieces = pieces
         self.mime_type = mime_type
         self.pauses = Pauses()
-        self.reason = ""  # why it ended
+        self.asked_reason = ""  # why whoever ended it did; written by that thread only
+        self._reached = ""  # what it came to by itself; written by its own thread only
         self.error: Exception | None = None  # that, if it was not as asked
         self._sink = sink
         self._window = Window([track.kind for track in tracks], plan.duration_s, plan.frames)
@@ -71,6 +71,11 @@ class Recording:
         self._written = False
         self._waking = Lock()  # held while the thread is sent a signal: it cannot end meanwhile
         self._thread = Thread(target=self._run, name="mscli-recorder", daemon=True)
+
+    @property
+    def reason(self) -> str:
+        """Why it has ended. If it came to no end and nobody asked for one, its tracks have ended."""
+        return self._reached or self.asked_reason or "ended"
 
     @property
     def bytes_written(self) -> int:
@@ -181,14 +186,14 @@ class Recording:
             elif self._mailbox.finished:
                 return
             elif self._overdue():
-                self.reason = "ended"
+                self._reached = "ended"
                 return
-        self.reason = self._sink.ended or self._window.reason or "duration"
+        self._reached = self._sink.ended or self._window.reason or "duration"
 
     def _overdue(self) -> bool:
         """Whether a recording that no frame comes for is past its end: a track stalls."""
         placed_us = self.pauses.place(now_us())
-        return self._window.end_us is not None and placed_us is not None and placed_us > self._window.end_us + _LATE_US
+        return placed_us is not None and self._window.overdue(placed_us)
 
     def _write(self, track: int, frame: Frame) -> None:
         placed_us = self.pauses.place(frame.timestamp)

@@ -26,7 +26,6 @@ from mscli.sinks import SINKS, load_converter, load_sink
 from mscli.sinks.base import Sink, SinkOptions, TrackFormat
 
 _WAIT_S = 0.2
-_LATE_US = 1_000_000  # a device that stalls may hold a capture of fixed duration so long past its end
 _NATIVE = "native"
 _AS_IT_COMES = ("", _NATIVE, "y4m")  # formats that say nothing of the camera's
 
@@ -137,7 +136,7 @@ class _Capture:
         while not (window.over or stopper.requested or (shown is not None and shown.closed)):
             taken = mailbox.take(_WAIT_S)
             if taken is None:
-                if mailbox.finished or (window.end_us is not None and now_us() > window.end_us + _LATE_US):
+                if mailbox.finished or window.overdue(now_us()):
                     break  # the device gives nothing more, and it is past the end
                 continue
             frame = window.admit(0, taken.frame)

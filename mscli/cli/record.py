@@ -179,7 +179,7 @@ class _Recording:
                 if session.stopper.abandoned:
                     session.stopper.interrupt()
                 if session.stopper.requested or session.ended:
-                    recording.reason = recording.reason or ("signal" if session.stopper.requested else "ended")
+                    recording.asked_reason = recording.asked_reason or ("signal" if session.stopper.requested else "ended")
                     recorder.stop()
         recording.join()
         return recording

@@ -5,6 +5,8 @@ from __future__ import annotations
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData, Frame, VideoFrame, clip
 
+LATE_US = MICROSECONDS  # a track that stalls may hold a capture of fixed duration so long past its end
+
 
 class Window:
     """Admits frames from the first one on, until ``duration_s`` seconds or ``frames`` of them have passed.
@@ -32,6 +34,10 @@ class Window:
         if self.start_us is None or self._duration_us is None:
             return None
         return self.start_us + self._duration_us
+
+    def overdue(self, at_us: int) -> bool:
+        """Whether that instant is so long past the end that nothing more is waited for."""
+        return self.end_us is not None and at_us > self.end_us + LATE_US
 
     def admit(self, track: int, frame: Frame) -> Frame | None:
         """The frame, or what of the sound lies inside; None when nothing does."""

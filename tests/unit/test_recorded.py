@@ -9,6 +9,7 @@ import pytest
 
 import mscli
 from mscli.api import recording as run
+from mscli.core import window
 from mscli.core.clock import now_us
 from mscli.core.frames import AudioData, VideoFrame
 from tests.unit.stage import MemorySink, Recording, Stage, camera, microphone, picture, push, silent
@@ -152,11 +153,36 @@ def test_a_window_of_seconds_ends_the_recording(stage: Setting, sinks: list[Memo
 def test_a_track_that_stalls_does_not_hold_a_window_for_ever(
     stage: Setting, sinks: list[MemorySink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_LATE_US", 1000)
+    monkeypatch.setattr(window, "LATE_US", 1000)
     recording = Recording(stage(silent(camera())), window=(0.01, None))
     recording.recorder.start()
     push(recording.track, picture())
     assert recording.finish() == ["start", "dataavailable", "stop"]
+    assert recording.run.reason == "ended"
+
+
+@pytest.mark.parametrize(("asked", "reason"), [("", "ended"), ("signal", "signal")])
+def test_a_recording_whose_devices_are_gone_has_ended_unless_it_was_asked_to(
+    asked: str, reason: str, stage: Setting, sinks: list[MemorySink]
+) -> None:
+    recording = Recording(stage(silent(camera())))
+    recording.recorder.start()
+    push(recording.track, picture())
+    recording.run.asked_reason = asked
+    recording.track.live.on_ended(None)
+    assert recording.run.join()  # before anybody was told that the device is gone
+    assert recording.run.reason == reason
+
+
+def test_what_a_recording_came_to_by_itself_is_why_it_ended_whoever_asked_meanwhile(
+    stage: Setting, sinks: list[MemorySink]
+) -> None:
+    recording = Recording(stage(silent(camera())), window=(None, 1))
+    recording.recorder.start()
+    push(recording.track, picture())
+    assert recording.run.join()
+    recording.run.asked_reason = "signal"
+    assert recording.run.reason == "frames"
 
 
 def test_a_pause_does_not_count_for_the_window(

@@ -130,6 +130,15 @@ def test_what_comes_first_ends_it() -> None:
     assert window.reason == "duration"
 
 
+def test_a_track_is_waited_for_a_second_beyond_the_end() -> None:
+    window = Window(["video"], duration_s=0.1)
+    assert not window.overdue(10**12)  # it has not begun
+    (first,) = admitted(window, pictures(30, 1))
+    assert not window.overdue(first.timestamp + 1_100_000)
+    assert window.overdue(first.timestamp + 1_100_001)
+    assert not Window(["video"]).overdue(10**12)
+
+
 def test_no_frames_are_over_at_once() -> None:
     assert Window(["video"], frames=0).over
 
