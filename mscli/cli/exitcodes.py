@@ -50,7 +50,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_SUPPORTED: "NotSupportedError, InvalidStateError: codec, container, format",
     ExitCode.SOURCE_ENDED: "the source ended before the requested end; the output is complete up to there",
     ExitCode.OUTPUT_FAILED: "the output failed: disk full, write error; what could be kept is readable",
-    ExitCode.LOSS: "with --strict: frames or samples were dropped, or a constraint name is unknown",
+    ExitCode.LOSS: "with --strict: frames or samples were dropped, lost, black or silent, or a constraint name is unknown",
     ExitCode.ABANDONED: "a second SIGINT: abandoned at once, or interrupted before there was anything to keep",
 }
 
