@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
 
 from mscli.core.bounded import bounded
@@ -23,6 +24,8 @@ from mscli.sources.alsa import in_use
 SONAME = "libportaudio.so.2"
 STDERR = 2
 PATIENCE_S = 5.0  # with a call that opens a device
+END_S = 0.25  # at the interpreter's exit, for a call that is under way, and for callbacks
+LOOK_S = 0.01  # then, between two looks whether streams have ended
 NO_SERVER = {"PULSE_SERVER": "unix:/nonexistent"}  # where no sound server can be
 
 SAMPLE_TYPES = {16: ("int16", "s16"), 32: ("int32", "s32")}  # bits → PortAudio's name, ours
@@ -172,7 +175,8 @@ class Library:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._module: Any = None
-        self._streams = 0
+        self._streams: set[Any] = set()  # those that are open
+        self._ending = False  # whether the interpreter is
         self._hardware = ""  # the kernel's list when PortAudio's was made
 
     def require(self) -> None:
@@ -191,12 +195,14 @@ class Library:
             if self._module is None:
                 with _starting(served):
                     self._module = _import_sounddevice()
+                atexit.unregister(self._module._exit_handler)  # it waits for ever for what hangs, and crashes a call
+                atexit.register(self._end)
             return self._module
 
     @property
     def frozen(self) -> bool:
         """Whether a stream is open, so that the list cannot be renewed."""
-        return self._streams > 0
+        return bool(self._streams)
 
     def renew(self, served: bool = False) -> bool:
         """Read the list of devices anew, unless that would end a stream; whether it is new."""
@@ -253,11 +259,17 @@ class Library:
                 return False
             return True
 
-    def open_input(self, handle: Handle, label: str, number: int, **settings: Any) -> Any:
+    def open_input(self, handle: Handle, label: str, number: int, callback: Callable[..., object], **settings: Any) -> Any:
         """A ``sounddevice.RawInputStream``, not yet started. Raises NotReadableError, NotFoundError."""
+
+        def call_back(*block: Any) -> None:
+            if self._ending:
+                raise self._module.CallbackAbort
+            callback(*block)
+
         with self._alone(), silence, environment(handle.variables), self.translated(label, handle):
-            stream = self.load().RawInputStream(device=number, **settings)
-            self._streams += 1
+            stream = self.load().RawInputStream(device=number, callback=call_back, **settings)
+            self._streams.add(stream)
             silence.hold()  # until it is closed: PortAudio's thread prints when a device goes away
             return stream
 
@@ -266,7 +278,7 @@ class Library:
         stream.abort()
         with self._alone():
             stream.close()
-            self._streams -= 1
+            self._streams.discard(stream)
         silence.release()
 
     @contextmanager
@@ -286,10 +298,22 @@ class Library:
         try:
             return bounded(call, timeout_s, "mscli-portaudio-call", release)
         except TimeoutError as error:
-            if self._module is not None:
-                atexit.unregister(self._module._exit_handler)  # it would wait for the same for ever
             message = f"“{label}” does not answer: its driver or the sound server hangs"
             raise NotReadableError(message, hints=RESTART) from error
+
+    def _end(self) -> None:
+        """At the interpreter's exit: have no callback come after it, which would crash the process.
+
+        The callbacks themselves end their streams, for a call that does it may hang. PortAudio is ended only while nothing is
+        open and no call is under way: it would wait for that, or crash. The system takes back what is left.
+        """
+        self._ending = True
+        alone = self._lock.acquire(timeout=END_S)  # and kept: nothing is opened from here on
+        deadline = monotonic() + END_S
+        while any(stream.active for stream in tuple(self._streams)) and monotonic() < deadline:
+            sleep(LOOK_S)  # who gives nothing for so long gives nothing any more
+        if alone and not self._streams:
+            self._module._exit_handler()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -331,6 +331,42 @@ def test_a_process_ends_although_the_server_hangs(doomed: PrivatePulse) -> None:
     assert (out, err) == ("frozen\nstopped\n", "")
 
 
+LEFT = """if True:
+    import signal
+    from contextlib import suppress
+    from tests.backends.test_portaudio import *
+    source, collector = record(microphone())
+    collector.wait(0.2)
+"""
+
+
+def test_a_process_ends_although_nobody_stopped_what_hangs(doomed: PrivatePulse) -> None:
+    code = LEFT + '    os.kill(int(os.environ["SERVER"]), signal.SIGSTOP)'
+    assert run_python(code, SERVER=str(doomed.pid)) == ("", "")
+
+
+@pytest.mark.parametrize("under_way", ["threading.Event().wait", "LIBRARY.unchanged().__enter__() or threading.Event().wait"])
+def test_a_process_ends_well_while_a_microphone_runs_and_a_call_is_left_behind(pulse: PrivatePulse, under_way: str) -> None:
+    code = f"""
+    def hang():
+        ({under_way})()
+    with suppress(NotReadableError):
+        LIBRARY.bounded(hang, 0.1, "left behind")"""
+    for _ in range(6):  # what kills a process at its end does so in one of two
+        assert run_python(LEFT + code) == ("", "")
+
+
+def test_a_process_ends_well_while_it_opens_and_closes_microphones(pulse: PrivatePulse) -> None:
+    code = """
+    def again_and_again():
+        while True:
+            record(microphone())[0].stop()
+    threading.Thread(target=again_and_again, daemon=True).start()
+    time.sleep(0.3)"""
+    for _ in range(6):
+        assert run_python(LEFT + code) == ("", "")
+
+
 def test_a_server_that_hangs_from_the_start_is_given_up_after_a_second(doomed: PrivatePulse) -> None:
     doomed.send(signal.SIGSTOP)
     code = """if True:
