@@ -21,7 +21,7 @@ Results for programs go to stdout, text for people to stderr; only the tables of
 too. An error is one line, `mscli:` _NAME_`:` _sentence_, and below it lines that say what to do about it.
 
 A command that captures ends on SIGINT (Ctrl-C), SIGTERM or SIGHUP with everything captured before in its output, and exit
-code 0. A second SIGINT ends it at once: what is written is closed, however many signals come, in three seconds at most. A
+code 0. A second SIGINT ends it at once: what is written is closed, however many signals come, in five seconds at most. A
 signal while the program starts ends it, with exit code 130; before its first line is run, some hundredths of a second, Python
 decides how. The reader of a pipe that takes nothing at all for about a second after a signal is given up, with exit code 9:
 what it has taken stands. One that is only slow is waited for; and a file, however slow its disk is.
