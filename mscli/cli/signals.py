@@ -41,6 +41,9 @@ class Stopper:
     def __init__(self, wake: Callable[[], None], forsake: Callable[[], object] = _nothing) -> None:
         self.requested = False
         self.abandoned = False
+        self._interrupted = (
+            False  # whether it was asked for by people, as SIGINT and its likes do: the next SIGINT is the second
+        )
         self._wake = wake
         self._forsake = forsake
         self._due_s = 0.0  # when to look for readers that sleep
@@ -66,7 +69,11 @@ class Stopper:
             signal.signal(signal.SIGALRM, alarm)
 
     def request(self) -> None:
-        """Do what the first signal does."""
+        """Do what the first SIGINT does."""
+        self._interrupted = True
+        self._request()
+
+    def _request(self) -> None:
         if not self.requested:
             self._answer_s = monotonic() + ANSWER_S
             _alarm_after(LOOK_S, LOOK_S)
@@ -94,11 +101,16 @@ class Stopper:
             self.interrupt()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.requested and not self.abandoned and number == signal.SIGINT:
+        if number == signal.SIGINT:
+            self._on_interrupt()
+        self._request()
+        self._end_what_hangs()
+
+    def _on_interrupt(self) -> None:
+        again, self._interrupted = self._interrupted, True
+        if again and not self.abandoned:
             self.abandoned = True
             self._interrupt_s = monotonic() + GRACE_S
-        self.request()
-        self._end_what_hangs()
 
     def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
         self._end_what_hangs()

@@ -71,17 +71,17 @@ class TriggerSink(SeriesSink):
         self._check_last()
 
     def _finish(self, encoders: Encoders) -> None:
-        self._begin_asked(encoders)
+        self._begin_asked(encoders, ending=True)
         super()._finish(encoders)
         for one in self._ring:
             self._forget(one)
 
     # From the ring into files
 
-    def _begin_asked(self, encoders: Encoders) -> None:
-        """Begin the files that were asked for, as soon as there is something to begin with."""
+    def _begin_asked(self, encoders: Encoders, *, ending: bool = False) -> None:
+        """Begin the files that were asked for, as soon as all has come that may be their first, or nothing more does."""
         while self._asked and encoders.origin_us is not None:
-            begin_us = self._ring.beginning(self._asked[0] - self._pre_roll_us)
+            begin_us = self._ring.beginning(self._asked[0] - self._pre_roll_us, ending=ending)
             if begin_us is None:
                 return
             self._begin_triggered(encoders, begin_us, self._asked.pop(0))

@@ -51,8 +51,13 @@ class Ring:
             self._beginnings.append(one.at_us)
         return self._let_go()
 
-    def beginning(self, wanted_us: int) -> int | None:
-        """The latest instant up to ``wanted_us`` at which a file can begin, else the first after it; None if there is none."""
+    def beginning(self, wanted_us: int, *, ending: bool) -> int | None:
+        """The latest instant up to ``wanted_us`` at which a file can begin, else the first after it; None if there is none.
+
+        What was captured up to there may still be on its way, unless nothing more comes: until then it is None, too.
+        """
+        if self._newest_us < wanted_us and not ending:
+            return None
         before = [at_us for at_us in self._beginnings if at_us <= wanted_us]
         return before[-1] if before else next(iter(self._beginnings), None)
 

@@ -300,10 +300,26 @@ def test_however_many_signals_come_it_ends_with_a_code_and_no_traceback(
                 running.send(number)
             time.sleep(apart_s)
         done = running.end()
-    assert done.returncode in (0, 130)
+    abandoned = fault or numbers.count(signal.SIGINT) > 1
+    assert done.returncode in ((0, 130) if abandoned else (0,))
     assert b"Traceback" not in done.stderr
     assert b"KeyboardInterrupt" not in done.stderr
     assert not [name for name in fake.files if name.endswith(".part")]
+
+
+@pytest.mark.parametrize("before", [signal.SIGTERM, signal.SIGHUP])
+def test_only_the_second_sigint_abandons(before: signal.Signals) -> None:
+    with Stopper(lambda: None) as stopper:
+        for number, abandoned in ((before, False), (signal.SIGINT, False), (before, False), (signal.SIGINT, True)):
+            signal.raise_signal(number)
+            assert (stopper.requested, stopper.abandoned) == (True, abandoned)
+
+
+def test_a_sigint_after_the_key_that_ends_a_recording_is_the_second() -> None:
+    with Stopper(lambda: None) as stopper:
+        stopper.request()
+        signal.raise_signal(signal.SIGINT)
+        assert stopper.abandoned
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -29,7 +29,9 @@ def test_the_last_seconds_are_there_from_a_beginning_on(given_pieces: list[tuple
         beginnings = [n * STEP_US for n, (_, one) in enumerate(given_pieces[: index + 1]) if one]
         before = [at_us for at_us in beginnings if at_us <= wanted_us]
         expected = max(before) if before else min(beginnings, default=None)
-        assert ring.beginning(wanted_us) == expected
+        assert ring.beginning(wanted_us, ending=False) == expected
+        assert ring.beginning(index * STEP_US + 1, ending=False) is None, "a later one may still come"
+        assert ring.beginning(index * STEP_US + 1, ending=True) == max(beginnings, default=None)
         held = [one.at_us for one in ring]
         assert held == [n * STEP_US for n in range(gone, index + 1)]
         assert expected is None or expected in held
@@ -43,4 +45,4 @@ def test_it_never_holds_more_than_its_bound(given_pieces: list[tuple[int, bool]]
         ring.add(kept(index, size, begins))
         held = list(ring)
         assert sum(one.size for one in held) <= most
-        assert ring.beginning(0) in (None, *(one.at_us for one in held if one.begins))
+        assert ring.beginning(0, ending=False) in (None, *(one.at_us for one in held if one.begins))

@@ -71,6 +71,17 @@ def test_sound_alone_begins_with_the_block_before(tmp_path: Path) -> None:
     assert samples(tmp_path / "a-001.wav") == values(blocks)[2 * RATE : 3 * RATE + RATE // 2]
 
 
+def test_what_comes_after_its_trigger_but_was_captured_before_is_not_in_the_file(tmp_path: Path) -> None:
+    blocks = sound(5)
+    sink = waiting(tmp_path / "a.wav", ["audio"], duration_s=0.5)
+    for track, block in in_time(audio=blocks):
+        if block.timestamp == T0 + 1_800_000:
+            sink.trigger(T0 + 2_000_000)
+        sink.write(track, block)
+    sink.close()
+    assert samples(tmp_path / "a-001.wav") == values(blocks)[2 * RATE : 2 * RATE + RATE // 2]
+
+
 def test_every_trigger_begins_a_file_and_without_a_duration_ends_the_one_before(tmp_path: Path) -> None:
     sink = waiting(tmp_path / "a.mkv", ["video"], pre_roll_s=0.5)
     run_through(sink, in_time(numbered(150)), 1_500_000, 3_190_000)
