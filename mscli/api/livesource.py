@@ -246,10 +246,9 @@ class LiveSource:
             if STALLED in self._mutes:
                 self._fill(min(frame.timestamp, self.last_frame_us))
                 self._set_mute(STALLED, "")
-            if self._stopgap.covers(frame.timestamp):
-                return
-            self._stopgap.last_us = frame.timestamp
-            self._deliver(frame)
+            placed = self._stopgap.place(frame)
+            if placed is not None:
+                self._deliver(placed)
 
     def on_lost(self, count: int) -> None:
         """Count what was lost before us."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from threading import Event as Flag
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 import mscli
 from mscli.api import driver
 from mscli.api.stopgap import BEHIND_US
+from mscli.core.mailbox import Mailbox
 from mscli.sources.base import NO_SIGNAL, SWITCHED_OFF, Device, Receiver, Request, Source
 from tests.unit.lost import START_US, Scene
-from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, picture, reader, silent, waiting
+from tests.unit.stage import MODES, PATIENCE_S, Stage, camera, microphone, picture, push, reader, silent, waiting
 
 Setting = Callable[..., Stage]
 FRAME_US = 33_333
@@ -90,6 +92,33 @@ def test_the_first_frame_after_black_is_never_older_than_that(watched: Callable[
     assert times == sorted(times)
     assert [frame.blank for frame in got] == [False] + [True] * (len(got) - 2) + [False]
     assert one.track.lost == 0  # the black in its place is counted
+
+
+def test_a_frame_that_ends_a_mute_before_there_is_black_is_shown(watched: Callable[..., Scene]) -> None:
+    one = watched()
+    with reader(one.track) as frames:
+        one.frame(0)
+        one.look(0.9)
+        one.frame(0.95, level=77, early_us=60_000)
+        assert levels(waiting(frames)) == [200, 77]
+
+
+def test_no_picture_of_h264_is_left_out_for_black_in_its_time(watched: Callable[..., Scene]) -> None:
+    one = watched()
+    mailbox = Mailbox()
+    one.track.open_lane(mailbox)
+    one.frame(0)
+    one.look(0.9)
+    one.look(1.5)
+    for number, at_us in enumerate((1_300_000, 1_333_333, 1_366_667, 1_500_000)):
+        chunk = replace(picture(START_US + at_us, level=number), format="H264", strides=(0,), key=number == 0)
+        push(one.track, chunk)
+    got: list[Any] = [taken.frame for taken in iter(lambda: mailbox.take(0), None)]
+    black, late = got[-5], got[-4:]
+    assert (black.blank, levels(late), [frame.key for frame in late]) == (True, [0, 1, 2, 3], [True, False, False, False])
+    assert 0 <= late[0].timestamp - black.timestamp - FRAME_US <= 1
+    assert [after.timestamp - before.timestamp for before, after in pairwise(late[:3])] == [1000, 1000]
+    assert late[3].timestamp == START_US + 1_500_000
 
 
 def test_frames_that_come_again_are_shown(watched: Callable[..., Scene]) -> None:
