@@ -12,7 +12,7 @@ from mscli.api.diskspace import seconds_left
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.pieces import Pieces
 from mscli.core.clock import now_us
-from mscli.core.frames import Counts, Frame, span_s
+from mscli.core.frames import Counts, Frame, VideoFrame, span_s
 from mscli.core.mailbox import Mailbox
 from mscli.core.window import Pauses, Window
 from mscli.sinks.base import Sink
@@ -68,6 +68,8 @@ class Recording:
         self._patience_s = FINISH_S
         self._mailbox = Mailbox(sink.gather_s)
         self._lanes = [track.open_lane(self._mailbox) for track in tracks]
+        self._broken: set[int] = set()  # tracks whose pictures cannot be decoded: some before them fell into a pause
+        self._undecodable = [0] * len(tracks)  # pictures dropped for that
         self._written = False
         self._waking = Lock()  # held while the thread is sent a signal: it cannot end meanwhile
         self._thread = Thread(target=self._run, name="mscli-recorder", daemon=True)
@@ -84,8 +86,8 @@ class Recording:
 
     @property
     def dropped(self) -> list[int]:
-        """Per track, frames (samples per channel) dropped because the encoder could not keep up."""
-        return [lane.dropped for lane in self._lanes]
+        """Per track, frames (samples per channel) dropped: for a slow encoder, or of no use after a pause."""
+        return [lane.dropped + undecodable for lane, undecodable in zip(self._lanes, self._undecodable, strict=True)]
 
     @property
     def recorded_s(self) -> float:
@@ -198,11 +200,26 @@ class Recording:
     def _write(self, track: int, frame: Frame) -> None:
         placed_us = self.pauses.place(frame.timestamp)
         if placed_us is None:
+            self._broken.add(track)
             return
         shown = frame if placed_us == frame.timestamp else replace(frame, timestamp=placed_us)
+        if self._is_decodable(track, shown):
+            self._write_placed(track, shown, frame.timestamp - placed_us)
+        elif self._window.encloses(track, shown):
+            self._undecodable[track] += 1
+
+    def _is_decodable(self, track: int, frame: Frame) -> bool:
+        """Whether nothing that it needs fell into a pause. A black one needs nothing, and what follows cannot do with it."""
+        if not isinstance(frame, VideoFrame) or frame.blank:
+            return True
+        if frame.key:
+            self._broken.discard(track)
+        return track not in self._broken
+
+    def _write_placed(self, track: int, shown: Frame, paused_us: int) -> None:
         admitted = self._window.admit(track, shown)
         if admitted is not None:
-            self._sink.paused_us = frame.timestamp - placed_us
+            self._sink.paused_us = paused_us
             self.pieces.begin_frame(admitted.timestamp)
             self._sink.write(track, admitted)
             self.counts[track].note(admitted)

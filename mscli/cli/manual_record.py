@@ -22,7 +22,8 @@ sound in dB below full scale, with a mark at the highest of the last two seconds
 for how long the disk has room. It is not there with `--quiet` or `--json`. Then these keys work, too:
 
 `p`
-: pauses the recording, and goes on; what comes meanwhile is left out, without a gap
+: pauses the recording, and goes on; what comes meanwhile is left out, without a gap. A camera's H.264 goes on with its next
+  key frame: the pictures before that cannot be decoded and are dropped
 
 `q`
 : ends it, as Ctrl-C does

@@ -340,7 +340,7 @@ class Counts:
     def __init__(self) -> None:
         self.frames = 0  # written to the output
         self.blank = 0  # of these, black or silent ones in the place of what the device did not give
-        self.dropped = 0  # by us: a bounded lane was full
+        self.dropped = 0  # by us: a bounded lane was full, or H.264 after a pause is of no use
         self.lost = 0  # before us: gaps in the driver's sequence, overruns, stalls, damaged frames
         self.duplicated = 0
         self.silence = 0  # filled in where none came; samples

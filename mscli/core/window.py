@@ -43,10 +43,16 @@ class Window:
         """The frame, or what of the sound lies inside; None when nothing does."""
         if self.start_us is None:
             self.start_us = frame.timestamp
-        inside = self._within_time(track, frame) if track in self._open and not self.over else None
+        inside = self._within_time(track, frame)
         return self._within_count(inside) if isinstance(inside, self._counted) and self._frames is not None else inside
 
+    def encloses(self, track: int, frame: Frame) -> bool:
+        """Whether the frame would be admitted. One that would not ends its track as if it had been asked for."""
+        return self._within_time(track, frame) is not None
+
     def _within_time(self, track: int, frame: Frame) -> Frame | None:
+        if track not in self._open or self.over:
+            return None
         end_us = self.end_us
         if end_us is None:
             return frame

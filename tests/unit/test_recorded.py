@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,43 @@ def test_what_comes_in_a_pause_is_left_out_and_leaves_no_gap(recording: Recordin
     assert isinstance(second, VideoFrame)
     assert (first.planes[0][0], second.planes[0][0]) == (1, 3)
     assert second.timestamp < resumed + 1_000_000
+
+
+def pause_inside_a_group(recording: Recording) -> int:
+    """A recording of H.264 whose third picture falls into a pause; when the next may come."""
+    begin_us = now_us() - 1_000_000
+    recording.recorder.start()
+    push(recording.track, chunk(begin_us, key=True), chunk(begin_us + 1))
+    recording.recorder.pause()
+    push(recording.track, chunk(now_us()))
+    recording.recorder.resume()
+    return now_us()
+
+
+def chunk(at_us: int, key: bool = False) -> VideoFrame:
+    return replace(picture(at_us), format="H264", strides=(0,), key=key)
+
+
+def test_what_cannot_be_decoded_after_a_pause_is_dropped_and_counted(recording: Recording, sinks: list[MemorySink]) -> None:
+    at_us = pause_inside_a_group(recording)
+    black = replace(picture(at_us + 2), blank=True)
+    push(recording.track, chunk(at_us), chunk(at_us + 1), black, chunk(at_us + 3))
+    push(recording.track, chunk(at_us + 4, key=True), chunk(at_us + 5))
+    recording.recorder.stop()
+    recording.finish()
+    written = [frame for _, frame in sinks[0].frames if isinstance(frame, VideoFrame)]
+    assert [(frame.key, frame.blank) for frame in written] == [
+        (True, False), (False, False), (True, True), (True, False), (False, False)
+    ]  # fmt: skip
+    assert (recording.run.dropped, recording.run.counts[0].frames) == ([3], 5)
+
+
+def test_what_cannot_be_decoded_after_a_pause_ends_the_window_too(stage: Setting, sinks: list[MemorySink]) -> None:
+    recording = Recording(stage(silent(camera())), window=(5.0, None))
+    at_us = pause_inside_a_group(recording)
+    push(recording.track, chunk(at_us), chunk(at_us + 6_000_000))
+    assert recording.finish() == ["start", "pause", "resume", "dataavailable", "stop"]
+    assert (recording.run.reason, recording.run.dropped, len(sinks[0].frames)) == ("duration", [1], 2)
 
 
 def test_a_disabled_track_is_recorded_black(recording: Recording, sinks: list[MemorySink]) -> None:
