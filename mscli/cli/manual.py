@@ -162,10 +162,11 @@ when it ends
 : an object with `files`, `duration` in seconds, `reason` (`duration`, `frames`, `size`, `signal`, `ended`, `pipe` or
 `error`), `tracks`, and `avOffset`, the seconds by which the picture begins after the sound. A track has `kind`, `label`,
 `settings`, `frames` (of sound: samples per channel), `dropped` (by mscli, when it cannot keep up, or H.264 of no use after
-a pause), `lost` (before it: by driver or hardware, or in a stall, which never gave them), `duplicated`, `blank` (those
-among `frames` that are black or silent, because the device was muted), `bytes`, and of a picture `frameRate`, as it was
-measured. Of sound it has `silence` (samples filled in where none came, a late start included), `skipped` (samples that came
-twice or too early), and where drift was found `driftPpm`: by how many millionths the microphone's clock runs fast.
+a pause), `lost` (before it: by driver or hardware, or in a stall, which never gave them, or because they are damaged or
+cannot be decoded without such as are lost), `duplicated`, `blank` (those among `frames` that are black or silent, because
+the device was muted), `bytes`, and of a picture `frameRate`, as it was measured. Of sound it has `silence` (samples filled
+in where none came, a late start included), `skipped` (samples that came twice or too early), and where drift was found
+`driftPpm`: by how many millionths the microphone's clock runs fast.
 
 an error, on stderr
 : an object with `error`, which has `name`, `message` and perhaps `hints`; an OverconstrainedError also has `constraint`,

@@ -352,11 +352,12 @@ class Counts:
         self.absent_us = 0  # of the time between them, in which no file was to be
 
     def correct(self, corrections: Mapping[str, int]) -> None:
-        """Add what a sink had to correct: damaged and hidden pictures are lost, repeated ones duplicated; and that of sound."""
+        """Add what a sink had to correct: pictures damaged, severed and hidden are lost and no frames; and that of sound."""
         hidden = corrections.get("hidden", 0)
-        self.frames = max(0, self.frames - hidden - corrections.get("unwritten", 0))
+        lost = hidden + corrections.get("decodeErrors", 0) + corrections.get("severed", 0)
+        self.frames = max(0, self.frames - lost - corrections.get("unwritten", 0))
         self.blank = min(self.blank - hidden, self.frames)
-        self.lost += hidden + corrections.get("decodeErrors", 0)
+        self.lost += lost
         self.duplicated += corrections.get("duplicated", 0)
         self.silence += corrections.get("silence", 0)
         self.skipped += corrections.get("skipped", 0)

@@ -143,9 +143,10 @@ class Sink(ABC):
     def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002 (a sink that corrects nothing)
         """What had to be done to that track's frames, for the report; only what happened.
 
-        ``decodeErrors``: damaged pictures left out. ``duplicated``: pictures repeated, or black, for want of new ones.
-        ``silence``: samples filled in. ``skipped``: samples left out. ``driftPpm``: by how many millionths the device's clock
-        was found to run fast. ``hidden``: black pictures left out where none can stand. ``unwritten``: pictures or samples that
-        were not to be in a file, or did not fit. ``absentUs``: the time in which no file was to be (microseconds).
+        ``decodeErrors``: pictures left out that are damaged, or that no decoder made out. ``severed``: whole ones left out
+        because those that they build on are in a finished file. ``duplicated``: pictures repeated, or black, for want of new
+        ones. ``silence``: samples filled in. ``skipped``: samples left out. ``driftPpm``: by how many millionths the device's
+        clock was found to run fast. ``hidden``: black pictures left out where none can stand. ``unwritten``: pictures or
+        samples that were not to be in a file, or did not fit. ``absentUs``: the time in which no file was to be (microseconds).
         """
         return {}

@@ -147,21 +147,30 @@ class PictureReader:
     """
 
     def __init__(self, *, one_at_a_time: bool = False) -> None:
-        self.damaged = 0  # frames that gave no whole picture
+        self.failures = 0  # frames for which there was an error
+        self._read = 0  # frames
+        self._given = 0  # pictures of these
         self._one_at_a_time = one_at_a_time
         self._used: av.VideoFrame | None = None
         self._in_a_row = 0
         self._decoders: dict[str, av.VideoCodecContext] = {}
 
+    @property
+    def damaged(self) -> int:
+        """Frames that have given no whole picture, with an error or without; also those that a decoder holds until ``rest``."""
+        return max(0, self._read - self._given)
+
     def read(self, frame: VideoFrame) -> list[av.VideoFrame]:
         """The pictures that the frame completes: one, or none if it is damaged or a decoder waits for more."""
         row = PIXEL_FORMATS[frame.format]
+        self._read += 1
         try:
             pictures = self._decode(frame, row) if row.encoded else [self._copied(frame)]
         except (av.FFmpegError, DamagedPicture):
             self._damage()
             return []
         self._in_a_row = 0
+        self._given += len(pictures)
         return pictures
 
     def rest(self, frame: VideoFrame) -> list[av.VideoFrame]:
@@ -172,6 +181,7 @@ class PictureReader:
         except av.FFmpegError:
             self._damage()
             return []
+        self._given += len(pictures)
         return [_visible(_colored(picture, frame), frame) for picture in pictures]
 
     def _copied(self, frame: VideoFrame) -> av.VideoFrame:
@@ -195,7 +205,7 @@ class PictureReader:
         return decoder
 
     def _damage(self) -> None:
-        self.damaged += 1
+        self.failures += 1
         self._in_a_row += 1
         if self._in_a_row == TOLERATED:
             self._decoders.clear()
@@ -241,11 +251,7 @@ class Converter:
         self._row = PIXEL_FORMATS[format]
         self._reader = PictureReader()
         self._reshapers: dict[VideoColorSpace, Reshaper] = {}
-
-    @property
-    def damaged(self) -> int:
-        """Frames that gave no whole picture."""
-        return self._reader.damaged
+        self.damaged = 0  # frames for which none was given
 
     def convert(self, frame: VideoFrame) -> VideoFrame | None:
         """The frame in the format, cropped and scaled as it is to be shown; itself if it is so. None if it is damaged, or its
@@ -253,7 +259,10 @@ class Converter:
         if frame.format == self._row.name and frame.whole:
             return frame
         pictures = self._reader.read(frame)
-        return from_av(self._reshape(pictures[-1], frame.display_size), frame) if pictures else None
+        if not pictures:
+            self.damaged += 1
+            return None
+        return from_av(self._reshape(pictures[-1], frame.display_size), frame)
 
     def _reshape(self, picture: av.VideoFrame, size: tuple[int, int] | None) -> av.VideoFrame:
         color = in_range(self._row.name, color_of(picture)._replace(full_range=False))

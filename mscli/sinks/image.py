@@ -112,7 +112,7 @@ class ImageSink(OutputSink):
 
         reader = PictureReader()
         pictures = reader.read(frame) or reader.rest(frame)
-        if reader.damaged or not pictures:
+        if reader.failures or not pictures:
             raise self._damage()
         return pictures[-1]
 

@@ -11,12 +11,13 @@ begins them with its last key frame.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mscli.core.frames import Frame, VideoFrame
 from mscli.core.window import frame_tolerance_us
 from mscli.sinks.base import PATIENCE_US, SinkOptions
-from mscli.sinks.container import amount
 from mscli.sinks.cuts import Schedule
 from mscli.sinks.series import SeriesSink
 
@@ -47,10 +48,16 @@ class SegmentSink(SeriesSink):
         self._keyed: dict[int, RecordingFile] = {}  # by track: the file that begins with the latest key frame asked for
         self._pictured: dict[int, RecordingFile] = {}  # by track: the file that its latest picture went to
         self._apart: set[int] = set()  # tracks that only a key frame goes on with: what others need is not in their file
+        self._severed: Counter[int] = Counter()  # by track: pictures left out for want of that
         self._held: list[tuple[int, Sound]] = []  # with their tracks: waits for pictures, for LEAD_US at most
         self._ending = False  # whether no further cut comes
         self._heard: dict[int, int] = {}  # by track: samples placed
         self._largest: dict[int, int] = {}  # by track: what its largest piece has cost
+
+    def corrections(self, track: int) -> Mapping[str, int]:
+        """What the others tell, and pictures that could not be gone on with."""
+        severed = self._severed[track]
+        return {**super().corrections(track), **({"severed": severed} if severed else {})}
 
     def _begin(self, encoders: Encoders, origin_us: int) -> None:
         self._pictures = [index for index, track in enumerate(encoders.tracks) if track.kind == "video"]
@@ -168,7 +175,7 @@ class SegmentSink(SeriesSink):
             self._apart.discard(track)
         if file not in self._open or track in self._apart:  # the camera was silent until the file of these was finished
             self._apart.add(track)
-            self._unwritten[track] += amount(chunk)
+            self._severed[track] += 1
             return
         self._pictured[track] = file
         self._put_counted(file, track, chunk)

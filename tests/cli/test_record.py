@@ -92,3 +92,11 @@ def test_a_file_that_is_taken_away_meanwhile_is_an_error(fake: FakeMachine) -> N
 def test_a_file_that_was_never_begun_is_not_in_the_report(fake: FakeMachine) -> None:
     done = fake("record", "--json", "--no-audio", "--duration", "1e-9", "x.mkv")
     assert (json.loads(done.stdout)["files"], fake.files) == ([], [])
+
+
+def test_pictures_that_no_decoder_makes_out_are_lost_and_no_frames(fake: FakeMachine) -> None:
+    modes = [{"width": 320, "height": 240, "frameRate": 30, "pixelFormat": "H264"}]
+    fake.plug(camera(modes=modes, faults={"dropEvery": 7}))
+    (track,) = fake.json("record", "--json", "--duration", "3", "--video-codec", "mjpeg", "x.mkv")["tracks"]
+    assert packets(fake.folder / "x.mkv", "video") == track["frames"] < 77  # of 78 that came: FFmpeg swallows some after gaps
+    assert track["frames"] + track["lost"] + track["dropped"] == pytest.approx(90, abs=1)

@@ -111,11 +111,12 @@ def _jpeg(width: int, height: int, rgb: str, pixels: str) -> bytes:
                "-huffman", "default", "-f", "mjpeg", "-")  # fmt: skip
 
 
-def h264(count: int, rgb: Sequence[int] = GREEN) -> list[VideoFrame]:
-    """A camera's stream of 64 × 48 pictures of one colour: an access unit each, none shown out of order."""
+def h264(count: int, rgb: Sequence[int] = GREEN, *, reordered: int = 0) -> list[VideoFrame]:
+    """A camera's stream of 64 × 48 pictures of one colour: an access unit each. ``reordered``: shown out of order in a row."""
     source = f"color=0x{bytes(rgb).hex()}:size=64x48:rate=25"
-    stream = run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(count), "-c:v", "libx264",
-                 "-bf", "0", "-x264-params", "aud=1", "-pix_fmt", "yuv420p", "-f", "h264", "-")  # fmt: skip
+    stream = run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(count),
+                 "-c:v", "libx264", "-bf", str(reordered), "-x264-params", "aud=1:b-adapt=0", "-pix_fmt", "yuv420p",
+                 "-f", "h264", "-")  # fmt: skip
     delimiter = b"\0\0\0\1\x09"
     units = [memoryview(delimiter + unit) for unit in stream.split(delimiter)[1:]]
     return [

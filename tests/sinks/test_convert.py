@@ -1,11 +1,12 @@
-"""The memory of pictures on their way to an encoder: used again for the next one, unless somebody holds it still."""
+"""Pictures on their way to an encoder: memory is used again unless somebody holds it still, and what gave none is counted."""
 
 from __future__ import annotations
 
 import av
 
-from mscli.sinks.convert import PictureReader
-from tests.sinks.synth import BLUE, GREEN, RED, picture
+from mscli.sinks.convert import Converter, PictureReader
+from tests.sinks.serial import numbered
+from tests.sinks.synth import BLUE, GREEN, RED, h264, picture
 
 
 def address(shown: av.VideoFrame) -> int:
@@ -47,3 +48,27 @@ def test_others_get_memory_of_their_own_each() -> None:
     (first,), (second,) = reader.read(picture(rgb=RED)), reader.read(picture(rgb=GREEN))
     assert address(first) != address(second)
     assert bytes(first.planes[0])[:64] == bytes(picture(rgb=RED).planes[0])[:64]
+
+
+def test_encoded_pictures_that_a_decoder_swallows_without_an_error_are_damaged() -> None:
+    reader = PictureReader()
+    stream = [frame for frame in numbered(90, "H264") if frame.sequence % 7 != 6]
+    given = [picture for frame in stream for picture in reader.read(frame)]
+    given += reader.rest(stream[-1])
+    assert reader.failures == 0
+    assert reader.damaged == len(stream) - len(given) > 0
+
+
+def test_what_a_decoder_holds_until_the_rest_is_asked_for_is_not_damaged() -> None:
+    stream = h264(10, reordered=2)
+    reader = PictureReader()
+    given = [picture for frame in stream for picture in reader.read(frame)]
+    assert len(given) < len(stream) == len(given) + len(reader.rest(stream[-1]))
+    assert reader.damaged == 0
+
+
+def test_a_picture_that_was_not_converted_is_damaged() -> None:
+    converter = Converter("I420")
+    stream = [frame for frame in numbered(90, "H264") if frame.sequence % 7 != 6]
+    given = [frame for frame in map(converter.convert, stream) if frame is not None]
+    assert converter.damaged == len(stream) - len(given) > 0

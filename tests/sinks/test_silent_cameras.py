@@ -163,7 +163,7 @@ def test_a_copied_camera_that_stalls_keeps_no_file_open_and_begins_again_with_a_
     counts = shown(tmp_path, "v:0")
     assert counts == [20, 1, 1, 1, 30]
     assert [numbers(path) for path in sorted(tmp_path.iterdir())][1:4] == [[0]] * 3  # of H.264 the last key frame
-    assert sink.corrections(0) == {"duplicated": 3, "unwritten": 15}  # from the 105th to the next key frame
+    assert sink.corrections(0) == {"duplicated": 3, "severed": 15}  # from the 105th to the next key frame
     assert [value for path in sorted(tmp_path.iterdir()) for value in samples(path)] == values(blocks)
 
 
@@ -190,16 +190,16 @@ def test_no_file_begins_while_a_copied_camera_alone_is_muted(suffix: str, form: 
     assert sink.corrections(0) == {"hidden": 95}
 
 
-@pytest.mark.parametrize(("away", "begun", "unwritten"), [(20, 61, 59), (75, 20, 45)])
+@pytest.mark.parametrize(("away", "begun", "severed"), [(20, 61, 59), (75, 20, 45)])
 def test_what_goes_on_from_a_file_before_follows_no_repeated_picture(
-    away: int, begun: int, unwritten: int, tmp_path: Path
+    away: int, begun: int, severed: int, tmp_path: Path
 ) -> None:
     frames = [replace(frame, key=frame.sequence in (0, 120)) for frame in numbered(SECONDS * 30, "H264")]
     sink = series(tmp_path / "a.mkv", ["video", "video"], duration_s=1, options={"video_codec": "copy"})
     fed(sink, together(of_track(0, numbered(SECONDS * 30, "MJPEG")), of_track(1, frames[:20] + frames[away:])))
     assert shown(tmp_path, "v:0") == [30] * SECONDS
     assert shown(tmp_path, "v:1") == [begun, 1, 1, 1, 30]
-    assert sink.corrections(1) == {"duplicated": 3, "unwritten": unwritten}
+    assert sink.corrections(1) == {"duplicated": 3, "severed": severed}
 
 
 def test_a_slow_camera_is_no_camera_that_ended(tmp_path: Path) -> None:

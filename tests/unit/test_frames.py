@@ -182,3 +182,13 @@ def test_counts_tell_frames_bytes_and_the_time_from_first_to_last() -> None:
     heard = Counts()
     heard.note(sound(samples=480))
     assert (heard.frames, heard.last_us) == (480, 11_000)
+
+
+@pytest.mark.parametrize("why", ["decodeErrors", "severed", "hidden"])
+def test_a_picture_that_a_sink_lost_counts_as_lost_and_as_no_frame(why: str) -> None:
+    counts = Counts()
+    for _ in range(5):
+        counts.note(raw("GREY", 4, 4))
+    counts.lost = 2
+    counts.correct({why: 3})
+    assert (counts.frames, counts.lost) == (2, 5)
