@@ -1,4 +1,4 @@
-"""Where the program starts, as ``mscli`` and as ``python -m mscli``."""
+"""The entry point of the program, for ``mscli`` and ``python -m mscli``."""
 
 from __future__ import annotations
 
@@ -9,53 +9,66 @@ from mscli import __version__
 
 
 def main() -> None:
-    """Run the command line and exit with its code. ``--version`` alone is answered before anything is imported."""
+    """Run the command line and exit with its code. The version and most help pages are printed before any other import."""
     _open_streams()
-    if sys.argv[1:] == ["--version"] and _told_version():
+    answer = _ready_answer(sys.argv[1:])
+    if answer is not None and _print(answer):
         return
     import gc
 
-    from mscli.cli.leaving import at_once, heed
+    from mscli.cli.leaving import at_once, count_triggers, handle
 
-    heed(at_once)
-    gc.disable()  # a start makes many objects and drops none; a command that goes on enables it again
+    handle(at_once)
+    count_triggers(sys.argv[1:])
+    gc.disable()  # a start creates many objects and frees none; long-running commands enable it again
     from mscli.cli.main import run
 
     _leave(run(sys.argv[1:]))
 
 
-def _told_version() -> bool:
+def _ready_answer(arguments: list[str]) -> str | None:
+    """Return the answer to a command line that asks for the version or a help page, or None if there is none at hand."""
+    if arguments in (["--version"], ["-V"]):
+        return f"mscli {__version__}"
+    if not {"-h", "--help", "help"}.intersection(arguments):
+        return None
+    from mscli.cli.helptexts import stored_page
+
+    return stored_page(arguments)
+
+
+def _print(answer: str) -> bool:
     try:
-        print(f"mscli {__version__}", flush=True)  # noqa: T201 (the answer)
-    except OSError:  # the program proper knows what is to be said of it
+        print(answer, flush=True)  # noqa: T201 (the answer)
+    except OSError:  # the full program reports the error
         return False
     return True
 
 
 def _leave(code: int) -> None:
-    """Exit once all is told and tidied. The interpreter would free every module first: a tenth of what a snapshot takes."""
+    """Exit once everything is written and closed, without freeing the modules, which takes 10 % of a snapshot's time."""
     import atexit
 
-    from mscli.cli.leaving import heed
+    from mscli.cli.leaving import handle
 
-    heed(lambda _number, _frame: os._exit(code))
-    atexit._run_exitfuncs()  # what the interpreter calls
+    handle(lambda _number, _frame: os._exit(code))
+    atexit._run_exitfuncs()  # as the interpreter does
     try:
         sys.stderr.flush()
-    finally:  # whoever listened to it may be gone
+    finally:  # the reader of stderr may be gone
         os._exit(code)
 
 
 def _open_streams() -> None:
-    """Have a stdout and a stderr even if the caller closed them, so that no other file gets their numbers.
+    """Open stdout and stderr if the caller closed them, so that no other file gets their descriptors.
 
-    What is written to a closed stdout fails; what is said on a closed stderr goes nowhere. No character is too strange.
+    Writing to a closed stdout fails. Output to a closed stderr is discarded. Unencodable characters are escaped.
     """
     for fd, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, mode)  # gets the lowest free number, which is this one
+            os.open(os.devnull, mode)  # this gets the lowest free descriptor, which is fd
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""What all tests share: the program as a real process, tools that must be there, and a watch for threads left behind."""
+"""Shared by all tests: the program as a real process, required tools, and a check for leftover threads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from xdist.remote import Producer
+
+from tests.plan import MAKES_WAY, Groups, is_computing, is_slow, number_of_workers, turn
+
+pytest_plugins = ["tests.limits"]
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ROOT / "tests/packages.txt"
@@ -27,34 +32,39 @@ Completed = subprocess.CompletedProcess[bytes]
 
 
 def missing(tool: str) -> str:
-    """Why ``tool``, a row of tests/packages.txt, cannot be used; empty if it can."""
+    """Return why ``tool``, a row of tests/packages.txt, cannot be used, or "" if it can."""
     rows = (line.split() for line in PACKAGES.read_text().splitlines() if line and not line.startswith("#"))
     package = dict(row for row in rows if len(row) == 2)[tool]
     if ".so" in tool:
-        there = any(glob.glob(f"/usr/lib*/{folder}{tool}") for folder in ("", "*/", "*/alsa-lib/"))
+        folders = "", "*/", "*/alsa-lib/", "*/gstreamer-1.0/", "nginx/modules/"
+        there = any(glob.glob(f"/usr/lib*/{folder}{tool}") for folder in folders)
+    elif tool.endswith(".py"):
+        there = Path("/usr/lib/python3/dist-packages", tool).exists()
+    elif tool.endswith(".h"):
+        there = Path("/usr/include", tool).exists()
     else:
         there = shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
     return "" if there else f"{tool} is missing (Debian package {package})"
 
 
 def require(*tools: str) -> None:
-    """Skip the test, saying why, unless every tool is here. Under CI=true a missing one is a failure."""
+    """Skip the test, with the reason, unless every tool is available. Under CI=true, fail instead."""
     demand([missing(tool) for tool in tools])
 
 
 def require_root(why: str) -> None:
-    """Skip the test, with the sentence ``why``, for everyone else. Under CI=true that is a failure."""
+    """Skip the test, with the sentence ``why``, unless it runs as root. Under CI=true, fail instead."""
     demand([why if os.geteuid() else ""])
 
 
 def require_vm() -> None:
-    """Skip the test, saying why, unless ``RUN_IN_VM`` can run. Under CI=true that is a failure."""
+    """Skip the test, with the reason, unless ``RUN_IN_VM`` can run. Under CI=true, fail instead."""
     kernel = "" if VM_KERNEL.is_dir() else "the kernel of the virtual machine is missing (tests/run unpacks it)"
     demand([*map(missing, VM_TOOLS), kernel])
 
 
 def demand(problems: list[str]) -> None:
-    """Skip the test, saying why, if there are problems. Under CI=true that is a failure."""
+    """Skip the test, with the reason, if there are problems. Under CI=true, fail instead."""
     reason = "; ".join(filter(None, problems))
     if reason and os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
@@ -63,25 +73,26 @@ def demand(problems: list[str]) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what would change how mscli behaves or what it prints."""
+    """Return this process's environment without variables that change mscli's behaviour or output."""
     changing = ("MSCLI_", "PYTHONUNBUFFERED", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_")
     return {name: value for name, value in os.environ.items() if not name.startswith(changing)}
 
 
 @dataclass(frozen=True)
 class Program:
-    """mscli as users run it: a process of its own, with a clean environment, in ``folder``."""
+    """mscli as users run it: a separate process with a clean environment, in ``folder``."""
 
     folder: Path
+    popen: ClassVar[type[subprocess.Popen[bytes]]] = subprocess.Popen
 
     @property
     def argv(self) -> list[str]:
-        """What to start; for tests that talk to the running process."""
+        """Return the command line, for tests that talk to the running process."""
         return [sys.executable, "-m", "mscli"]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every process finds."""
+        """Return the environment of every process."""
         return clean_environment() | {"PYTHONPATH": str(ROOT)}
 
     def __call__(
@@ -92,36 +103,55 @@ class Program:
         code: int | None = None,
         seconds: float = 60,
     ) -> Completed:
-        """Run to the end; with ``code``, the exit code must be that. ``stdout`` and ``stderr`` are bytes."""
-        done = subprocess.run(
-            [*self.argv, *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            cwd=self.folder,
-            env=self.environment | dict(env or {}),
-            timeout=seconds,
-            check=False,
-        )
+        """Run to the end. ``code``: the required exit code. ``stdout`` and ``stderr`` are bytes."""
+        pipe = subprocess.PIPE
+        with self.start(*arguments, env=env, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+            try:
+                stdout, stderr = process.communicate(stdin, timeout=seconds)
+            finally:
+                process.kill()
+        done = Completed(process.args, process.returncode, stdout, stderr)
         assert code is None or done.returncode == code, f"exit code {done.returncode}\n{done.stderr.decode()}"
         return done
 
+    def start(
+        self,
+        *arguments: str | Path,
+        env: Mapping[str, str] | None = None,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        bufsize: int = -1,
+    ) -> subprocess.Popen[bytes]:
+        """Start it, and return while it runs. The streams are those of ``Popen``."""
+        return self.popen(
+            [*self.argv, *map(str, arguments)],
+            bufsize,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=self.folder,
+            env=self.environment | dict(env or {}),
+        )
+
     def json(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Any:
-        """What a run that must succeed prints as JSON on stdout."""
+        """Return the JSON on stdout of a run that must succeed."""
         return json.loads(self(*arguments, env=env, code=0).stdout)
 
 
 @pytest.fixture
 def mscli(tmp_path: Path) -> Program:
-    """The program, run in an empty folder."""
+    """Return the program, run in an empty folder."""
     return Program(tmp_path)
 
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    """Fail the test if a thread that it started outlives it. One that is just ending gets a moment."""
+    """Fail the test if a thread that it started outlives it. A thread that is just ending gets a moment."""
     before = set(threading.enumerate())
     yield
     left = [thread for thread in threading.enumerate() if thread not in before]
+    left = [thread for thread in left if not isinstance(thread, threading._DummyThread)]  # a library's own: PortAudio's
     for thread in left:
         thread.join(timeout=0.5)
     names = [thread.name for thread in left if thread.is_alive()]
@@ -129,8 +159,31 @@ def no_thread_is_left() -> Iterator[None]:
         pytest.fail(f"threads are left running: {', '.join(names)}", pytrace=False)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if is_slow(item.nodeid):
+        item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: turn(item.nodeid))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a worker that has reached the computing tests yield to the others. These tests are its last."""
+    if hasattr(item.config, "workerinput") and is_computing(item.nodeid) and not os.nice(0):
+        os.nice(MAKES_WAY)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return number_of_workers()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
+
+
 def pytest_configure() -> None:
-    """Under nohup, or in the background of a script, the programs that are started here would not hear of some signals."""
+    """Restore signals that nohup or a background script ignores, because the programs started here need them."""
     usual: dict[int, Any] = {
         signal.SIGHUP: signal.SIG_DFL,
         signal.SIGINT: signal.default_int_handler,

@@ -1,4 +1,4 @@
-"""Disks for tests: a small one in memory, and one whose power can be cut. Only root mounts file systems."""
+"""Disks for tests: a small one in memory, and one whose power can be cut. Only root can mount file systems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import demand
 
 
 def _mount(*arguments: str | Path) -> None:
-    """Mount, or skip the test with the reason. Under CI=true that is a failure."""
+    """Mount, or skip the test with the reason. Under CI=true, fail instead."""
     command = ["mount", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False) if os.geteuid() == 0 else None
     if done is None or done.returncode:
@@ -22,7 +22,7 @@ def _mount(*arguments: str | Path) -> None:
 
 @contextlib.contextmanager
 def mounted(folder: Path, *arguments: str | Path) -> Iterator[None]:
-    """A file system in the folder, which is made."""
+    """Mount a file system in the folder, which is created."""
     folder.mkdir(exist_ok=True)
     _mount(*arguments, folder)
     try:
@@ -33,13 +33,13 @@ def mounted(folder: Path, *arguments: str | Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def tiny_disk(folder: Path, size: int) -> Iterator[None]:
-    """A file system of that size (bytes) in the folder."""
+    """Mount a file system of this size (bytes) in the folder."""
     with mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
         yield
 
 
 def ext4_image(path: Path, megabytes: int) -> Path:
-    """A file that holds an empty ext4 file system."""
+    """Create a file with an empty ext4 file system."""
     with path.open("wb") as file:
         file.truncate(megabytes << 20)
     subprocess.run(["mkfs.ext4", "-q", str(path)], check=True, env={"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"})
@@ -48,7 +48,7 @@ def ext4_image(path: Path, megabytes: int) -> Path:
 
 @contextlib.contextmanager
 def size_limit(size: int) -> Iterator[None]:
-    """No file of this process grows beyond that size (bytes)."""
+    """Limit the size of this process's files (bytes)."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -1,6 +1,6 @@
-"""How much memory is in use: other than what is resident, this does not depend on how threads took turns.
+"""Memory in use. Unlike resident memory, it does not depend on how threads were scheduled.
 
-https://man7.org/linux/man-pages/man3/mallinfo.3.html, of glibc alone.
+https://man7.org/linux/man-pages/man3/mallinfo.3.html, glibc only.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ _MALLINFO = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblk
 
 
 class _Mallinfo(ctypes.Structure):
-    """What mallinfo2 gives."""
+    """The result of mallinfo2."""
 
     _fields_ = [(name, ctypes.c_size_t) for name in _MALLINFO]
 
 
 def heap_bytes() -> int:
-    """Bytes in use of what malloc gave, Python's small objects among them under PYTHONMALLOC=malloc. 0 without glibc."""
+    """Return the bytes allocated by malloc. PYTHONMALLOC=malloc includes Python's small objects. 0 without glibc."""
     if not HEAP_TELLS:
         return 0
     tell = ctypes.CDLL(None).mallinfo2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Blob:
-    """Immutable bytes and what they are."""
+    """Immutable bytes with a MIME type."""
 
     def __init__(self, data: bytes = b"", type: str = "") -> None:  # noqa: A002 (the standard's name)
         self._data = data
@@ -12,11 +12,11 @@ class Blob:
 
     @property
     def size(self) -> int:
-        """Number of bytes."""
+        """Return the number of bytes."""
         return len(self._data)
 
     def bytes(self) -> bytes:
-        """The bytes."""
+        """Return the bytes."""
         return self._data
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""BlobEvent: a piece of a recording comes. https://www.w3.org/TR/mediastream-recording/#blobevent-section"""
+"""BlobEvent: a slice of a recording is available. https://www.w3.org/TR/mediastream-recording/#blobevent-section"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mscli.core.webidl import double
 
 
 class BlobEvent(Event):
-    """``data``: the piece. ``timecode``: milliseconds from the start of the recording's first piece to that of this one."""
+    """An event with a slice of a recording, ``data``. ``timecode``: milliseconds since the start of the first slice."""
 
     data = ReadOnly[Blob]()
     timecode = ReadOnly[float]()
@@ -21,6 +21,6 @@ class BlobEvent(Event):
     def __init__(self, type: str, init: Mapping[str, Any]) -> None:  # noqa: A002 (the standard's name)
         self._data: Blob = required_member("BlobEvent", init, "data")
         if not isinstance(self._data, Blob):
-            raise ArgumentError("BlobEvent: the member “data” of its init dictionary is no Blob")
+            raise ArgumentError("BlobEvent: the member “data” of the init dictionary must be a Blob")
         self._timecode = double(init.get("timecode", 0), "BlobEvent: timecode")
-        super().__init__(type)
+        super().__init__(type, init)

@@ -1,4 +1,4 @@
-"""DeviceChangeEvent: devices came or went. https://www.w3.org/TR/mediacapture-streams/#devicechangeevent"""
+"""DeviceChangeEvent: devices were added or removed. https://www.w3.org/TR/mediacapture-streams/#devicechangeevent"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mscli.core.readonly import ReadOnly
 
 
 class DeviceChangeEvent(Event):
-    """``devices``: those that are there after the change. ``user_inserted_devices``: those of them that came with it."""
+    """An event about a change of devices. ``devices``: the current ones. ``user_inserted_devices``: the new ones."""
 
     devices = ReadOnly[tuple[MediaDeviceInfo, ...]]()
     user_inserted_devices = ReadOnly[tuple[MediaDeviceInfo, ...]]()
@@ -23,6 +23,6 @@ class DeviceChangeEvent(Event):
         *,
         inserted: tuple[MediaDeviceInfo, ...] = (),
     ) -> None:
-        super().__init__(type)
+        super().__init__(type, init)
         self._devices = tuple((init or {}).get("devices", ()))
         self._user_inserted_devices = inserted

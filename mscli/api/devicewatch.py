@@ -1,4 +1,4 @@
-"""The watch behind ``devicechange``: it learns from the backends that something may have changed, and finds out what has.
+"""Watch the devices for ``devicechange``: backends give hints, and the watch lists their devices to find the change.
 
 https://www.w3.org/TR/mediacapture-streams/#dfn-device-change-notification-steps
 """
@@ -8,43 +8,46 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from threading import Condition, Thread
+from threading import Condition
 
 from mscli.api.listing import Listing
-from mscli.core.bounded import together
+from mscli.core.calls import together
+from mscli.core.limits import LOOK_CLOSED_S
+from mscli.core.locks import shared_lock
 from mscli.core.reported import Reported
+from mscli.core.threads import Thread
 from mscli.sources.base import Device, Watching
 
-QUIET_S = 0.1  # a camera and its microphone come in several steps: once nothing more comes for so long, they are looked at
-LATEST_S = 0.4  # but at the latest so long after the first
-READY_S = (0.05, 0.1, 0.2)  # a new device that cannot be opened yet, since permissions come after it, is looked at again
-TOGETHER_S = 0.2  # what one backend found waits so long for the others that are looked at, to be one event with theirs
-POLL_S = 2.0  # between two looks at a backend without events
-CLOSE_S = 0.7  # for looks that hang, which are left behind then
+QUIET_S = 0.1  # a camera and its microphone appear in several steps; list the devices once it has been quiet this long
+LATEST_S = 0.4  # but at the latest this long after the first hint
+# delays before checking again whether a new device can be opened: permissions are set after it appears
+READY_S = (0.05, 0.1, 0.2)
+TOGETHER_S = 0.2  # how long one backend's change waits for listings of the others, to become one event
+POLL_S = 2.0  # the interval between listings of a backend without events
 
-Tell = Callable[[list[Device], list[Device]], object]  # with all devices, and those among them that are new
+Notify = Callable[[list[Device], list[Device]], object]  # called with all devices, and with the new ones
 
 
 class _Followed:
-    """One backend, its devices by the last look, and those that were told."""
+    """One backend, with its devices by the last listing and by the last notification."""
 
     def __init__(self, listing: Listing) -> None:
         self.listing = listing
-        self.hints = 0  # since the last look
+        self.hints = 0  # since the last listing
         self.looking = False
         self.found: list[Device] = []
-        self.told: list[Device] = []
-        self.watching: Watching | None = None  # None: it has no events
-        self.unsure = False  # whether the last look could not tell
+        self.notified: list[Device] = []
+        self.watching: Watching | None = None  # None: the backend has no events
+        self.unsure = False  # whether the last listing failed
         self._reported = Reported()
 
     @property
     def awaited(self) -> bool:
-        """Whether it is looked at, or soon will be."""
+        """Return whether a listing is running or about to run."""
         return self.looking or self.hints > 0
 
     def look(self) -> list[Device] | None:
-        """Its devices; None if nobody can tell. A backend that fails in an unforeseen way is reported, and followed on."""
+        """Return the devices, or None if unknown. An unexpected exception of the backend is reported."""
         devices: list[Device] | None = None
         with self._reported:
             devices = self.listing.look()
@@ -53,21 +56,21 @@ class _Followed:
 
 
 class DeviceWatch:
-    """Follows the devices of some backends, from its making until ``close``: each on a thread of its own, for one may hang.
+    """A watch on the devices of some backends, until ``close``. Each has its own thread, because one may hang.
 
-    ``tell`` is called on one of the watch's threads after each change, and never twice at the same time.
+    ``notify`` is called on one of these threads after each change, never twice at the same time.
     """
 
-    def __init__(self, listings: Iterable[Listing], tell: Tell) -> None:
-        self._tell = tell
-        self._changed = Condition()
+    def __init__(self, listings: Iterable[Listing], notify: Notify) -> None:
+        self._notify = notify
+        self._changed = Condition(shared_lock())
         self._closing = False
         self._followed = list(map(_Followed, listings))
         for one in self._followed:
             one.watching = one.listing.backend.watch(partial(self._hint, one))
         looks = together([one.look for one in self._followed], "mscli-look")
         for one, devices in zip(self._followed, looks, strict=True):
-            one.found = one.told = devices or []
+            one.found = one.notified = devices or []
         self._threads = [
             Thread(target=self._follow, args=(one,), name="mscli-devicechange", daemon=True) for one in self._followed
         ]
@@ -75,14 +78,14 @@ class DeviceWatch:
             thread.start()
 
     def close(self) -> None:
-        """Follow them no more, and end the threads."""
+        """Stop watching and end the threads."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         for one in self._followed:
             if one.watching is not None:
                 one.watching.close()
-        latest = time.monotonic() + CLOSE_S
+        latest = time.monotonic() + LOOK_CLOSED_S
         for thread in self._threads:
             thread.join(max(0.0, latest - time.monotonic()))
 
@@ -96,13 +99,13 @@ class DeviceWatch:
             devices = self._look_until_ready(one)
             with self._changed:
                 one.looking = False
-                if devices is not None:  # else what was there is taken to be there still
+                if devices is not None:  # otherwise assume that the devices are unchanged
                     one.found = devices
                 self._changed.notify_all()
-                self._tell_change()
+                self._notify_change()
 
     def _wait_for_hints(self, one: _Followed) -> bool:
-        """Wait until the backend is to be looked at: there are hints, and it is quiet. False: the watch closes."""
+        """Wait until there are hints and it is quiet. Return False if the watch is closing."""
         with self._changed:
             polled = one.watching is None or one.unsure
             if self._changed.wait_for(lambda: one.hints or self._closing, POLL_S if polled else None):
@@ -119,16 +122,16 @@ class DeviceWatch:
         seen = one.hints
         return seconds > 0 and self._changed.wait_for(lambda: self._closing or one.hints > seen, seconds)
 
-    def _tell_change(self) -> None:
-        """Under the lock: tell if there is a difference, with what others find meanwhile."""
+    def _notify_change(self) -> None:
+        """Notify of a difference, together with what others are about to find. The caller holds the lock."""
         self._changed.wait_for(lambda: self._closing or not any(one.awaited for one in self._followed), TOGETHER_S)
-        before = [device for one in self._followed for device in one.told]
+        before = [device for one in self._followed for device in one.notified]
         after = [device for one in self._followed for device in one.found]
         for one in self._followed:
-            one.told = one.found
+            one.notified = one.found
         if not self._closing and list(map(_lasting, after)) != list(map(_lasting, before)):
             known = set(map(_key, before))
-            self._tell(after, [device for device in after if _key(device) not in known])
+            self._notify(after, [device for device in after if _key(device) not in known])
 
     def _look_until_ready(self, one: _Followed) -> list[Device] | None:
         known = set(map(_key, one.found))
@@ -146,6 +149,6 @@ def _key(device: Device) -> tuple[str, str]:
 
 
 def _lasting(device: Device) -> Device:
-    """The device without what comes and goes while it stays: who uses it."""
+    """Return the device without what may change while it stays connected: who uses it."""
     calm = device._replace(problem="", remedy="", busy=False) if device.busy else device
     return calm._replace(handle=None)

@@ -1,4 +1,4 @@
-"""ErrorEvent: what failed while no call waited for it. https://html.spec.whatwg.org/multipage/webappapis.html#errorevent"""
+"""ErrorEvent: a failure that no call was waiting for. https://html.spec.whatwg.org/multipage/webappapis.html#errorevent"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mscli.core.readonly import ReadOnly
 
 
 class ErrorEvent(Event):
-    """``error``: the exception, or None. ``message``: what it says."""
+    """An event about a failure. ``error``: the exception, or None. ``message``: its text."""
 
     error = ReadOnly[Exception | None]()
     message = ReadOnly[str]()
@@ -19,4 +19,4 @@ class ErrorEvent(Event):
         given = init or {}
         self._error: Exception | None = given.get("error")
         self._message = str(given.get("message", ""))
-        super().__init__(type)
+        super().__init__(type, init)

@@ -1,45 +1,61 @@
-"""The thread that runs event listeners when the program has no loop of its own: a library's caller who only adds listeners."""
+"""The thread that runs event listeners for a program without a loop of its own."""
 
 from __future__ import annotations
 
 import sys
-from threading import Lock, Thread, current_thread
+from threading import current_thread
 
-from mscli.core.mailbox import Mailbox
+from mscli.core.eventloop import EventLoop
+from mscli.core.locks import shared_lock
+from mscli.core.threads import Thread
 
-_LOOK_AGAIN_S = 3600.0  # a wake-up is posted for whatever matters; this only bounds the wait
+_LOOK_AGAIN_S = 3600.0  # only bounds one wait: everything that matters wakes the loop
 
 
 class EventThread:
-    """Runs the tasks of a mailbox, in order, on one named thread from ``start`` to ``stop``."""
+    """A thread that runs the tasks of an event loop, in order, from ``start`` to ``stop``. It can be started again."""
 
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
+    def __init__(self, event_loop: EventLoop) -> None:
+        self._event_loop = event_loop
         self._stopping = False
         self._thread: Thread | None = None
-        self._starting = Lock()
+        self._starting = shared_lock()
 
     def start(self) -> None:
-        """Begin to run tasks; safe to call again, from any thread."""
+        """Start running tasks. Safe to call again, from any thread. While the interpreter ends, no thread can start."""
         with self._starting:
-            if self._thread is None:
+            if self._thread is None and not sys.is_finalizing():
                 self._thread = Thread(target=self._run, name="mscli-events", daemon=True)
                 self._thread.start()
 
     def stop(self) -> None:
-        """Run what was posted up to now, then end. Callable from a listener, too."""
-        if self._thread is None:
+        """Run the tasks posted so far, then end the thread, and wait for that. A listener may call this."""
+        thread = self._thread
+        if thread is None:
             return
-        self._mailbox.post(self._stop)
-        if self._thread is not current_thread():
-            self._thread.join()
+        self.end()
+        if thread is not current_thread():
+            thread.join()
+
+    def end(self) -> None:
+        """Run the tasks posted so far, then end the thread, if it runs."""
+        if self._thread is not None:
+            self._event_loop.post(self._stop)
 
     def _stop(self) -> None:
         self._stopping = True
 
+    def _goes_on(self) -> bool:
+        """Return whether the thread goes on: until it is stopped and no task is left. After that, it can be started again."""
+        with self._starting:
+            over = self._stopping and self._event_loop.idle
+            if over:
+                self._stopping, self._thread = False, None
+            return not over
+
     def _run(self) -> None:
-        while not self._stopping:
+        while self._goes_on():
             try:
-                self._mailbox.wait(_LOOK_AGAIN_S)
-            except BaseException:  # of one task: it is reported as of a listener, and the others run
+                self._event_loop.wait(_LOOK_AGAIN_S)
+            except BaseException:  # from a task: report it as from a listener, and run the others
                 sys.excepthook(*sys.exc_info())

@@ -1,4 +1,4 @@
-"""getUserMedia: the way from constraints to live tracks, and the devices that are open for them.
+"""getUserMedia: turn a list of wanted tracks into live tracks, and keep the devices that are open for them.
 
 https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia
 """
@@ -7,176 +7,262 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from threading import Lock, RLock
+from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary, ref
 
-from mscli.api.care import Care
-from mscli.api.consumer import Consumer, Worker
-from mscli.api.copying import CopiedFormats, copied_boxes, formats_to_follow
-from mscli.api.driver import STOP_S
 from mscli.api.eventthread import EventThread
-from mscli.api.livesource import LiveSource
-from mscli.api.mediadeviceinfo import device_name
+from mscli.api.machine import Machine
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.nativeformats import CopiedFormats, copied_boxes, formats_to_follow
 from mscli.api.settings_space import boxes_of
-from mscli.api.sharing import boxes_beside, set_device, settings_of
-from mscli.api.watch import Watch
+from mscli.api.sharing import boxes_beside, set_source, settings_of
+from mscli.api.wanted import Wanted, names_of
 from mscli.core.boxes import Box, Mode
+from mscli.core.calls import together
 from mscli.core.constraints import Constraints, parse_constraints
 from mscli.core.derived import native_of
 from mscli.core.errors import (
     ArgumentError,
     DOMException,
+    InvalidStateError,
     NotAllowedError,
     NotFoundError,
     NotReadableError,
+    NotSupportedError,
     OverconstrainedError,
 )
-from mscli.core.mailbox import Mailbox, Task
-from mscli.core.properties import KINDS, PROPERTIES
+from mscli.core.eventloop import EventLoop, Task
+from mscli.core.limits import STOP_S, ReconnectPolicy
+from mscli.core.locks import settle, shared_lock
+from mscli.core.log import Log
+from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO
 from mscli.core.select import select_settings
-from mscli.core.selection import Selection, Settings
-from mscli.core.webidl import stream_constraints
-from mscli.sources.base import VIDEO_INPUT, Abilities, Device
+from mscli.core.selection import Selection, Settings, describe_settings
+from mscli.core.webidl import stream_constraints, track_constraints
+from mscli.sources.base import VIDEO_INPUT, Abilities, Device, device_name
+from mscli.sources.device import DeviceSource, Watchdog
+from mscli.sources.track import Consumer, TrackSource, Worker
 
 if TYPE_CHECKING:
-    from mscli.api.mediadevices import MediaDevices
-    from mscli.api.rescue import Rescue
+    from mscli.sources.reconnect import Reconnection
 
-_UNUSABLE = (NotAllowedError, NotReadableError, NotFoundError)  # why another device is tried
-_IDENTITY_RULES = ("deviceId", "groupId")  # decided without asking the device
+_UNUSABLE = (NotAllowedError, NotReadableError, NotFoundError)  # the errors after which another device is tried
+_LISTED = 5  # the most unusable modes in an error
+_NO_MODE_HINTS = ("“mscli capabilities” lists all modes", "look for a setting or a newer driver of the camera")
+_Opened = tuple[MediaStreamTrack, DeviceSource]
+_IDENTITY_RULES = ("deviceId", "groupId")  # decided without querying the device
+
+_log = Log("negotiate")
 
 T = TypeVar("T")
 S = TypeVar("S")
 
 
 class Terms(NamedTuple):
-    """What is asked for beside the constraints: native formats preferred among equals, and what is done for a device."""
+    """The request beyond the constraints: preferred native formats and the reconnect policy."""
 
     pixel_formats: Sequence[str] = ()
-    care: Care = Care()
+    policy: ReconnectPolicy = ReconnectPolicy()
 
-    def to_follow(self, track: MediaStreamTrack) -> Terms:
-        """For a device that takes over that track from the one before."""
-        whole = all(track.settings.get(name) == track.live.native.get(name) for name in ("width", "height"))
+    def to_follow(self, track: MediaStreamTrack, before: DeviceSource) -> Terms:
+        """Return the terms for a device that takes over a track from another one."""
+        native = before.settings()
+        whole = all(track.settings.get(name) == native.get(name) for name in ("width", "height"))
         return self._replace(pixel_formats=formats_to_follow(self.pixel_formats, track.pixel_format, whole=whole))
 
 
 class Choice(NamedTuple):
-    """The answer of the negotiation for one kind of track, before the device is opened."""
+    """The result of the negotiation for one track, before the device is opened."""
 
     kind: str
     device: Device
     selection: Selection
     constraints: Constraints
-    mode: Mode | None  # the native one that would run; of sound there is none
-    failures: Mapping[str, DOMException]  # by the deviceId, of what cannot be used
+    mode: Mode | None  # the native mode that would run; None for sound
+    failures: Mapping[str, DOMException]  # why devices cannot be used, by deviceId
 
     @property
     def passed_over(self) -> tuple[DOMException, ...]:
-        """Why better fitting devices are not used."""
+        """Return why better fitting devices are not used."""
         return tuple(error for device_id, error in self.failures.items() if device_id != self.device.device_id)
 
 
-class UserMedia:
-    """The machinery behind one ``MediaDevices``: it chooses, opens and starts devices, and knows which are open.
+class Workers:
+    """The workers that ``close`` waits for. Only its own thread keeps a worker alive, until it has ended.
 
-    ``tasks``: the mailbox of a caller who runs events; without one, a thread of its own does.
+    Needs no lock, also in a signal handler: every access is atomic in Python.
     """
 
-    def __init__(self, devices: MediaDevices, tasks: Mailbox | None) -> None:
-        self._devices = devices
-        self._live: dict[tuple[str, str], LiveSource] = {}
-        self._abilities: dict[tuple[str, str], Abilities] = {}  # of every device that was negotiated about, the latest
-        self._watch = Watch()
-        self._workers: list[Worker] = []
-        self._rescues: dict[LiveSource, Rescue] = {}  # the last of each: ``close`` waits for them
-        self._turn = RLock()  # of who has devices opened: two that ask at once for the same one are to share it
-        self._noting = Lock()  # of workers and rescues: several devices may be lost at once, each on a thread of its own
-        self._tasks = tasks or Mailbox()
+    def __init__(self) -> None:
+        self._workers: dict[int, ref[Worker]] = {}  # by ``id``
+
+    def keep(self, worker: Worker) -> None:
+        """Wait for a worker in ``join``."""
+        number, known = id(worker), self._workers
+        known[number] = ref(worker, lambda _: known.pop(number, None))
+
+    def join(self) -> None:
+        """Wait for every worker that has not ended."""
+        for known in list(self._workers.values()):
+            worker = known()
+            if worker is not None:
+                worker.join()
+
+
+class UserMedia:
+    """The implementation behind one ``MediaDevices``. It chooses, opens and starts devices, and knows which are open.
+
+    ``tasks``: the event loop of a caller who runs events. Without it, a thread does.
+
+    ``MediaDevices`` and each track refer to this object, but neither it nor a thread refers to them. So what is no longer used
+    is freed at once, without the cyclic collector, and closes what is open.
+    """
+
+    def __init__(self, machine: Machine, tasks: EventLoop | None) -> None:
+        self._machine = machine
+        self._live: dict[tuple[str, str], DeviceSource] = {}
+        self._sources: tuple[TrackSource, ...] = ()  # sources that are not devices
+        self._abilities: dict[tuple[str, str], Abilities] = {}  # the latest abilities of every negotiated device
+        self._watch = Watchdog()
+        self._workers = Workers()
+        self._reconnections: WeakValueDictionary[DeviceSource, Reconnection] = WeakValueDictionary()  # the last one of each
+        self.turn = RLock()  # held to open devices, so that two callers who want the same device share it
+        self._noting = shared_lock()  # of this object's records: several devices may be lost at once, each on its own thread
+        self._tasks = tasks or EventLoop()
         self._closed = False
+        self.begun = False  # whether devices were opened or watched
         self._events = None if tasks else EventThread(self._tasks)
 
     def close(self) -> None:
-        """End every track, give every device back, all at once, join every thread."""
+        """End every track, release all devices concurrently, join every thread, close the backends."""
         self._closed = True
-        rescues = list(self._rescues.values())
-        for rescue in rescues:
-            rescue.cancel()
-        ending = [(live, live.hold.let_go()) for live in list(self._live.values())]
+        with self._noting:
+            reconnections = list(self._reconnections.values())
+        for reconnection in reconnections:
+            reconnection.cancel()
+        ending = [(live, live.handle.let_go()) for live in list(self._live.values())]
         deadline = monotonic() + STOP_S
         for live, stopping in ending:
             _stop(live.consumers)
             if stopping is not None:
                 stopping.join()
-            self._forget(live)
-        for rescue in rescues:
-            rescue.wait(max(0.0, deadline - monotonic()))
-        for worker in self._workers:
-            worker.join()
+            self.forget(live)
+        for source in self._sources:
+            _stop(source.consumers)
+        for reconnection in reconnections:
+            reconnection.wait(max(0.0, deadline - monotonic()))
+        self._workers.join()
         if self._events is not None:
             self._events.stop()
+        settle(STOP_S)
+        self._machine.close()
+
+    def __del__(self) -> None:
+        """Close the backends and end the event thread, on that thread, because a destructor must not wait."""
+        if not self._closed:
+            self._tasks.post(self._machine.close)
+            if self._events is not None:
+                self._events.end()
+
+    def post(self, task: Task) -> None:
+        """Run a task on the event thread."""
+        self._tasks.post(task)
 
     def poster(self) -> Callable[[Task], None]:
-        """What has a task run where events run. Their thread, if there is one, runs from here on."""
-        if self._events is not None:
-            self._events.start()
+        """Return a function that runs a task on the event thread. Start that thread if it is ours."""
+        self._begin_events()
         return self._tasks.post
 
-    def negotiate(self, constraints: Mapping[str, Any] | None, terms: Terms) -> list[Choice]:
-        """What would be chosen, audio first."""
-        asked = stream_constraints(constraints)
-        parsed = [(kind, parse_constraints(one, kind)) for kind, one in asked.items()]
-        return _for_each(parsed, lambda one: self._choose(*one, terms))
+    def _begin_events(self) -> None:
+        self.begun = True
+        if self._events is not None:
+            self._events.start()
+
+    def negotiate(self, wanted: Sequence[Wanted], terms: Terms) -> list[Choice]:
+        """Return the choice for each track. If there are several of a kind, errors name the track."""
+        parsed = [_Asked(name, one.kind, _parsed(one)) for name, one in zip(names_of(wanted), wanted, strict=True)]
+        return _for_each(parsed, lambda one: _naming(one.name, lambda: self._choose(one.kind, one.constraints, terms)))
 
     def get_user_media(
         self,
-        constraints: Mapping[str, Any] | None,
+        wanted: Sequence[Wanted],
         terms: Terms,
         prepare: Callable[[MediaStream], object] | None,
         on_choices: Callable[[Sequence[Choice]], object],
     ) -> MediaStream:
-        """Choose all, tell what was chosen, open all devices, then start all: they begin together, or none stays open.
+        """Choose devices for all tracks, report the choices, open the devices, then start them together.
 
-        A device that does not open or start is passed over for the next that fits. When it does not start, ``prepare`` has had
-        the stream already: the track stays, and the settings that it had are kept where they can be.
+        If one fails, all are closed.
+
+        A device that cannot be opened or started is skipped for the next one that fits. If it cannot be started, ``prepare``
+        has already seen the stream: the track stays and keeps its settings if possible.
         """
-        with self._turn:
-            choices = self.negotiate(constraints, terms)
+        with self.turn:
+            choices = self.negotiate(wanted, terms)
             on_choices(choices)
-            tracks: list[MediaStreamTrack] = []
+            opened: list[_Opened] = []
             try:
-                _for_each(choices, lambda choice: tracks.append(self._track(choice, terms)))
-                stream = MediaStream(tracks)
+                _for_each(choices, lambda choice: opened.append(self._track(choice, terms, beside=opened)))
+                stream = MediaStream([track for track, _ in opened])
                 if prepare is not None:
                     prepare(stream)
-                for track in reversed(tracks):  # cameras first: they take longer to give their first frame
-                    self._start_or_replace(track, terms)
+                for kind in (VIDEO, AUDIO):  # cameras first, because they take longer to deliver their first frame
+                    self._start_together([(track, live) for track, live in opened if track.kind == kind], terms)
             except BaseException:
-                _stop(tracks)
+                _stop(track for track, _ in opened)
                 raise
-            if self._closed:  # by another thread, which did not know of a device that was being opened
-                _stop(tracks)
+            if self._closed:  # another thread closed everything and did not know of a device that was being opened
+                _stop(track for track, _ in opened)
             return stream
 
-    def _track(self, choice: Choice, terms: Terms) -> MediaStreamTrack:
+    def _track(self, choice: Choice, terms: Terms, beside: Sequence[_Opened]) -> _Opened:
+        # the other track on the device may leave fewer settings
+        if any(_key(live.device) == _key(choice.device) for _, live in beside):
+            choice = self._choose(choice.kind, choice.constraints, terms)
         while True:
             live, settings, chosen = self._acquire(choice, terms)
-            track = MediaStreamTrack(live, settings, choice.constraints, self._forget, chosen.passed_over)
+            track = MediaStreamTrack(live, self, settings, choice.constraints, chosen.passed_over)
             if not live.ended:
-                return track
-            track.stop()  # the last one on it was stopped meanwhile: it is opened anew
+                return track, live
+            track.stop()  # its last other track was stopped meanwhile: open the device again
+
+    def add_source(self, source: TrackSource, constraints: Mapping[str, Any] | None) -> MediaStreamTrack:
+        """Return a started track of a source that is not a device. Raises the same errors as ``get_user_media``."""
+        if source.ended:
+            raise InvalidStateError(f"{source.name} has ended")
+        asked = parse_constraints(track_constraints(constraints), source.kind)
+        selection = select_settings(boxes_beside(source, source.consumers, source), asked)
+        for track in set_source(source, selection):
+            track.follow()
+        track = MediaStreamTrack(source, self, settings_of(source, selection), asked)
+        with self._noting:
+            known = source in self._sources
+            self._sources = (*self._sources, *(() if known else (source,)))
+        self._begin_events()
+        if not known:
+            self._start_or_stop(track, source)
+        if self._closed:
+            track.stop()
+        return track
+
+    def _start_or_stop(self, track: MediaStreamTrack, source: TrackSource) -> None:
+        try:
+            source.start()
+        except BaseException:
+            track.stop()
+            raise
 
     # From constraints to settings
 
     def _choose(
         self, kind: str, constraints: Constraints, terms: Terms, refused: Mapping[str, DOMException] | None = None
     ) -> Choice:
-        devices = self._devices.list_devices([KINDS[kind]], terms.care.patience.first_s)
+        devices = self._machine.candidates(KINDS[kind], constraints, terms.policy.timeouts.first_s)
         if not devices:
-            raise _reason(refused.values()) if refused else self._devices.missing([KINDS[kind]])
+            raise _reason(refused.values()) if refused else self._machine.missing([KINDS[kind]])
         _check_selecting(constraints)
         plausible = [device for device in devices if _plausible(device, constraints)]
         failures = dict(refused or {})
@@ -184,19 +270,22 @@ class UserMedia:
         boxes = self._boxes(devices, among, failures, terms)
         try:
             selection = select_settings(boxes, constraints, terms.pixel_formats)
-        except OverconstrainedError:
-            if (plausible or refused) and failures:  # a device that cannot be used might have fitted: people have to know that
+        except OverconstrainedError as error:
+            _log.debug("%s %s: nothing fits: %s", kind, constraints.source, error)
+            if (plausible or refused) and failures:  # an unusable device might have fitted: report why it is unusable
                 raise _reason(failures.values()) from None
             if among == devices:
                 raise
             boxes += self._boxes(devices, [device for device in devices if device not in among], {}, terms)
             selection = select_settings(boxes, constraints)  # raises, with what failed on all devices
         mode = native_of(selection.box, selection.settings, terms.pixel_formats)[1]
-        told = {device_id: _told_apart(error, device_id, devices) for device_id, error in failures.items()}
-        return Choice(kind, selection.box.device, selection, constraints, mode, told)
+        if _log.debugs:
+            _log_choice(kind, constraints, selection, mode, failures)
+        reasons = {device_id: _with_path(error, device_id, devices) for device_id, error in failures.items()}
+        return Choice(kind, selection.box.device, selection, constraints, mode, reasons)
 
     def _boxes(self, devices: list[Device], among: list[Device], failures: dict[str, DOMException], terms: Terms) -> list[Box]:
-        """The settings spaces of the devices ``among`` all; one that cannot be asked goes into ``failures``."""
+        """Return the settings spaces of the devices in ``among``. A device that cannot be queried goes into ``failures``."""
         boxes: list[Box] = []
         for device in among:
             if device.device_id in failures:
@@ -210,20 +299,20 @@ class UserMedia:
     def _boxes_of(self, device: Device, place: int, terms: Terms) -> list[Box]:
         live = self._live.get(_key(device))
         if live is not None and not live.ended:
-            return boxes_beside(live, live.consumers, place)
-        abilities = self._devices.abilities_of(device, terms.care.patience.first_s)
+            return boxes_beside(live, live.consumers, device, place)
+        abilities = self._machine.abilities_of(device, terms.policy.timeouts.first_s)
         self._abilities[_key(device)] = abilities
         if isinstance(terms.pixel_formats, CopiedFormats) and device.kind == VIDEO_INPUT:
             return copied_boxes(device, abilities, place, terms.pixel_formats)
         boxes = boxes_of(device, abilities, place)
         if not boxes:
-            raise NotReadableError(f"{device_name(device)} tells no mode that it could be set to")
+            raise _without_mode(device, abilities)
         return boxes
 
     # From settings to a live track
 
-    def _acquire(self, choice: Choice, terms: Terms) -> tuple[LiveSource, Settings, Choice]:
-        """The best device that can be opened: one that is busy or denied is passed over for the next that fits."""
+    def _acquire(self, choice: Choice, terms: Terms) -> tuple[DeviceSource, Settings, Choice]:
+        """Open the best device that can be opened. A device that is busy or denied is skipped."""
         while True:
             try:
                 return *self._open(choice, terms), choice
@@ -231,109 +320,164 @@ class UserMedia:
                 refused = {**choice.failures, choice.device.device_id: error}
                 choice = self._choose(choice.kind, choice.constraints, terms, refused)
 
-    def _open(self, choice: Choice, terms: Terms) -> tuple[LiveSource, Settings]:
+    def _open(self, choice: Choice, terms: Terms) -> tuple[DeviceSource, Settings]:
         key = _key(choice.device)
         live = self._live.get(key)
         if live is not None and not live.ended:
-            for track in set_device(live, choice.selection, terms.pixel_formats):
-                track.source_changed()
+            for track in set_source(live, choice.selection, terms.pixel_formats):
+                track.follow()
             return live, settings_of(live, choice.selection)
-        device, care = choice.device, terms.care
-        settled = self._devices.backend_of(device), self._abilities[key]
-        live = LiveSource(device, *settled, self._tasks.post, self._keep, care.patience)
+        device, policy = choice.device, terms.policy
+        if live is not None:  # its last track has just left: until it is released, it is busy
+            live.handle.wait_released(policy.timeouts.first_s)
+        settled = self._machine.backend_of(device), self._abilities[key]
+        live = DeviceSource(device, *settled, self._workers.keep, policy.timeouts)
         live.open(*native_of(choice.selection.box, choice.selection.settings, terms.pixel_formats))
         settings = settings_of(live, choice.selection)
         _check_settings(live, settings, choice.constraints)
-        if care.reconnect_s or care.fallback:
-            live.rescue = partial(self._rescue, terms)
+        if policy.reconnect_s or policy.fallback:
+            live.reconnection = partial(self._reconnection, terms)
         self._live[key] = live
         return live, settings
 
-    def _start_or_replace(self, track: MediaStreamTrack, terms: Terms) -> None:
-        """Start a track's device, or the next one that fits. Raises why none does."""
+    def _start_together(self, opened: Sequence[_Opened], terms: Terms) -> None:
+        """Start the devices of some tracks concurrently. Replace each that fails by the next that fits. Raises if none does."""
+        lives = list(dict.fromkeys(live for _, live in opened))
+        starts = [partial(self._failure_of_start, live) for live in lives]
+        failures = together(starts, "mscli-start") if len(starts) > 1 else [start() for start in starts]
+        why = dict(zip(lives, failures, strict=True))
+        for track, live in opened:
+            error = why[live]
+            if error is not None:
+                self._replace(track, live, terms, error)
+
+    def _failure_of_start(self, live: DeviceSource) -> DOMException | None:
+        """Start a device. Return the error if it cannot be used."""
         try:
-            self._start(track.live)
+            self._start(live)
         except _UNUSABLE as error:
-            self._replace(track, terms, error)
+            return error
+        return None
 
-    def _replace(self, track: MediaStreamTrack, terms: Terms, error: DOMException, *, told: bool = False) -> None:
-        """Move a track to the next device that fits, opens and starts, unless it is stopped. Raises why there is none.
+    def _replace(
+        self, track: MediaStreamTrack, live: DeviceSource, terms: Terms, error: DOMException, *, notify: bool = False
+    ) -> None:
+        """Move a track to the next device that fits, opens and starts, unless the track is stopped. Raises if none does.
 
-        ``told``: say so before its first frame.
+        ``notify``: whether to notify of the new device before its first frame. If there is none, end the tracks of a device
+        that never started.
         """
-        refused = {track.live.device.device_id: error, **self._gone(track.live.device.kind)}
-        while track.ready_state == "live":
-            choice = self._choose(track.kind, track.constraints_to_stay, terms, refused)
-            track.move(*self._acquire(choice, terms))
-            if track.live.ended:  # the last one on it was stopped meanwhile: it is opened anew
-                continue
-            if told:
-                track.changed()
-            try:
-                self._start(track.live)
-                return
-            except _UNUSABLE as failure:
-                refused[track.live.device.device_id] = failure
+        refused = {live.device.device_id: error, **self._gone(live.device.kind)}
+        try:
+            while track.ready_state == "live":
+                choice = self._choose(track.kind, track.constraints_to_stay, terms, refused)
+                before, (live, settings, chosen) = live, self._acquire(choice, terms)
+                live.succeed(before)
+                track.move(live, settings, chosen.passed_over)
+                if live.ended:  # its last other track was stopped meanwhile: open the device again
+                    continue
+                if notify:
+                    track.changed()
+                try:
+                    self._start(live)
+                    return
+                except _UNUSABLE as failure:
+                    refused[live.device.device_id] = failure
+        except BaseException:
+            if notify and not live.started:
+                live.give_up(error)
+            raise
 
-    def _start(self, live: LiveSource) -> None:
-        if self._events is not None:
-            self._events.start()
-        if not live.started:
-            self._watch.add(live)  # before it may end
-            live.start()
-            if not live.wanted:  # its tracks were stopped before it was watched
-                self._watch.remove(live)
+    def _start(self, live: DeviceSource) -> None:
+        self._begin_events()
+        self._watch.add(live)  # before starting, because the device may end at any time
+        live.start()
+        if not live.wanted:  # its tracks were stopped before it was watched
+            self._watch.remove(live)
 
-    def _keep(self, worker: Worker) -> None:
-        """Wait for it in ``close``."""
-        with self._noting:
-            self._workers = [other for other in self._workers if not other.join(0)] + [worker]
+    def keep(self, worker: Worker) -> None:
+        """Wait for a worker in ``close``."""
+        self._workers.keep(worker)
 
-    # When a device is gone
+    # If a device is gone
 
-    def _rescue(self, terms: Terms, live: LiveSource) -> None:
-        from mscli.api.rescue import Rescue
+    def _reconnection(self, terms: Terms, live: DeviceSource) -> None:
+        from mscli.sources.reconnect import Reconnection
 
-        watch = self._devices.backend_of(live.device).watch
+        backend = self._machine.backend_of(live.device)
         replace = partial(self._replace_all, terms)
-        rescue = Rescue(live, terms.care, self._devices.find, watch, replace)
+        reconnection = Reconnection(live, terms.policy, self._machine.find, backend.watch, replace, backend.retries)
         with self._noting:
-            self._rescues = {lost: other for lost, other in self._rescues.items() if not other.wait(0)} | {live: rescue}
-        rescue.start()
+            self._reconnections[live] = reconnection
+        reconnection.start()
 
-    def _replace_all(self, terms: Terms, live: LiveSource) -> None:
-        """Move every track of a device to another one. Raises why one cannot."""
+    def _replace_all(self, terms: Terms, live: DeviceSource) -> None:
+        """Move every track of a device to another one. Raises if one cannot be moved."""
         assert live.error is not None, "it is gone"
         for track in live.consumers:
             if isinstance(track, MediaStreamTrack):
-                with self._turn:
-                    self._move(track, terms.to_follow(track), live.error)
-
-    def _move(self, track: MediaStreamTrack, terms: Terms, error: DOMException) -> None:
-        """Move a track whose device is gone. Raises why that cannot be; on one that did not start, it has ended then."""
-        try:
-            self._replace(track, terms, error, told=True)
-        except BaseException:
-            if not track.live.started:
-                track.live.give_up(error)
-            raise
+                with self.turn:
+                    self._replace(track, live, terms.to_follow(track, live), live.error, notify=True)
 
     def _gone(self, kind: str) -> dict[str, DOMException]:
-        """Why open devices of that kind give nothing, by the deviceId: what is lost itself takes no other's place."""
+        """Return why open devices of this kind have failed, by deviceId. A failed device cannot replace another."""
         lives = [live for live in list(self._live.values()) if live.device.kind == kind]
         return {live.device.device_id: live.error for live in lives if live.error is not None}
 
-    def _forget(self, live: LiveSource) -> None:
+    def forget(self, source: TrackSource) -> None:
+        """Forget a source that was closed with its last track."""
+        if isinstance(source, DeviceSource):
+            self._forget_device(source)
+        with self._noting:
+            self._sources = tuple(other for other in self._sources if other is not source)
+
+    def _forget_device(self, live: DeviceSource) -> None:
         self._watch.remove(live)
-        rescue = self._rescues.get(live)
-        if rescue is not None:
-            rescue.cancel()
+        reconnection = self._reconnections.get(live)
+        if reconnection is not None:
+            reconnection.cancel()
+        live.reconnection = None
         if self._live.get(_key(live.device)) is live:
-            self._live.pop(_key(live.device), None)  # ``close`` and the thread of events may both come here
+            self._live.pop(_key(live.device), None)  # ``close`` and the event thread may both get here
+
+
+def _log_choice(
+    kind: str, constraints: Constraints, selection: Selection, mode: Mode | None, failures: Mapping[str, DOMException]
+) -> None:
+    for device_id, error in failures.items():
+        _log.debug("%s: %s cannot be used: %s", kind, device_id, error)
+    chosen = f"{describe_settings(selection.settings)} of “{selection.box.device.label}”"
+    native = f", natively {mode.to_json()}" if mode else ""
+    decided = f", decided by {selection.decided_by}" if selection.decided_by else ""
+    _log.debug("%s %s: %s%s, distance %g%s", kind, constraints.source, chosen, native, selection.distance, decided)
 
 
 def _key(device: Device) -> tuple[str, str]:
     return device.kind, device.device_id
+
+
+class _Asked(NamedTuple):
+    """A requested track: its name for errors, and its parsed constraints."""
+
+    name: str
+    kind: str
+    constraints: Constraints
+
+
+def _parsed(wanted: Wanted) -> Constraints:
+    """Return the parsed constraints of a requested track. Raises TypeError."""
+    return parse_constraints(stream_constraints({wanted.kind: wanted.constraints})[wanted.kind], wanted.kind)
+
+
+def _naming(name: str, step: Callable[[], T]) -> T:
+    """Run a step. If it raises an error, prefix the message with the name, if there is one."""
+    try:
+        return step()
+    except DOMException as error:
+        if name and name not in error.message:
+            error.message = f"{name}: {error.message}"
+            error.args = (error.message,)
+        raise
 
 
 def _stop(tracks: Iterable[Consumer]) -> None:
@@ -341,20 +485,28 @@ def _stop(tracks: Iterable[Consumer]) -> None:
         track.stop()
 
 
-def _told_apart(error: DOMException, device_id: str, devices: Sequence[Device]) -> DOMException:
-    """The error of a device, with its path where others have the same label and the message does not have it."""
+def _with_path(error: DOMException, device_id: str, devices: Sequence[Device]) -> DOMException:
+    """Return a device's error with its path in the message if other devices have the same label."""
     labels = [device.label for device in devices]
     path = next((each.path for each in devices if each.device_id == device_id and labels.count(each.label) > 1), None)
     return type(error)(f"{path}: {error.message}", hints=error.hints) if path and path not in error.message else error
 
 
+def _without_mode(device: Device, abilities: Abilities) -> DOMException:
+    """Return the error about a device without a usable mode."""
+    if not abilities.unusable:
+        return NotReadableError(f"{device_name(device)} reports no modes")
+    listed = "; ".join(map(str, abilities.unusable[:_LISTED]))
+    return NotSupportedError(f"{device_name(device)} has no usable mode: {listed}", hints=_NO_MODE_HINTS)
+
+
 def _reason(failures: Iterable[DOMException]) -> DOMException:
-    """The first that is no denial, if there is one: as long as others are left, denied devices do not count."""
+    """Return the first failure that is not a denial, or else the first. Denied devices do not count while there are others."""
     return min(failures, key=lambda error: isinstance(error, NotAllowedError))
 
 
 def _for_each(items: Iterable[T], step: Callable[[T], S]) -> list[S]:
-    """Take the step for each. That a device may not or cannot be used is told when all were tried, the former first."""
+    """Run the step for each item. Afterwards, raise a NotAllowedError or NotReadableError that occurred, the former first."""
     done: list[S] = []
     held: list[DOMException] = []
     for item in items:
@@ -368,12 +520,10 @@ def _for_each(items: Iterable[T], step: Callable[[T], S]) -> list[S]:
 
 
 def _check_selecting(constraints: Constraints) -> None:
-    """Raise TypeError for a required constraint by which no device may be selected."""
+    """Raise TypeError for a required constraint that may not be used to select devices."""
     for rule in constraints.basic:
         if rule.required and not PROPERTIES[rule.name].selects:
-            raise ArgumentError(
-                f"{rule.name} cannot be required of a device that is looked for: make it an ideal, or apply it later"
-            )
+            raise ArgumentError(f"{rule.name} cannot be required when choosing a device; make it ideal, or apply it later")
 
 
 def _plausible(device: Device, constraints: Constraints) -> bool:
@@ -381,11 +531,11 @@ def _plausible(device: Device, constraints: Constraints) -> bool:
     return all(rule.allows(identity[rule.name]) for rule in constraints.basic if rule.name in _IDENTITY_RULES)
 
 
-def _check_settings(live: LiveSource, settings: Settings, constraints: Constraints) -> None:
-    """A driver may set something else than was chosen: what it really gives satisfies the constraints, or it is closed."""
+def _check_settings(live: DeviceSource, settings: Settings, constraints: Constraints) -> None:
+    """Check that the driver's actual settings satisfy the constraints. Otherwise close it and raise OverconstrainedError."""
     for rule in constraints.basic:
         if rule.required and rule.name in settings and not rule.allows(settings[rule.name]):
-            live.hold.stop()
+            live.handle.stop()
             given = settings[rule.name]
-            message = f"the driver of “{live.device.label}” set {rule.name} to {given} instead of what it offers"
+            message = f"the driver of “{live.device.label}” set {rule.name} to {given}, although it offers what was requested"
             raise OverconstrainedError(rule.name, message, nearest=settings)

@@ -1,48 +1,103 @@
-"""MediaRecorder: a stream into a container. https://www.w3.org/TR/mediastream-recording/#mediarecorder-api
+"""MediaRecorder: record a stream into a container. https://www.w3.org/TR/mediastream-recording/#mediarecorder-api
 
-Where the standard says UnknownError, the error is the one that happened, such as OperationError when the disk is full.
+Instead of the standard's UnknownError, errors are the actual ones, such as OperationError for a full disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, BinaryIO, cast
+from os import PathLike, fspath
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, NamedTuple, Self, cast
 
 from mscli.api.blob import Blob
 from mscli.api.blobevent import BlobEvent
-from mscli.api.diskspace import check_room
 from mscli.api.errorevent import ErrorEvent
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
-from mscli.api.pieces import Pieces
 from mscli.api.recorderoptions import RecorderOptions
-from mscli.api.recording import Plan, Recording
-from mscli.core.clock import now_us
+from mscli.api.recording import Calls, GroupPlan, Plan, Recording, Slices, check_room
+from mscli.core.addresses import scheme_of, suffix_of
+from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import ArgumentError, InvalidModificationError, InvalidStateError, NotSupportedError
-from mscli.core.events import Event, EventTarget
+from mscli.core.events import Event, EventTarget, Handler
 from mscli.core.readonly import ReadOnly
 from mscli.core.webidl import to_string, unsigned_long
-from mscli.sinks import SinkRow, load_sink, mime_supported, row_for_mime, spell_mime
-from mscli.sinks.base import SinkOptions, TrackFormat
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.sinks import (
+    SinkPlan,
+    SinkRow,
+    add_to,
+    are_one,
+    in_series,
+    load_sinks,
+    mime_supported,
+    next_name,
+    row_for_mime,
+    sink_row,
+    spell_mime,
+)
+from mscli.sinks.base import Sink
 
-_DEFAULT_TYPES = {True: "video/webm", False: "audio/webm"}  # by whether there is a video track
+RecordingState = Literal["inactive", "recording", "paused"]
+
+_DEFAULT_TYPES = {True: "video/webm", False: "audio/webm"}  # whether there is a video track → type
+
+
+class RecorderOutput(NamedTuple):
+    """A target of a recording: a path or a descriptor, or None for ``dataavailable`` events.
+
+    ``row``: the container; by default that of the recorder's type. ``options``: the sink options; by default the recorder's.
+    """
+
+    file: str | int | None
+    row: SinkRow | None = None
+    options: SinkOptions | None = None
+
+    @classmethod
+    def of(cls, given: RecorderOutput | str | PathLike[str]) -> RecorderOutput:
+        """Return the output. The suffix of a path determines its container. Raises NotSupportedError if it does not."""
+        if isinstance(given, RecorderOutput):
+            return given._replace(file=_target(given.file))
+        name = fspath(given)
+        return cls(name, sink_row(name, "audio", "video"))
+
+
+def _target(file: str | PathLike[str] | int | None) -> str | int | None:
+    """Return a path as a string. Raises TypeError if it is neither that nor a descriptor."""
+    return file if file is None or isinstance(file, int) else fspath(file)
+
+
+def _format(track: MediaStreamTrack) -> TrackFormat:
+    return TrackFormat(track.kind, track.current_settings, track.pixel_format, track.label, paced=track.paced)
 
 
 class MediaRecorder(EventTarget):
-    """Records the tracks that a stream has at ``start``, on a thread of its own.
+    """A recorder of the tracks that a stream has at ``start``. It works on its own thread.
 
-    ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` (a path or a descriptor) takes the
-    recording in place of the ``dataavailable`` events, whose data are empty then; ``row`` says the container;
-    ``sink_options`` say how it is written; ``window`` (seconds, frames) ends it; a ``segment`` event tells of each file of a
-    series that is finished. Raises TypeError, and NotSupportedError for a type that cannot be recorded.
+    ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` is a path, a descriptor or an address that
+    another package writes to. It receives the recording, and the ``dataavailable`` events are empty. ``row`` determines the
+    container, or else ``mimeType``, or else the suffix of the file. A type that contradicts the suffix is not supported.
+
+    ``outputs``, in addition to ``file`` or in place of it: paths with suffixes that determine the containers, or
+    ``RecorderOutput`` objects. Outputs with the same encoding share it. An output that fails affects no other and fires
+    ``outputerror``. ``sink_options`` apply to all outputs. ``window`` (seconds, frames) limits the recording. A ``segment``
+    event fires for each finished file of a series. As a context manager, it starts, and at the end stops and waits until
+    everything is written. Raises TypeError, and NotSupportedError for a type that cannot be recorded.
     """
 
     EVENTS = ("start", "stop", "dataavailable", "pause", "resume", "error")
 
+    onstart: Handler
+    onstop: Handler
+    ondataavailable: Handler
+    onpause: Handler
+    onresume: Handler
+    onerror: Handler
+
     stream = ReadOnly[MediaStream]()
-    mime_type = ReadOnly[str]()
-    state = ReadOnly[str]()
+    state = ReadOnly[RecordingState]()
     video_bits_per_second = ReadOnly[int]()
     audio_bits_per_second = ReadOnly[int]()
     audio_bitrate_mode = ReadOnly[str]()
@@ -52,89 +107,140 @@ class MediaRecorder(EventTarget):
         stream: MediaStream,
         options: Mapping[str, Any] | None = None,
         *,
-        file: str | int | None = None,
+        file: str | PathLike[str] | int | None = None,
+        outputs: Sequence[RecorderOutput | str | PathLike[str]] = (),
         row: SinkRow | None = None,
         sink_options: SinkOptions | None = None,
         window: tuple[float | None, int | None] = (None, None),
     ) -> None:
         super().__init__()
         if not isinstance(stream, MediaStream):
-            raise ArgumentError("MediaRecorder: a MediaStream is needed")
+            raise ArgumentError("MediaRecorder needs a MediaStream")
         self._options = RecorderOptions.convert(options)
         if not self.is_type_supported(self._options.mime_type):
-            raise NotSupportedError(f"“{self._options.mime_type}” cannot be recorded here")
+            raise NotSupportedError(f"cannot record the type “{self._options.mime_type}”")
         self._stream = stream
-        self._mime_type = self._options.mime_type
-        self._state = "inactive"
-        self._audio_bits_per_second, self._video_bits_per_second = self._options.bit_rates()
-        self._audio_bitrate_mode = "variable"  # all that the encoders do: the standard leaves it at that
-        self._file = file
-        self._row = row
+        self._announced: Recording | None = None  # from the event ``start`` on until the recording stops
+        self._state: RecordingState = "inactive"
+        self._set_bit_rates()
+        self._audio_bitrate_mode = "variable"  # the encoders' only mode; the standard permits that
         self._sink_options = sink_options or SinkOptions()
+        more = [RecorderOutput.of(one) for one in outputs]
+        self._asked = more if file is None and more and row is None else [RecorderOutput(_target(file), row), *more]
+        for one in self._asked:
+            self._check_type(one)
+        _check_once([one.file for one in self._asked], series=self._sink_options.series is not None)
         self._window = window
-        self.recording: Recording | None = None  # the latest: what it has counted, and how it ended
+        self.recording: Recording | None = None  # the latest one, also after its end
+        self._reported: Recording | None = None  # the latest one whose error was raised or went to a listener
+
+    def __repr__(self) -> str:
+        files = ", ".join("memory" if one.file is None else str(one.file) for one in self._asked)
+        return f"<MediaRecorder {self.state} → {files}>"
+
+    def __enter__(self) -> Self:
+        """Start, unless it has been started."""
+        if self._state == "inactive":
+            self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop, and wait until everything is written. Raises the error of a recording that has failed, as ``join`` does."""
+        try:
+            self.stop()
+            self.join()
+        except Exception:
+            if kind is None:
+                raise
+
+    @property
+    def mime_type(self) -> str:
+        """Return the requested type, or during a recording its actual container and codecs."""
+        return self._options.mime_type if self._announced is None else self._announced.mime_type
 
     @staticmethod
     def is_type_supported(type: str) -> bool:  # noqa: A002 (the standard's name)
-        """Whether recordings of that MIME type, with its ``codecs``, can be made; the empty string always can."""
+        """Return whether this MIME type, with its ``codecs``, can be recorded. The empty string always can."""
         text = to_string(type)
         return not text or mime_supported(text)
 
     def start(self, timeslice: int | None = None) -> None:
-        """Begin. ``timeslice``: a ``dataavailable`` comes for so many milliseconds of recording each time.
+        """Begin. ``timeslice``: the length of the slices in ``dataavailable`` events, in milliseconds.
 
-        Raises InvalidStateError unless inactive, NotSupportedError when there is no live track or the type does not hold them,
-        OperationError when the file cannot be made.
+        Raises InvalidStateError unless inactive, NotSupportedError if there is no live track or the type cannot hold the
+        tracks, OperationError if the file cannot be created.
         """
         if self._state != "inactive":
             raise InvalidStateError(f"the recorder is {self._state}")
         tracks = [track for track in self._stream.get_tracks() if track.ready_state == "live"]
         if not tracks:
-            raise NotSupportedError("the stream has no live track to record")
+            raise NotSupportedError("the stream has no live track")
         if self._options.key_frame_duration_ms is not None and self._options.key_frame_count is not None:
-            raise NotSupportedError("key frames cannot come both after a time and after a number of frames")
-        self.join()  # a recording that was stopped may still be written
+            raise NotSupportedError("choose either videoKeyFrameIntervalDuration or videoKeyFrameIntervalCount")
+        self._join()  # the previous recording may still be writing
         self.recording = self._prepare(tracks, None if timeslice is None else max(1, unsigned_long(timeslice)) * 1000)
-        self._audio_bits_per_second, self._video_bits_per_second = self._options.bit_rates(_kinds(tracks))
+        self._set_bit_rates(_kinds(tracks))
         self._state = "recording"
         self._stream.watchers.add(self._on_tracks_changed)
-        self._post(self.recording, self._tell_start)
+        self._post(self.recording, self._fire_start)
         self.recording.start()
 
     def stop(self) -> None:
-        """End: what was captured before is written, then ``dataavailable`` and ``stop`` come. Nothing if inactive."""
+        """End the recording and write captured frames. Then ``dataavailable`` and ``stop`` fire. Does nothing if inactive.
+
+        Raises the error of a recording that has failed by now, as ``join`` does.
+        """
         if self._state != "inactive" and self.recording is not None:
             self.recording.finish()
             self._inactivate()
+        self._raise_failure()
 
     def abandon(self) -> None:
-        """End at once: what was captured but not written yet is given up. The file is finished all the same."""
+        """End the recording now. Captured frames that are not written yet are dropped. The file is still finished."""
         if self.recording is not None:
             self.recording.abandon()
         self._inactivate()
 
     def pause(self) -> None:
-        """Leave out what comes until ``resume``. Raises InvalidStateError if inactive."""
+        """Leave out frames until ``resume``. Raises InvalidStateError if inactive."""
         recording = self._active
         if self._state == "recording":
             self._state = "paused"
             recording.pauses.begin(now_us())
-            self._post(recording, lambda _: self.dispatch_event(Event("pause")))
+            self._post(recording, lambda _: self.fire(Event("pause")))
 
     def resume(self) -> None:
-        """Go on, without a gap in the recording's time. Raises InvalidStateError if inactive."""
+        """Continue without a gap in the recording's time. Raises InvalidStateError if inactive."""
         recording = self._active
         if self._state == "paused":
             self._state = "recording"
             recording.pauses.end(now_us())
-            self._post(recording, lambda _: self.dispatch_event(Event("resume")))
+            self._post(recording, lambda _: self.fire(Event("resume")))
+
+    def trigger(self, times: int = 1) -> None:
+        """Begin ``times`` files of a triggered series (beyond the standard). A trigger after the end counts as missed.
+
+        Raises InvalidStateError if there is no triggered series.
+        """
+        series = self._sink_options.series
+        if self.recording is None or series is None or not series.triggered:
+            raise InvalidStateError("this recording has no trigger", hints=["start it with --trigger"])
+        self.recording.trigger(times)
 
     def request_data(self) -> None:
-        """Have what was recorded since the last time come as ``dataavailable``. Raises InvalidStateError if inactive."""
-        self._on_piece(self._active)
+        """Fire ``dataavailable`` with everything since the last slice. Raises InvalidStateError if inactive."""
+        self._on_slice(self._active)
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until the recording is written after ``stop`` or by itself, and inactive; False if it is not in time."""
+        """Wait until the recording has ended, by ``stop`` or by itself, and is written. Return whether it is in time.
+
+        Raises the error of a recording that has failed, once, unless somebody listens for ``error``.
+        """
+        written = self._join(timeout_s)
+        self._raise_failure()
+        return written
+
+    def _join(self, timeout_s: float | None = None) -> bool:
         if self.recording is None:
             return True
         written = self.recording.join(timeout_s)
@@ -142,75 +248,195 @@ class MediaRecorder(EventTarget):
             self._inactivate()
         return written
 
+    def _raise_failure(self) -> None:
+        """Raise the error of the latest recording if nobody else will learn of it."""
+        recording = self.recording
+        if recording is None or recording is self._reported or recording.alive or recording.error is None:
+            return
+        self._reported = recording
+        if not self.listens("error"):
+            raise recording.error
+
     @property
     def _active(self) -> Recording:
-        """The recording that goes on. Raises InvalidStateError if there is none."""
+        """Return the current recording. Raises InvalidStateError if there is none."""
         if self._state == "inactive" or self.recording is None:
             raise InvalidStateError("the recorder is inactive")
         return self.recording
 
     def _inactivate(self) -> None:
-        """https://www.w3.org/TR/mediastream-recording/#abstract-opdef-inactivate-the-recorder"""
+        """Become inactive: https://www.w3.org/TR/mediastream-recording/#abstract-opdef-inactivate-the-recorder."""
         self._stream.watchers.discard(self._on_tracks_changed)
-        self._mime_type = self._options.mime_type
+        self._announced = None
         self._state = "inactive"
-        self._audio_bits_per_second, self._video_bits_per_second = self._options.bit_rates()
+        self._set_bit_rates()
+
+    def _set_bit_rates(self, kinds: Sequence[str] = ("audio", "video")) -> None:
+        channels = _channels(self._stream.get_tracks())
+        self._audio_bits_per_second, self._video_bits_per_second = self._options.bit_rates(kinds, channels)
 
     def _prepare(self, tracks: list[MediaStreamTrack], slice_us: int | None) -> Recording:
-        """A recording of these tracks, its sink open. Raises NotSupportedError, OperationError."""
-        kinds = _kinds(tracks)
+        """Return a recording of these tracks with open sinks. Raises NotSupportedError, OperationError."""
+        _check_pace(tracks)
+        slices = Slices(whole=slice_us is None and len(self._asked) == 1)
+        formats = [_format(track) for track in tracks]
+        plans = [self._plan(one, formats, slices, alone=len(self._asked) == 1) for one in self._asked]
+        held = [formats[index] for index in plans[0].tracks]
+        mime_type = partial(spell_mime, plans[0].row, self._options.mime_type, plans[0].options, held)
+        groups = load_sinks(plans)
+        for number, group in enumerate(groups):
+            try:
+                group.sink.open([formats[index] for index in group.tracks])
+                if len(plans) == 1:
+                    check_room(group.sink)
+            except BaseException:
+                for one in groups[: number + 1]:
+                    one.sink.abort()
+                raise
+        homes = {index: (number, place) for number, group in enumerate(groups) for place, index in enumerate(group.members)}
+        return Recording(
+            tracks,
+            [
+                GroupPlan(sink, places, slices if any(self._asked[one].file is None for one in members) else None)
+                for sink, places, members in groups
+            ],
+            [homes[index] for index in range(len(plans))],
+            mime_type,
+            Plan(*self._window, slice_us, self._sink_options.deinterlace, _lapse_us(self._sink_options)),
+            Calls(self._on_slice, self._on_file, self._on_failure, self._on_end, self._sink_options.on_note),
+        )
+
+    def _plan(self, output: RecorderOutput, formats: Sequence[TrackFormat], slices: Slices, *, alone: bool) -> SinkPlan:
+        """Return the plan for one output. If ``alone``, it gets all tracks, or else those that it can hold.
+
+        Raises NotSupportedError if it can hold none.
+        """
+        kinds = [one.kind for one in formats]
         asked = self._options.mime_type or _DEFAULT_TYPES["video" in kinds]
         if "video" in kinds and asked.lower().startswith("audio/"):
-            raise NotSupportedError(f"“{asked}” holds no picture", hints=["record into video/webm, or only audio tracks"])
-        row, *codecs = (self._row, "", "") if self._row is not None else row_for_mime(asked)
-        options = self._options.applied_to(self._sink_options, kinds, *codecs)
-        mime_type = spell_mime(row, self._options.mime_type, options, kinds)
-        pieces = Pieces()
-        sink = load_sink(row, cast(BinaryIO, pieces) if self._file is None else self._file, options)
-        try:
-            sink.open([TrackFormat(track.kind, track.get_settings(), track.pixel_format) for track in tracks])
-            check_room(sink)
-        except BaseException:
-            sink.abort()
-            raise
-        plan = Plan(*self._window, slice_us)
-        return Recording(tracks, sink, pieces, mime_type, plan, self._on_piece, self._on_file, self._on_end)
+            raise NotSupportedError(f"“{asked}” cannot hold video", hints=["record to video/webm, or record only audio tracks"])
+        row, *codecs = (row, "", "") if (row := self._row_of(output, kinds)) is not None else row_for_mime(asked, output.file)
+        held = [index for index, kind in enumerate(kinds) if alone or getattr(row, kind)]
+        if not held:
+            raise NotSupportedError(f"{row.name} files cannot hold {' or '.join(dict.fromkeys(kinds))}")
+        options = self._options.applied_to(output.options or self._sink_options, [kinds[index] for index in held], *codecs)
+        target = cast(BinaryIO, slices) if output.file is None else output.file
+        return SinkPlan(row, target, options, tuple(held), tuple(kinds[index] for index in held))
+
+    def add_output(self, output: RecorderOutput | str | PathLike[str], *, expand: bool = False) -> str | int | None:
+        """Add an output, which begins with the next key frame. Return its file.
+
+        ``expand``: replace a time (strftime) or a number (``%03d``) in the name, as ``mscli record`` does.
+        Raises NotSupportedError and OperationError as ``start`` does, and InvalidStateError if inactive.
+        """
+        recording, one = self._active, RecorderOutput.of(output)
+        if (
+            expand
+            and isinstance(one.file, str)
+            and not (one.row and one.row.writes_to(one.file))
+            and not self._sink_options.series
+        ):
+            one = one._replace(file=next_name(one.file, overwrite=self._sink_options.overwrite))
+        if isinstance(one.file, str) and any(one.file == name or are_one(one.file, name) for name in recording.written):
+            raise InvalidStateError(f"{one.file} is already an output")
+        formats = [_format(track) for track in recording.tracks]
+        plan = self._plan(one, formats, recording.slices, alone=False)
+
+        def load() -> Sink:
+            (group,) = load_sinks([plan])
+            group.sink.open([formats[index] for index in plan.tracks])
+            return group.sink
+
+        recording.add_output(plan.tracks, load, lambda sink: add_to(sink, plan))
+        self._asked = [*self._asked, one]
+        return one.file
+
+    def remove_output(self, name: str | PathLike[str]) -> None:
+        """Finish one output and continue with the others. Raises InvalidStateError if it does not exist or is the only one."""
+        self._active.remove_output(fspath(name))
+
+    def _check_type(self, output: RecorderOutput) -> None:
+        """Raise NotSupportedError if the requested type contradicts the suffix of the file."""
+        if output.row is None and self._options.mime_type:
+            row_for_mime(self._options.mime_type, output.file)
+
+    def _row_of(self, output: RecorderOutput, kinds: list[str]) -> SinkRow | None:
+        """Return the row of a file by its suffix, or of an address, if neither a row nor a MIME type was requested."""
+        file = output.file
+        if output.row is not None or self._options.mime_type:
+            return output.row
+        if not isinstance(file, str) or not (scheme_of(file) or suffix_of(file)):
+            return None
+        return sink_row(file, *kinds)
 
     def _on_tracks_changed(self) -> None:
-        self._active.finish(InvalidModificationError("a track joined or left the stream while it was recorded"))
+        self._active.finish(InvalidModificationError("a track was added to or removed from the stream during the recording"))
 
-    # From the recorder's thread to the one that runs events
+    # From the recorder's threads to the one that runs events
 
     def _post(self, recording: Recording, task: Callable[[Recording], None]) -> None:
-        recording.tracks[0].live.post(partial(task, recording))
+        recording.tracks[0].post(partial(task, recording))
 
-    def _on_piece(self, recording: Recording) -> None:
-        recording.pieces.cut()
-        self._post(recording, self._tell_piece)
+    def _on_slice(self, recording: Recording) -> None:
+        recording.slices.cut()
+        self._post(recording, self._fire_slice)
 
     def _on_file(self, recording: Recording, name: str) -> None:
-        self._post(recording, lambda _: self.dispatch_event(Event("segment", file=name)))
+        self._post(recording, lambda _: self.fire(Event("segment", file=name)))
+
+    def _on_failure(self, recording: Recording, output: Any, error: Exception) -> None:
+        self._post(recording, lambda _: self.fire(Event("outputerror", file=output.name, error=error)))
 
     def _on_end(self, recording: Recording) -> None:
-        recording.pieces.cut()
-        self._post(recording, self._tell_end)
+        recording.slices.cut(last=True)
+        self._post(recording, self._fire_end)
 
-    def _tell_start(self, recording: Recording) -> None:
-        self._mime_type = recording.mime_type
-        self.dispatch_event(Event("start"))
+    def _fire_start(self, recording: Recording) -> None:
+        self._announced = recording
+        self.fire(Event("start"))
 
-    def _tell_piece(self, recording: Recording) -> None:
-        data, timecode = recording.pieces.take()
-        self.dispatch_event(BlobEvent("dataavailable", {"data": Blob(data, recording.mime_type), "timecode": timecode}))
+    def _fire_slice(self, recording: Recording) -> None:
+        data, timecode = recording.slices.take()
+        self.fire(BlobEvent("dataavailable", {"data": Blob(data, recording.mime_type), "timecode": timecode}))
 
-    def _tell_end(self, recording: Recording) -> None:
-        if recording is self.recording:  # and not the next one, started by now
+    def _fire_end(self, recording: Recording) -> None:
+        if recording is self.recording:  # not if the next one has started already
             self._inactivate()
         if recording.error is not None:
-            self.dispatch_event(ErrorEvent("error", {"error": recording.error, "message": str(recording.error)}))
-        self._tell_piece(recording)
-        self.dispatch_event(Event("stop"))
+            self.fire(ErrorEvent("error", {"error": recording.error, "message": str(recording.error)}))
+        self._fire_slice(recording)
+        self.fire(Event("stop"))
+
+
+def _check_once(files: Sequence[str | int | None], *, series: bool) -> None:
+    """Raise TypeError if two outputs are the same file. ``series``: each is a series, which may include another output."""
+    for index, one in enumerate(files):
+        for other in files[:index]:
+            if one is other is None or (one is not None and other is not None and are_one(one, other)):
+                raise ArgumentError(f"MediaRecorder: {other} and {one} are the same output; name each output once")
+            if series and isinstance(one, str) and isinstance(other, str) and (in_series(other, one) or in_series(one, other)):
+                raise ArgumentError(f"MediaRecorder: {other} and {one} may name the same file; use different names")
+
+
+def _check_pace(tracks: Sequence[MediaStreamTrack]) -> None:
+    """Raise NotSupportedError if some tracks are paced by their readers and others are not: they share no clock."""
+    live = next((track for track in tracks if not track.paced), None)
+    paced = next((track for track in tracks if track.paced), None)
+    if live is not None and paced is not None:
+        raise NotSupportedError(
+            f"{paced.source_name} waits for its readers and {live.source_name} does not, so they cannot be in one recording",
+            hints=["record them one by one: --no-audio leaves out sound, --no-video the picture"],
+        )
+
+
+def _lapse_us(options: SinkOptions) -> int | None:
+    return None if options.time_lapse_s is None else round(options.time_lapse_s * MICROSECONDS)
 
 
 def _kinds(tracks: list[MediaStreamTrack]) -> list[str]:
     return [track.kind for track in tracks]
+
+
+def _channels(tracks: list[MediaStreamTrack]) -> int:
+    """Return the channel count of the first sound, or 2 without sound."""
+    return next((int(track.settings.get("channelCount") or 2) for track in tracks if track.kind == "audio"), 2)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Self
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.errors import ArgumentError
-from mscli.core.events import EventTarget
+from mscli.core.events import EventTarget, Handler
 from mscli.core.ids import random_uuid
 from mscli.core.readonly import ReadOnly
 
 
 class MediaStream(EventTarget):
-    """A group of tracks, empty, of another stream, or of a list of tracks; the same track is in it once.
+    """A group of tracks: empty, or with the tracks of another stream or of a list. It holds each track once.
 
-    Events: ``addtrack``, ``removetrack``; not for changes that the program makes by itself.
+    Events: ``addtrack``, ``removetrack``. Neither fires for changes that the program makes itself.
+
+    In Python a stream is iterable, and a context manager that stops its tracks.
     """
 
     EVENTS = ("addtrack", "removetrack")
+
+    onaddtrack: Handler
+    onremovetrack: Handler
 
     id = ReadOnly[str]()
 
@@ -26,51 +32,76 @@ class MediaStream(EventTarget):
         self._id = random_uuid()
         given = tracks.get_tracks() if isinstance(tracks, MediaStream) else tracks
         self._tracks = {track.id: track for track in map(_checked, given)}
-        self.watchers: set[Callable[[], object]] = set()  # called when a track has joined or left: recorders
+        self.watchers: set[Callable[[], object]] = set()  # recorders; called when a track was added or removed
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(track.kind for track in self.get_tracks()) or "empty"
+        return f"<MediaStream {self.id} {kinds}{'' if self.active else ' inactive'}>"
+
+    def __iter__(self) -> Iterator[MediaStreamTrack]:
+        return iter(self.get_tracks())
+
+    def __len__(self) -> int:
+        return len(self._tracks)
+
+    def __bool__(self) -> bool:
+        """Return True: a stream is an object, also without tracks."""
+        return True
+
+    def __contains__(self, track: object) -> bool:
+        return isinstance(track, MediaStreamTrack) and self._tracks.get(track.id) is track
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop all tracks."""
+        for track in self.get_tracks():
+            track.stop()
 
     @property
     def active(self) -> bool:
-        """Whether at least one track has not ended."""
+        """Return whether at least one track has not ended."""
         return any(track.ready_state == "live" for track in self.get_tracks())
 
     def get_audio_tracks(self) -> list[MediaStreamTrack]:
-        """The tracks of kind audio, in the order they joined."""
+        """Return the audio tracks, in the order in which they were added."""
         return [track for track in self.get_tracks() if track.kind == "audio"]
 
     def get_video_tracks(self) -> list[MediaStreamTrack]:
-        """The tracks of kind video, in the order they joined."""
+        """Return the video tracks, in the order in which they were added."""
         return [track for track in self.get_tracks() if track.kind == "video"]
 
     def get_tracks(self) -> list[MediaStreamTrack]:
-        """All tracks, in the order they joined."""
+        """Return all tracks, in the order in which they were added."""
         return list(self._tracks.values())
 
     def get_track_by_id(self, track_id: str) -> MediaStreamTrack | None:
-        """The track with that id, or None."""
+        """Return the track with this id, or None."""
         return self._tracks.get(track_id)
 
     def add_track(self, track: MediaStreamTrack) -> None:
-        """Take a track in; one that is in already changes nothing."""
+        """Add a track, unless the stream has it already."""
         if _checked(track).id not in self._tracks:
             self._tracks[track.id] = track
-            self._tell_watchers()
+            self._notify_watchers()
 
     def remove_track(self, track: MediaStreamTrack) -> None:
-        """Take a track out; one that is not in changes nothing."""
+        """Remove a track if the stream has it."""
         if self._tracks.pop(_checked(track).id, None) is not None:
-            self._tell_watchers()
+            self._notify_watchers()
 
     def clone(self) -> MediaStream:
-        """A stream of clones of all tracks."""
+        """Return a new stream with a clone of every track."""
         return MediaStream([track.clone() for track in self.get_tracks()])
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
         for watcher in tuple(self.watchers):
             watcher()
 
 
 def _checked(track: MediaStreamTrack) -> MediaStreamTrack:
-    """The track, if it is one: callers without types may hand over anything. Raises TypeError."""
+    """Return the track. Raises TypeError if it is something else, since callers may not check types."""
     if not isinstance(track, MediaStreamTrack):
-        raise ArgumentError("MediaStream: a MediaStreamTrack is needed")
+        raise ArgumentError("MediaStream needs MediaStreamTracks")
     return track

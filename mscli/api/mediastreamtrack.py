@@ -1,4 +1,4 @@
-"""MediaStreamTrack and MediaStreamTrackEvent: one stream of picture or sound from a device.
+"""MediaStreamTrack, its events and its stats: a sequence of video frames or audio blocks from a source.
 
 https://www.w3.org/TR/mediacapture-streams/#mediastreamtrack
 """
@@ -6,99 +6,282 @@ https://www.w3.org/TR/mediacapture-streams/#mediastreamtrack
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from copy import deepcopy
 from functools import partial
-from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
 
-from mscli.api.livesource import LiveSource
-from mscli.api.settings_space import boxes_of, capabilities_of
-from mscli.api.sharing import boxes_beside, boxes_running, set_device, settings_of
-from mscli.core.boxes import Box
+from mscli.api.settings_space import capabilities_of, space_of
+from mscli.api.sharing import boxes_beside, boxes_of_controls, boxes_running, kept_as_it_is, set_source, settings_of
+from mscli.core.boxes import Box, Mode, Scalar, Unusable
+from mscli.core.clock import now_us
+from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.constraints import Constraints, Rule, in_words, parse_constraints
+from mscli.core.controls import Control, shown, unmet
 from mscli.core.derived import DERIVED
-from mscli.core.errors import DOMException, OverconstrainedError
-from mscli.core.events import Event, EventTarget, required_member
-from mscli.core.frames import Frame, blank
+from mscli.core.errors import ArgumentError, DOMException, OverconstrainedError
+from mscli.core.eventloop import VIDEO_QUEUE_BYTES, EventLoop, FrameQueue, Task
+from mscli.core.events import Event, EventTarget, Handler, required_member
+from mscli.core.frames import AudioMedia, EncodedAudioChunk, EncodedVideoChunk, Media, VideoFrame, blank, own_copy
 from mscli.core.ids import random_uuid
-from mscli.core.mailbox import VIDEO_LANE_BYTES, Lane, Mailbox
-from mscli.core.properties import KINDS
+from mscli.core.limits import Timeouts
+from mscli.core.locks import outside, shared_lock
+from mscli.core.log import Log
+from mscli.core.properties import DISPLAY_SURFACE
 from mscli.core.readonly import ReadOnly
 from mscli.core.select import feasible, select_settings
 from mscli.core.selection import Settings, describe_settings
 from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
-from mscli.sinks import load_sound_converter
-
-Shape = Callable[[Any], Frame | None]  # from a native frame to the track's; None: it is left out
+from mscli.media import load_converter, load_sound_converter, load_sound_decoder
+from mscli.sources.track import Consumer, TrackSource, Worker
 
 if TYPE_CHECKING:
-    from mscli.api.getusermedia import Choice
+    from mscli.api.dictionaries import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings
+
+_log = Log("negotiate")
+
+Kind = Literal["audio", "video"]
+ReadyState = Literal["live", "ended"]
+
+DeriveFrame = Callable[[Any], Media | None]  # native frame → the track's frame, or None if it is dropped
 
 _HINTS = {"video": ("", "motion", "detail", "text"), "audio": ("", "speech", "speech-recognition", "music")}
 _INHERENT = ("deviceId", "facingMode", "groupId")
 _HEARD = ("sampleRate", "channelCount", "sampleSize")
 _SHAPED = {"video": ("width", "height", "frameRate"), "audio": _HEARD}
-_SHAPES: Mapping[str, Callable[[Settings, Settings], Shape]] = {
-    "video": lambda settings, native: Shaper(settings, native).shape,
-    "audio": lambda settings, _: load_sound_converter(*(int(settings[name]) for name in _HEARD)),
-}
-_KEPT = (("width", "height"), ("frameRate",), ("sampleRate",), ("channelCount",), ("sampleSize",))  # from most to least dear
-_TRACK_KIND = {device_kind: kind for kind, device_kind in KINDS.items()}
+
+
+def _derive_video(settings: Settings, native: Settings, pixel_format: str) -> DeriveFrame:
+    """Return the function that derives frames. If it drops frames, chunks that depend on others are decoded first."""
+    shaper, codec = Shaper(settings, native), CAMERA_CODECS.get(pixel_format)
+    if codec is None or codec.intra or not shaper.drops:
+        return shaper.shape
+    decode = load_converter().convert
+
+    def derive(frame: VideoFrame | EncodedVideoChunk) -> VideoFrame | None:
+        picture = decode(frame)
+        return None if picture is None else shaper.shape(picture)
+
+    return derive
+
+
+def _derive_audio(settings: Settings, native: Settings, _pixel_format: str) -> DeriveFrame:
+    return load_sound_converter(*_heard(settings), native=_heard(native))
+
+
+_SHAPES = {"video": _derive_video, "audio": _derive_audio}
+
+
+def _heard(settings: Settings) -> tuple[int, int, int]:
+    """Return the sample rate, the channel count and the bits per sample."""
+    rate, channels, bits = (int(settings[name]) for name in _HEARD)
+    return rate, channels, bits
+
+
+# from the most to the least important
+_KEPT = (("width", "height"), ("frameRate",), ("sampleRate",), ("channelCount",), ("sampleSize",))
+
+
+_MS = 1000  # microseconds
+
+
+class MediaStreamTrackVideoStats:
+    """The counts of a video track's frames, also of those that nobody has read.
+
+    https://w3c.github.io/mediacapture-extensions/#mediastreamtrack-stats. The numbers of both classes are those of the moment,
+    not of the task as in a browser. They stand still while the track is disabled.
+    """
+
+    def __init__(self) -> None:
+        self._delivered = self._discarded = 0
+
+    @property
+    def delivered_frames(self) -> int:
+        """Return how many frames the track has delivered, or would have if somebody read them."""
+        return self._delivered
+
+    @property
+    def discarded_frames(self) -> int:
+        """Return how many frames were left out to reduce the frame rate."""
+        return self._discarded
+
+    @property
+    def total_frames(self) -> int:
+        """Return the sum of both."""
+        return self._delivered + self._discarded
+
+    def to_json(self) -> dict[str, int]:
+        """Return the counts with IDL keys."""
+        return {
+            "deliveredFrames": self.delivered_frames,
+            "discardedFrames": self.discarded_frames,
+            "totalFrames": self.total_frames,
+        }
+
+    def note(self, frame: Media | None) -> None:
+        """Count a frame, or None for one that was left out."""
+        if frame is None:
+            self._discarded += 1
+        else:
+            self._delivered += 1
+
+    def __repr__(self) -> str:
+        return f"<MediaStreamTrackVideoStats {self.delivered_frames} delivered, {self.discarded_frames} discarded>"
+
+
+class MediaStreamTrackAudioStats:
+    """The times from the capture of sound to its delivery, in milliseconds."""
+
+    def __init__(self) -> None:
+        self._latest = 0.0
+        self.reset_latency()
+
+    @property
+    def latency(self) -> float:
+        """Return the latest time."""
+        return self._latest
+
+    @property
+    def average_latency(self) -> float:
+        """Return the mean since the last reset."""
+        total, count = self._noted
+        return total / count if count else self._latest
+
+    @property
+    def minimum_latency(self) -> float:
+        """Return the shortest time since the last reset."""
+        return self._least
+
+    @property
+    def maximum_latency(self) -> float:
+        """Return the longest time since the last reset."""
+        return self._most
+
+    def reset_latency(self) -> None:
+        """Begin the mean and the extremes again, from the latest time."""
+        self._least = self._most = self._latest
+        self._noted = 0.0, 0  # the sum of the times, and how many: replaced together, because threads read them
+
+    def to_json(self) -> dict[str, float]:
+        """Return the times with IDL keys."""
+        return {
+            "latency": self.latency,
+            "averageLatency": self.average_latency,
+            "minimumLatency": self.minimum_latency,
+            "maximumLatency": self.maximum_latency,
+        }
+
+    def note(self, frame: Media | None) -> None:
+        """Note the arrival of sound."""
+        if isinstance(frame, AudioMedia):
+            latency = max(0, now_us() - frame.timestamp - frame.lasts_us) / _MS
+            total, count = self._noted
+            self._latest = latency
+            self._least = min(self._least, latency) if count else latency
+            self._most = max(self._most, latency) if count else latency
+            self._noted = total + latency, count + 1
+
+    def __repr__(self) -> str:
+        return f"<MediaStreamTrackAudioStats {self.latency:.1f} ms, {self.average_latency:.1f} ms on average>"
+
+
+Stats = MediaStreamTrackVideoStats | MediaStreamTrackAudioStats
+
+
+def stats_of(kind: str) -> Stats:
+    """Return new stats for a kind of track."""
+    return MediaStreamTrackVideoStats() if kind == "video" else MediaStreamTrackAudioStats()
+
+
+class TrackOwner(Protocol):
+    """The creator of a track, which knows what else is open."""
+
+    def post(self, task: Task) -> None:
+        """Run a task on the thread that runs events."""
+
+    def keep(self, worker: Worker) -> None:
+        """Wait for a worker when everything is closed."""
+
+    def forget(self, source: TrackSource) -> None:
+        """Forget a source that was closed with its last track."""
 
 
 class MediaStreamTrack(EventTarget):
-    """A live camera or microphone, or one that has ended. Made by ``get_user_media`` and ``clone`` only.
+    """Video or sound from a source. Created only by ``get_user_media``, ``add_source`` and ``clone``.
 
-    Events: ``mute``, ``unmute`` (frames stop coming, and come again), ``ended`` (the device is gone; not after ``stop``) and
-    ``configurationchange`` (the settings changed by themselves; https://www.w3.org/TR/mediacapture-extensions/), and
-    ``overconstrained`` (so that the constraints do not hold; https://www.w3.org/TR/2016/CR-mediacapture-streams-20160519/).
+    Events: ``mute`` and ``unmute`` (frames stop coming, and come again), ``ended`` (the source is gone; not after ``stop``),
+    ``configurationchange`` (the settings changed by themselves; https://www.w3.org/TR/mediacapture-extensions/) and
+    ``overconstrained`` (and the constraints no longer hold; https://www.w3.org/TR/2016/CR-mediacapture-streams-20160519/).
+    Beyond the standard: ``warning`` (the source delivers something that cannot be right; ``reason`` says what, and how it is
+    handled).
+
+    A track that is no longer referenced ends as by ``stop``.
     """
 
-    EVENTS = ("mute", "unmute", "ended", "overconstrained", "configurationchange")
+    EVENTS = ("mute", "unmute", "ended", "overconstrained", "configurationchange", "warning")
+
+    enabled: bool
+    onmute: Handler
+    onunmute: Handler
+    onended: Handler
+    onoverconstrained: Handler
+    onconfigurationchange: Handler
+    onwarning: Handler
+
+    _ready_state: ReadyState | Literal["new"] = "new"  # until it has a source
 
     id = ReadOnly[str]()
-    kind = ReadOnly[str]()
+    kind = ReadOnly[Kind]()
     label = ReadOnly[str]()
     muted = ReadOnly[bool]()
-    ready_state = ReadOnly[str]()
+    ready_state = ReadOnly[ReadyState]()
 
     def __init__(
         self,
-        live: LiveSource,
+        source: TrackSource,
+        owner: TrackOwner,
         settings: Settings,
         constraints: Constraints,
-        release: Callable[[LiveSource], None],
         passed_over: tuple[DOMException, ...] = (),
     ) -> None:
         super().__init__()
         self._id = random_uuid()
-        self._kind = _TRACK_KIND[live.device.kind]
-        self._label = live.device.label
+        self._kind = cast(Kind, source.kind)
+        self._label = source.label
         self.enabled = True
-        self._muted = self._source_muted = live.muted
-        self._ready_state = "live"
+        self._muted = self._source_muted = source.muted
         self.passed_over = passed_over  # why better fitting devices are not used
-        self.live = live
+        self.source = source
+        self._owner = owner
+        self._ready_state = "live"
         self._content_hint = ""
         self._constraints = constraints
-        self._release = release
-        self._lanes: tuple[Lane, ...] = ()  # replaced as a whole: the device's thread reads it without a lock
-        self._replacing = Lock()  # of the lanes: readers come and go on threads of their own
-        self._lost_before = live.lost
-        self._overconstrained = ""  # what about the constraints does not hold, while the track is muted for that
-        self.settings = settings
-        self._shapes: tuple[tuple[int, Shape | None], ...] = ()  # replaced as a whole, too
-        self._settling = RLock()  # of these, and of the constraints: nobody holds it who waits for anything
-        live.attach(self)
-        self.reshape()  # after that: the device may just be set otherwise
+        self._stats = stats_of(source.kind)
+        self._decode: Callable[[EncodedAudioChunk], Media | None] | None = None  # set if the source encodes sound
+        self._queues: dict[FrameQueue, None] = {}  # needs no lock: every access is atomic in Python
+        self._lost_before, self._retimed_before = source.lost, source.retimed
+        self._overconstrained: OverconstrainedError | None = None  # why the track is muted: its constraints do not hold
+        self.settings = self._chosen = settings  # now, and as selected for the constraints
+        self._shapes: tuple[tuple[int, DeriveFrame | None], ...] = ()  # replaced as a whole: it is read without the lock
+        self._between: list[tuple[Any, Any]] = []  # the track's and the device's settings, between which they convert
+        self._settling = shared_lock()  # of these and of the constraints; never held while waiting
+        source.attach(self)
+        self.reshape()  # after attaching, because the source may be changing right now
 
     def __repr__(self) -> str:
-        return f"<MediaStreamTrack {self.kind} “{self.label}” {self.ready_state}>"
+        return f"<{type(self).__name__} {self.kind} “{self.label}” {self.ready_state}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the track."""
+        self.stop()
 
     @property
     def content_hint(self) -> str:
-        """What the content is like, for encoders; values that its kind does not have are ignored (mst-content-hint)."""
+        """Return the kind of content, for encoders. Setting an unknown value does nothing (mst-content-hint)."""
         return self._content_hint
 
     @content_hint.setter
@@ -108,239 +291,495 @@ class MediaStreamTrack(EventTarget):
 
     @property
     def ended_error(self) -> DOMException | None:
-        """Why the device ended by itself, or is gone (unplugged, failed); None while it is there, and after ``stop``."""
-        return self.live.error
+        """Return why the source ended or is gone (unplugged, failed), or None while it is there and after ``stop``."""
+        return self.source.error
+
+    @property
+    def stats(self) -> Stats:
+        """Return what the source has delivered to the track: https://w3c.github.io/mediacapture-extensions/."""
+        return self._stats
 
     @property
     def lost(self) -> int:
-        """Frames (samples per channel for sound) lost before us since the track began: driver, bus, overrun, stall."""
-        return self.live.lost - self._lost_before
+        """Return how many frames (samples per channel) the driver, bus or device lost since the track began."""
+        return self.source.lost - self._lost_before
+
+    @property
+    def retimed(self) -> int:
+        """Return how many frames (samples per channel) had an impossible timestamp that was corrected."""
+        return self.source.retimed - self._retimed_before
 
     @property
     def pixel_format(self) -> str:
-        """The format in which the camera gives its frames; empty for sound."""
-        return self.live.mode.pixel_format if self.live.mode else ""
+        """Return the pixel format of the source, or "" for sound."""
+        return self.source.mode.pixel_format if self.source.mode else ""
 
     @property
     def mode(self) -> dict[str, Any] | None:
-        """The native mode that runs, with the contract's keys; None for sound."""
-        return self.live.mode.to_json() if self.live.mode else None
+        """Return the running native mode, with the contract's keys, or None for sound."""
+        return self.source.mode.to_json() if self.source.mode else None
 
-    def get_settings(self) -> dict[str, Any]:
-        """The settings in effect, with IDL keys; of an ended track those inherent in its device (``settings``: all)."""
+    @property
+    def native_modes(self) -> Sequence[Mode]:
+        """Return the modes of the source, for video."""
+        return self.source.capabilities().modes
+
+    @property
+    def controls(self) -> Mapping[str, Control]:
+        """Return the controls of the source, with those of single photos."""
+        return self.source.capabilities().controls
+
+    @property
+    def unmet_wishes(self) -> list[str]:
+        """Return a clause for each wished control that the device does not have or did not set as wished."""
+        return unmet(self._constraints.basic, self.settings, self.controls)
+
+    @property
+    def maker(self) -> str:
+        """Return who made the device, or "" if unknown."""
+        return self.source.capabilities().maker
+
+    @property
+    def settles(self) -> bool:
+        """Return whether exposure and white balance may take a moment after the start."""
+        return self.source.capabilities().settles
+
+    @property
+    def unusable(self) -> Sequence[Unusable]:
+        """Return the formats and modes that the device lists but that cannot be used."""
+        return self.source.capabilities().unusable
+
+    @property
+    def source_name(self) -> str:
+        """Return the source's name for messages."""
+        return self.source.name
+
+    @property
+    def source_noun(self) -> str:
+        """Return what the source is, before its label: a camera, the sound of a file."""
+        return self.source.noun
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """Return the source's timeouts."""
+        return self.source.timeouts
+
+    @property
+    def left_behind(self) -> str:
+        """Return what users must know if the source could not be closed, or ""."""
+        return self.source.left_behind
+
+    @property
+    def paced(self) -> bool:
+        """Return whether the source waits for its readers: nothing is lost, and timestamps are unrelated to the present."""
+        return not self.source.live
+
+    @property
+    def at_its_end(self) -> bool:
+        """Return whether the source has ended as it had to: a file, not a device."""
+        return self.source.at_its_end
+
+    def post(self, task: Task) -> None:
+        """Run a task on the thread that runs this track's events."""
+        self._owner.post(task)
+
+    def keep(self, worker: Worker) -> None:
+        """Register a worker to wait for when the devices are closed."""
+        self._owner.keep(worker)
+
+    def get_settings(self) -> MediaTrackSettings:
+        """Return the current settings, with IDL keys. After the end, only the device's inherent ones are left."""
+        return cast("MediaTrackSettings", self.current_settings)
+
+    @property
+    def current_settings(self) -> dict[str, Scalar]:
+        """Return the same as ``get_settings``, as a plain dictionary with any names."""
         known = _INHERENT if self.ready_state == "ended" else self.settings
-        return {name: value for name, value in self.settings.items() if name in known}
+        return {name: value for name, value in shown(self.settings).items() if name in known}
 
-    def get_constraints(self) -> dict[str, Any]:
-        """The constraints applied last, as they were given (after WebIDL conversion)."""
-        return deepcopy(dict(self._constraints.source))
+    def get_constraints(self) -> MediaTrackConstraints:
+        """Return the constraints applied last, as given (after WebIDL conversion)."""
+        return cast("MediaTrackConstraints", deepcopy(dict(self._constraints.source)))
 
-    def get_capabilities(self) -> dict[str, Any]:
-        """The ranges and lists of values that the device can be set to, with IDL keys."""
-        return capabilities_of(boxes_of(self.live.device, self.live.abilities, 0))
+    def get_capabilities(self) -> MediaTrackCapabilities:
+        """Return the ranges and values that the source supports, with IDL keys."""
+        return cast("MediaTrackCapabilities", capabilities_of(space_of(self.kind, self.source.capabilities(), self.source)))
 
-    def apply_constraints(self, constraints: Mapping[str, Any] | None = None) -> None:
-        """Find settings for new constraints and change to them; without any, all constraints are taken away.
+    def apply_constraints(self, constraints: MediaTrackConstraints | None = None) -> None:
+        """Choose settings for new constraints and change to them. Without an argument, remove all constraints.
 
-        Raises TypeError, OverconstrainedError (nothing changed then) and NotReadableError: the mode could not be set. Then the
-        device goes on as before; if it cannot, or its driver hangs, it is gone.
+        If all constraints are about controls, nothing else changes and no frame is interrupted.
+
+        Raises TypeError, OverconstrainedError (nothing has changed then) and NotReadableError if the mode cannot be set. In
+        that case the source continues as before. If it cannot, or its driver hangs, it is gone.
         """
         asked = parse_constraints(track_constraints(constraints), self.kind)
-        with self.live.turn:
+        source = self.source
+        with source.turn:
             if self.ready_state == "ended":
                 return
-            boxes = boxes_beside(self.live, [other for other in self.live.consumers if other is not self])
-            selection = select_settings(boxes, asked)
-            adapting = set_device(self.live, selection, take=lambda settings: self._settle(settings, asked))
+            others = [other for other in source.consumers if other is not self]
+            if asked.of_controls:
+                selection = select_settings(boxes_of_controls(source, others), self._staying(asked))
+            else:
+                selection = select_settings(boxes_beside(source, others, source), asked)
+            _log.debug("applyConstraints of “%s”: %s: %s", self.label, asked.source, describe_settings(selection.settings))
+            adapting = set_source(
+                source, selection, take=lambda settings: self._settle(settings, asked), required=_required(asked)
+            )
+            if not asked.of_controls:
+                self._chosen = self.settings
         for track in adapting:
-            track.source_changed()
-        self._tell_muted("")
+            track.follow()
+        self._notify_muted("")
+
+    def kept_as_it_is(self) -> AbstractContextManager[None]:
+        """Return a context manager that puts the source and all its tracks back afterwards (beyond the standard)."""
+        return kept_as_it_is(self.source)
+
+    def set_controls(self, controls: Mapping[str, Scalar]) -> None:
+        """Set controls of the camera, whatever the constraints say (beyond the standard). Raises NotReadableError."""
+        with self.source.turn:
+            if self.ready_state == "live" and controls:
+                self.source.set(controls)
+        self.follow()
 
     def remember(self) -> Callable[[], None]:
-        """What brings back the settings and the constraints that it has now."""
+        """Return a function that restores the current settings and constraints."""
         return partial(self._settle, self.settings, self._constraints, self._overconstrained)
 
-    def _settle(self, settings: Settings, constraints: Constraints, overconstrained: str = "") -> None:
+    def _settle(
+        self, settings: Settings, constraints: Constraints, overconstrained: OverconstrainedError | None = None
+    ) -> None:
         with self._settling:
             self.settings, self._constraints, self._overconstrained = settings, constraints, overconstrained
             self.reshape()
 
     def accepts(self, boxes: Sequence[Box]) -> bool:
-        """Whether the constraints could be satisfied out of these boxes."""
+        """Return whether settings in these boxes could satisfy the required constraints."""
         return feasible(boxes, self._constraints.basic)
 
+    @property
+    def required(self) -> Sequence[Rule]:
+        """Return the required constraints."""
+        return _required(self._constraints)
+
     def forbids(self, resize_mode: str) -> bool:
-        """Whether the constraints rule that resizeMode out."""
+        """Return whether the constraints exclude this resizeMode."""
         return not all(rule.allows(resize_mode) for rule in self._constraints.basic if rule.name == "resizeMode")
 
     def reshape(self) -> None:
-        """Derive the track's frames from what the device gives now; they are untouched where they are that already.
+        """Derive the track's frames from what the source delivers now, or pass them unchanged if they match.
 
-        Frames stamped ``settings_timestamp`` (microseconds) or later have the settings, earlier ones those before.
+        Frames stamped ``settings_timestamp`` (microseconds) or later have the new settings; earlier ones have the old settings.
         """
         with self._settling:
-            native, shape = self.live.native, None
-            if any(self.settings.get(name) != native.get(name) for name in _SHAPED[self.kind]):
-                shape = _SHAPES[self.kind](self.settings, native)
-                self.settings = self.settings | ({"resizeMode": DERIVED} if self.kind == "video" else {})
-            since_us = self.settings_timestamp = self.live.newest_us + 1
+            native, shape = dict(self.source.settings()), None
+            between = [(self.settings.get(name), native.get(name)) for name in _SHAPED[self.kind]]
+            derived = any(wanted != given for wanted, given in between)
+            if derived and self.kind == "video":
+                self.settings = self.settings | {"resizeMode": DERIVED}
+            since_us = self.settings_timestamp = self.source.newest_us + 1
+            if between == self._between:  # only controls have changed: keep the running conversion
+                return
+            if derived:
+                shape = _SHAPES[self.kind](self.settings, native, self.pixel_format)
             before = [earlier for earlier in self._shapes if earlier[0] < since_us]
-            self._shapes = ((since_us, shape), *before[:1])
+            self._shapes, self._between = ((since_us, shape), *before[:1]), between
+
+    @property
+    def overconstrained(self) -> OverconstrainedError | None:
+        """Return the error about the constraints that do not hold, or None. It mutes the track."""
+        return self._overconstrained
 
     @property
     def constraints_to_stay(self) -> Constraints:
-        """The constraints, and after them the wish that what the frames are like now stays."""
-        wishes = [[Rule(name, exact=(self.settings[name],)) for name in names if name in self.settings] for names in _KEPT]
-        return self._constraints._replace(advanced=(*self._constraints.advanced, *map(tuple, filter(None, wishes))))
+        """Return the constraints, followed by the wish to keep the current format of the frames."""
+        return self._staying(self._constraints)
 
-    def move(self, live: LiveSource, settings: Settings, choice: Choice) -> None:
-        """Go on with another device, in the same lanes: sound stays what it was, whatever the device can do.
+    def _staying(self, constraints: Constraints, wished: Settings | None = None) -> Constraints:
+        wished = self.settings if wished is None else wished
+        wishes = [[Rule(name, exact=(wished[name],)) for name in names if name in wished] for names in _KEPT]
+        return constraints._replace(advanced=(*constraints.advanced, *map(tuple, filter(None, wishes))))
 
-        The device before is given back if no other track is on it.
+    def move(self, source: TrackSource, settings: Settings, passed_over: tuple[DOMException, ...] = ()) -> None:
+        """Continue with another source, in the same queues. Sound keeps its format, whatever the source delivers.
+
+        The old source is closed if this was its last track.
         """
-        before, lost = self.live, self.lost
+        before, lost, retimed = self.source, self.lost, self.retimed
         same = {name: self.settings[name] for name in _HEARD if name in self.settings}
-        live.succeed(before)
         with self._settling:
-            self.live, self.settings, self._label = live, settings | same, live.device.label
+            self.source, self.settings, self._label, self._between = source, settings | same, source.label, []
+            self._chosen = self.settings
             self.reshape()
-        self._lost_before = live.lost - lost
-        self.passed_over = choice.passed_over
-        live.attach(self)
+        self._lost_before, self._retimed_before = source.lost - lost, source.retimed - retimed
+        self.passed_over = passed_over
+        source.attach(self)
         self._leave(before)
-        if self.ready_state == "ended":  # stopped while the other device was opened
-            self._leave(live)
+        if self.ready_state == "ended":  # stopped while the new source was being opened
+            self._leave(source)
 
     def changed(self) -> None:
-        """Say that what the track gives has changed by itself, and that it is no longer muted if its device is not."""
-        self.live.post(self._tell_changed)
+        """Notify that the output of the track has changed by itself, and that it is unmuted if its source is."""
+        self.post(self._notify_changed)
 
-    def _tell_changed(self) -> None:
+    def _notify_changed(self) -> None:
         if self.ready_state == "live":
-            self.dispatch_event(Event("configurationchange", settings=self.get_settings()))
-            self.source_muted(self.live.muted, "")
+            self.fire(Event("configurationchange", settings=self.get_settings()))
+            self._note_muted(self.source.muted, "")
 
-    def clone(self) -> MediaStreamTrack:
-        """An independent track on the same device, with the same constraints; ended if this one is."""
-        twin = MediaStreamTrack(self.live, dict(self.settings), self._constraints, self._release)
+    def clone(self) -> Self:
+        """Return an independent track on the same source with the same constraints. It has ended if this one has."""
+        twin = type(self).__new__(type(self))  # a class of its own may be made in another way
+        MediaStreamTrack.__init__(twin, self.source, self._owner, dict(self.settings), self._constraints)
         twin.enabled, twin._muted, twin._content_hint = self.enabled, self.muted, self._content_hint
+        twin._chosen = self._chosen  # another track may have reduced the settings
         if self.ready_state == "ended":
             twin._finish()
         return twin
 
     def stop(self) -> None:
-        """End the track; the device is given back with its last track. Fires no event."""
+        """End the track, and close the source if this was its last track. Fires no event.
+
+        In a signal handler it may return before the source is closed.
+        """
         if self.ready_state == "live":
             self._finish()
 
-    def open_lane(self, mailbox: Mailbox, limit_bytes: int = VIDEO_LANE_BYTES) -> Lane:
-        """Begin to put the track's frames into ``mailbox``; the lane's bound and policy are ``Lane``'s."""
-        lane = mailbox.lane(limit_bytes)
-        with self._replacing:
-            self._lanes = (*self._lanes, lane)
-        if self.ready_state == "ended" or self.live.ended:  # the device may be gone before the track has been told
-            lane.close()
-        return lane
+    def open_queue(
+        self, event_loop: EventLoop, limit_bytes: int = VIDEO_QUEUE_BYTES, limit_frames: int | None = None
+    ) -> FrameQueue:
+        """Create a queue in ``event_loop`` and put the track's frames into it. ``FrameQueue`` defines bound and policy."""
+        together, label = self.source.together, f"{self.kind} “{self.label}”"
+        queue = event_loop.queue(limit_bytes, limit_frames, paced=self.paced, together=together, label=label)
+        self._queues[queue] = None
+        if self.ready_state == "ended" or self.source.ended:  # the source may have ended before the track was notified
+            queue.close()
+        self.source.note_reader()
+        return queue
 
-    def close_lane(self, lane: Lane) -> None:
-        """Put no more frames into that lane."""
-        with self._replacing:
-            self._lanes = tuple(other for other in self._lanes if other is not lane)
-        lane.close()
+    def close_queue(self, queue: FrameQueue) -> None:
+        """Stop putting frames into a queue."""
+        self._queues.pop(queue, None)
+        queue.close()
 
-    def deliver(self, frame: Frame) -> None:
-        """Take a frame from the device's thread: hand it, or black and silence, to every lane."""
-        if not self._lanes:
+    # Called by the source
+
+    @property
+    def is_read(self) -> bool:
+        """Return whether anybody takes the track's frames now."""
+        return bool(self._queues)
+
+    def deliver(self, frame: Media) -> None:
+        """Put a frame, or black or silence instead, into every queue. Called on the source's thread."""
+        if not self._queues and not isinstance(frame, VideoFrame):  # nobody converts in vain
+            self._note(frame)
             return
-        shape = next((shape for from_us, shape in self._shapes if frame.timestamp >= from_us), None)
-        shaped = frame if shape is None else shape(frame)
-        if shaped is None:
+        if isinstance(frame, EncodedAudioChunk):  # no consumer takes encoded sound
+            self._decode = self._decode or load_sound_decoder()
+            shaped: Media | None = self._decode(frame)
+        else:
+            shaped = frame
+        for from_us, shape in self._shapes:
+            if frame.timestamp >= from_us:
+                if shape is not None and shaped is not None:
+                    shaped = shape(shaped)
+                break
+        self._note(shaped if self._kind == "video" else frame)
+        queues = list(self._queues)
+        if shaped is None or not queues:
             return
-        muted = self.live.muted or bool(self._overconstrained)  # ahead of the events: no frame waits for them
-        shown = blank(shaped) if muted or not self.enabled else shaped
-        for lane in self._lanes:
-            lane.put(shown)
+        # decided here, ahead of the events, because no frame waits for those
+        muted = shaped.blank or self.source.muted or bool(self._overconstrained) or not self.enabled
+        shown = blank(shaped) if muted else shaped
+        for queue in queues[1:]:
+            queue.put(own_copy(shown))
+        queues[0].put(shown)  # last: its reader may close the frame at once
 
-    def close_lanes(self) -> None:
-        """No frame will follow."""
-        for lane in self._lanes:
-            lane.close()
+    def _note(self, frame: Media | None) -> None:
+        has_latency = not self.paced  # the times of a paced source are unrelated to the present
+        if self.enabled and not (frame is not None and frame.blank) and (has_latency or self._kind == "video"):
+            self._stats.note(frame)
 
-    def source_ended(self) -> None:
-        """The device is gone: end the track and say so."""
+    def close_queues(self) -> None:
+        """Close the queues, because no frame will follow."""
+        for queue in tuple(self._queues):
+            queue.close()
+
+    def source_ended(self, source: TrackSource) -> None:
+        """End the track and notify, on the event thread, because its source is gone."""
+        self._post_about(source, self._end)
+
+    def source_muted(self, source: TrackSource, muted: bool, reason: str) -> None:
+        """Notify, on the event thread, that frames have stopped coming and why, or that they come again."""
+        self._post_about(source, partial(self._note_muted, muted, reason))
+
+    def source_changed(self, source: TrackSource) -> None:
+        """Adapt, on the event thread, to a source that changed its settings by itself."""
+        self._post_about(source, self.follow)
+
+    def source_warned(self, source: TrackSource, reason: str) -> None:
+        """Notify, on the event thread, of something that cannot be right, and how it is handled."""
+        self._post_about(source, partial(self._warn, reason))
+
+    def _post_about(self, source: TrackSource, task: Task) -> None:
+        """Post a task about a source. It is skipped if the track has left that source by then."""
+        self.post(lambda: task() if self.source is source else None)
+
+    # On the thread that runs events
+
+    def _end(self) -> None:
         if self.ready_state == "live":
             self._finish()
-            self.dispatch_event(Event("ended", reason=str(self.ended_error or "")))
+            self.fire(Event("ended", reason=str(self.ended_error or "")))
 
-    def source_muted(self, muted: bool, reason: str) -> None:
-        """Frames stopped coming, and why, or they come again."""
+    def _warn(self, reason: str) -> None:
+        if self.ready_state == "live":
+            self.fire(Event("warning", reason=reason))
+
+    def _note_muted(self, muted: bool, reason: str) -> None:
         self._source_muted = muted
-        self._tell_muted(reason)
+        self._notify_muted(reason)
 
-    def _tell_muted(self, reason: str) -> None:
+    def _notify_muted(self, reason: str) -> None:
         muted = self._source_muted or bool(self._overconstrained)
         if self.ready_state == "live" and self.muted != muted:
             self._muted = muted
             detail = {"reason": reason} if reason else {}
-            self.dispatch_event(Event("mute" if muted else "unmute", **detail))
+            self.fire(Event("mute" if muted else "unmute", None, **detail))
 
-    def source_changed(self) -> None:
-        """The device is set otherwise, and not by us: settings follow it, the wished-for shape kept where it can be.
+    def follow(self) -> None:
+        """Adapt the settings to a source that has changed. The wanted format is kept if possible.
 
-        Where the constraints cannot hold, ``overconstrained`` fires, and the track is muted until they do.
+        If the constraints cannot hold, ``overconstrained`` fires and the track is muted until they can. A track of a display
+        ignores them until they can.
         """
-        if self.ready_state != "live":
-            return
-        event = self._follow()
-        if event is not None:
-            self.dispatch_event(event)
-        self._tell_muted(self._overconstrained)
+        if self.ready_state == "live":
+            self._notify_followed(self._follow())
+
+    def _notify_followed(self, event: Event | None) -> None:
+        """Fire the event about a change, if there is one, and mute or unmute the track by whether the constraints hold."""
+        if event is not None and self.ready_state == "live":
+            self.fire(event)
+        self._notify_muted(str(self._overconstrained or ""))
+
+    def regain(self) -> None:
+        """Return to the size and rate that were chosen for the constraints, if another track had reduced them."""
+        source, before = self.source, self.settings
+        adapting: Sequence[Consumer] = ()
+        with source.turn:
+            if self.ready_state != "live" or not self._reduced:
+                return
+            others = [other for other in source.consumers if other is not self]
+            with suppress(DOMException):  # OverconstrainedError, or a camera that fails: nothing has changed
+                wished = self._staying(self._constraints, self._chosen)
+                selection = select_settings(boxes_beside(source, others, source), wished)
+                adapting = set_source(source, selection, take=lambda settings: self._settle(settings, self._constraints))
+        for track in adapting:  # after the turn, because their listeners may wait for a thread that needs it
+            track.follow()
+        if self.settings != before:
+            self._notify_changed()
+
+    @property
+    def _reduced(self) -> bool:
+        """Return whether another track has changed the size or rate that were chosen for the constraints."""
+        return any(self.settings.get(name) != self._chosen.get(name) for name in _SHAPED["video"])
 
     def _follow(self) -> Event | None:
-        """Settle for what the device gives now; the event that tells what is new."""
+        """Choose settings from what the source delivers now. Return the event about the change."""
         with self._settling:
             before = self.settings
+            boxes, constraints = boxes_running(self.source), self.constraints_to_stay
+            if DISPLAY_SURFACE in self.settings:
+                constraints = _within_reach(boxes, constraints)
             try:
-                selection = select_settings(boxes_running(self.live), self.constraints_to_stay)
+                selection = select_settings(boxes, constraints)
             except OverconstrainedError as found:
                 error = self._broken(found)
-                self._overconstrained = str(error)
+                self._overconstrained = error
                 return OverconstrainedErrorEvent("overconstrained", {"error": error})
-            self._settle(settings_of(self.live, selection), self._constraints)
+            self._settle(settings_of(self.source, selection), self._constraints)
             return Event("configurationchange", settings=self.get_settings()) if self.settings != before else None
 
     def _broken(self, found: OverconstrainedError) -> OverconstrainedError:
-        """The error for people: what the device gives, and what no longer holds."""
+        """Return the error for people: what the source delivers, and which constraint no longer holds."""
         broken = in_words([rule for rule in self._constraints.basic if rule.required and rule.name in found.conflict])
-        sentence = f"{self.live.name} now gives {describe_settings(self.live.native)}: {broken} no longer holds"
+        sentence = f"{self.source.name} changed to {describe_settings(dict(self.source.settings()))}, which breaks {broken}"
         return OverconstrainedError(found.constraint, sentence, conflict=found.conflict, nearest=found.nearest)
+
+    def __del__(self) -> None:
+        """Leave the source. The event thread closes it, because a destructor must not wait."""
+        if self._ready_state == "live":
+            self.source.leave(self)
+            self._owner.post(partial(_close_if_unused, self.source, self._owner))
 
     def _finish(self) -> None:
         self._ready_state = "ended"
-        self.close_lanes()
-        self._leave(self.live)
+        outside(self._leave_at_end, "mscli-leaving")
 
-    def _leave(self, live: LiveSource) -> None:
-        """Take no more from that device, which is given back with its last track."""
-        if live.detach(self):
-            self._release(live)
+    def _leave_at_end(self) -> None:
+        self.close_queues()
+        self._leave(self.source)
+
+    def _leave(self, source: TrackSource) -> None:
+        """Detach from a source. It is closed with its last track."""
+        if source.detach(self):
+            self._owner.forget(source)
+        else:
+            self._owner.post(partial(_give_back, source))
+
+
+def _close_if_unused(source: TrackSource, owner: TrackOwner) -> None:
+    if source.close_if_unused():
+        owner.forget(source)
+    else:
+        _give_back(source)
+
+
+def _give_back(source: TrackSource) -> None:
+    """Give the size and rate that a track has taken from others back to them, because it has left."""
+    for consumer in source.consumers:
+        consumer.regain()
+
+
+def _within_reach(boxes: Sequence[Box], constraints: Constraints) -> Constraints:
+    """Return the constraints without those that cannot hold now.
+
+    https://www.w3.org/TR/screen-capture/#constrainable-properties-for-captured-display-surfaces
+    """
+    kept: list[Rule] = []
+    for rule in constraints.basic:
+        if feasible(boxes, [*kept, rule]):
+            kept.append(rule)
+    return constraints._replace(basic=tuple(kept))
+
+
+def _required(constraints: Constraints) -> list[Rule]:
+    return [rule for rule in constraints.basic if rule.required]
 
 
 class OverconstrainedErrorEvent(Event):
-    """The constraints of a track no longer hold: ``error`` says which."""
+    """An event about constraints of a track that no longer hold. ``error`` says which."""
 
     error = ReadOnly[OverconstrainedError]()
 
     def __init__(self, type: str, init: Mapping[str, Any]) -> None:  # noqa: A002 (the standard's name)
         self._error: OverconstrainedError = required_member("OverconstrainedErrorEvent", init, "error")
-        super().__init__(type, constraint=self._error.constraint, reason=str(self._error))
+        if not isinstance(self._error, OverconstrainedError):
+            raise ArgumentError(
+                "OverconstrainedErrorEvent: the member “error” of the init dictionary must be an OverconstrainedError"
+            )
+        super().__init__(type, init, constraint=self._error.constraint, reason=str(self._error))
 
 
 class MediaStreamTrackEvent(Event):
-    """A track joined or left a stream: https://www.w3.org/TR/mediacapture-streams/#mediastreamtrackevent."""
+    """A track was added or removed: https://www.w3.org/TR/mediacapture-streams/#mediastreamtrackevent."""
 
     track = ReadOnly[MediaStreamTrack]()
 
     def __init__(self, type: str, init: Mapping[str, Any]) -> None:  # noqa: A002 (the standard's name)
         self._track: MediaStreamTrack = required_member("MediaStreamTrackEvent", init, "track")
-        super().__init__(type)
+        if not isinstance(self._track, MediaStreamTrack):
+            raise ArgumentError("MediaStreamTrackEvent: the member “track” of the init dictionary must be a MediaStreamTrack")
+        super().__init__(type, init)

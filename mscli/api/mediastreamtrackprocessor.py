@@ -1,68 +1,186 @@
-"""MediaStreamTrackProcessor: the frames of a track, one by one. https://www.w3.org/TR/mediacapture-transform/#track-processor"""
+"""MediaStreamTrackProcessor: read a track's frames one by one. https://www.w3.org/TR/mediacapture-transform/#track-processor"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
-from mscli.core.errors import ArgumentError
-from mscli.core.frames import Frame, VideoFrame
-from mscli.core.mailbox import VIDEO_LANE_BYTES, Mailbox
-from mscli.sinks import show
+from mscli.core.errors import ArgumentError, NotReadableError
+from mscli.core.eventloop import VIDEO_QUEUE_BYTES, EventLoop
+from mscli.core.frames import AudioMedia, EncodedVideoChunk, Media, VideoFrame
+from mscli.core.webidl import to_number
+from mscli.media import load_converter
 
-_WAIT_S = 3600.0  # the end of the track wakes the reader; this only bounds one wait
+MOST_DAMAGED = 30  # give up after this many damaged frames without a good one
+_WAIT_S = 3600.0  # only bounds one wait: the end of the track wakes the reader
 
 
-class FrameReader:
-    """A readable of frames: an iterator that ends with the track, and a context manager that lets go of it."""
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # which type checkers know without it being installed
 
-    def __init__(self, track: MediaStreamTrack, limit_bytes: int) -> None:
+    F = TypeVar("F", bound=Media, default=Media)
+else:
+    from typing import TypeVar
+
+    F = TypeVar("F", bound=Media)
+
+
+class FrameReader(Generic[F]):
+    """A reader of a track's frames: an iterator that ends with the track, and a context manager that closes it.
+
+    ``async for`` works as well: it waits without blocking the loop. Each reader has frames of its own. A reader that is no
+    longer referenced is closed.
+
+    Pictures are cropped and scaled as the track's settings require. A camera's chunks are decoded unless ``encoded`` is set.
+    Damaged frames are skipped.
+    """
+
+    def __init__(
+        self, track: MediaStreamTrack, limit_bytes: int, limit_frames: int | None = None, *, encoded: bool = False
+    ) -> None:
         self._track = track
-        self._mailbox = Mailbox()
-        self._lane = track.open_lane(self._mailbox, limit_bytes)
+        self._encoded = encoded
+        self._event_loop = EventLoop()
+        self._queue = track.open_queue(self._event_loop, limit_bytes, limit_frames)
+        self._converter: Any = None  # created on first use
+        self._shown = False  # whether there was a good picture
 
     @property
     def dropped(self) -> int:
-        """Frames (samples per channel) dropped because they were not read in time."""
-        return self._lane.dropped
+        """Return how many frames (samples per channel) were dropped because they were not read in time."""
+        return self._queue.dropped
 
-    def read(self, timeout_s: float = _WAIT_S) -> Frame | None:
-        """The next frame; None when the track has ended or none came in time."""
-        taken = self._mailbox.take(timeout_s)
-        frame = taken.frame if taken else None
-        return show(frame) if isinstance(frame, VideoFrame) else frame
+    @property
+    def received(self) -> int:
+        """Return how many frames (samples per channel) have come, with those that were dropped."""
+        return self._queue.received
+
+    def __repr__(self) -> str:
+        return f"<FrameReader of {self._track!r}{' closed' if self._queue.closed else ''}>"
+
+    def read(self, timeout_s: float = _WAIT_S) -> F | None:
+        """Return the next frame, or None if the track has ended or no frame came in time.
+
+        Raises NotReadableError if the camera delivers nothing but damaged frames.
+        """
+        deadline = monotonic() + timeout_s
+        while (taken := self._event_loop.take(max(0.0, deadline - monotonic()))) is not None:
+            frame = self._show(taken.frame)
+            if frame is not None:
+                return frame
+        return None
 
     def close(self) -> None:
-        """Take no more frames."""
-        self._track.close_lane(self._lane)
+        """Stop taking frames. So does a reader that is no longer referenced."""
+        self._track.close_queue(self._queue)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __del__(self) -> None:
+        self.close()
+
+    def _show(self, media: Media) -> F | None:
+        """Return the frame or chunk for the reader, or None if it is damaged or the decoder needs more."""
+        if isinstance(media, AudioMedia) or (isinstance(media, EncodedVideoChunk) and self._encoded):
+            return cast(F, media)
+        if isinstance(media, VideoFrame) and media.whole:
+            return cast(F, media)
+        if self._converter is None:
+            self._converter = load_converter()
+        picture: VideoFrame | None = self._converter.convert(media)
+        self._shown = self._shown or picture is not None
+        if not self._shown and self._converter.faults.damaged >= MOST_DAMAGED:
+            raise NotReadableError(f"{self._track.source_name} sends only damaged frames")
+        return cast(F, picture)
+
+    def __aiter__(self) -> FrameReader[F]:
         return self
 
-    def __next__(self) -> Frame:
+    async def __anext__(self) -> F:
+        """Return the next frame, while other tasks of the running loop go on."""
+        from asyncio import Event, get_running_loop
+
+        came, loop = Event(), get_running_loop()
+        bell = self._event_loop.changed
+
+        def ring() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(came.set)
+
+        bell.on_ring = ring
+        try:
+            while True:
+                came.clear()
+                frame = self.read(0)
+                if frame is not None:
+                    return frame
+                if self._queue.finished:
+                    raise StopAsyncIteration
+                await came.wait()
+        finally:
+            bell.on_ring = None
+
+    def __iter__(self) -> Iterator[F]:
+        return self
+
+    def __next__(self) -> F:
         while (frame := self.read()) is None:
-            if self._lane.finished:
+            if self._queue.finished:
                 raise StopIteration
         return frame
 
-    def __enter__(self) -> FrameReader:
+    def __enter__(self) -> FrameReader[F]:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class MediaStreamTrackProcessor:
-    """``readable`` gives the track's ``VideoFrame`` or ``AudioData`` objects; the oldest are dropped if not read in time.
+class MediaStreamTrackProcessor(Generic[F]):
+    """A source of the track's ``VideoFrame`` or ``AudioData`` objects, through ``readable``.
 
-    The init dictionary has ``track`` and, beyond the standard, ``maxBufferBytes``, the bound of the lane for pictures.
+    For a type checker, name what it reads: ``MediaStreamTrackProcessor[VideoFrame]({"track": track})``.
+
+    The init dictionary has ``track`` and ``maxBufferSize``: how many frames wait for their reader. If they are not read in
+    time, the oldest are dropped. By default one frame waits, so that the reader gets the newest. A track that waits for its
+    readers (``paced``) loses none. Beyond the standard: ``maxBufferBytes`` bounds the waiting video by its size instead, and
+    ``encoded`` passes on a camera's chunks without decoding; they depend on each other, so only their size is bounded.
     """
+
+    @property
+    def readable(self) -> FrameReader[F]:
+        """Return the reader of the frames."""
+        return self._readable
+
+    def __repr__(self) -> str:
+        return f"<MediaStreamTrackProcessor of {self._readable._track!r}>"
 
     def __init__(self, init: Mapping[str, Any]) -> None:
         track = init.get("track") if isinstance(init, Mapping) else None
         if not isinstance(track, MediaStreamTrack):
             raise ArgumentError(
-                "MediaStreamTrackProcessor: the member “track” of its init dictionary must be a MediaStreamTrack"
+                "MediaStreamTrackProcessor: the member “track” of the init dictionary must be a MediaStreamTrack"
             )
-        self.readable = FrameReader(track, int(init.get("maxBufferBytes", VIDEO_LANE_BYTES)))
+        limit_bytes, encoded = int(init.get("maxBufferBytes", VIDEO_QUEUE_BYTES)), bool(init.get("encoded", False))
+        usual = None if track.paced or encoded or "maxBufferBytes" in init else 1
+        limit_frames = _frames(init["maxBufferSize"]) if init.get("maxBufferSize") is not None else usual
+        self._readable: FrameReader[F] = FrameReader(track, limit_bytes, limit_frames, encoded=encoded)
+
+    @property
+    def total_frames(self) -> int:
+        """Return how many frames (samples per channel) the track has delivered to the processor."""
+        return self._readable.received
+
+    @property
+    def discarded_frames(self) -> int:
+        """Return how many of them were dropped because they were not read in time."""
+        return self._readable.dropped
+
+
+def _frames(wanted: Any) -> int:
+    """Return ``maxBufferSize`` as WebIDL's [EnforceRange] unsigned short. 0 is 1. Raises TypeError."""
+    number = to_number(wanted)
+    if not -1 < number < 2**16:  # also NaN
+        raise ArgumentError(f"MediaStreamTrackProcessor: maxBufferSize must be from 0 to 65535, not {wanted!r}")
+    return max(1, int(number))

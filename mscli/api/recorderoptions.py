@@ -1,15 +1,16 @@
-"""MediaRecorderOptions: how to record. https://www.w3.org/TR/mediastream-recording/#mediarecorderoptions-section"""
+"""MediaRecorderOptions: options of a recording. https://www.w3.org/TR/mediastream-recording/#mediarecorderoptions-section"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL
 from mscli.core.errors import ArgumentError
 from mscli.core.webidl import double, to_string, unsigned_long
-from mscli.sinks.base import SinkOptions
+from mscli.encode.options import SinkOptions
 
-AUDIO_BITS = 128_000  # a second, of what nobody has asked otherwise for
+AUDIO_BITS = 2 * AUDIO_BITS_PER_CHANNEL  # the defaults, per second
 VIDEO_BITS = 2_500_000
 
 _BITRATE_MODES = ("constant", "variable")
@@ -23,7 +24,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 
 class RecorderOptions(NamedTuple):
-    """The dictionary's members; None where one is missing."""
+    """The members of the dictionary, or None if missing."""
 
     mime_type: str = ""
     audio_bits_per_second: int | None = None
@@ -34,29 +35,33 @@ class RecorderOptions(NamedTuple):
 
     @classmethod
     def convert(cls, value: Any) -> RecorderOptions:
-        """The dictionary as WebIDL converts it: no number of bits is wrong, ``"x"`` is 0. Raises TypeError."""
+        """Convert the dictionary by WebIDL's rules: every bit rate is valid, ``"x"`` becomes 0. Raises TypeError."""
         if value is not None and not isinstance(value, Mapping):
-            raise ArgumentError("MediaRecorder: its options are an object")
+            raise ArgumentError("MediaRecorder: the options must be an object")
         given: Mapping[str, Any] = value or {}
         if "audioBitrateMode" in given and to_string(given["audioBitrateMode"]) not in _BITRATE_MODES:
-            raise ArgumentError(f"MediaRecorder: audioBitrateMode is one of {', '.join(_BITRATE_MODES)}")
+            raise ArgumentError(f"MediaRecorder: audioBitrateMode must be one of {', '.join(_BITRATE_MODES)}")
         numbers = {member: convert(given[name]) for name, (member, convert) in _NUMBERS.items() if name in given}
         return cls(to_string(given.get("mimeType", "")), **numbers)
 
-    def bit_rates(self, kinds: Sequence[str] = ("audio", "video")) -> tuple[int, int]:
-        """Bits per second of sound and picture where tracks of those kinds are recorded: ``bitsPerSecond`` is their sum."""
+    def bit_rates(self, kinds: Sequence[str] = ("audio", "video"), channels: int = 2) -> tuple[int, int]:
+        """Return the bits per second of audio and video for tracks of these kinds. ``bitsPerSecond`` is their sum.
+
+        ``channels``: of the sound, which decide the usual rate.
+        """
         total = self.bits_per_second
         if total is None:
-            return _default(self.audio_bits_per_second, AUDIO_BITS), _default(self.video_bits_per_second, VIDEO_BITS)
+            usual = AUDIO_BITS_PER_CHANNEL * channels
+            return _default(self.audio_bits_per_second, usual), _default(self.video_bits_per_second, VIDEO_BITS)
         if len(set(kinds)) == 1:
             return (total, 0) if "audio" in kinds else (0, total)
         audio = max(1, min(AUDIO_BITS, total // 10))
         return audio, max(1, total - audio)
 
     def applied_to(self, sink: SinkOptions, kinds: Sequence[str], video_codec: str, audio_codec: str) -> SinkOptions:
-        """How the sink is to write these kinds of track, as far as it has not been told.
+        """Return the sink options for these kinds of tracks. Options that the sink has already take precedence.
 
-        A bit rate that nobody asked for, or of 0, leaves the encoder its own choice; so does a sum of 0.
+        If nobody requested a bit rate, or requested 0 (also as the sum), the encoder chooses.
         """
         total = self.bits_per_second or None
         audio, video = self._replace(bits_per_second=total).bit_rates(kinds)

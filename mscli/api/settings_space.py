@@ -1,4 +1,4 @@
-"""From what a backend says of a device to boxes of settings, and from these to the capabilities that people see.
+"""Turn a device's abilities into boxes of settings, and boxes into the capabilities that users see.
 
 https://www.w3.org/TR/mediacapture-streams/#dfn-capabilities
 """
@@ -6,36 +6,53 @@ https://www.w3.org/TR/mediacapture-streams/#dfn-capabilities
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from mscli.core.boxes import Box, Mode, Rank, Scalar, Span, Values, scalars, values_of
 from mscli.core.derived import LEAST_RATE, sound_twin, twins
-from mscli.core.properties import PROPERTIES
+from mscli.core.properties import NATIVE, POINTS, PROPERTIES
 from mscli.sources.base import VIDEO_INPUT, Abilities, Device
 
-_IDENTITY = ("deviceId", "groupId")  # capabilities that are one string, not a list
+_SINGLE = ("deviceId", "groupId", "displaySurface", "logicalSurface")  # capabilities that are one value, not a list
 
 
 def boxes_of(device: Device, abilities: Abilities, place: int) -> list[Box]:
-    """The settings space of a device that stands at ``place`` in the order of preference."""
-    common: dict[str, Values] = {"deviceId": (device.device_id,), "groupId": (device.group_id,), **abilities.values}
-    if device.kind != VIDEO_INPUT:
-        return with_twin(Box(common, device, None, Rank(place)), abilities)
-    native = [Box(common | _mode_values(mode), device, mode, Rank(place)) for mode in abilities.modes]
-    return native + twins(abilities.modes, common, device, place)
+    """Return the settings space of a device at position ``place`` in the order of preference."""
+    identity: dict[str, Values] = {"deviceId": (device.device_id,), "groupId": (device.group_id,)}
+    known = abilities._replace(values={**identity, **abilities.values})
+    return space_of("video" if device.kind == VIDEO_INPUT else "audio", known, device, place)
+
+
+def space_of(kind: str, abilities: Abilities, origin: object, place: int = 0) -> list[Box]:
+    """Return the settings space of tracks of this kind, given their source's abilities. ``origin``: the boxes' device."""
+    controls = {name: control.values for name, control in abilities.controls.items()}
+    common = {**abilities.values, **controls}
+    if kind != "video":
+        return with_twin(Box(common, origin, None, Rank(place)), abilities)
+    values = {size: common | _mode_values(*size) for size in dict.fromkeys(_size_and_rate(mode) for mode in abilities.modes)}
+    native = [Box(values[_size_and_rate(mode)], origin, mode, Rank(place)) for mode in abilities.modes]
+    boxes = native + twins(abilities.modes, common, origin, place)
+    kept = {name: control.value for name, control in abilities.controls.items()}
+    return [box._replace(kept=kept) for box in boxes] if kept else boxes
 
 
 def with_twin(box: Box, abilities: Abilities) -> list[Box]:
-    """A microphone's box, and what can be made of it."""
+    """Return a box of sound, followed by the box of what can be derived from it."""
     return [box, sound_twin(box)] if abilities.resampled and "sampleRate" in box.values else [box]
 
 
-def _mode_values(mode: Mode) -> dict[str, Values]:
+def _size_and_rate(mode: Mode) -> tuple[float | Span, float | Span, float | Span]:
+    """Return the modes that several pixel formats share. Their boxes have the same values, and are searched once."""
+    return mode.width, mode.height, mode.frame_rate
+
+
+def _mode_values(width: float | Span, height: float | Span, frame_rate: float | Span) -> dict[str, Values]:
     return {
-        "width": values_of(mode.width),
-        "height": values_of(mode.height),
-        "aspectRatio": _ratios(mode.width, mode.height),
-        "frameRate": values_of(mode.frame_rate),
+        "width": values_of(width),
+        "height": values_of(height),
+        "aspectRatio": _ratios(width, height),
+        "frameRate": values_of(frame_rate),
         "resizeMode": ("none",),
     }
 
@@ -51,20 +68,31 @@ def _ends(value: float | Span) -> tuple[float, float]:
     return (value.min, value.max) if isinstance(value, Span) else (value, value)
 
 
-def fixed_box(settings: Mapping[str, Scalar], device: Device, mode: Mode | None, place: int) -> Box:
-    """The settings space of a device that already runs: what it gives now."""
-    return Box({name: (value,) for name, value in settings.items()}, device, mode, Rank(place))
+def fixed_box(settings: Mapping[str, Scalar], origin: object, mode: Mode | None, place: int) -> Box:
+    """Return the settings space of a running source: only its current settings."""
+    return Box({name: (value,) for name, value in settings.items()}, origin, mode, Rank(place))
 
 
 def capabilities_of(boxes: Sequence[Box]) -> dict[str, Any]:
-    """A ``MediaTrackCapabilities`` (``MediaTrackSettings`` ranges and lists) dictionary over all boxes of one device."""
-    names = [name for name in PROPERTIES if any(name in box.values for box in boxes)]
+    """Return a ``MediaTrackCapabilities`` dictionary that covers all boxes of one source. It has no points of interest."""
+    known = dict.fromkeys(name for box in boxes for name in box.values)
+    listed = (name for name, row in PROPERTIES.items() if row.idl != POINTS and name in known)
+    names = [*listed, *(name for name in known if name.startswith(NATIVE))]
     return {name: _capability(name, [box.values[name] for box in boxes if name in box.values]) for name in names}
 
 
 def _capability(name: str, sets: list[Values]) -> Any:
     if PROPERTIES[name].numeric:
         numbers = [number for values in sets for number in scalars(values)]
-        return {"min": 0 if min(numbers) == LEAST_RATE else min(numbers), "max": max(numbers)}
+        ends = {"min": 0 if min(numbers) == LEAST_RATE else min(numbers), "max": max(numbers)}
+        return ends | {"step": _step(sets[0])} if PROPERTIES[name].control else ends
     distinct = list(dict.fromkeys(value for values in sets for value in values))
-    return distinct[0] if name in _IDENTITY else distinct
+    return distinct[0] if name in _SINGLE else distinct
+
+
+def _step(values: Values) -> float:
+    """Return the smallest difference between two values of a control, as in MediaSettingsRange, or 0 for a continuous range."""
+    if isinstance(values, Span):
+        return values.step
+    numbers = sorted(scalars(values))
+    return min((high - low for low, high in pairwise(numbers)), default=0)

@@ -1,90 +1,107 @@
-"""``mscli capabilities``: what a device can be set to."""
+"""``mscli capabilities``: show what a device can do."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import click
 
 from mscli.api.mediadeviceinfo import InputDeviceInfo
 from mscli.api.mediadevices import MediaDevices
-from mscli.cli.completion import complete_device
 from mscli.cli.opening import open_devices
 from mscli.cli.printable import json_text
-from mscli.cli.resolve import resolve_device
-from mscli.cli.shared import Shared, shared_options
+from mscli.cli.resolve import find_devices
+from mscli.cli.say import Voice
+from mscli.cli.shared import Shared
 from mscli.cli.signals import Stopper
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
-from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT
+from mscli.sources.base import AUDIO_INPUT, USUAL_INPUT, VIDEO_INPUT, InputOptions
 
-PROBE_FRAMES = 20  # how many frames of a mode are timed
-PROBE_S = 3.0  # and for how long at most
-
-Answer = tuple[InputDeviceInfo, dict[str, Any], list[dict[str, Any]]]  # a device, its capabilities and its modes
+PROBE_FRAMES = 20  # how many frames of a mode to time
+PROBE_S = 3.0  # for at most this long
 
 
-@click.command("capabilities", short_help="Show what a device can be set to, and its native modes.")
-@click.argument("device", required=False, shell_complete=complete_device(VIDEO_INPUT, AUDIO_INPUT))
-@click.option("--probe", is_flag=True, help="Start every mode and measure its frames per second.")
-@shared_options
-def command(shared: Shared, device: str | None, probe: bool) -> int:
-    """Show what DEVICE can be set to, and a camera's native modes. Without DEVICE: the default camera, else the microphone.
+class DeviceDetails(NamedTuple):
+    """A device and what it can do."""
 
-    \b
-    mscli capabilities
-    mscli capabilities /dev/video2 --json
-    """
-    with Stopper(lambda: None) as stopper, open_devices(shared) as devices:
-        answer = stopper.wait_for(lambda: _ask(devices, device, probe=probe))
-    _show(answer, as_json=shared.json)
+    info: InputDeviceInfo
+    capabilities: dict[str, Any]
+    modes: list[dict[str, Any]]
+    unusable: list[dict[str, str]]
+    controls: dict[str, dict[str, Any]]
+
+
+def run(shared: Shared, device: str | None, address: str | None, probe: bool, insecure: bool) -> int:
+    """Show the device, or what is at the address, and return the exit code."""
+    if device and address:
+        raise click.UsageError(f"--input names what to show, so leave out {device}")
+    with Stopper(lambda: None) as stopper, open_devices(shared, warn=Voice(shared).warn) as devices:
+        reading = USUAL_INPUT._replace(insecure=insecure)
+        choose = partial(_choose, devices, device or address, reading)
+        answers = stopper.wait_for(lambda: [_ask(devices, info, probe=probe) for info in choose()])
+    _show(answers, as_json=shared.json)
     return 0
 
 
-def _ask(devices: MediaDevices, name: str | None, *, probe: bool) -> Answer:
-    info = _choose(devices, name)
+def _ask(devices: MediaDevices, info: InputDeviceInfo, *, probe: bool) -> DeviceDetails:
     capabilities, modes = info.get_capabilities(), info.get_modes()
     if probe:
         modes = [{**mode, "measuredFrameRate": measure(devices, info.device_id, mode)} for mode in modes]
-    return info, capabilities, modes
+    return DeviceDetails(info, capabilities, modes, info.get_unusable(), info.get_controls())
 
 
-def _show(answer: Answer, *, as_json: bool) -> None:
-    info, capabilities, modes = answer
+def _show(answers: Sequence[DeviceDetails], *, as_json: bool) -> None:
     if as_json:
-        print(json_text({**info.to_json(), "capabilities": capabilities, "modes": modes}, sys.stdout))  # noqa: T201
+        first, *sound = map(_to_json, answers)
+        print(json_text(first | ({"sound": sound[0]} if sound else {}), sys.stdout))  # noqa: T201
         return
     from mscli.cli.tables import show_capabilities
 
-    show_capabilities(info, capabilities, modes)
+    for answer in answers:
+        show_capabilities(answer.info, answer.capabilities, answer.modes, answer.unusable, answer.controls)
 
 
-def _choose(devices: MediaDevices, name: str | None) -> InputDeviceInfo:
-    infos = [info for info in devices.enumerate_devices([VIDEO_INPUT]) if isinstance(info, InputDeviceInfo)]
-    if name is None and infos:
-        return infos[0]
-    infos += [info for info in devices.enumerate_devices([AUDIO_INPUT]) if isinstance(info, InputDeviceInfo)]
+def _to_json(answer: DeviceDetails) -> dict[str, Any]:
+    more = {name: part for name, part in (("unusable", answer.unusable), ("controls", answer.controls)) if part}
+    return {**answer.info.to_json(), "capabilities": answer.capabilities, "modes": answer.modes, **more}
+
+
+def _choose(devices: MediaDevices, name: str | None, reading: InputOptions) -> list[InputDeviceInfo]:
+    """Return the device with this name, the first video and the first sound at this address, or the default device."""
     if name is not None:
-        return resolve_device(name, infos)
+        found = [
+            info
+            for info in find_devices(devices, name, VIDEO_INPUT, AUDIO_INPUT, options=reading)
+            if isinstance(info, InputDeviceInfo)
+        ]
+        firsts = (next((info for info in found if info.kind == kind), None) for kind in (VIDEO_INPUT, AUDIO_INPUT))
+        return [info for info in firsts if info is not None]
+    infos = [info for info in devices.enumerate_devices([VIDEO_INPUT]) if isinstance(info, InputDeviceInfo)]
+    if infos:
+        return infos[:1]
+    infos += [info for info in devices.enumerate_devices([AUDIO_INPUT]) if isinstance(info, InputDeviceInfo)]
     if not infos:
         raise devices.missing([VIDEO_INPUT, AUDIO_INPUT])
-    return infos[0]
+    return infos[:1]
 
 
 def measure(devices: MediaDevices, device_id: str, mode: dict[str, Any]) -> float | None:
-    """The frames per second that a mode really gives; None if it is no single mode or gives no frames."""
+    """Return a mode's actual rate in frames per second, or None if it is not a single mode or delivers no frames."""
     if any(isinstance(mode[name], dict) for name in ("width", "height", "frameRate")):
         return None
     from mscli.api.mediastreamtrackprocessor import MediaStreamTrackProcessor
 
     exact = {name: {"exact": mode[name]} for name in ("width", "height", "frameRate")}
-    constraints = {"video": {"deviceId": {"exact": device_id}, **exact}}
+    constraints: Any = {"video": {"deviceId": {"exact": device_id}, **exact}}
     try:
         track = devices.get_user_media(constraints, pixel_formats=[mode["pixelFormat"]]).get_video_tracks()[0]
     except DOMException:
         return None
-    with MediaStreamTrackProcessor({"track": track}).readable as frames:
+    with MediaStreamTrackProcessor({"track": track, "encoded": True}).readable as frames:
         stamps: list[int] = []
         while len(stamps) <= PROBE_FRAMES and (frame := frames.read(PROBE_S)) is not None:
             stamps.append(frame.timestamp)

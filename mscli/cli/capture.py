@@ -1,124 +1,170 @@
-"""``mscli capture``: raw frames or PCM, from the driver to a pipe with as little between as there can be."""
+"""``mscli capture``: write raw frames or PCM from the driver to a pipe, with as little in between as possible."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from time import monotonic
+from typing import TYPE_CHECKING
 
-import click
-
-from mscli.api.copying import NativeFormats
 from mscli.api.mediastream import MediaStream
-from mscli.cli.completion import complete_file, complete_raw_format
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.nativeformats import NativeFormats
+from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, seconds_left
+from mscli.api.wanted import Wanted
+from mscli.cli.commands import SessionRun, keys_text, open_control, press
 from mscli.cli.exitcodes import ExitCode
-from mscli.cli.options import Options, asked_kinds, capture_options
-from mscli.cli.paramtypes import Duration
-from mscli.cli.report import Report, finish
+from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
+from mscli.cli.paramtypes import STDIN
+from mscli.cli.report import Report, finish, report_output_failure, reports_of
 from mscli.cli.session import Session
-from mscli.cli.target import STDOUT_NAMES, refuse_events_within
+from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_events_within, refuse_shared, refuse_terminal
+from mscli.core.addresses import masked
 from mscli.core.clock import now_us
-from mscli.core.errors import ArgumentError, NotSupportedError
-from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Counts, Frame, VideoFrame, packed_planes, pixel_format
-from mscli.core.mailbox import Lane
+from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS, camera_format
+from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, NotSupportedError
+from mscli.core.eventloop import FrameQueue
+from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, EncodedVideoChunk, Media, VideoFrame, packed_planes, span_s
+from mscli.core.limits import ASLEEP_S
+from mscli.core.nearest import did_you_mean
 from mscli.core.properties import VIDEO
-from mscli.core.window import Window
-from mscli.sinks import SINKS, load_converter, load_sink
-from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+from mscli.core.window import PausedTrack, Pauses, Window
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.media import load_converter
+from mscli.sinks import SINKS, SinkRow, address_row, are_one, load_sink, next_name
+from mscli.sinks.base import Sink
+
+if TYPE_CHECKING:
+    from mscli.cli.status import Progress
 
 _WAIT_S = 0.2
 _NATIVE = "native"
-_AS_IT_COMES = ("", _NATIVE, "y4m")  # formats that say nothing of the camera's
+_AS_IT_COMES = ("", _NATIVE, "y4m")  # formats that do not depend on the camera's
 
 
-@click.command("capture", short_help="Write raw frames or PCM sound to a pipe or a file.")
-@click.option(
-    "-o", "--output", default="-", metavar="FILE|-", shell_complete=complete_file, help="Where to write; stdout if not given."
-)
-@click.option(
-    "--format",
-    "form",
-    default="",
-    metavar="FORMAT",
-    shell_complete=complete_raw_format,
-    help="Pixel or sample format; native: as the device gives it.",
-)
-@click.option("--frames", type=click.IntRange(1), help="End after so many frames (sound alone: samples per channel).")
-@click.option("--duration", type=Duration(), help="End after so many seconds; also M:SS.")
-@click.option("--preview", is_flag=True, help="Show the picture in a window, too.")
-@capture_options
-def command(options: Options, output: str, form: str, frames: int | None, duration: float | None, preview: bool) -> int:
-    """Write raw frames (or, with --audio --no-video, PCM sound) to stdout or a file, without headers.
-
-    FORMAT is a pixel format such as I420, NV12, YUYV, RGB24, BGR24, GREY, a sample format (s16, s32, f32, u8), y4m, or native.
-    Without one, frames come as the camera gives them; compressed ones are decoded to I420. --dry-run --json says which it is.
-
-    \b
-    mscli capture --size 640x480 --format RGB24 --frames 30 -o frames.rgb
-    mscli capture --format y4m | mpv -
-    mscli capture --audio --no-video --format s16 --duration 5 > sound.pcm
-    """
+def run(
+    options: Options,
+    outputs: tuple[str, ...],
+    form: str,
+    frames: int | None,
+    duration: float | None,
+    force: bool,
+    preview: bool,
+    deinterlace: bool,
+    control: str | None,
+) -> int:
+    """Capture and return the exit code."""
     kinds = asked_kinds(options, (VIDEO,), all_of=False)
+    if options.input is not None and len(kinds) > 1 and not options.audio:  # both are there, and raw output holds one
+        kinds = [VIDEO]
     _check(kinds, form)
-    refuse_events_within(output, options.events)
+    if preview and kinds != [VIDEO]:
+        raise NotSupportedError("a preview shows video, and only sound is captured", hints=["leave --preview out"])
+    if deinterlace and form.lower() == _NATIVE:
+        raise ArgumentError("native frames are those of the camera, and --deinterlace changes them; choose another --format")
+    wanted = wanted_of(options, kinds)
+    check_one(wanted, "raw output holds")
+    outputs = outputs or (os.devnull if preview and sys.stdout.isatty() else "-",)  # a preview alone writes nothing
+    if not options.dry_run:
+        refuse_terminal(outputs, "name a file with -o, send it to a program (| PROGRAM), or use --preview")
+    rows = [address_row(output) or SINKS["raw"] for output in outputs]
+    refuse_shared(outputs, series=False)
+    for output in outputs:
+        refuse_events_within(output, options.events)
     with Session(options) as session:
         preferred = _preferred(kinds, form.lower())
+        session.filling = "" if form.lower() == _NATIVE else "writing"
+        how = SinkOptions(format=form.lower(), over_device=force, on_note=session.voice.warn, deinterlace=deinterlace)
         if options.dry_run:
-            session.dry_run(kinds, preferred)
+            session.dry_run(wanted, contents_of([*zip(outputs, rows, strict=True)], how), preferred)
             return ExitCode.DONE
-        return _Capture(session, kinds, output, form).run(preferred, Window(kinds, duration, frames), preview=preview)
+        outputs = tuple(_named(output, row) for output, row in zip(outputs, rows, strict=True))
+        if len(outputs) > 1 or control is not None:  # a command may add outputs
+            several = _SeveralOutputs(session, wanted, outputs, rows, how, Plan(duration, frames, None, deinterlace), control)
+            return several.run(preferred, preview=preview)
+        window = Window(kinds, duration, frames)
+        capture = _Capture(session, wanted, outputs[0], rows[0], how)
+        return capture.run(preferred, window, preview=preview)
+
+
+def _named(output: str, row: SinkRow) -> str:
+    """Return the output, with the time and a free number in a file's name."""
+    return output if output in STDOUT_NAMES or row.writes_to(output) else next_name(output, overwrite=False)
 
 
 def _check(kinds: list[str], form: str) -> None:
     if not kinds:
         raise ArgumentError("neither audio nor video is requested")
     if len(kinds) > 1:
-        hints = ["choose one with --no-audio or --no-video, or use mscli record"]
-        raise NotSupportedError("raw output holds one track, not picture and sound", hints=hints)
+        hints = ["choose one with --no-audio or --no-video, or use “mscli record” for both"]
+        raise NotSupportedError("raw output holds one track, either video or audio", hints=hints)
     if form and kinds == [VIDEO] and form.lower() not in _AS_IT_COMES:
-        pixel_format(form)
+        camera_format(form)
     if form and kinds != [VIDEO] and form.lower() not in (_NATIVE, *SAMPLE_FORMATS):
-        fits = f"sample formats: {', '.join(SAMPLE_FORMATS)}"
-        also = "it is a pixel format" if form.upper() in PIXEL_FORMATS else "it is none"
-        raise NotSupportedError(f"sound cannot be written as “{form}”: {also}", hints=[fits])
+        hints = [f"sample formats: {', '.join(SAMPLE_FORMATS)}"]
+        if form.upper() in {*PIXEL_FORMATS, *CAMERA_CODECS}:
+            raise NotSupportedError(f"cannot write audio as {form}, a pixel format", hints=hints)
+        raise NotSupportedError(f"unknown sample format “{form}”{did_you_mean(form, SAMPLE_FORMATS)}", hints=hints)
 
 
 def _preferred(kinds: list[str], form: str) -> Sequence[str]:
-    """The camera's formats that are best for the output's."""
+    """Return the camera formats that suit the output format best."""
     if form == _NATIVE:
         return NativeFormats()
-    return () if kinds != [VIDEO] or form in _AS_IT_COMES else (pixel_format(form).name,)
+    return () if kinds != [VIDEO] or form in _AS_IT_COMES else (camera_format(form),)
 
 
 class _Capture:
-    """The loop of the command, on the main thread: take a frame, write it, until it is enough."""
+    """The main loop of a capture with one output, on the main thread: take a frame, write it, repeat."""
 
-    def __init__(self, session: Session, kinds: list[str], output: str, form: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        wanted: Sequence[Wanted],
+        output: str,
+        row: SinkRow,
+        how: SinkOptions,
+    ) -> None:
         self.session = session
-        self.kinds = kinds
+        self.wanted = wanted
+        self.row = row
+        self.how = how
         self.output = output
+        self.pauses = session.event_loop.pauses = Pauses()
         self.to_stdout = output in STDOUT_NAMES
         target = sys.stdout.fileno() if self.to_stdout else output
-        self.sink: Sink = load_sink(SINKS["raw"], target, SinkOptions(format=form.lower()))
-        self.counts = Counts()
-        self.lanes: list[Lane] = []
+        self.sink: Sink = load_sink(row, target, how)
+        self.queues: list[FrameQueue] = []
 
     def prepare(self, stream: MediaStream) -> None:
-        """Check the output before the device streams, and take every frame from the first on."""
+        """Open the output before the device streams, and queue every frame from the first on."""
         (track,) = stream.get_tracks()
+        self.paused = PausedTrack(self.pauses, paced=track.paced)
         self.sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
-        self.session.write_to(self.sink.forsake, to_stdout=self.to_stdout)
-        self.lanes.append(track.open_lane(self.session.mailbox))
+        self.session.write_to(self.sink.abandon_reader, to_stdout=self.to_stdout)
+        self.queues.append(track.open_queue(self.session.event_loop))
 
     def run(self, preferred: Sequence[str], window: Window, *, preview: bool) -> int:
-        """Capture; the exit code."""
-        self.session.open(self.kinds, preferred, self.prepare)
+        """Capture and return the exit code."""
+        self.session.open(self.wanted, preferred, self.prepare)
+        self.session.show_outputs(contents_of([(self.output, self.row)], self.how))
         self.session.show_tracks(self.to_stdout)
         self.session.settle()
+        reason, delivery = self._capture(window, preview=preview)
+        return self._finish(reason, delivery, limited=window.limited)
+
+    def _capture(self, window: Window, *, preview: bool) -> tuple[str, Delivery]:
+        """Write until the end and close the output. Return the reason for the end, and what was written."""
         shown: Previewer | None = None
+        delivery = Delivery(self.sink, self.session.tracks, window, self.session.voice.warn, deinterlace=self.how.deinterlace)
         try:
             if preview:
                 shown = self.session.wait_for(lambda: Previewer(self.session.tracks[0].label), Previewer.close)
-            reason = self._loop(window, shown)
+            with _Terminal(self.session, CaptureRun(self), None, to_stdout=self.to_stdout) as terminal:
+                reason = self._loop(window, delivery, shown, lambda: terminal.look(lambda: self._progress(delivery)))
+            delivery.finish()
             self.sink.close()
         except BrokenPipeError:
             reason = "pipe"
@@ -129,61 +175,350 @@ class _Capture:
         finally:
             if shown is not None:
                 shown.close()
-        return self._finish(reason)
+        return reason, delivery
 
-    def _loop(self, window: Window, shown: Previewer | None) -> str:
-        mailbox, stopper = self.session.mailbox, self.session.stopper
-        while not (window.over or stopper.requested or (shown is not None and shown.closed)):
-            taken = mailbox.take(_WAIT_S)
+    def _progress(self, delivery: Delivery) -> Progress:
+        from mscli.cli.status import Progress
+
+        recorded_s, dropped = span_s(delivery.counts), self.queues[0].dropped + delivery.dropped[0]
+        return Progress(
+            self.session.tracks,
+            delivery.counts,
+            recorded_s,
+            self.sink.bytes_written,
+            self.pauses.lasting,
+            dropped,
+            delivery.damaged,
+            seconds_left(self.sink, recorded_s),
+        )
+
+    def _loop(self, window: Window, delivery: Delivery, shown: Previewer | None, look: Callable[[], object]) -> str:
+        event_loop, stopper = self.session.event_loop, self.session.stopper
+        while not (delivery.over or stopper.requested or (shown is not None and shown.closed)):
+            look()
+            taken = event_loop.take(_WAIT_S)
             if taken is None:
-                if mailbox.finished or window.overdue(now_us()):
-                    break  # the device gives nothing more, and it is past the end
+                if event_loop.finished:
+                    break
+                if reason := self._overdue(window):
+                    return reason
                 continue
-            frame = window.admit(0, taken.frame)
-            if frame is not None:
-                self.sink.write(0, frame)
-                self.counts.note(frame)
-                if shown is not None:
-                    shown.show(frame)
-        self.session.check_source(self.counts.frames)
+            frame = self._take(taken.frame, window, delivery)
+            if frame is not None and shown is not None:
+                shown.show(frame)
         if stopper.requested or (shown is not None and shown.closed):
             return "signal"
         return window.reason or "ended"
 
-    def _finish(self, reason: str) -> int:
-        track = self.session.tracks[0]
-        self.counts.dropped, self.counts.lost = self.lanes[0].dropped, track.lost
-        self.counts.correct(self.sink.corrections(0))
-        self.counts.bytes = self.sink.track_bytes(0)
+    def _take(self, frame: Media, window: Window, delivery: Delivery) -> Media | None:
+        """Write the requested part of the frame and return it. Inside a pause, write nothing."""
+        placed = self.paused.place(frame)
+        if placed is None:
+            return None
+        if self.paused.decodes(placed):
+            return delivery.take(0, placed)
+        delivery.dropped[0] += window.encloses(0, placed)
+        return None
+
+    def _overdue(self, window: Window) -> str:
+        """Return why the capture is over, because its end has passed without a frame that shows it, or ""."""
+        placed_us = self.pauses.place(now_us())
+        paced = self.session.tracks[0].paced  # the timestamps of a paced source are not on our clock
+        return "" if paced or placed_us is None else window.overdue(placed_us)
+
+    def _finish(self, reason: str, delivery: Delivery, *, limited: bool) -> int:
+        track, (counts,) = self.session.tracks[0], delivery.counts
+        failure = delivery.settle(complete=reason not in ("signal", "pipe"))
+        counts.dropped, counts.lost = self.queues[0].dropped + delivery.dropped[0], counts.lost + track.lost
+        if failure is not None:
+            self.session.events.emit("error", error=failure.to_json())
+            if counts.frames:
+                self._report("error", delivery, limited=limited)
+            raise failure
         self.session.events.emit("stop", track, reason=reason)
-        if reason == "signal" and not self.counts.frames:
+        if reason == "signal" and not counts.frames:
             return ExitCode.ABANDONED
-        files = [] if self.to_stdout else [self.output]
-        report = Report(files, reason, [track], [self.counts], size=self.sink.bytes_written)
+        return self._report(reason, delivery, limited=limited)
+
+    def _report(self, reason: str, delivery: Delivery, *, limited: bool) -> int:
+        files = [] if self.to_stdout or self.row.writes_to(self.output) else [self.output]
+        unnamed = "stdout" if self.to_stdout else masked(self.output)
+        size, damage = self.sink.bytes_written, delivery.damage()
+        report = Report(files, reason, self.session.tracks, delivery.counts, size, unnamed=unnamed, warnings=damage)
+        report = report._replace(limited=limited)
         options = self.session.options
-        return finish(report, self.session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
+        return finish([report], self.session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
+
+
+class _SeveralOutputs:
+    """A capture with several outputs. Each has its own queue and thread, so one that fails or is slow affects no other."""
+
+    def __init__(
+        self,
+        session: Session,
+        wanted: Sequence[Wanted],
+        outputs: Sequence[str],
+        rows: Sequence[SinkRow],
+        how: SinkOptions,
+        plan: Plan,
+        control: str | None,
+    ) -> None:
+        self.session = session
+        self.wanted = wanted
+        self.outputs = outputs
+        self.rows = rows
+        self.how = how
+        self.output = outputs[0]
+        self.control = control
+        self.plan = plan
+        self.to_stdout = any(output in STDOUT_NAMES for output in outputs)
+        targets = [sys.stdout.fileno() if output in STDOUT_NAMES else output for output in outputs]
+        self.how = how
+        self.sinks = [load_sink(row, target, how) for row, target in zip(rows, targets, strict=True)]
+        self.recording: Recording | None = None
+        self.queue: FrameQueue | None = None  # the queue of the preview
+        self.done = False
+
+    def run(self, preferred: Sequence[str], *, preview: bool) -> int:
+        """Capture and return the exit code."""
+        session = self.session
+        with open_control(self.control, session, to_stdout=self.to_stdout) as control:
+            session.open(self.wanted, preferred, lambda stream: self._prepare(stream, preview=preview))
+            session.show_outputs(contents_of([*zip(self.outputs, self.rows, strict=True)], self.how))
+            session.show_tracks(self.to_stdout)
+            session.settle()
+            if control is not None:
+                control.serve(CaptureRun(self))
+            recording = self._capture(preview=preview)
+        return self._finish(recording)
+
+    @property
+    def pauses(self) -> Pauses:
+        """Return the pauses of the capture, which must have begun."""
+        assert self.recording is not None, "it was started with the devices"
+        return self.recording.pauses
+
+    def _capture(self, *, preview: bool) -> Recording:
+        """Wait until all outputs are written."""
+        session, recording = self.session, self.recording
+        assert recording is not None, "it was started with the devices"
+        shown: Previewer | None = None
+        try:
+            if preview:
+                shown = session.wait_for(lambda: Previewer(session.tracks[0].label), Previewer.close)
+            from mscli.cli.status import progress_of
+
+            run = CaptureRun(self)
+            with _Terminal(session, run, self.control, to_stdout=self.to_stdout) as terminal:
+                self._wait(recording, shown, lambda: terminal.look(lambda: progress_of(recording, paused=run.paused)))
+        except BaseException:
+            recording.abandon()
+            raise
+        finally:
+            if shown is not None:
+                shown.close()
+        recording.join()
+        return recording
+
+    def _prepare(self, stream: MediaStream, *, preview: bool) -> None:
+        """Open the outputs before the device streams, and record every frame from the first on."""
+        (track,) = stream.get_tracks()
+        opened: list[Sink] = []
+        try:
+            for sink in self.sinks:
+                opened.append(sink)
+                self._open(sink, track)
+        except BaseException:
+            for sink in opened:
+                sink.abort()
+            raise
+        calls = Calls(_nothing, _nothing, self._on_failure, self._on_end, self.session.voice.warn)
+        groups = [GroupPlan(sink, (0,)) for sink in self.sinks]
+        places = [(index, 0) for index in range(len(groups))]
+        self.recording = Recording([track], groups, places, str, self.plan, calls)
+        if preview:
+            self.queue = track.open_queue(self.session.event_loop)
+        self.recording.start()
+        self.session.write_to(self.recording.abandon_reader, to_stdout=self.to_stdout)
+
+    def _open(self, sink: Sink, track: MediaStreamTrack) -> None:
+        sink.give_up_readers(self._may_wait)
+        sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
+
+    def add_output(self, name: str) -> None:
+        """Write to one more output. Raises InvalidStateError, OperationError, NotSupportedError."""
+        recording, row = self.recording, address_row(name) or SINKS["raw"]
+        assert recording is not None, "it was started with the devices"
+        if any(name == other or are_one(name, other) for other in recording.written):
+            raise InvalidStateError(f"{name} is already an output")
+
+        def load() -> Sink:
+            sink = load_sink(row, name, self.how)
+            self._open(sink, recording.tracks[0])
+            return sink
+
+        recording.add_output((0,), load, lambda _: False)
+
+    def _wait(self, recording: Recording, shown: Previewer | None, look: Callable[[], object]) -> None:
+        session = self.session
+        while not self.done:
+            look()
+            self._show_next(shown)
+            if session.stopper.abandoned:
+                session.stopper.interrupt()
+            if session.stopper.requested or (shown is not None and shown.closed):
+                recording.asked_reason = "signal"
+                recording.finish()
+        if self.queue is not None:
+            session.tracks[0].close_queue(self.queue)
+
+    def _show_next(self, shown: Previewer | None) -> None:
+        """Wait for a frame or an event. Show the frame if there is a preview."""
+        event_loop = self.session.event_loop
+        if self.queue is None:
+            event_loop.wait(_WAIT_S)
+            return
+        taken = event_loop.take(_WAIT_S)
+        if taken is not None and shown is not None:
+            shown.show(taken.frame)
+
+    def _may_wait(self, waited_s: float) -> bool:
+        """Return whether to keep waiting for a stalled reader: forever, until the other outputs are done."""
+        recording = self.recording
+        return recording is None or waited_s < ASLEEP_S or not (recording.asked_reason or recording.any_complete)
+
+    def _on_failure(self, _recording: Recording, output: Sink, error: Exception) -> None:
+        name = self.outputs[self.sinks.index(output)] if output in self.sinks else output.name
+        self.session.event_loop.post(lambda: report_output_failure(self.session, name, error))
+
+    def _on_end(self, _recording: Recording) -> None:
+        def end() -> None:
+            self.done = True
+
+        self.session.event_loop.post(end)
+
+    def _finish(self, recording: Recording) -> int:
+        session, outputs, error = self.session, recording.outputs, recording.error
+        failed = error is not None and not isinstance(error, BrokenPipeError)
+        reason = "error" if failed else "pipe" if error is not None else recording.reason
+        frames = sum(counts.frames for output in outputs for counts in output.counts)
+        if reason == "signal" and not frames:
+            return ExitCode.ABANDONED
+        limited = self.plan.duration_s is not None or self.plan.frames is not None
+        reports = reports_of(recording, outputs, self.outputs, reason, limited=limited)
+        for report in reports:
+            session.events.emit("stop", session.tracks[0], file=report.name, reason=report.reason)
+        options = session.options
+        code = ExitCode.DONE
+        if isinstance(error, DOMException) and len(outputs) == 1:
+            session.events.emit("error", error=error.to_json())
+        if frames or not failed:
+            code = finish(reports, session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
+        if error is not None and failed:
+            raise error
+        return code
+
+
+def _nothing(*_: object) -> None:
+    """Ignore a notification."""
+
+
+class _Terminal(ExitStack):
+    """The keys and the status line of a capture on a terminal. There is neither if stdout carries the frames."""
+
+    def __init__(self, session: Session, run: CaptureRun, control: str | None, *, to_stdout: bool) -> None:
+        super().__init__()
+        self._run = run
+        self._live = session.voice.live and not to_stdout
+        if self._live:
+            from mscli.cli.keys import Keys
+            from mscli.cli.status import status_line
+
+            self._keys = self.enter_context(Keys(wanted=control != STDIN))
+            keys = keys_text(there=self._keys.there)
+            self._refresh = self.enter_context(status_line(session.voice, session.tracks, keys))
+            self._due_s = 0.0
+
+    def look(self, progress: Callable[[], Progress]) -> None:
+        """Act on pressed keys and draw the line, a few times a second. Called for every frame."""
+        if self._live and monotonic() >= self._due_s:
+            self._due_s = monotonic() + _WAIT_S
+            press(self._keys.pressed(), self._run)
+            self._refresh(progress())
+
+
+class CaptureRun(SessionRun):
+    """The run of ``mscli capture``."""
+
+    def __init__(self, capture: _Capture | _SeveralOutputs) -> None:
+        super().__init__(capture.session.tracks)
+        self.session = capture.session
+        self._capture = capture
+
+    @property
+    def paused(self) -> bool:
+        return self._capture.pauses.lasting
+
+    def pause(self) -> None:
+        with self._turn:
+            if not self.paused:
+                self._capture.pauses.begin(now_us())
+                self._post_event("pause")
+
+    def resume(self) -> None:
+        with self._turn:
+            if self.paused:
+                self._capture.pauses.end(now_us())
+                self._post_event("resume")
+
+    def add_output(self, name: str) -> str:
+        with self._turn:
+            file = _named(name, address_row(name) or SINKS["raw"])
+            self._several.add_output(file)
+            return file
+
+    def remove_output(self, name: str) -> None:
+        with self._turn:
+            recording = self._several.recording
+            assert recording is not None, "it was started with the devices"
+            recording.remove_output(name)
+
+    @property
+    def _several(self) -> _SeveralOutputs:
+        assert isinstance(self._capture, _SeveralOutputs), "a capture that takes commands is one of these"
+        return self._capture
+
+    def _post_event(self, name: str) -> None:
+        at_us, file = now_us(), masked(self._capture.output)
+        self.session.event_loop.post(lambda: self.session.events.emit(name, self.tracks[0], at_us, file=file))
 
 
 class Previewer:
-    """The picture in a window beside the output: frames that the window is too slow for are not shown."""
+    """A preview window beside the output. Frames that arrive while the window is busy are not shown."""
 
     def __init__(self, title: str) -> None:
         from mscli.cli.preview import Preview
 
         self._window = Preview(title)
-        self._convert = load_converter("BGR24")
+        self._converter = load_converter("BGR24")
 
     @property
     def closed(self) -> bool:
-        """Whether the person closed the window."""
+        """Return whether the user closed the window."""
         return bool(self._window.closed)
 
-    def show(self, frame: Frame) -> None:
+    def show(self, frame: Media) -> None:
         """Show a picture, unless the window is still busy with another."""
-        picture = self._convert(frame) if self._window.ready and isinstance(frame, VideoFrame) else None
-        if picture is not None:
+        if not isinstance(frame, VideoFrame | EncodedVideoChunk) or not self._is_needed(frame):
+            return
+        picture = self._converter.convert(frame)
+        if picture is not None and self._window.ready:
             self._window.show(picture.coded_width, picture.coded_height, packed_planes(picture)[0])
 
+    def _is_needed(self, frame: VideoFrame | EncodedVideoChunk) -> bool:
+        """Return whether the picture is shown, or decoded for later ones that depend on it."""
+        needed = isinstance(frame, EncodedVideoChunk) and not VIDEO_CODECS[frame.codec].intra
+        return needed or bool(self._window.ready)
+
     def close(self) -> None:
-        """Close the window."""
         self._window.close()

@@ -1,12 +1,15 @@
-"""Exit codes, and the line that people or scripts read when a command fails."""
+"""Exit codes, and the error line that a failing command prints for people or scripts."""
 
 from __future__ import annotations
 
 import enum
 import sys
+from typing import Any
 
-from mscli.cli.forgiving import forgiving_stderr
+from mscli.cli.forgiving import STDERR, forgiving_stderr
 from mscli.cli.printable import json_text, printable
+from mscli.cli.style import styled
+from mscli.core.descriptors import takes_more
 from mscli.core.errors import (
     AbortError,
     ArgumentError,
@@ -19,11 +22,13 @@ from mscli.core.errors import (
     OperationError,
     OverconstrainedError,
     SecurityError,
+    SourceFailedError,
 )
+from mscli.core.limits import ASLEEP_S
 
 
 class ExitCode(enum.IntEnum):
-    """What a command's exit status means."""
+    """The exit status of a command."""
 
     DONE = 0
     DEFECT = 1
@@ -40,23 +45,23 @@ class ExitCode(enum.IntEnum):
 
 
 MEANINGS: dict[ExitCode, str] = {
-    ExitCode.DONE: "done; also when the reader of a pipe left, and after SIGINT, SIGTERM or SIGHUP, the output finished",
-    ExitCode.DEFECT: "a defect of the program; --debug shows the traceback",
-    ExitCode.USAGE: "usage, or TypeError: malformed constraints",
+    ExitCode.DONE: "done; also after SIGINT, SIGTERM or SIGHUP, with the output finished, and when the reader of a pipe leaves",
+    ExitCode.DEFECT: "a bug in mscli; --debug shows the traceback",
+    ExitCode.USAGE: "a mistake in the command line, or TypeError: malformed constraints",
     ExitCode.NOT_FOUND: "NotFoundError: no such device",
-    ExitCode.NOT_ALLOWED: "NotAllowedError, SecurityError: permissions",
-    ExitCode.NOT_READABLE: "NotReadableError: the device is busy, or driver or hardware failed",
+    ExitCode.NOT_ALLOWED: "NotAllowedError, SecurityError: permission denied",
+    ExitCode.NOT_READABLE: "NotReadableError: the device is busy, or its driver or hardware failed",
     ExitCode.OVERCONSTRAINED: "OverconstrainedError: no device satisfies the constraints",
-    ExitCode.NOT_SUPPORTED: "NotSupportedError, InvalidStateError: codec, container, format",
+    ExitCode.NOT_SUPPORTED: "NotSupportedError, InvalidStateError: codec, container or format not available",
     ExitCode.SOURCE_ENDED: "the source ended before the requested end; the output is complete up to there",
-    ExitCode.OUTPUT_FAILED: "the output failed: disk full, write error; what could be kept is readable",
-    ExitCode.LOSS: "with --strict: frames or samples were dropped, lost, black or silent, or a constraint name is unknown",
-    ExitCode.ABANDONED: "a second SIGINT: abandoned at once, or interrupted before there was anything to keep",
+    ExitCode.OUTPUT_FAILED: "the output failed: disk full or write error; what was written before is readable",
+    ExitCode.LOSS: "with --strict: frames or samples were dropped, lost, black or silent, or a constraint is unknown",
+    ExitCode.ABANDONED: "interrupted before there was anything to keep, or by a second SIGINT",
 }
 
 
 class UnknownConstraintError(ArgumentError):
-    """With --strict: a constraint name that no property has."""
+    """A constraint name that no property has, with --strict."""
 
 
 _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
@@ -65,6 +70,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (NotFoundError, ExitCode.NOT_FOUND),
     (NotAllowedError, ExitCode.NOT_ALLOWED),
     (SecurityError, ExitCode.NOT_ALLOWED),
+    (SourceFailedError, ExitCode.SOURCE_ENDED),
     (NotReadableError, ExitCode.NOT_READABLE),
     (AbortError, ExitCode.NOT_READABLE),
     (OverconstrainedError, ExitCode.OVERCONSTRAINED),
@@ -76,28 +82,42 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
 )
 
 
+# Errors of these codes show people the standard's name.
+_NAMED = (
+    ExitCode.NOT_FOUND, ExitCode.NOT_ALLOWED, ExitCode.NOT_READABLE, ExitCode.OVERCONSTRAINED, ExitCode.SOURCE_ENDED,
+)  # fmt: skip
+
+
 def code_of(error: BaseException) -> ExitCode:
-    """The exit code for an error; what no row names is a defect."""
+    """Return the exit code for an error. An error without a row is a defect."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.DEFECT)
 
 
 def show_error(error: DOMException | ArgumentError, *, as_json: bool) -> None:
-    """Print one line for the error and, for people, a line for each hint. To stderr."""
+    """Print an error to stderr as one JSON object, or as one line for people with a line per hint."""
     if as_json:
-        _say(json_text({"error": error.to_json()}, sys.stderr))
+        show_json(error.to_json())
         return
-    show_line(error.name, str(error), [*_answers(error), *error.hints])
+    show_line(str(error), [*_answers(error), *error.hints], error.name if code_of(error) in _NAMED else "")
 
 
-def show_line(name: str, sentence: str, hints: list[str]) -> None:
-    """Print ``mscli: NAME: sentence`` and the hints below it, to stderr."""
-    lines = [f"mscli: {name}: {_one_line(sentence)}", *(f"  {_one_line(hint)}" for hint in hints)]
-    _say("\n".join(lines))  # one write, so that lines of two processes do not mix
+def show_json(error: dict[str, Any]) -> None:
+    """Print an error to stderr as one JSON object."""
+    _say(json_text({"error": error}, sys.stderr))
+
+
+def show_line(sentence: str, hints: list[str], name: str = "") -> None:
+    """Print ``mscli: error: sentence (NAME)`` to stderr, with the hints below it. ``name``: the standard's, or ""."""
+    label = styled("error:", "bold red", sys.stderr)
+    behind = f" {styled(f'({name})', 'dim', sys.stderr)}" if name else ""
+    lines = [f"mscli: {label} {_one_line(sentence)}{behind}", *(f"  {_one_line(hint)}" for hint in hints)]
+    _say("\n".join(lines))  # a single write, so that lines of two processes do not mix
 
 
 def _say(text: str) -> None:
-    with forgiving_stderr():  # stderr may be full, or its reader may have left: the exit code tells
-        print(text, file=sys.stderr)  # noqa: T201
+    with forgiving_stderr():  # stderr may be full, or its reader gone or asleep; the exit code remains
+        if takes_more(STDERR, ASLEEP_S):
+            print(text, file=sys.stderr)  # noqa: T201
 
 
 def _one_line(text: str) -> str:
@@ -109,4 +129,4 @@ def _answers(error: DOMException | ArgumentError) -> list[str]:
         return []
     from mscli.core.selection import describe_settings
 
-    return [f"the closest that works: {describe_settings(error.nearest)}"]
+    return [f"closest that works: {describe_settings(error.nearest, exact=True)}"]

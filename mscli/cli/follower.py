@@ -1,4 +1,4 @@
-"""The devices that come and go while a command captures, for its ``--events``."""
+"""Follow the devices that come and go during a capture, for ``--events``."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from collections.abc import Callable
 from mscli.api.devicechangeevent import DeviceChangeEvent
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.api.mediadevices import MediaDevices
-from mscli.cli.change import Change
-from mscli.core.bounded import Call
+from mscli.cli.change import DeviceListChange
+from mscli.core.calls import Call
+from mscli.core.eventloop import EventLoop
 from mscli.core.events import Event
-from mscli.core.mailbox import Mailbox
-
-CLOSE_S = 0.5  # for a first look that hangs, which is left behind then
+from mscli.core.limits import FOLLOWER_CLOSED_S
 
 
 class Follower:
-    """Calls ``tell`` with every change, where events run, from when it has looked once until ``devices`` are closed.
+    """A watch on the device list. It calls ``notify`` with every change, on the thread that runs events.
 
-    It looks on a thread of its own: a sound server takes its time, and frames do not wait for it.
+    The first listing runs on a thread of its own, because a sound server takes its time and frames must not wait for it. The
+    watch ends when ``devices`` are closed.
     """
 
-    def __init__(self, devices: MediaDevices, mailbox: Mailbox, tell: Callable[[Change], object]) -> None:
+    def __init__(self, devices: MediaDevices, event_loop: EventLoop, notify: Callable[[DeviceListChange], object]) -> None:
         self._devices = devices
-        self._mailbox = mailbox
-        self._tell = tell
+        self._event_loop = event_loop
+        self._notify = notify
         self._known: list[MediaDeviceInfo] | None = None
-        self._events: list[DeviceChangeEvent] = []  # that came before the first look was over; bound: a few in its time
+        self._events: list[DeviceChangeEvent] = []  # events that arrived during the first listing; bound: a few
         self._looking = Call(self._look, "mscli-look")
 
     def close(self) -> None:
-        """Have the first look over, so that ``devices`` can be closed."""
-        self._looking.wait(CLOSE_S)
+        """Wait for the first listing to end, so that ``devices`` can be closed."""
+        self._looking.wait(FOLLOWER_CLOSED_S)
 
     def _look(self) -> None:
         self._devices.add_event_listener("devicechange", self._on_change)
         found = self._devices.enumerate_devices()
-        self._mailbox.post(lambda: self._begin(found))
+        self._event_loop.post(lambda: self._begin(found))
 
     def _begin(self, found: list[MediaDeviceInfo]) -> None:
         self._known = found
-        self._tell_all()
+        self._notify_all()
 
     def _on_change(self, event: Event) -> None:
         assert isinstance(event, DeviceChangeEvent), "it listens for nothing else"
         self._events.append(event)
-        self._tell_all()
+        self._notify_all()
 
-    def _tell_all(self) -> None:
+    def _notify_all(self) -> None:
         while self._known is not None and self._events:
             event = self._events.pop(0)
-            change = Change.between(self._known, event.devices, event.time)
+            change = DeviceListChange.between(self._known, event.devices, event.time)
             self._known = change.devices
             if change:
-                self._tell(change)
+                self._notify(change)

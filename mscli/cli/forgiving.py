@@ -1,4 +1,4 @@
-"""What is said to people may fail to be said: that ends no command, and changes no exit code."""
+"""Output for people that may fail without ending a command or changing its exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STDOUT, STDERR = 1, 2
 
 @contextmanager
 def forgiving_stderr() -> Iterator[None]:
-    """Within it stderr may be full, or its reader gone. What is left of it then goes nowhere, at the interpreter's end too."""
+    """Ignore a full stderr or a missing reader. All later output to stderr is then discarded."""
     try:
         yield
     except OSError:
@@ -20,14 +20,17 @@ def forgiving_stderr() -> Iterator[None]:
 
 
 class Readers:
-    """Who reads what is said, on those descriptors."""
+    """The readers of our output on some descriptors."""
 
     def __init__(self, *fds: int) -> None:
         self._readers = {fd: Reader() for fd in fds}
 
-    def forsake(self) -> None:
-        """Asked again and again: say no more to who sleeps. A write that waits for it goes on, once a signal wakes it up."""
+    def abandon_reader(self) -> None:
+        """Stop writing to readers that are stalled. Called repeatedly.
+
+        A write that is blocked on such a reader returns after the next signal.
+        """
         for fd, reader in self._readers.items():
-            with suppress(OSError):  # it is closed
+            with suppress(OSError):  # the descriptor is closed
                 if reader.sleeps(fd):
                     point_nowhere(fd)

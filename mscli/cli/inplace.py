@@ -1,4 +1,4 @@
-"""What is drawn again and again in its place on a terminal, whatever size that gets meanwhile."""
+"""Output that is redrawn in place on a terminal, even if the terminal is resized."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.segment import Segment
 
-# Whether what is too long is cut at the margin or goes on below: for a moment a terminal is narrower than it says.
+# Whether long lines are cut at the margin or wrapped. For a moment, a terminal may be narrower than it reports.
 _CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"
 
 
 class InPlace:
-    """A picture of some lines, drawn by ``draw`` over the one before. At the end it stays, if it is ``kept``, as a whole."""
+    """A block of lines on a terminal. Each ``draw`` replaces the previous one. ``kept``: leave the last one at the end."""
 
     def __init__(self, console: Console, *, kept: bool) -> None:
         self._console = console
@@ -30,7 +30,7 @@ class InPlace:
         self._live.stop()
 
     def draw(self, picture: RenderableType) -> None:
-        """Show this instead."""
+        """Replace the block."""
         self._go_back()
         size = self._console.size
         self._console.file.write(_CUT)
@@ -40,10 +40,10 @@ class InPlace:
         self._drawn, self._size = picture, size
 
     def _go_back(self) -> None:
-        """A terminal that became narrower has folded the lines: take back the rows that rich does not know of."""
+        """Erase the extra rows of a terminal that became narrower and wrapped the lines. rich does not know of them."""
         width = self._console.width
         drawn = self._console.options.update(width=self._size.width)
         lines = self._console.render_lines(self._drawn, drawn, pad=False) if width < self._size.width else []
         rows = sum(max(0, Segment.get_line_length(line) - 1) // width for line in lines[: self._size.height])
         if rows:
-            self._console.file.write(f"\x1b[{rows}A\r\x1b[J")  # up, and erase what is below
+            self._console.file.write(f"\x1b[{rows}A\r\x1b[J")  # move up, and erase everything below

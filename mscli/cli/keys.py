@@ -1,6 +1,6 @@
-"""Keys that are pressed while a command runs, without Enter: a terminal in cbreak mode, given back as it was.
+"""Read single keys during a command: put the terminal into cbreak mode, and restore it afterwards.
 
-https://man7.org/linux/man-pages/man3/termios.3.html. Signals of the keyboard (Ctrl-C, Ctrl-Z) stay what they are.
+https://man7.org/linux/man-pages/man3/termios.3.html. Signals from the keyboard (Ctrl-C, Ctrl-Z) keep working.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-_MOST_BYTES = 64  # that are read at once
+_MOST_BYTES = 64  # the most that one read takes
 _LEAVING = tuple(getattr(signal, name) for name in ("SIGTSTP", "SIGQUIT") if hasattr(signal, name))  # Ctrl-Z, Ctrl-\\
 
 
 class Keys:
-    """The keys pressed on the terminal that is stdin, while it is entered; none where stdin is no terminal.
+    """The keys pressed on the terminal of stdin. There are none if stdin is not a terminal.
 
-    A process in the background may neither read nor set its terminal: it does so from when it is in the foreground.
+    A background process may neither read nor configure its terminal, so the terminal is only used in the foreground.
     """
 
     def __init__(self, *, wanted: bool = True) -> None:
         self._fd = _stdin_terminal() if wanted else None
-        self._before: Any = None  # the terminal's attributes, while they are changed
-        self._handlers: dict[int, Any] = {}  # who handled these signals before
+        self._before: Any = None  # the terminal's original attributes, while they are changed
+        self._handlers: dict[int, Any] = {}  # the original handlers of these signals
 
     def __enter__(self) -> Keys:
         for number in _LEAVING if self._fd is not None else ():
@@ -40,11 +40,11 @@ class Keys:
 
     @property
     def there(self) -> bool:
-        """Whether there is a terminal whose keys can be read."""
+        """Return whether there is a terminal to read keys from."""
         return self._fd is not None
 
     def pressed(self) -> str:
-        """What was pressed since the last time; never waits."""
+        """Return the keys pressed since the last call. Never waits."""
         if self._fd is None or not _in_foreground(self._fd):
             return ""
         import select
@@ -69,21 +69,21 @@ class Keys:
             return
         import termios
 
-        if _in_foreground(self._fd):  # else the terminal is another job's by now, or closed
+        if _in_foreground(self._fd):  # otherwise the terminal belongs to another job, or is closed
             with suppress(OSError, termios.error):
                 termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
         self._before = None
 
     def _leave(self, number: int, _frame: FrameType | None) -> None:
-        """Stop or end with the terminal as it was; if it goes on, ``pressed`` takes it again."""
+        """Stop or end with the terminal restored. After a continue, ``pressed`` sets it up again."""
         self._give_back()
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # it stops here
+        os.kill(os.getpid(), number)  # the process stops here
         signal.signal(number, self._leave)
 
 
 def _in_foreground(terminal: int) -> bool:
-    """Whether the terminal is ours to read; not one that is closed."""
+    """Return whether this process group may read the terminal. A closed terminal cannot be read."""
     try:
         return os.tcgetpgrp(terminal) == os.getpgrp()
     except OSError:
@@ -91,7 +91,7 @@ def _in_foreground(terminal: int) -> bool:
 
 
 def _stdin_terminal() -> int | None:
-    """The descriptor of stdin, if it is this process's terminal and the system has such."""
+    """Return stdin's descriptor if it is this process's controlling terminal, or else None."""
     if not hasattr(os, "tcgetpgrp") or sys.stdin is None or not sys.stdin.isatty():
         return None
     try:

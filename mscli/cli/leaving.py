@@ -1,27 +1,31 @@
-"""What signals do while no command heeds them: before one listens, and once it has ended."""
+"""What signals do before a command handles them, and after it has ended.
+
+A signal that is named as a trigger on the command line is counted until the command takes over.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], None]
 
-ABANDONED = 130  # the exit code: ExitCode has the same, and costs what a start has no time for
-LAST_S = 1.0  # for what is left to say once a command has ended
+ABANDONED = 130  # the same as in ExitCode, whose import would slow down the start
+LAST_S = 1.0  # the limit for final output after a command has ended
 
+TRIGGERING = tuple(name for name in ("SIGUSR1",) if hasattr(signal, name))
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def at_once(_number: int, _frame: FrameType | None) -> None:
-    """End the process: there is nothing yet to be kept."""
+    """End the process at once. There is nothing to save yet."""
     os._exit(ABANDONED)
 
 
 def before_long(number: int, frame: FrameType | None) -> None:
-    """Let the process end by itself, with the code that it has come to, unless that takes longer than LAST_S."""
+    """Let the process exit by itself with its exit code, but force the exit after LAST_S."""
     if not hasattr(signal, "setitimer"):
         at_once(number, frame)
     if signal.getsignal(signal.SIGALRM) is not at_once:
@@ -29,8 +33,25 @@ def before_long(number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, LAST_S)
 
 
-def heed(handler: Handler) -> None:
-    """Have the signals that end a program call it. One that is ignored, as SIGHUP under nohup, stays so."""
+class Tally:
+    """A signal handler that counts."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self.times += 1
+
+
+def count_triggers(arguments: Sequence[str]) -> None:
+    """Count each signal named on the command line, as in ``--trigger SIGUSR1``, until a command takes over."""
+    for name in TRIGGERING:
+        if any(argument.endswith(name) for argument in arguments):
+            signal.signal(getattr(signal, name), Tally())
+
+
+def handle(handler: Handler) -> None:
+    """Install a handler for the signals that end a program. Ignored signals, such as SIGHUP under nohup, stay ignored."""
     for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)

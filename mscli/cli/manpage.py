@@ -1,7 +1,9 @@
-"""Man pages out of the Click tree and ``mscli.cli.manual``: ``python -m mscli.cli.manpage man`` writes them all.
+"""Generate man pages and help texts: ``python -m mscli.cli.manpage man`` writes all of them again.
 
-The macros are those of man(7), https://man7.org/linux/man-pages/man7/groff_man.7.html, as far as groff and mandoc share them.
-The pages are ASCII and the same on every run.
+Man pages are made from the Click tree and ``mscli.cli.manual``, help texts (``mscli.cli.helptexts``) from the Click tree alone.
+
+The macros are those of man(7) that groff and mandoc share, https://man7.org/linux/man-pages/man7/groff_man.7.html. The pages
+are ASCII and reproducible.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
 from textwrap import dedent, wrap
 
@@ -18,13 +20,15 @@ import click
 
 from mscli import __version__
 from mscli.cli.exitcodes import MEANINGS
+from mscli.cli.helppages import Command, Option, grouped
+from mscli.cli.helptexts import PAGE_WIDTH, path_of
 from mscli.cli.main import COMMANDS, cli
 from mscli.cli.manual import ENVIRONMENT, MANUALS, OPTION_DETAILS
+from mscli.cli.series import TRIGGERS
 
 PROGRAM = "mscli"
-WIDTH = 79  # columns of a page's source
-MANY = 3  # commands that share an option, for it to stand apart
-FIRST = ("NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS")  # then the sections that only this page has
+WIDTH = 79  # the width of a page's source, in columns
+FIRST = ("NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS")  # followed by the sections that only this page has
 LAST = ("EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO")
 
 # Text to troff
@@ -34,13 +38,13 @@ _MARKED = re.compile(r"`([^`]+)`|(?<![^\W_])_([A-Za-z]+)_(?![^\W_])|(?<![\w-])(-
 
 
 def escape(text: str, *, literal: bool = False) -> str:
-    """Text for troff. ``literal``: hyphens are the minus signs that people type."""
+    """Escape text for troff. ``literal``: hyphens become the minus signs that people type."""
     shown = "".join(_SPECIAL.get(char, char if char.isascii() else f"\\[u{ord(char):04X}]") for char in text)
     return shown.replace("-", "\\-") if literal else shown
 
 
 def styled(text: str) -> str:
-    """Text with its marks: what is typed in bold, options also without marks, what stands for something in italics."""
+    """Format marked text: literal text in bold, placeholders in italics. Options are bold without marks."""
     shown, at = [], 0
     for mark in _MARKED.finditer(text):
         shown += [escape(text[at : mark.start()]), _font(*mark.groups())]
@@ -63,18 +67,18 @@ def _italic(text: str) -> str:
 
 
 def _safe(lines: Iterable[str]) -> list[str]:
-    """The lines, none of them beginning with a character that troff takes for a command."""
+    """Escape lines that begin with a troff control character."""
     return [re.sub(r"^(?=[.'])", r"\\&", line) for line in lines]
 
 
 def _filled(text: str) -> list[str]:
-    """A paragraph; each sentence begins a line, as troff wants it."""
+    """Format a paragraph. Each sentence begins a line, as troff expects."""
     sentences = re.split(r"(?<=\.)\s+", " ".join(text.split()))
     return _safe(line for one in sentences for line in wrap(styled(one), WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
 def _term(term: str, meaning: str) -> list[str]:
-    """An item of a list. ``term`` is for troff already."""
+    """Format a list item. ``term`` is troff already."""
     return [".TP", *_safe([term]), *_filled(meaning)]
 
 
@@ -83,7 +87,7 @@ def _code(text: str) -> list[str]:
 
 
 def _block(block: str) -> list[str]:
-    """A paragraph, an item or some code of the manual's text."""
+    """Format a paragraph, a list item or a code block of the manual's text."""
     if block.startswith("    "):
         return _code(block)
     term, colon, meaning = block.partition("\n: ")
@@ -95,7 +99,7 @@ def _blocks(text: str) -> list[str]:
 
 
 def sections_of(text: str) -> dict[str, list[str]]:
-    """Title → lines of each section of the manual's text."""
+    """Return the title and the lines of each section of the manual's text."""
     parts = re.split(r"^# (.+)\n", "# DESCRIPTION\n" + text, flags=re.MULTILINE)[1:]
     return {title: _blocks(body) for title, body in zip(parts[::2], parts[1::2], strict=True)}
 
@@ -105,39 +109,20 @@ def sections_of(text: str) -> dict[str, list[str]]:
 
 @cache
 def commands() -> dict[str, click.Command]:
-    """The program under "", and every command under its name."""
+    """Return every command by name, with the program itself under ""."""
     found = {name: cli.get_command(click.Context(cli), name) for name in COMMANDS}
     return {"": cli} | {name: command for name, command in found.items() if command is not None}
 
 
+def context_of(name: str) -> click.Context:
+    """Return a context of a command, for pages of ``PAGE_WIDTH`` columns. (Click leaves two of them empty.)"""
+    program = click.Context(cli, info_name=PROGRAM, terminal_width=PAGE_WIDTH - 2, **cli.context_settings)
+    return click.Context(commands()[name], info_name=name, parent=program) if name else program
+
+
 def options(name: str) -> list[click.Option]:
-    """The options of a command, in its order."""
-    program = click.Context(cli, **cli.context_settings)
-    context = click.Context(commands()[name], parent=program) if name else program
-    return [param for param in commands()[name].get_params(context) if isinstance(param, click.Option)]
-
-
-def _grouped(name: str) -> dict[str, list[click.Option]]:
-    """The options of a command by heading: its own under none, then those that it shares."""
-    groups: dict[str, list[click.Option]] = {}
-    for option in options(name):
-        groups.setdefault(_heading(option) if name else "", []).append(option)
-    return dict(sorted(groups.items(), key=lambda group: group[0] != ""))
-
-
-def _heading(option: click.Option) -> str:
-    sharing = [name for name in COMMANDS if any(_same(option, other) for other in options(name))]
-    if len(sharing) < MANY:
-        return ""
-    return "Options of " + ("every command" if len(sharing) == len(COMMANDS) else _listed(sharing))
-
-
-def _same(one: click.Option, other: click.Option) -> bool:
-    return (one.opts, one.help) == (other.opts, other.help)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    """Return the options of a command that are not hidden, in order."""
+    return [one for group in grouped(commands()[name], context_of(name)).values() for one in group]
 
 
 def _usage(option: click.Option) -> str:
@@ -146,21 +131,21 @@ def _usage(option: click.Option) -> str:
 
 
 def _value(option: click.Option) -> str:
-    if isinstance(option.type, click.Choice):
-        return "|".join(_bold(str(choice)) for choice in option.type.choices)
-    numeric = isinstance(option.type, click.IntRange | click.FloatRange)
-    return _italic(option.metavar or ("NUMBER" if numeric else option.type.name.upper()))
+    """Return the name of an option's value: choices and signs as they are typed, words in capitals as placeholders."""
+    parts = re.split(r"([A-Z][A-Za-z]*)", option.make_metavar(click.Context(cli)))
+    return "".join(_italic(part) if part[:1].isupper() and part not in TRIGGERS else _bold(part) for part in parts if part)
 
 
 def _meaning(option: click.Option) -> str:
-    return " ".join(filter(None, [option.help, *map(OPTION_DETAILS.get, option.opts)]))
+    usual = f"The default is {option.usual}." if isinstance(option, Option) and option.usual else ""
+    return " ".join(filter(None, [option.help, usual, *map(OPTION_DETAILS.get, option.opts)]))
 
 
 # The page
 
 
 def page(name: str) -> str:
-    """The man page of a command, or of the program."""
+    """Return the man page of a command, or of the program for ""."""
     prose, generated = sections_of(MANUALS[name]), _generated(name)
     own = [title for title in prose if title not in FIRST + LAST]
     sections = {title: [*generated.get(title, []), *prose.get(title, [])] for title in (*FIRST, *own, *LAST)}
@@ -174,7 +159,7 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _generated(name: str) -> dict[str, list[str]]:
-    """What every page has, out of the tree and the tables."""
+    """Return the sections that are generated from the Click tree and the tables."""
     return {
         "NAME": [f"{escape(_title(name), literal=True)} \\- {escape(_summary(name))}"],
         "SYNOPSIS": [_synopsis(name)],
@@ -197,35 +182,55 @@ def _summary(name: str) -> str:
 
 
 def _synopsis(name: str) -> str:
-    arguments = [param for param in commands()[name].params if isinstance(param, click.Argument)]
-    shown = [_italic(one.human_readable_name) if one.required else f"[{_italic(one.human_readable_name)}]" for one in arguments]
-    rest = shown if name else [_italic("COMMAND"), f"[{_italic('OPTION')} ...]"]
+    arguments = [one.make_metavar(context_of(name)) for one in commands()[name].params if isinstance(one, click.Argument)]
+    rest = [*map(_placed, arguments)] if name else [_italic("COMMAND"), f"[{_italic('OPTION')} ...]"]
     return " ".join([_bold(f"{PROGRAM} {name}".strip()), f"[{_italic('OPTION')} ...]", *rest])
 
 
+def _placed(metavar: str) -> str:
+    """Format the name of an argument, which may stand in brackets or before an ellipsis."""
+    return re.sub(r"[A-Z]+", lambda word: _italic(word[0]), metavar)
+
+
 def _paragraphs(name: str) -> list[str]:
-    """The paragraphs of a command's help, without its examples, which stand behind Click's mark \\b."""
-    paragraphs = inspect.cleandoc(commands()[name].help or "").split("\n\n")
-    return [paragraph for paragraph in paragraphs if not paragraph.startswith("\b")]
+    """Return the paragraphs of a command's help."""
+    return inspect.cleandoc(commands()[name].help or "").split("\n\n")
 
 
 def _options(name: str) -> Iterator[str]:
-    for heading, group in _grouped(name).items():
-        yield from [f".SS {heading}"] if heading else []
+    for title, group in grouped(commands()[name], context_of(name)).items():
+        yield from [f".SS {title}"] if name else []
         yield from (line for option in group for line in _term(_usage(option), _meaning(option)))
 
 
 def pages() -> dict[str, str]:
-    """File name → man page, of the program and of every command."""
+    """Return the man pages of the program and of every command, by file name."""
     return {f"{_title(name)}.1": page(name) for name in commands()}
 
 
 def main(folder: str = "man") -> None:
-    """Write all pages into a folder."""
+    """Write all man pages into a folder."""
     for name, text in pages().items():
         with open(os.path.join(folder, name), "w", encoding="ascii") as file:
             file.write(text)
 
 
+def help_texts() -> dict[str, str]:
+    """Return the help pages of the program and of every command, by the names of ``mscli.cli.helptexts``."""
+    full = {_title(name): one.get_help(context_of(name)) for name, one in commands().items()}
+    brief = {
+        f"{_title(name)}-brief": one.brief(context_of(name)) for name, one in commands().items() if isinstance(one, Command)
+    }
+    return {name: f"{text}\n" for name, text in (full | brief).items()}
+
+
+def write_help_texts() -> None:
+    """Write all help pages into the package."""
+    for name, text in help_texts().items():
+        with open(path_of(name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
 if __name__ == "__main__":
     main(*sys.argv[1:2])
+    write_help_texts()

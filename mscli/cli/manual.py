@@ -1,74 +1,545 @@
-"""What the man pages say beyond the Click tree: the prose, by command. ``mscli.cli.manpage`` sets it.
+"""The prose of the man pages, by command. ``mscli.cli.manpage`` formats it and adds what the Click tree knows.
 
-A line "# TITLE" begins a section; what stands before the first one goes on with DESCRIPTION. Blank lines part paragraphs. A
-line that begins with ": " says what the line above it means. Lines that are indented by four spaces stay as they are.
-`Backquotes` are around what is typed (bold), _underscores_ around what stands for something else (italics).
+A line "# TITLE" begins a section. Text before the first one continues DESCRIPTION. Blank lines separate paragraphs. A line
+that begins with ": " explains the line above it. Lines that are indented by four spaces stay as they are. `Backquotes` mark
+what is typed (bold), _underscores_ mark placeholders (italics).
 """
 
 from __future__ import annotations
 
-from mscli.cli.manual_common import CAPTURING, FILES
-from mscli.cli.manual_encoding import ENCODING_OPTIONS
-from mscli.cli.manual_fake import FAKE_DEVICES
-from mscli.cli.manual_record import RECORD
-from mscli.cli.manual_series import SERIES_DETAILS
+# All commands that capture
+
+
+CAPTURING = """
+Constraints choose the device and its settings. See DEVICES, CONSTRAINTS and HOW SETTINGS ARE CHOSEN in `mscli`(1).
+"""
+
+FILES = """
+# FILES
+
+._FILE_.part
+: the unfinished output, beside _FILE_. It is renamed to _FILE_ as soon as it can be read, or removed if that never happens.
+See WHAT IS GUARANTEED in `mscli`(1).
+"""
+
+
+# mscli record: containers, codecs, quality and speed
+
+
+ENCODING = """\
+# CONTAINERS AND CODECS
+
+The suffix of _FILE_ selects the container. Each container holds these video and audio codecs. The first of each is used
+unless `--video-codec` or `--audio-codec` selects another:
+
+`.mp4`
+: `h264`, `hevc`, `av1`, `vp9`; `aac`, `opus`, `flac`
+
+`.webm`
+: `vp9`, `vp8`, `av1`; `opus`
+
+`.mkv`
+: `h264`, `hevc`, `av1`, `vp9`, `vp8`, `mjpeg`, `ffv1`; `opus`, `aac`, `flac`, `mp3`, `pcm`
+
+`.mov`
+: `h264`, `hevc`, `mjpeg`; `aac`, `pcm`
+
+`.wav`
+: `pcm`
+
+`.flac`
+: `flac`
+
+`.ogg`
+: `opus`, `flac`
+
+`.mp3`
+: `mp3`
+
+`.m4a`
+: `aac`
+
+Video is stored as 4:2:0 with 8 bits (`yuv420p`), which every player supports, except with `ffv1`. It keeps the matrix of the
+camera (BT.601, BT.709, BT.2020 or SMPTE 240M; by default BT.601) and has limited range. The file names them, with primaries and
+transfer. `vp8` always uses BT.601, `mjpeg` BT.601 with full range, and `ffv1` keeps both. HEVC in MP4 and QuickTime has the tag
+`hvc1`, as Apple's players require.
+
+An MP3 in a pipe ends with less than one frame of silence (24 ms at 48 kHz). Its first frame would have to say how much of the
+last one counts, but a pipe cannot be changed afterwards. In a file it says so.
+
+`ffv1`, `flac` and `pcm` are lossless. `ffv1` also keeps the camera's pixel format, such as 4:2:2 or RGB. `flac` and `pcm`
+keep 24-bit samples. `h264`, `hevc` and `av1` cut off an odd column or row. `mp3` has at most two channels. If a codec does not
+support a sample rate, the sound is resampled to the next higher rate, or to the highest.
+
+`h264:hw`, `hevc:hw` and `av1:hw` encode by hardware: the first of NVENC, Quick Sync, AMF, VideoToolbox and V4L2 that opens at
+this frame size. If there is none, mscli prints a warning and encodes in software.
+
+# QUALITY AND SPEED
+
+`--quality` keeps the quality constant, whatever the bit rate. `--video-bitrate` keeps the bit rate constant. Without either,
+`h264`, `hevc` and `av1` use a quality of 0.5, `mjpeg` uses 0.8, and `vp8`, `vp9` and hardware encoders use a bit rate of a
+tenth of a bit per pixel. If an encoder cannot reach a bit rate, it uses the nearest one that it can; the same holds for sound.
+These are the values of each encoder for a quality of 0, 0.5 and 1:
+
+`h264`
+: 36, 23, 10 (crf of x264)
+
+`hevc`
+: 40, 26, 12 (crf of x265)
+
+`av1`
+: 60, 40, 20 (crf of SVT-AV1)
+
+`vp9`, `vp8`
+: 60, 34, 8 (quantizer of libvpx)
+
+`mjpeg`
+: 31, 8, 1 (quantizer scale; a JPEG quality of 0.5 is also 8)
+
+`--preset` uses the names of x264 for all encoders: `ultrafast`, `superfast`, `veryfast`, `faster`, `fast`, `medium`, `slow`,
+`slower` and `veryslow`. A slower preset makes the file smaller, or improves the picture at the same bit rate. By default each
+encoder is fast enough to work live; `h264` uses `veryfast`. mscli warns about options that an encoder does not have, and
+ignores them.
+
+There is a key frame, at which a player can start, after each second of the recording, at any frame rate. Copied video has the
+key frames of the camera.
+"""
+
+ENCODING_OPTIONS = {  # option → details that its line of help has no room for
+    "--audio-bitrate": "`flac` and `pcm` have no bit rate to choose.",
+    "--audio-codec": "See CONTAINERS AND CODECS.",
+    "--deinterlace": (
+        "Some cameras capture the two fields of a picture one after the other, so that moving edges look like combs. FFmpeg's "
+        "filter `bwdif` combines them into whole pictures. Pictures that are not interlaced stay unchanged. Without this "
+        "option files are marked as interlaced."
+    ),
+    "--faststart": (
+        "A player can then start before it has received the whole file. During the recording the file still consists of "
+        "fragments, so that it can be read after a crash. At the end mscli writes a second copy, which needs as much disk "
+        "space, and replaces the file by it. If that fails, mscli prints a warning and keeps the file as it is. So does a "
+        "second Ctrl-C. `moov` in the report says where the index is."
+    ),
+    "--metadata": ("_KEY_ is `title`, `artist`, `album`, `genre`, `comment` or `copyright`. Every container can store them."),
+    "--no-metadata": (
+        "By default a file contains the time at which its recording began, in UTC. MP4, MOV, Matroska and WebM also contain "
+        "the device of each track. The option removes the name of the writing library too, except from Matroska and WebM, "
+        "which must name one."
+    ),
+    "--preset": "See QUALITY AND SPEED.",
+    "--video-bitrate": "Cannot be combined with `--quality`.",
+    "--video-codec": "See CONTAINERS AND CODECS.",
+}
+
+
+# Fake devices
+
+
+FAKE_DEVICES = """# FAKE DEVICES
+
+`--fake-devices` replaces all hardware by a built-in camera, microphone, speaker, monitor and window. `--fake-devices-from`
+_FILE_ replaces it by the devices that a JSON file describes. Only `kind` is required. `{"devices": []}` is a machine without
+devices.
+
+    {"devices": [
+      {"kind": "videoinput", "deviceId": "v0", "groupId": "g0",
+       "label": "Fake camera", "facingMode": "user",
+       "modes": [{"width": 640, "height": 480, "frameRate": 30,
+                  "pixelFormat": "YUYV"}],
+       "controls": {"zoom": {"min": 100, "max": 400, "step": 10},
+                    "exposureMode": ["continuous", "manual"]},
+       "faults": {"dropEvery": 7}},
+      {"kind": "audioinput", "label": "Fake microphone",
+       "sampleRates": [44100, 48000], "channelCounts": [1, 2],
+       "sampleSizes": [16], "latency": [0.01], "resample": true},
+      {"kind": "audiooutput", "label": "Fake speaker"},
+      {"kind": "display", "label": "Fake window",
+       "displaySurface": "window"}]}
+
+A display is a `monitor`, which is the default, a `window` or a `browser`. It is captured by its address, `window:Fake window`,
+and has `modes` and `faults` as a camera. `monitor:` is what the first speaker plays.
+
+A described microphone has only the listed sample rates and channel counts. With `resample` others are derived from them, as
+for real microphones and the built-in one.
+
+A numeric control of a camera has `min`, `max` and `step` (1 by default). Any other control has a list, `values`. A control may
+have a `default` and an initial `value`. It keeps what is set as long as the program runs. The bars and greys of the picture
+show most of what controls change. `"pointsOfInterest": true` lets the camera meter at a point.
+
+A `photo` member has what the camera can do for single photos: `redEyeReduction` is `never`, `always` or `controllable`, and
+`fillLightMode` is a list of `auto`, `off` and `flash`.
+
+Numbers have limits: sides up to 16384 pixels, 0.001 to 1000 frames per second, up to 64 channels and 1000000 Hz, controls up
+to 10^12, times up to 10^9 seconds.
+
+Unknown members are ignored, with a warning that names their path.
+
+The `faults` of a camera or microphone are:
+
+`busy`, `denied`, `errorOnStart`
+: if true, the device is used by another program, may not be used, or fails to start
+
+`vanishAfterFrames`
+: it is unplugged after this many frames (for a microphone: blocks of 10 ms)
+
+`returnAfterSeconds`
+: it is plugged in again this many seconds later
+
+`stallAfterFrames`, `stallSeconds`
+: after this many frames it sends nothing for `stallSeconds`, or forever
+
+`dropEvery`
+: one in this many frames is lost
+
+`jitterMs`
+: frames arrive, and are stamped, up to this many milliseconds early or late
+
+`appearAfterSeconds`
+: it is plugged in this many seconds after the start
+
+`settleFrames`
+: exposure and white balance of a camera take this number of frames to settle after each start
+
+`blackFrames`, `frozenFrames`, `tornFrames`
+: the first frames of a camera after each start are black, are the first one again, or break off in the middle (only MJPEG and
+other encoded frames)
+
+`changeAfterFrames`
+: after this many frames a camera changes by itself to the size of its last mode
+
+`hangOnOpen`, `hangAfterFrames`
+: its driver hangs when it is opened, or in any call after this many frames, as bad drivers do
+
+The picture shows, from top to bottom: eight colour bars down to 3/4 of its height (white, yellow, cyan, green, magenta, red,
+blue, black, at 75 %), a white pointer on black that crosses it once a second, and 16 steps of grey. Over the bars, in the
+middle of the picture, there is a code of 8 columns and 4 rows of square cells. The side of a cell is 1/16 of the shorter side
+of the picture. White is 1, black is 0. In reading order the cells form a number of 32 bits, the highest first:
+
+bits 31 and 30
+: always 1 and 0
+
+bit 29
+: 1 if the picture flashes
+
+bits 28 to 5
+: the number of frames since the start of the camera, including lost ones, modulo 2^24
+
+bits 4 to 1
+: 15 xor each of the six hexadecimal digits of that number
+
+bit 0
+: always 1
+
+Once a second, but not at the start, a picture flashes: everything except the code is white. At the instant of its capture a
+beep begins: 1000 Hz at -6 dBFS for 50 ms, on top of a steady tone of 440 Hz at -30 dBFS. So the drops, the order and the offset
+between picture and sound can be read back from any file.
+
+"""
+
+
+# mscli record: several files
+
+
+SERIES = """
+# SEVERAL FILES
+
+_FILE_ may contain `strftime`(3) directives, which give the local time at which the file begins, and a counter: `%03d` is the
+number of the file, with at least three digits, and `{index}` the number as it is. (`%d` is the day of the month, `%%` is a
+percent sign.) Numbers in use are skipped. If the name of a folder contains a directive, the folder is created. With the options
+below, a name with neither gets a number: clip.mp4 becomes clip-001.mp4. If two files would have the same time in their names,
+the later ones get `_02`, `_03` and so on. Other files are only replaced with `--force`. Files of the same recording are never
+replaced.
+
+`--segment-duration`, `--segment-size` and `--segment-clock` split a recording into files that can be played separately. They
+can be combined; whichever is due first starts a new file. Each file begins with a key frame at time 0, and sound is cut at the
+same instant, to the sample. No frame or sample is lost or repeated between files. With `--video-codec copy`, H.264 is cut at
+the key frames of the camera. A file can exceed `--segment-size` only by a frame that is larger than all frames before it. A
+camera that sends nothing for more than a second does not delay a new file: the file begins with its last frame. Copied H.264
+begins with the last key frame instead, and continues with the next key frame. If a copied camera is muted or away, and there
+is no sound, no file begins until its frames return.
+
+`--trigger` waits for a trigger. Meanwhile video and sound are encoded and kept in memory for the `--pre-roll`, up to 256 MiB;
+if they need more, the pre-roll is shorter. A trigger begins a file with them, at the last key frame before the pre-roll, which
+may be a second earlier, or two with several cameras, so that every camera can be decoded from the pre-roll on. The file ends
+`--duration` after the trigger, or else with the next trigger or the end of the recording. Each trigger begins a file of its
+own. What two files share is encoded once and is in both. PCM and FLAC begin and end at the exact sample. Opus, AAC and MP3
+begin and end with whole packets, at the right times. A packet lasts at most 0.026 seconds at 44.1 kHz and above.
+
+The trigger is a signal, `kill -USR1` _PID_, or a line on stdin. It may come at any time. If it comes while the devices are
+being opened, it counts, and its file begins with the first frame. However, SIGUSR1 ends the process in the few hundredths of a
+second before Python has started the program. At most 32 files can be open or waiting. A trigger beyond that, or during a
+pause, is missed: there is a warning, `triggers` in the report tells how many were `counted` and `missed`, and `--strict`
+fails. At the end of the recording, waiting files and frames get one more second. After that, triggers whose file has not begun
+are missed, and frames that are not encoded yet are dropped.
+
+The recording ends at the end of stdin, or with `--duration` when its last file has ended. The exit code is 0 and the reason is
+`pipe`. `duration` and `frameRate` in the report describe the content of the files.
+
+`--keep` removes the oldest finished files of this recording, and nothing else. It does not remove a file that has taken the
+place of one of them.
+
+Each finished file causes an event `segment`. The report lists the files that exist at the end.
+"""
+
+SERIES_EXAMPLES = """\
+A file for every ten minutes of the clock, keeping the last 50 GB:
+
+    mscli record --segment-clock 10m --keep 50G %Y-%m-%d_%H-%M.mp4
+
+From nine seconds before each signal to fifteen seconds after it:
+
+    mscli record --trigger SIGUSR1 --pre-roll 9 --duration 15 a-%02d.mp4
+
+"""
+
+SERIES_DETAILS = {  # see OPTION_DETAILS
+    "--keep": "A plain number counts files. With a unit, as in `50G`, it limits their total size.",
+    "--max-size": "The reason in the report is then `size`.",
+    "--segment-clock": (
+        "It must divide a day: `15m`, `1h`, `6h`. When the clocks go back, the repeated hour starts its files twice. When the "
+        "system clock is set, the next file begins at the next mark that the clock shows, or at once if the clock was set "
+        "ahead past a mark or by more than a whole file."
+    ),
+    "--trigger": "See SEVERAL FILES.",
+}
+
+
+# mscli record
+
+
+RECORD = f"""
+By default mscli records video and sound if _FILE_ can hold them, and sound only if there is a microphone. An option for one of
+them, such as `--microphone`, requests it. `--camera` and `--microphone` can be repeated: MP4, MOV, Matroska and WebM hold a
+track for every device, the other containers hold one track. `--frames` counts the frames of each camera.
+
+_FILE_ can also be an address, if an installed package writes to it. See PLUG-INS in `mscli`(1).
+
+Frames keep the time of their capture. None is repeated or dropped to get a constant rate.
+
+The suffix of _FILE_ or `--format` selects the container. `-` and `/dev/stdout` mean stdout; output for programs then goes to
+stderr. Stdout, and any other pipe or device without a known suffix, gets Matroska.
+
+# SEVERAL OUTPUTS
+
+If more than one _FILE_ is given, all are written at once. What they have in common is encoded once: video with the same codec
+and options, and sound with the same lossy codec. Each file gets the tracks that its container can hold. `--format`,
+`--max-size`, `--segment-*` and `--trigger` apply to each file. The same file cannot be given twice, not even under another
+name.
+
+Each output is written on its own thread. If a disk or a reader is slow, up to 32 MiB wait for it. After that, packets are left
+out of this output until there is room for a key frame. They count as `dropped`, with a warning. A source that waits for its
+readers, such as a file, waits for the slowest output instead. An encoder that cannot keep up drops frames only from the outputs
+with its codec. If an output fails, mscli reports its name at once and continues with the others. The recording ends when none
+is left. A reader that takes nothing for 5 seconds after everything else is written has failed. The exit code is that of the
+first file that failed, or else that of the first other output.
+{CAPTURING}
+# TIME-LAPSE
+
+`--time-lapse 10s` takes the frame that is closest to each multiple of ten seconds after the first frame, and plays 30 of them
+in a second. So a day becomes a film of almost five minutes. There is no sound. `--duration` counts real time; `--frames` and
+the report count the film. If the camera sends no frame for a while, the film shows the previous one instead, and a warning
+says how many are missing. A damaged frame is replaced by the next one. An interval is at least 0.1 seconds.
+`--video-codec copy` copies the JPEGs of a camera; frames that depend on others cannot be copied.
+
+# WHILE IT RUNS
+
+On a terminal, a status line shows the keys and the state: `armed` (waiting for a trigger), `recording` with the time so far,
+or `paused`. It also shows the number of the current file, the trigger, the size, the frame rate, lost frames, the peak of the
+sound and how long the disk has room. The peak is in dB below full scale, with a mark at the highest peak of the last two
+seconds, and `CLIP` if the sound was clipped. A narrow terminal shows fewer items. There is no status line with `--quiet` or
+`--json`, or if `TERM` is `dumb`. These keys work while the line is shown:
+
+`p`
+: pause and resume. Frames in between are left out without a gap. A camera's H.264 continues with its next key frame, because
+the frames before it cannot be decoded
+
+`q`
+: stop, like Ctrl-C
+
+Programs control a recording with `--control`. See CONTROL in `mscli`(1).
+
+# WHEN SOMETHING GOES WRONG
+
+Even if the program is killed or the power fails, the file can be read up to the last second, unless an encoder is overloaded.
+A time-lapse can be read up to the picture before the last one. See WHAT IS GUARANTEED in `mscli`(1). If the disk is full or
+fails, the recording ends with exit code 9, and the file can be read up to there. A recording does not start unless the disk
+has room for 10 seconds.
+
+# TIME
+
+All tracks share one clock, CLOCK_MONOTONIC. If a device starts late, loses data or stalls, the sound has silence, and the
+previous frame is shown longer. The clock of a microphone always drifts a little. Once its sound is 5 ms out of place, the sound
+is resampled to correct the drift, without an audible step. Until then every sample is written unchanged, so a WAV or FLAC from
+a microphone with an accurate clock contains its exact samples. The report counts all corrections.
+
+Timestamps of a device are kept if they are possible: not before the previous frame, and at most 0.1 seconds (for sound 0.5
+seconds) after the frame arrived. Other timestamps are replaced by smoothed arrival times. A constant offset from the system
+clock is removed. These frames count as `retimed`, with one warning. So wrong timestamps alone never cause silence, black frames
+or the end of a recording.
+
+What is missing in a stall counts as `lost`: sound after 15 ms, and frames if at least two are missing between frames at the
+usual interval. The longer intervals of a camera in the dark are not a loss. After 0.8 seconds, or while a device is away,
+black or silence fills the gap until the next frame. It counts as `blank`, not as `lost`. A copied track (`--video-codec copy`)
+gets no black frames: its last frame is shown longer, and the missing frames count as `lost`. A late start is not a loss. A
+camera that starts more than a second late is black until its first frame, unless it is copied; these frames count as
+`duplicated`. A camera that never sends a frame is an error.
+
+# OVERLOAD
+
+If an encoder cannot keep up, frames are dropped, but never sound. Frames wait for the encoder in memory for up to 2 seconds,
+and up to 64 MiB for each camera. Then the oldest are dropped and counted, and until the encoder has caught up, frames wait for
+little more than 0.25 seconds. Sound waits for up to 30 seconds. At the end of a recording, waiting frames get the rest of
+their 2 seconds. If the program is killed, everything that waits or is being encoded is lost. If most frames of a camera are
+dropped for 5 seconds, a warning says so once, and which track takes the time.
+
+# MEMORY
+
+MP4, MOV and M4A keep their index in memory until the file is finished: 75 bytes for each frame and each packet of sound, up to
+256 MiB. That is enough for 12 hours at 30 frames per second with sound. A longer file stays in fragments, as all of these
+files are until they are finished. It can be played, but some players cannot seek in it, or take long to open it; the report
+calls its index `fragments`. For recordings of many hours, use `--segment-duration`, which finishes each file in time, or
+Matroska or WebM. These keep less than a byte for each frame, or about 100 bytes for each frame of MJPEG, because every one is a
+key frame. An MP4 that is written into a pipe gets no index at its end and needs 6 bytes instead of 75, up to 20 MiB:
+`mscli record --format mp4 - | cat > day.mp4`.
+{ENCODING}{FILES}{SERIES}
+# EXAMPLES
+
+Camera and microphone until Ctrl-C:
+
+    mscli record clip.mp4
+
+A minute, with a report on every frame:
+
+    mscli record --duration 1:00 --json clip.mkv
+
+Sound only:
+
+    mscli record --duration 5 voice.flac
+
+To a player:
+
+    mscli record - | mpv -
+
+A file for an archive, one for the web, and one with the sound:
+
+    mscli record clip.mkv clip.webm sound.flac
+
+A small file:
+
+    mscli record --video-codec hevc --quality 0.4 small.mp4
+
+Fail if a frame is lost:
+
+    mscli record --strict --duration 10 clip.mp4
+
+{SERIES_EXAMPLES}Events to a file that the shell opens:
+
+    mscli record --events /dev/fd/3 clip.mp4 3> events.jsonl
+
+A recording that other programs control:
+
+    mscli record --control unix:/run/user/1000/mscli clip.mp4
+"""
+
 
 _PROGRAM = """
-Cameras and microphones are chosen and set as in a browser, by the constraints of W3C Media Capture and Streams, but from
-the shell.
+mscli chooses and configures cameras and microphones like a browser, by the constraints of W3C Media Capture and Streams, but
+from the shell.
 
-Results for programs go to stdout, text for people to stderr; only the tables of `devices` and `capabilities` go to stdout,
-too. An error is one line, `mscli:` _NAME_`:` _sentence_, and below it lines that say what to do about it.
+Without a command, `mscli` shows which devices are there and what can be done with them now.
 
-A command that captures ends on SIGINT (Ctrl-C), SIGTERM or SIGHUP with everything captured before in its output, and exit
-code 0. A second SIGINT ends it at once: what is written is closed, however many signals come, in five seconds at most. A
-signal while the program starts ends it, with exit code 130; before its first line is run, some hundredths of a second, Python
-decides how. The reader of a pipe that takes nothing at all for about a second after a signal is given up, with exit code 9:
-what it has taken stands. One that is only slow is waited for; and a file, however slow its disk is.
+Results for programs go to stdout, text for people goes to stderr. Only the tables of `devices` and `capabilities` go to stdout
+too. An error is one line, `mscli: error:` _sentence_, with hints below it. If the standard defines the error, its name follows
+in parentheses. A capture never waits for a reader of stderr: lines are kept for a slow reader, and dropped when the command
+ends.
+
+A capturing command ends on SIGINT (Ctrl-C), SIGTERM or SIGHUP. Its output then contains everything captured before, and the
+exit code is 0. A second SIGINT ends the command at once; the output is closed within five seconds, however many signals come. A
+signal during the start ends the program with exit code 130. In the few hundredths of a second before mscli runs, Python handles
+the signal. With `--trigger`, SIGUSR1 is counted as soon as mscli runs. Otherwise it ends the program. If the reader of a pipe
+takes nothing for about a second after a signal, mscli gives up on it and exits with code 9; the reader keeps what it has read.
+mscli waits for a slow reader, and for a file on any disk.
 
 # DEVICES
 
-Where a command takes a _DEVICE_, these are tried in this order: a deviceId, a path, a whole name, and a part of a name that
-only one device has. A path is that of a node (`/dev/video0`, `/dev/snd/pcmC1D0c`) or of any link to it, an ALSA address
-(`hw:1,0`) or a sound server's own name of a source; the links that udev makes in `/dev/v4l/by-id`, `/dev/v4l/by-path` and
-`/dev/snd/by-id` need no folder. Case makes no difference in names. If several devices match, or none, the error lists the
-candidates.
+A _DEVICE_ can be a deviceId, a path, a name, or a part of a name that only one device has. They are tried in this order. A
+path is a device node (`/dev/video0`, `/dev/snd/pcmC1D0c`) or a link to it, an ALSA address (`hw:1,0`), or the sound server's
+name of a source. Links of udev in `/dev/v4l/by-id`, `/dev/v4l/by-path` and `/dev/snd/by-id` can be given without the folder.
+Case does not matter in names. If several devices match, or none, the error lists the candidates.
 
-Where none is given, all devices of the kind compete: the one that fits the constraints best is used, and among equals the
-default one. A device that is busy, or does not start, is passed over for the next that fits, with a warning.
+`--camera` and `--microphone` can be repeated. `record` makes a track for each device, the cameras first. The name of the
+device is the title of its track. All devices are opened before the first one starts, and all tracks share one clock.
+Constraint options apply to every device of their kind. If one of several cameras is lost, the others continue, and the exit
+code is 8. A recording ends when no camera or no microphone is left. `none` in place of a _DEVICE_ means no such track. Naming
+a device twice is a usage error. `snapshot`, `capture` and sound files take one device.
 
-A deviceId is a hash of what stays the same over a reboot and when a device is plugged into the same port again, and never
-of the number in `/dev/video`_N_. It is the same for every user of a machine. It is made of
+A _DEVICE_ can also be the name of a media file or of a FIFO, `-` for stdin, `fd:`_N_ for a descriptor, or another address,
+_SCHEME_`:`_REST_, of the network or of an installed package. See MEDIA FILES, PIPES, SCREEN, NETWORK and PLUG-INS. A name
+without `://` and without the suffix of a media file is looked up among the devices first. User names, passwords, the values of
+a query and the keys of RTMP are shown as `***`.
+
+If no device is given, mscli uses the one that fits the constraints best. If several fit equally, it uses the default device. If
+a device is busy or does not start, mscli uses the next one that fits, with a warning.
+
+A microphone of a sound server is recorded from that source only, even if another one becomes the default. While it is muted in
+the server, its track is muted: there is an event `mute`, and the output contains silence. If you request fewer channels than a
+device has, the channels are mixed. Channels with loudspeaker positions are mixed in the usual way. Without positions, mono is
+the mean of all channels, and more channels are the first ones. Surround channels such as 5.1 come in the order of WAV.
+
+A deviceId is a hash. It stays the same after a reboot, and when the device is plugged into the same port again. It does not
+depend on the number in `/dev/video`_N_, and is the same for every user of a machine. It is computed from:
 
 camera
-: its port, serial number and name, and its place among the nodes of one device
+: its port, serial number and name, and its position among the nodes of one device
 
-microphone, speaker of a sound server
-: its sound card's port and serial number, the device's number on the card and the profile in effect; without a card, the
-server's name for it
+microphone or speaker of a sound server
+: the port and serial number of its sound card, the number of the device on the card, and the current profile; without a card,
+the server's name of the device
 
-microphone, speaker where no sound server runs
-: its sound card's port, serial number and name, and the device's number on the card
+microphone or speaker without a sound server
+: the port, serial number and name of its sound card, and the number of the device on the card
 
-A port is the path in sysfs from the controller through all hubs. The numbers of USB buses, which may be others after the
-next boot, are no part of it. So two equal devices are told apart by their ports, and a device in another port is another
-one. What nothing tells apart (two nodes of v4l2loopback with one name) is counted in the order of the nodes. A groupId is a
-hash of the port and the serial number of the physical device (USB device, PCI function) that a device is part of: a webcam's
-camera and its microphone have the same one.
+A port is the path in sysfs from the controller through all hubs, without the number of the USB bus, which may change at the
+next boot. So identical devices differ by their ports, and a device gets a new id in another port. Devices that are alike in
+everything (two nodes of v4l2loopback with one name) are numbered in the order of their nodes. A groupId is a hash of the port
+and serial number of the physical device (USB device, PCI function). The camera and the microphone of a webcam have the same
+groupId.
+
+# DURATIONS, SIZES AND RATES
+
+All options share one grammar:
+
+_DURATION_
+: `90`, `1.5` or `90s` for seconds, `10m`, `1h30m`, `2d`, `1:30` (minutes and seconds), `1:02:03`
+
+_SIZE_
+: `100000` or `500k`, `500M`, `4G`, `1T` for bytes; `64MiB` and `4GiB` in powers of 1024
+
+_BITRATE_
+: `640000`, `800k` or `2M` for bits per second
+
+_WxH_
+: `1280x720`, or `720p`, `1080p`, `4k`, `8k` for the 16:9 size with that number of lines
+
+_RATE_, _RATIO_
+: `30`, `29.97`, `30000/1001`, `16:9`
 
 # CONSTRAINTS
 
-A constraint is an option such as `--frame-rate` _VALUE_, or `-c` _NAME_`=`_VALUE_ with the standard's own name: `-c
-frameRate=30`. A _VALUE_ is one of
+A constraint is an option such as `--frame-rate` _VALUE_, or `-c` _NAME_`=`_VALUE_ with the name from the standard: `-c
+frameRate=30`. A _VALUE_ is one of:
 
 `1280`, `ideal:1280`
-: what is wanted, as near as it can be had
+: the preferred value; the nearest available one is used
 
 `exact:1280`
-: this and nothing else, or the command fails with exit code 6
+: the required value; otherwise the command fails with exit code 6
+
+`exact:29.97`
+: a rate with two or more decimals also accepts any rate that rounds to it, such as 30000/1001 (in JSON it is exactly this
+number)
 
 `min:640`, `max:1920`
-: bounds that must hold
+: required limits
 
 `min:640,ideal:1280,max:1920`
 : several of these, each at most once
@@ -77,179 +548,497 @@ frameRate=30`. A _VALUE_ is one of
 : an aspect ratio
 
 `true`, `false`
-: for what is on or off
+: a switch
 
 `user|environment`
 : one of several strings
 
-`--size 1280x720` is width and height at once, and `--size exact:1280x720` requires both. A value that does not parse is a
-usage error.
+`0.5,0.5`, `0.2,0.3|0.7,0.3`
+: points, as fractions of the width and height
 
-`--constraints` takes the object that a page gives to a browser's getUserMedia, verbatim, in a file or on the command line.
-Its values are converted as a browser converts them (WebIDL).
+`--size 1280x720` sets width and height at once. `--size exact:1280x720` requires both. A value that cannot be parsed is a
+usage error, and so are limits that no value can satisfy, and a word that the standard does not define.
+
+`--constraints` takes the object that a web page passes to getUserMedia, in a file or on the command line. It is JSON, or up to
+64 KiB of JSON5 (https://spec.json5.org/): unquoted keys, single quotes, trailing commas and comments. Its values are converted
+as in a browser (WebIDL).
 
     {"audio": false,
      "video": {"width": {"min": 640, "ideal": 1920}, "frameRate": 30,
                "advanced": [{"aspectRatio": 1.7777777778}]}}
 
+A JSON array of such objects requests one stream each, and all their tracks are recorded. Two of them may use the same camera,
+as in a page that calls getUserMedia twice. Give `--camera` once for each video track of the array, in its order, or not at
+all.
+
+# CAMERA CONTROLS
+
+The controls of a camera are constraints too, with the names and units of the standard (MediaStream Image Capture). `mscli
+capabilities` lists the controls of a camera with their ranges. Setting them does not interrupt the frames. Controls that you do
+not set keep their values.
+
+`exposureMode`, `whiteBalanceMode`, `focusMode`
+: `continuous` (automatic) or `manual`
+
+`exposureTime`, `colorTemperature`, `focusDistance`
+: in 100 microseconds, in kelvins, and in a unit of the camera. They need the mode `manual`, which they set unless you set the
+mode yourself
+
+`exposureCompensation`
+: in EV, while `exposureMode` is not `manual`
+
+`brightness`, `contrast`, `saturation`, `sharpness`, `iso`, `torch`
+: in units of the camera; `torch` is `true` or `false`
+
+`pointsOfInterest`
+: points to meter and focus on, such as `0.5,0.5|0.2,0.8`, as fractions of the width and height
+
+`backgroundBlur`
+: `true` or `false`
+
+`pan`, `tilt`, `zoom`
+: `pan` and `tilt` in 1/3600 of a degree, `zoom` in a unit of the camera. `true` prefers a camera that has the control, and sets
+nothing
+
+A missing control never excludes a camera, so controls cannot be `exact`, `min` or `max` when a camera is chosen. They can be
+part of an `--advanced` set. The settings contain the values that the camera accepted.
+
+`v4l2:NAME` is a control of the driver that has no name here, as `v4l2-ctl --list-ctrls` calls it: `-c
+v4l2:power_line_frequency=1`. Its values are numbers; those of a menu are the numbers of its items.
+
+`--save-settings FILE` saves the controls as an object for `--constraints`, which sets the camera again. `--restore` restores
+all controls at the end, even after a signal. `mscli capabilities` shows what each is set to, its default, and why one is
+inactive.
+
 # HOW SETTINGS ARE CHOSEN
 
-Every native mode of every device is a candidate, and so is every smaller size and lower rate that can be made of one
-(`resizeMode` `crop-and-scale`: cropped in the middle, then scaled down, never up). Sound is resampled to rates and mixed to
-channel counts that a microphone does not have. Those that do not satisfy the required
-constraints (`exact`, `min`, `max`) are excluded. The others have a fitness distance, which the standard defines: how far
-they are from what is ideal. The nearest one is used. Distances that differ by less than 0.0005 are a tie, which is broken
-by, in this order:
+The candidates are all native modes of all devices, and all smaller sizes and lower rates that can be derived from them
+(`resizeMode` `crop-and-scale`: cropped centrally, then scaled down, never up). Sound can be resampled to other rates and mixed
+to other channel counts. Candidates that do not satisfy the required constraints (`exact`, `min`, `max`) are excluded. Each of
+the others has a fitness distance, which the standard defines: how far it is from the ideal values. The one with the smallest
+distance is used. Distances that differ by less than 0.0005 are a tie. Ties are broken by, in this order:
 
 1.
 : the default device, then the others in the order of `mscli devices`
 
 2.
-: the mode in which a camera runs already, for another track
+: the mode in which the camera already runs for another track
 
 3.
-: a native mode before one that is derived
+: a native mode before a derived one
 
 4.
-: of the derived ones: the shape of a native mode, then a native size
+: among derived ones: the shape of a native mode, then a native size
 
 5.
-: the nearer one, exactly taken; of the derived ones an even size
+: the smaller distance without rounding; among derived ones, an even size
 
 6.
-: where nothing was asked for, what is nearest to 640 × 480 pixels and 30 frames per second, or to 48000 Hz, one channel and
-16 bit; and echo cancellation, gain control and noise suppression where a device has them
+: if nothing was requested: 640 × 480 pixels at 30 frames per second, or mono sound at 48000 Hz with 16 bits; and echo
+cancellation, gain control and noise suppression if the device has them
 
 7.
-: a pixel format that needs no conversion to what `--format` says
+: a pixel format that `--format` can use without conversion
 
 8.
-: the pixel format that keeps most of the picture: RGB before YUV, less subsampled before more, raw before compressed
+: the pixel format that keeps most of the picture: RGB before YUV, less subsampling before more, raw before compressed
 
 9.
 : the order in which the driver lists its modes
 
-The same devices and constraints always give the same answer. `--explain` shows how it came about: the candidates with
-their distance for each constraint, or what excluded them, the advanced sets kept, and what broke the tie. When nothing fits,
-the error names the constraint that failed, the constraints that cannot hold together, and the closest settings that can be
-had.
+The same devices and constraints always lead to the same choice. `--explain` shows how: every candidate with its distance for
+each constraint or the constraint that excluded it, the satisfied advanced sets, and what broke the tie. If nothing fits, the
+error names the constraint that failed, the constraints that cannot hold together, and the closest settings that work.
+
+# WHAT IS GUARANTEED
+
+For every file that mscli writes:
+
+name
+: The file gets its name when it can be read, and never before. Until then it is `.`_FILE_`.part` beside it. If a killed run has
+left a `.part`, the next run that writes the same _FILE_ reports it and keeps it.
+
+folder
+: The file is created in the folder to which its path leads at the beginning, even if the path changes later. In a sticky folder
+such as `/tmp`, mscli does not follow links or write to pipes, sockets or devices of another user, unless that user owns the
+folder. The same holds for `--events`.
+
+one writer
+: A second run of mscli that would write the same file at the same time fails with exit code 9.
+
+changes by others
+: If the file was moved, removed, replaced or shortened meanwhile, the exit code is 9, and the error says where the file is, if
+it still exists. A series continues with a warning.
+
+mode and owner
+: The file keeps the mode and owner of the file that it replaces, as far as the user may set them. If its group differs, the
+group gets no more rights than everyone.
+
+disk
+: `record` and `capture -o` write data within half a second, and flush it to the disk at least twice a second. A picture of
+`snapshot` is on the disk before it gets its name. SIGKILL or a power cut costs at most the last second.
+
+A folder in which files can be created but not removed is enough. The `.part` then stays as a second name of the file, with a
+warning. A block device is only overwritten with `--force`.
+
+For everything that mscli reads and prints:
+
+names
+: The name of a device or file cannot control the terminal or break a line. Control characters (U+0000 to U+001F, U+007F to
+U+009F), line separators (U+2028, U+2029) and direction marks (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069) are
+shown as `\\x1b` or `\\u202e`, and written as `\\u202e` in JSON. Completion never offers such a name. It offers the path or the
+id of the device instead.
+
+input
+: A file of constraints or fake devices can have at most 16 MiB. Only the first twenty unknown names get a warning each. The
+others are counted.
+
+output
+: With `--json`, every line on stderr is JSON: a warning is `{"warning": "..."}`, an error is `{"error": {...}}`. If memory,
+threads or open files run out, the error names the resource.
 
 # JSON
 
-With `--json` a command prints one JSON document. Properties have the names and units of the standard: pixels, frames per
+With `--json`, a command prints one JSON document. Properties have the names and units of the standard: pixels, frames per
 second, Hz, seconds.
 
 `devices`
-: an array of objects with `deviceId`, `kind` (`videoinput`, `audioinput` or `audiooutput`), `label`, `groupId`, `default`,
-`backend`, and where there is one `path`, or `problem` and `remedy`: why it cannot be used, and what helps. With `--watch` a
-line at the start and for each change: `type` (`devicechange`), `time`, `wallTime`, `added`, `removed` and `devices`. Both
-lists are empty if another device is the default, or one can be used now.
+: an array of objects with `deviceId`, `kind` (`videoinput`, `audioinput`, `audiooutput` or, with `--kind display`, `display`),
+`label`, `groupId`, `default` and `backend`. A device may also have a `path`. A display also has `displaySurface` (`monitor` or
+`window`), `x`, `y`, `width` and `height`. One that cannot be used has `problem` and `remedy`. `--watch` prints a line at the
+start and for each change: `type` (`devicechange`), `time`, `wallTime`, `added`, `removed` and `devices`. Both lists are empty
+if only the default device changed, or if a device became usable.
 
 `capabilities`
-: an object with `deviceId`, `kind`, `label`, `groupId`, `capabilities` and `modes`. A mode has `width`, `height`,
-`frameRate`, `pixelFormat`, and with `--probe` `measuredFrameRate`. In place of a number that the driver does not fix stands
-an object with `min`, `max` and perhaps `step`.
+: an object with `deviceId`, `kind`, `label`, `groupId`, `capabilities` and `modes`. A mode has `width`, `height`, `frameRate`,
+`pixelFormat`, and with `--probe` `measuredFrameRate`. If the driver offers a range instead of a number, it is an object with
+`min`, `max` and perhaps `step`. `unusable` lists what the device offers but mscli cannot use: `what` and `why`. For a file or a
+pipe with video and sound, `sound` is the same object for its sound.
 
 `--dry-run`
-: an object with `tracks`, each with `kind`, `label`, `settings`, `constraints`, and of a camera its native `mode`. With
-`--explain` each also has `distance`, `decidedBy` (what broke the tie), `advancedKept`, and `candidates`, which have
-`derived`, `mode`, and `settings`, `distance` and `distances`, or `excludedBy`.
+: an object with `tracks`. Each has `kind`, `label`, `settings`, `constraints`, and for a camera the native `mode`. With
+`--explain` each also has `distance`, `decidedBy` (what broke the tie), `advancedKept` and `candidates`. A candidate has
+`derived`, `mode`, and either `settings`, `distance` and `distances`, or `excludedBy`.
 
-`-v`, when it starts
-: the same, of the devices that were opened
+`-v`, at the start
+: the same, for the devices that were opened
 
-when it ends
-: an object with `files`, `duration` in seconds, `reason` (`duration`, `frames`, `size`, `signal`, `ended`, `pipe` or
-`error`), `tracks`, and `avOffset`, the seconds by which the picture begins after the sound. A track has `kind`, `label`,
-`settings`, `frames` (of sound: samples per channel), `dropped` (by mscli, when it cannot keep up, or H.264 of no use after
-a pause), `lost` (before it: by driver or hardware, or in a stall, which never gave them, or because they are damaged or
-cannot be decoded without such as are lost), `duplicated`, `blank` (those among `frames` that are black or silent, because
-the device was muted), `bytes`, and of a picture `frameRate`, as it was measured. Of sound it has `silence` (samples filled
-in where none came, a late start included), `skipped` (samples that came twice or too early), and where drift was found
-`driftPpm`: by how many millionths the microphone's clock runs fast.
+at the end
+: an object with `files`, `duration` in seconds, `reason` (`duration`, `frames`, `size`, `signal`, `ended`, `pipe` or `error`),
+`tracks` and `avOffset`: how many seconds video begins after sound, for the first track of each kind. With `--trigger` it also
+has `triggers`: how many were `counted` and `missed`. For MP4, MOV and M4A it has `moov`, the place of the index: `end`,
+`front`, or `fragments` if the file could not be finished or is very long (see MEMORY). A track has `kind`, `label`,
+`settings`, `frames` (for sound: samples per channel), `dropped` (by mscli, because it could not keep up, or because H.264 could
+not be decoded after a pause), `lost` (before they reached mscli, by the driver, the hardware or a stall, or because they were
+damaged or depend on lost ones), `duplicated`, `blank` (those among `frames` that are black or silent, because the device was
+muted), `damaged` (see DAMAGE), `retimed` (those with an impossible timestamp), `bytes`, and for video the measured `frameRate`.
+For sound it has `silence` (samples filled in, also for a late start), `skipped` (samples that came twice, too early or after
+the end), and if drift was found `driftPpm`: how fast the clock of the microphone runs, in millionths. `warnings` contains a
+sentence for each track with more than 5 % damaged frames, and for each output that was too slow. With several outputs, all this
+describes the first one, and `outputs` has an object for each: `name`, `files`, `bytes`, `error` (null if there is none),
+`exitCode` (of this output), `moov` and `tracks`. What was dropped or lost before an output was added does not count there.
 
 an error, on stderr
-: an object with `error`, which has `name`, `message` and perhaps `hints`; an OverconstrainedError also has `constraint`,
+: an object with `error`, which has `name`, `message` and perhaps `hints`. An OverconstrainedError also has `constraint`,
 `conflict` and `nearest`.
+
+# DAMAGE
+
+A run that should write frames or samples, and wrote none, fails with exit code 5. The code is 8 if the output contains
+something else, such as the sound recorded with a camera whose frames were all damaged. The error says how many frames came and
+why the last one could not be used. A signal before the first frame, or a trigger that never came, is not an error.
+
+mscli checks what a camera encodes before it uses it. A frame that cannot be decoded completely is left out, and counts as
+`damaged` and `lost`. After five such frames in a row, the next ones are shown as far as they can be decoded, except by
+`snapshot`. They count as `damaged`, but not as `lost`. Frames that are passed on undecoded, by `--video-codec copy`,
+`--format native` or `snapshot` to JPEG, must be complete. A JPEG must reach from its start marker to its end marker, in the
+size of the camera's mode. Bytes outside the markers are left out. H.264 begins with the first IDR picture or recovery point
+that has parameter sets. Frames before it count as `lost`, but not as `damaged`.
+
+`--frames` _N_ counts only frames that are in the output. If more than 5 % of the frames are damaged, there is a warning during
+the run and another at its end. The command ends if no frame can be used for twice as long as a device may take for its first
+frame (`--timeout`).
 
 # EVENTS
 
-`--events` _FILE_ writes a JSON object on a line for whatever happens. It has `type`, `time` (seconds on CLOCK_MONOTONIC)
-and `wallTime` (UTC). If it is about a track, it has `track` (its id), `kind` and `label`. If _FILE_ is a named pipe, nothing
-begins before somebody reads it. `-` is stdout, where the result of `--json` comes last. It cannot be what the output is written
-to. The types are
+`--events` _FILE_ writes each event as a JSON object on its own line. An event has `type`, `time` (seconds on CLOCK_MONOTONIC)
+and `wallTime` (UTC). An event of a track also has `track` (its id), `kind` and `label`. Events are appended to an existing
+file. If _FILE_ is a named pipe, the command waits for a reader before it starts. `-` is stdout, where the result of `--json`
+comes last. _FILE_ cannot be an output. The types are:
 
 `settings`
-: a device was opened, or is set otherwise now; `settings` are those in effect
+: a device was opened, or its settings changed; `settings` are the current ones
 
 `mute`, `unmute`
-: its frames stopped coming, and `reason` says why; they come again. See DEVICES THAT FAIL
+: a device stopped sending frames, and `reason` says why; or it sends them again. See DEVICES THAT FAIL
 
 `overconstrained`
-: the device was set otherwise, so that the constraints cannot hold; `constraint` is one that fails, `reason` says why
+: the settings of a device changed, so that the constraints cannot hold; `constraint` is one that fails, and `reason` explains
+it
 
 `ended`
 : the device is gone or failed; `reason` says why
 
+`warning`
+: a device sends something that cannot be right; `reason` says what, and what mscli does about it
+
 `start`, `pause`, `resume`, `stop`, `segment`, `error`
-: a recording began, is paused, goes on or is complete, a file of several is, or it failed: `file`, and of `stop` `reason`, of
-`error` the error
+: a recording started, paused, resumed or stopped, a file of a series was finished, or the recording failed. They have `file`.
+`stop` also has `reason`, and `error` has the error. Each output has its own events. If one fails, it has an `error` while the
+others continue
+
+`answer`, `error` with `ok`
+: a command was executed or refused. See CONTROL
 
 `devicechange`
-: some device of the machine came or went, or another one is the default: `added`, `removed` and `devices`, as `devices --watch
---json` has them.
+: a device of the machine was added or removed, or the default changed: `added`, `removed` and `devices`, as in `devices --watch
+--json`.
+
+# CONTROL
+
+With `--control`, `record` and `capture` take commands while they run. A command is a JSON object on a line, with the name of
+the command, its argument, and optionally an `id`. `--control -` reads commands from stdin. The end of stdin changes nothing.
+`--control unix:`_PATH_ creates a socket. Only its owner may connect, with up to 16 connections at a time. The socket exists
+before the devices are opened, and is removed at the end. An old socket that nobody listens on is replaced, but nothing else.
+Commands that are sent before the run has started are executed when it starts. The commands are:
+
+`{"pause": true}`, `{"resume": true}`
+: pause and resume, like the key `p`
+
+`{"stop": true}`
+: stop, like SIGINT
+
+`{"trigger": true}`
+: begin a file of a recording with `--trigger`, like the signal
+
+`{"enabled": {"video": false}}`
+: make a track black or silent, or show it again. Name a track by its id, or all tracks of a kind by their kind
+
+`{"applyConstraints": {"video": {"width": 640}}}`
+: change the settings of a track, with the constraints of a browser's applyConstraints. The output keeps its size
+
+`{"snapshot": "picture.png"}`
+: write the next frame as a picture. The name may contain a time and a number, as for a recording
+
+`{"addOutput": "more.mkv"}`, `{"removeOutput": "more.mkv"}`
+: add an output, and finish one. The name of a new one may contain a time and a number
+
+Each line gets one answer, in the same order: an event (see EVENTS) with `ok`. If the command was executed, the type is
+`answer` and `ok` is true. `settings` contains the settings of each track that `applyConstraints` changed, `ignored` contains
+unknown constraint names, and `file` is the name of the picture or of the new output. Otherwise the type is `error`, `ok` is
+false, and `error` is the error. Both repeat the `id` and the name of the command. A wrong line never ends the run. Answers go
+to the socket that the command came from. Answers to `--control -` go to `--events`, or else to stdout, or to stderr if stdout
+carries media.
+
+A line can have at most 1 MiB. A client that sends commands faster than they are executed has to wait. A client that reads no
+answers for 5 seconds is disconnected. A command that hangs in a driver does not delay the end of the run.
+
+Programs that use the library pass the same commands to `perform` of a `mscli.RecorderRun`.
+
+# LOG
+
+`--debug` logs to stderr what mscli does: requests to drivers and their answers, the choice of settings, every change of a
+device's state, every encoder with its settings, every file that begins or ends, and what is lost or dropped, with the reason
+and the number, in at most one line a second. `MSCLI_LOG` sets the level: `debug` logs everything, `info` what begins, ends and
+changes, `warning` what is lost. A line has the time in seconds on CLOCK_MONOTONIC, as in events and in the kernel's log, the
+part of mscli, the level and the text. With `--json` it is an object with `time`, `logger`, `level` and `log`. Lines that do
+not fit into stderr in time are dropped and counted.
+
+Programs that use the library get the same log from Python's `logging`, from the logger `mscli` and those below it:
+`mscli.v4l2`, `mscli.sound`, `mscli.device`, `mscli.negotiate`, `mscli.queue`, `mscli.media`, `mscli.encode`, `mscli.sinks`,
+`mscli.record`, `mscli.control`.
+
+# MEDIA FILES
+
+A media file can take the place of a camera, of a microphone, or with `-i` of both. It is named by its path, or by `file:` and
+its path. Every container that FFmpeg reads is supported. The file is a track like any other: constraints crop, scale, thin out
+and resample it, and `mscli capabilities` _FILE_ shows what it can be set to. Its best video and sound are used. Subtitles and
+cover pictures are left out. Rotated video is turned upright.
+
+A file plays at its own pace, from `--start` on, on the clock of all other tracks. So it can be recorded beside a microphone.
+With `--no-pace` it is read as fast as the output takes it, and nothing is dropped. It cannot be recorded beside a device then.
+`--start` is exact to the picture and to the sample. `--loop` begins the file again at its end, without a gap in the
+sound. A frame rate that varies is kept.
+
+At the end of the file, the command ends with exit code 0, or with 8 if `--duration` or `--frames` requested more. Packets that
+are damaged count as `lost`.
+
+Video is decoded, unless the output takes it as it is: `--video-codec copy` writes the packets of H.264, HEVC, VP9, VP8 and
+MJPEG unchanged. A copy begins with the first key frame at or after `--start`. Rotated video cannot be copied.
+
+# PIPES
+
+What another program writes can be recorded like a camera: `-` is stdin, `fd:3` an open descriptor, and a FIFO is named by its
+path. Several can be read at once. mscli finds out by the first bytes what comes: YUV4MPEG2, JPEG, PNG, PGM, PPM, PAM, or any
+container that FFmpeg can read from a pipe. Raw video and raw sound must be described:
+
+    PROGRAM | mscli record -i - --input-format rawvideo \\
+        --input-size 640x480 --input-pixel-format rgb24 x.mkv
+    PROGRAM | mscli record -i - --input-format s16 \\
+        --input-rate 44100 x.wav
+
+Sample formats are `u8`, `s16`, `s32` and `f32`, in the byte order of the machine. `--input-format` can also name a format of
+FFmpeg, if it is found out wrongly. `--input-rate` is 25 pictures or 48000 samples per second by default.
+
+A picture without a container gets the time at which it arrives, and is passed on as soon as its last byte is there. Raw sound
+is timed by its samples, and again by its arrival if the writer has stalled. A container is played by its own times. With
+`--no-pace` the pipe is read as fast as the output takes it, and the writer waits; pictures without a container are then
+stamped by their number. If the writer stalls, its tracks are muted, see DEVICES THAT FAIL; with `--no-pace` they wait for it.
+If it ends within a picture without a container, that picture is lost, with a warning. Bytes between images are skipped. The end
+of the pipe is the end of the recording, as with a file. `--start` and `--loop` are only for files.
+
+# SCREEN
+
+`--screen` captures the main monitor, `--screen` _NAME_ the monitor with that name, for which there are also addresses:
+
+`screen:`, `screen:`_NAME_
+: the main monitor, or the one with that name
+
+`window:`_TITLE_
+: a window, by its title, a part of it, or its number (`window:0x3a00007`)
+
+`region:`_W_`x`_H_`+`_X_`+`_Y_
+: a part of all monitors together
+
+`mscli devices --kind display` lists monitors and windows. They are tracks like any other, but their pictures are only scaled
+and thinned out, never cropped. At most 120 pictures are taken a second, and only if something has changed. While a screen is
+still, its last picture is passed on twice a second. A black picture of a screen is a picture, so `snapshot` does not wait for
+another.
+
+A window is captured as a whole, also where it is covered or off the screen. While it is minimised, its track is muted. If a
+window, a monitor or the screen changes its size, the track follows. A window that is closed and an X server that ends are
+devices that are unplugged, see DEVICES THAT FAIL.
+
+`--cursor` says when the pointer is in the picture: `always`, `never`, or in `motion`, which is until one second after it has
+moved. It can be changed during the capture.
+
+`monitor:` is a microphone that records what the default speaker plays, and `monitor:`_SPEAKER_ what another one does:
+`--screen --microphone monitor:`. It needs a sound server, PulseAudio or PipeWire.
+
+In Python, `MediaDevices.get_display_media` captures a display by the rules of W3C Screen Capture. The program chooses the
+display by `surface=`_ADDRESS_, or the hints in the options do.
+
+The screen can be captured on X11, with the Python package python-xlib (`pip install 'mscli[screen]'`). `DISPLAY` names the
+display and `XAUTHORITY` the file with its cookie. On Wayland, only what runs in XWayland can be captured.
+
+# NETWORK
+
+A camera of the network, or another stream, is named by its address:
+
+`rtsp://`_HOST_`/`_PATH_, `rtsps://`...
+: what most network cameras speak. The media come through the same TCP connection, or by UDP if the server has nothing else.
+
+`http://`_HOST_`/`_PATH_, `https://`...
+: MJPEG (`multipart/x-mixed-replace`); HLS; a live stream in any container that FFmpeg reads; a picture, which is asked for once
+  a second, or as often as `--input-rate` says; or a media file, which is played as one on a disk. A file that the server cannot
+  serve in parts is read from its beginning to its end.
+
+`rtmp://`_HOST_`/`_APPLICATION_`/`_NAME_, `rtmps://`...
+: a stream of a media server.
+
+`tcp://`_HOST_`:`_PORT_
+: what a server sends to whoever connects. The formats of PIPES are understood too.
+
+`udp://`_ADDRESS_`:`_PORT_
+: MPEG-TS and what else is sent to this port of this machine, or to a multicast group. `?localaddr=`_ADDRESS_ chooses the
+  interface; an IPv6 group names it: `udp://[ff12::1%eth0]:5000`.
+
+`srt://`_HOST_`:`_PORT_
+: only if the FFmpeg in PyAV has it. If not, the error says how `ffmpeg` can take its place.
+
+    mscli record --camera rtsp://camera/1 --microphone usb \\
+        --video-codec copy door.mkv
+
+`rtsp://`_USER_`:`_PASSWORD_`@`_HOST_ logs in, with Basic or Digest. `~/.netrc` is read for hosts without a login in the
+address. In a password, write `/` as `%2F`, `?` as `%3F` and `#` as `%23`. Certificates are checked; with HLS, only that of the
+playlist. `--insecure` reads from a server although its certificate cannot be trusted.
+
+`--video-codec copy` writes the H.264, HEVC or MJPEG of a camera unchanged. Sound is always decoded.
+
+A container is timed by its sender's clock, brought onto ours as that of a microphone, so that its tracks stay in step. Pictures
+of MJPEG have no times of their own, so each gets the time at which it arrives. What has arrived is passed on at once: nothing
+is held back against jitter, except for the first tenth of a second, to find out how late the stream is, and for 0.2 seconds at
+most if packets of UDP are missing in RTSP. HLS comes many seconds at once and is played at its own pace.
+
+A server has to answer within 5 seconds (`--timeout`). A stream that stops or breaks off is a device that fails. With
+`--reconnect` its tracks are black and silent until the server is back. It is tried again at once, after half a second, and then
+after twice as long each time up to 8 seconds, and up to a quarter of that more. A stream has no end of its own: when the server
+ends it, the exit code is 8. A file ends with exit code 0.
 
 # DEVICES THAT FAIL
 
-A device that gives no frame for 0.8 seconds (a slow one: for three of its frames) is muted: what follows in the output is
-black, or silence, with the times that the frames would have had, until frames come again. A device that stays muted for 2
-seconds more is given up. So is one that gives no first frame within 5 seconds, or whose driver does not answer for so
-long when it is looked for, asked what it can do, or opened; what else there is, is listed and used. `--timeout`
-_FIRST_`,`_THEN_ sets the 5 and the 2; `--timeout` _SECONDS_ sets both.
+A device that sends no frame for 0.8 seconds (a slow device: for three frames) is muted. Until its frames return, the output is
+black or silent, with the times that the frames would have had. mscli gives up on a device that stays
+muted for 2 more seconds, that sends no first frame within 5 seconds, or whose driver takes longer to answer when it is listed,
+queried or opened. Other devices are still listed and used. `--timeout` _FIRST_`,`_THEN_ sets both times. `--timeout` with one
+time sets both to it.
 
-A camera whose driver tells of its privacy switch (the V4L2 control `privacy`) is muted as long as that is on, and never
-given up for it. So is one with an input (HDMI, SDI, television) while there is no signal at it; with the next one it goes on,
-set for that. A digital input without a signal is not opened.
+A camera whose driver reports a privacy switch (the V4L2 control `privacy`) is muted while the switch is on, but mscli does not
+give up on it. The same holds for a camera with an input (HDMI, SDI, television) without a signal. When a signal returns, the
+camera is set to it and continues. A digital input without a signal cannot be opened.
 
-A device that is unplugged, fails, or is given up has ended. The output is finished, and the exit code is 8, or 5 if nothing
-had come yet.
+A device that is unplugged, that fails, or that mscli has given up on has ended. The output is finished, and the exit code is 8,
+or 5 if there was no frame yet.
 
-With `--reconnect` _SECONDS_ a device that is gone is waited for: when the same one (by its deviceId) is there again within
-that time, the capture goes on with it in the same output. What was missed is black or silence, as long as it lasted. With
-`--fallback` the next device that satisfies the constraints takes its place, at once, or after the time of `--reconnect`;
-not of one that was named exactly, as `--camera` and `--microphone` do (`-c deviceId=`_ID_ prefers one). It is set to the
-size and rate that the output has, if it can be; sound is converted to what it was. For both, the events are `mute`, whose
-`reason` says what happened, `settings` if another device or other settings go on, and `unmute`; `ended` only comes when all
-was in vain.
+`--reconnect` waits for a lost device. If the same device (by its deviceId) returns in time, the capture continues in the same
+output. The gap is black or silent. `--fallback` replaces a lost device by the next one that satisfies the constraints, at once
+or after the time of `--reconnect`. It does not replace a device that was named exactly, as by `--camera` and `--microphone`
+(`-c deviceId=`_ID_ only prefers a device). The new device is set to the size and rate of the output, if possible; sound is
+converted to its former format. In both cases the events are `mute`, whose `reason` says what happened, `settings` if the
+device or its settings changed, and `unmute`. There is an `ended` only if no device could continue.
 
-If the driver by itself, or another program, sets a device otherwise while it is used, the settings follow: the event
-`settings` says how. Of a camera that is the size of what it gives, its rate (the driver is asked twice a second) and another
-signal at its input; other controls are no settings, and change nothing but the picture. An output keeps its size and rate if
-these can be made of what the device gives now. If the constraints cannot hold any more, the event `overconstrained` says which,
-and the output is black or silent (`mute`) until they do.
+If the driver or another program changes the settings of a device during a capture, mscli follows: the event `settings` has the
+new ones. This includes the frame size and rate of a camera (the driver is asked twice a second), a new signal at its input,
+and its controls. An output keeps its size and rate if they can be derived from the new settings. If a constraint cannot hold
+any more, there is an event `overconstrained`, and the output is black or silent (`mute`) until it holds. If the output has no
+frame yet, the command ends with exit code 6. A monitor or window that changes its size is never muted for that: the constraint
+is ignored until it holds.
 
-A driver that hangs holds up nothing: what does not answer is left behind, and stderr says so. After SIGINT, SIGTERM or
-SIGHUP that takes two seconds at most.
+A hanging driver does not block anything else. A call that does not return is abandoned, with a warning. After SIGINT, SIGTERM
+or SIGHUP that takes at most two seconds.
 
 """
 
-_PROGRAM_END = """# EXAMPLES
+_PROGRAM_END = """# PLUG-INS
 
-What is there:
+Other Python packages can add sources and sinks for the scheme of an address or the suffix of a file. Such a package declares
+an entry point in the group `mscli.sources` or `mscli.sinks`, named after the scheme or suffix. mscli looks for packages if it
+does not support a scheme or suffix itself. If two packages support the same one, neither is used. An error in a package is
+reported with its name. A sink that does not return from a call within 10 s is abandoned, and other outputs continue. An address
+that nothing supports is a NotSupportedError. `.github/CONTRIBUTING.md` in the sources of mscli shows how to write a package.
+
+Most sources are live, like a camera. Other sources wait for their readers, like a file without pace. None of their frames is
+dropped, the frames keep their times, a pause makes them wait, and the end of such a source is no error (exit code 0). One
+recording cannot contain both kinds.
+
+# EXAMPLES
+
+List the devices:
 
     mscli devices
 
-A picture as large as the camera can take one:
+Take the largest picture that the camera supports:
 
     mscli snapshot --size 9999x9999 picture.jpg
 
-What would be used for 60 frames per second, and why:
+Show what would be used for 60 frames per second, and why:
 
     mscli record --frame-rate 60 --dry-run --explain clip.mp4
 
-With the constraints of a web page, in a file:
+Use the constraints of a web page, from a file:
 
     mscli snapshot --constraints constraints.json picture.png
+
+Record two cameras and a microphone, with one track each:
+
+    mscli record --camera brio --camera obs --microphone usb x.mkv
+
+# LICENCES
+
+mscli is under the MIT licence. The `av` package that pip installs beside it contains FFmpeg (LGPL, version 3 or later), x264
+and x265 (GPL, version 2 or later). This places no duty on you if you only use mscli. If you distribute a whole installation,
+as an image, as a package or on a device, you also distribute these programs and must follow the GPL: include the source of
+x264 and x265, or an offer of it. Only `--video-codec h264` and `hevc` use them.
 
 # SEE ALSO
 
@@ -263,80 +1052,140 @@ W3C MediaStream Recording, https://www.w3.org/TR/mediastream-recording/
 PROGRAM = _PROGRAM + FAKE_DEVICES + _PROGRAM_END
 
 DEVICES = """
-The table has the kind of each device, its name, its path where there is one, and its deviceId; with `-v` also its groupId
-and the backend that found it. A device that cannot be used is listed nevertheless; the reason and what helps are told on
-stderr, with `-v` in two columns. A device that another program uses is told with the program's name and process id, as far
-as the system lets this user see them.
+The table shows the kind of each device, its name, its path if it has one, and its deviceId. `-v` adds its
+groupId and the backend that found it. Devices that cannot be used are listed too. The reason and a remedy are printed to
+stderr, or with `-v` in two columns. If another program uses a device, the list shows its name and process id, as far as this
+user may see them.
 
-With `--watch` the table is drawn again after every change, on a terminal in its place, with a mark at what came (`+`), went
-(`-`, until the next change) or is otherwise than before (`~`: another one is the default, or it can be used now). On Linux
-changes are learned from the kernel, from udev and from the sound server, so that it sleeps in between; where there are no
-such events, it looks every 2 seconds. It ends, with exit code 0, on SIGINT (Ctrl-C), SIGTERM or SIGHUP, and when the reader
-of its output leaves, or the terminal is closed. Recordings, also those of other programs, are not disturbed.
+With `--watch` the table is printed again after every change. On a terminal it is redrawn in place. A mark shows devices that
+were added (`+`), removed (`-`, until the next change) or changed (`~`: another default, or usable now). On Linux mscli sleeps
+until the kernel, udev or the sound server reports a change. On systems without such reports, it looks every 2 seconds. The
+command ends with exit code 0 on SIGINT (Ctrl-C), SIGTERM or SIGHUP, and when the reader of its output leaves or the terminal
+is closed. It does not disturb recordings, not even those of other programs.
 
 # FILES
 
 `/dev/video`_N_
-: cameras; a camera's further nodes, which give no pictures, are not listed
+: cameras; other nodes of a camera, which send no frames, are not listed
 
 # EXAMPLES
 
-A line of JSON for whatever is plugged in or out:
+Print a line of JSON whenever a device is plugged in or out:
 
     mscli devices --watch --json
 
-With groups, which tell what belongs together:
+Show the groups, which tell what belongs together:
 
     mscli devices -v
 """
 
 CAPABILITIES = """
-The first table has what the device can be set to, ranges and lists of values, under the names of the standard. The second
-has a camera's native modes: pixel format, size, and the frame rates of each. No device is started, except with `--probe`,
-which takes up to 3 seconds for each mode.
+The first table shows the settings of the device, as ranges and lists of values, with the names of the
+standard. The second one shows the native modes of a camera: pixel formats, sizes and frame rates. After that come formats and
+modes that the device lists but that cannot be used, with the reason: formats that mscli does not support, and impossible
+modes. `-v` shows them in the other commands too. No device is started, except with `--probe`, which takes up to 3 seconds for
+each mode.
 
 # EXAMPLES
 
-A camera by a part of its name, for programs:
+A camera by part of its name, for programs:
 
     mscli capabilities brio --json
 
-Which of the rates that the driver lists are true:
+Measure the real frame rates:
 
     mscli capabilities --probe
 """
 
+NAMES = """\
+_FILE_ can contain the time, as in %Y-%m-%d_%H-%M-%S, and a number, as in %03d: the next one that is free. See SEVERAL FILES in
+`mscli-record`(1).
+"""
+
 SNAPSHOT = f"""
-The picture is the first frame that the camera gives.
-{CAPTURING}
+The picture is the first complete frame of the camera once its exposure and white balance have settled. `--constraints` for
+sound are ignored.
+
+{NAMES}{CAPTURING}
 {FILES}
+
+# SETTLING
+
+A camera that has just been started takes a moment until exposure and white balance are right. The first frames are skipped
+until brightness and colour have no trend any more, for at most 2 seconds; `--settle 5s` sets another limit. If they have not
+settled then, there is a warning. A camera whose exposure and white balance are both manual is not waited for. `--settle 10`
+skips exactly 10 frames instead, and `--settle off` none. Damaged, black and green frames are never the picture: if there is
+nothing else, the exit code is 5.
+
+# SERIES OF PICTURES
+
+`--count`, `--interval`, `--at-clock`, `--trigger`, `--burst` and `--bracket` take several pictures. Intervals count from the
+first picture, so that they do not drift. A picture that is late does not delay the next one. Times that pass while a picture
+is taken are missed, which a warning says. Without `--count`, a series goes on until Ctrl-C, or until stdin ends with
+`--trigger stdin`.
+
+`--burst` takes consecutive frames, and saves them when all are there. `--bracket` sets the exposure compensation, or
+multiples of the exposure time if the camera has no compensation, and puts it back afterwards. `--best-of` keeps the frame
+with the sharpest edges. `--average` keeps the mean.
+
+If a picture cannot be written, because the disk is full for example, the series ends with exit code 9. With `--keep-going` it
+goes on with the next picture. There is a warning at once and at the end, which says how many pictures are missing, and the exit
+code is 9.
+
+FILE gets a number if it has neither a time nor a number: `shot.jpg` becomes `shot-001.jpg`. Existing files are kept, and
+numbers in use are skipped, unless `--force` is given.
+
+The camera stays open between pictures, unless they are more than a minute apart. `--close-between` closes it, and
+`--keep-open` does not.
+
+`--exec` runs a command for each picture without a shell, at most 4 at a time. If one fails, or does not end within 10 seconds
+after the last picture, there is a warning, and the exit code is 9.
+
+# PICTURES
+
+PNG, TIFF and PGM keep grey of 10 to 16 bits; all other formats have 8 bits per sample. PGM is always grey. The JPEG of a
+camera is saved without encoding it again, unless `--crop`, `--flip` or `--rotate` changes it.
+
+Pictures contain the time with its zone, the camera and its maker, its exposure, ISO and white balance, and all settings as
+JSON: in EXIF, or in a comment in PPM and PGM. `--no-metadata` leaves that out.
+
+`--show` draws the picture in the terminal: by the protocols of kitty or iTerm2, as sixels, or with half
+blocks.
 
 # EXAMPLES
 
-As near to Full HD as it can be had:
+As close to Full HD as possible:
 
     mscli snapshot --size 1920x1080 picture.png
 
-This size or none:
+Exactly this size, or fail:
 
     mscli snapshot --size exact:1280x720 picture.png
 
-Into a pipe:
+To a pipe:
 
     mscli snapshot --format jpeg - > picture.jpg
 """
 
 CAPTURE = f"""
-Pictures are packed: their planes one after the other, without padding. Sound is interleaved, in the byte order of the
-machine. Formats go by the names of V4L2, WebCodecs or FFmpeg, in any case. `y4m` is YUV4MPEG2, which has size and rate in
-headers. If a reader leaves, that is an ordinary end.
+{NAMES}
+Frames are packed: one plane after the other, without padding. Sound is interleaved, in the byte order of the
+machine. Formats have the names of V4L2, WebCodecs or FFmpeg; case does not matter. `y4m` is YUV4MPEG2, whose header contains
+the size, the rate and the range of luma. Its matrix is BT.601. When the reader of a pipe leaves, the capture ends normally.
 
-There are no times in such a stream. Sound keeps its own: there is silence where it is missing. Pictures that a camera lost or
-did not give leave no trace but the numbers of the report; `record` keeps the time of each.
+`--format native` passes on the camera's pixels unchanged, including grey and Bayer formats of up to 16 bits, and HSV. Any other
+format is a conversion. RGB and grey of limited range (16 to 235) are then expanded to the full range.
 
-All raw pictures of a stream have the format and the size of the first, whatever the camera gives later, or another one in
-its place. Between encoded ones, which `--format native` hands on, stands nothing raw: there is no black while the camera is
-muted or away, what is missing counts as lost, and `--fallback` takes only a camera that encodes in the same format.
+`-o` can be given several times. Each output has its own queue and thread, so one that fails or is slow does not affect the
+others, and the command continues while one is left. The exit code is that of the first file that failed, else that of the first
+other output.
+
+A raw stream has no timestamps. Missing sound is filled with silence. Lost frames leave a trace only in the report; `record`
+keeps the time of every frame.
+
+All raw frames of a stream have the format and size of the first one, even if the camera changes or is replaced. A stream of
+encoded frames, from `--format native`, never contains raw ones: there are no black frames while the camera is muted or away,
+missing frames count as lost, and `--fallback` only accepts a camera that encodes in the same format.
 {CAPTURING}
 # EXAMPLES
 
@@ -353,7 +1202,7 @@ Sound:
     mscli capture --audio --no-video --format s16 > sound.pcm
 """
 
-MANUALS: dict[str, str] = {  # command → its text; the program itself is ""
+MANUALS: dict[str, str] = {  # command → its text; "" is the program itself
     "": PROGRAM,
     "devices": DEVICES,
     "capabilities": CAPABILITIES,
@@ -364,31 +1213,37 @@ MANUALS: dict[str, str] = {  # command → its text; the program itself is ""
 
 OPTION_DETAILS = (
     ENCODING_OPTIONS
-    | {  # of an option: what its one line of help has no room for
-        "--advanced": "One that none of the candidates left satisfies is skipped.",
-        "--audio": "`--no-audio` leaves it out, whatever else is asked for.",
-        "--camera": "A part must mean one camera only.",
-        "--constraint": "Repeatable. A name that is not known is ignored, with a warning.",
-        "--constraints": "Options override it property by property.",
-        "--dry-run": "No light goes on.",
+    | {  # option → details that its line of help has no room for
+        "--advanced": "A set that no remaining candidate satisfies is skipped.",
+        "--audio": "`--no-audio` leaves it out, whatever other options request.",
+        "--camera": "A part of a name must match only one camera. `none` means no video. See DEVICES in `mscli`(1).",
+        "--control": "See CONTROL in `mscli`(1).",
+        "--constraint": "Repeatable. An unknown name is ignored with a warning.",
+        "--constraints": "At most 16 MiB. Options override it property by property. With an array, every track is recorded.",
+        "--debug": "See LOG in `mscli`(1).",
+        "--dry-run": "The camera's light stays off.",
         "--events": "See EVENTS in `mscli`(1).",
-        "--explain": "The table goes to stderr; with `--dry-run --json` the candidates are part of the object.",
+        "--exposure-mode": "For this and the options up to `--torch`, see CAMERA CONTROLS in `mscli`(1).",
+        "--explain": "The table goes to stderr. With `--dry-run --json`, the object contains the candidates.",
         "--fake-devices": "See FAKE DEVICES in `mscli`(1).",
         "--fake-devices-from": "See FAKE DEVICES in `mscli`(1).",
-        "--height": "In pixels.",
-        "--json": "It goes to stdout, or to stderr where stdout carries pictures or sound. See JSON in `mscli`(1).",
-        "--quiet": "Errors are told.",
-        "--fallback": "With `--reconnect`, after that time. See DEVICES THAT FAIL in `mscli`(1).",
-        "--reconnect": "Also M:SS. See DEVICES THAT FAIL in `mscli`(1).",
-        "--strict": "So is black or silence in their place. The exit code is 10 then; what was captured is kept.",
-        "--timeout": "One number sets both. See DEVICES THAT FAIL in `mscli`(1).",
-        "--video": "`--no-video` leaves it out, whatever else is asked for.",
-        "--width": "In pixels.",
+        "--input": "See MEDIA FILES in `mscli`(1).",
+        "--pace": "With `--no-pace`, nothing is dropped. See MEDIA FILES in `mscli`(1).",
+        "--input-format": "For this and the options up to `--input-channels`, see PIPES in `mscli`(1).",
+        "--insecure": "See NETWORK in `mscli`(1).",
+        "--json": "It goes to stdout, or to stderr if stdout carries media. See JSON in `mscli`(1).",
+        "--fallback": "With `--reconnect`, it waits for that time first. See DEVICES THAT FAIL in `mscli`(1).",
+        "--reconnect": "See DEVICES THAT FAIL in `mscli`(1).",
+        "--screen": "A following word without dot, slash or colon is the name. See SCREEN in `mscli`(1).",
+        "--strict": "Black frames and silence in their place count too. The exit code is then 10, and the output is kept.",
+        "--timeout": "One duration sets both. See DEVICES THAT FAIL in `mscli`(1).",
+        "--video": "`--no-video` leaves it out, whatever other options request.",
     }
     | SERIES_DETAILS
 )
 
 ENVIRONMENT = {
-    "MSCLI_FAKE_DEVICES": "`1` does what `--fake-devices` does, the name of a file what `--fake-devices-from` does with it.",
-    "NO_COLOR": "If it is set, nothing is coloured.",
+    "MSCLI_LOG": "`debug` logs everything to stderr, like `--debug`. `info` and `warning` log less. See LOG in `mscli`(1).",
+    "MSCLI_FAKE_DEVICES": "`1` acts like `--fake-devices`. The name of a file acts like `--fake-devices-from`.",
+    "NO_COLOR": "If set, mscli prints no colours.",
 }

@@ -1,7 +1,7 @@
-"""Memory that a frame gives back is kept for the next one.
+"""Keep the memory that one frame frees for the next one.
 
-The C library returns large blocks to the system when they are freed, and the system gives them back page by page, zeroed: for a
-1080p frame that is scaled, as much work again as the scaling. https://man7.org/linux/man-pages/man3/mallopt.3.html
+The C library returns large freed blocks to the system. The system hands them out again page by page, zeroed. For a 1080p frame
+that is scaled, this takes as long as the scaling itself. https://man7.org/linux/man-pages/man3/mallopt.3.html
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import sys
 from contextlib import suppress
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 64 * 1024 * 1024  # free at the end of the heap before any is returned
-_BLOCK_BYTES = 32 * 1024 * 1024  # the largest block that comes from the heap, the most that glibc takes
+_KEPT_BYTES = 64 * 1024 * 1024  # how much free memory the heap keeps
+_BLOCK_BYTES = 32 * 1024 * 1024  # the largest block allocated from the heap: glibc's maximum
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed; where it has no such setting, nothing happens."""
+    """Configure the C library to keep freed memory. Does nothing if it has no such setting."""
     if sys.platform != "linux":
         return
     import ctypes

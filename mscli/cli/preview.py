@@ -1,4 +1,4 @@
-"""A preview window: a process of its own, fed through shared memory. OpenCV and PyAV clash on X11 when one process has both."""
+"""A preview window: a separate process, fed through shared memory. OpenCV and PyAV in one process clash on X11."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from mmap import mmap
 from tempfile import TemporaryFile
 
 from mscli.core.errors import NotSupportedError
+from mscli.core.limits import WINDOW_CLOSED_S, WINDOW_OPENED_S
 
 WINDOW = os.path.join(os.path.dirname(__file__), "preview_window.py")
-START_S = 20.0  # to load OpenCV and open the window, on a slow machine
-END_S = 1.0  # to close it
 
 
 class Preview:
-    """A window that shows the newest picture it has time for. Keys q and Esc close it, and so does the window manager.
+    """A window that shows the newest frame it has time for. q, Esc and the window manager close it.
 
-    Bound: one picture, in shared memory; while the window is busy with it, newer ones are dropped. Made when the window is
-    there, which takes a moment. Raises NotSupportedError where none can be opened.
+    Bound: one frame, in shared memory. While the window is busy, newer frames are dropped. Creating it waits until the window
+    is open. Raises NotSupportedError if that is impossible.
     """
 
     def __init__(self, title: str) -> None:
@@ -39,18 +38,18 @@ class Preview:
 
     @property
     def closed(self) -> bool:
-        """Whether the window is gone: the user closed it, or ``close`` was called."""
-        self._hear(0)
+        """Return whether the window is gone: the user or ``close`` closed it."""
+        self._read_answer(0)
         return self._closed
 
     @property
     def ready(self) -> bool:
-        """Whether a picture would be shown now; while not, converting one is a waste."""
-        self._hear(0)
+        """Return whether a frame would be shown now. If not, do not bother to convert one."""
+        self._read_answer(0)
         return self._ready and not self._closed
 
     def show(self, width: int, height: int, bgr: memoryview) -> None:
-        """Show a packed BGR24 picture of that size (pixels), unless the window is busy or gone. Never waits."""
+        """Show a packed BGR24 frame of this size (pixels), unless the window is busy or gone. Never waits."""
         if not self.ready:
             return
         self._share(bgr)
@@ -67,7 +66,7 @@ class Preview:
         self._closed = True
         self._orders.close()
         try:
-            self._window.wait(END_S)
+            self._window.wait(WINDOW_CLOSED_S)
         except subprocess.TimeoutExpired:
             self._window.kill()
             self._window.wait()
@@ -77,18 +76,18 @@ class Preview:
         os.close(self._memory)
 
     def _await_window(self) -> None:
-        said = self._hear(START_S)
+        said = self._read_answer(WINDOW_OPENED_S)
         if self._ready:
             return
         self.close()
         if said:
             hints = ["on Debian and Ubuntu: apt install libgl1 libglib2.0-0", "elsewhere: pip install opencv-python"]
-            raise NotSupportedError(f"a preview needs OpenCV, which cannot be loaded: {said[1:]}", hints=hints)
-        hints = ["check that other programs can open a window there (DISPLAY, xhost, ssh -X)"]
-        raise NotSupportedError("the display does not let the preview open its window", hints=hints)
+            raise NotSupportedError(f"--preview needs OpenCV, which cannot be loaded: {said[1:]}", hints=hints)
+        hints = ["check that other programs can open a window on this display (DISPLAY, xhost, ssh -X)"]
+        raise NotSupportedError("cannot open the preview window on this display", hints=hints)
 
-    def _hear(self, timeout_s: float) -> str:
-        """What the window answers within that time; empty if nothing, or if it ends."""
+    def _read_answer(self, timeout_s: float) -> str:
+        """Return the window's answer, or "" if none comes in time or the window is gone."""
         if self._closed or not select.select([self._answers], [], [], timeout_s)[0]:
             return ""
         said = os.read(self._answers.fileno(), 4096).decode(errors="replace")
@@ -107,12 +106,12 @@ class Preview:
 def _need_display() -> None:
     if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         return
-    hints = ["run it in a graphical session, or over ssh -X"]
-    raise NotSupportedError("a preview needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set", hints=hints)
+    hints = ["run mscli in a graphical session, or over ssh -X"]
+    raise NotSupportedError("--preview needs a display, but neither DISPLAY nor WAYLAND_DISPLAY is set", hints=hints)
 
 
 def _anonymous_file() -> int:
-    """The descriptor of a file without a name: in memory where the system can, else in the folder for temporary files."""
+    """Return the descriptor of an unnamed file: in memory if possible, or else in the temporary folder."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("mscli-preview")
     with TemporaryFile() as file:

@@ -1,7 +1,7 @@
-"""The process behind ``mscli.cli.preview``: a window, and nothing of mscli. Arguments: title, descriptor of the shared memory.
+"""The window process of ``mscli.cli.preview``. Imports nothing of mscli. Arguments: title, shared memory's descriptor.
 
-stdin brings a line “WIDTH HEIGHT” when a BGR24 picture of that size (pixels) stands in the memory. stdout answers “.” when the
-window is ready for the next one, or “!” and the reason when there is no window. It ends when stdin does.
+stdin delivers a line “WIDTH HEIGHT” when the memory holds a BGR24 frame of this size (pixels). stdout answers “.” when the
+window is ready for the next frame, or “!” and a reason if there is no window. The process ends when stdin does.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from contextlib import suppress
 from typing import Any
 
 CLOSING_KEYS = (ord("q"), ord("Q"), 27)  # 27 is Esc
-TICK_MS = 10  # how often pictures are looked for; keys and the window's own events come in between
-LARGEST = (1280, 720)  # pixels that a window takes at first
+TICK_MS = 10  # how often to look for frames, and to handle keys and window events in between
+LARGEST = (1280, 720)  # the largest initial size of the window, in pixels
 
 
 def main(title: str, memory: int) -> None:
-    """Show pictures until the user closes the window or stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes this
+    """Show frames until the user closes the window or stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes this process
     prefer_system_x11()
     try:
         import cv2
     except ImportError as error:
         answer(f"!{error}")
         return
-    window = Window(cv2, title, memory)
+    window = PreviewWindow(cv2, title, memory)
     answer(".")
     while window.open() and window.take_order():
         pass
 
 
 def prefer_system_x11() -> None:
-    """Have Qt take the system's libX11-xcb, where there is one.
+    """Make Qt use the system's libX11-xcb if there is one.
 
-    OpenCV's wheel brings an old one of its own, which sets a flag in the wrong place of a newer libX11's structures. Now and
-    then Qt then misses that its window is visible, and never paints it.
+    OpenCV's wheel brings an old copy, which sets a flag at the wrong offset of a newer libX11's structures. Occasionally, Qt
+    then does not notice that its window is visible, and never paints it.
     """
     with suppress(OSError):
         ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 def answer(text: str) -> None:
-    """Tell the program."""
+    """Send an answer to the program."""
     os.write(sys.stdout.fileno(), text.encode())
 
 
-class Window:
-    """The window, and the memory that its pictures come from."""
+class PreviewWindow:
+    """The window, and the shared memory of its frames."""
 
     def __init__(self, cv2: Any, title: str, memory: int) -> None:
         self._cv2, self._title, self._memory = cv2, title, memory
@@ -59,13 +59,13 @@ class Window:
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def open(self) -> bool:
-        """Let the window live for a moment; whether it is to stay."""
+        """Process the window's events for a moment. Return whether the window stays open."""
         if self._cv2.waitKey(TICK_MS) & 0xFF in CLOSING_KEYS:
             return False
         return bool(self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) >= 1)
 
     def take_order(self) -> bool:
-        """Show the picture that was ordered, if one was; False when there will be no more."""
+        """Show a frame if one has been announced. Return False at the end of stdin."""
         if not select.select([sys.stdin], [], [], 0)[0]:
             return True
         order = os.read(sys.stdin.fileno(), 64)

@@ -1,4 +1,4 @@
-"""Who reads our stdout: a program that prints seldom notices at once that its reader has left, not at its next line."""
+"""Notice that the reader of stdout has left, even if the program rarely prints."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import select
 import stat
 import sys
 from collections.abc import Callable
-from threading import Thread
+
+from mscli.core.threads import Thread
 
 
 class ReaderWatch:
-    """While it is entered, and stdout is a pipe or a socket: sets ``left`` and calls ``wake`` when nobody reads it any more.
+    """A watch on the reader of stdout, if stdout is a pipe or a socket. It sets ``left`` and calls ``wake``.
 
     Both happen on a thread of its own, which sleeps until then.
     """
@@ -19,7 +20,7 @@ class ReaderWatch:
     def __init__(self, wake: Callable[[], object]) -> None:
         self.left = False
         self._wake = wake
-        self._ends: tuple[int, int] | None = None  # of a pipe: closing the one ends the wait at the other
+        self._ends: tuple[int, int] | None = None  # a pipe: closing one end stops the wait at the other
         self._thread: Thread | None = None
 
     def __enter__(self) -> ReaderWatch:
@@ -37,7 +38,7 @@ class ReaderWatch:
 
     def _run(self, end: int) -> None:
         poll = select.poll()
-        poll.register(sys.stdout.fileno(), 0)  # nothing is asked for but what is always told: errors and the other end's close
+        poll.register(sys.stdout.fileno(), 0)  # no events: errors and hang-ups are always reported
         poll.register(end, select.POLLIN)
         if end not in dict(poll.poll()):
             self.left = True

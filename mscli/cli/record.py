@@ -1,98 +1,154 @@
-"""``mscli record``: a MediaRecorder and a file."""
+"""``mscli record``: run a MediaRecorder that writes to files."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import click
 
-from mscli.api.copying import CopiedFormats
-from mscli.api.mediarecorder import MediaRecorder
+from mscli.api.mediarecorder import MediaRecorder, RecorderOutput
 from mscli.api.mediastream import MediaStream
-from mscli.api.recording import Recording
-from mscli.cli.completion import complete_file
-from mscli.cli.encoding import encoding_options
+from mscli.api.nativeformats import CopiedFormats
+from mscli.api.recording import OutputReport, Recording
+from mscli.api.wanted import Wanted
+from mscli.cli.commands import SessionRecorderRun, keys_text, open_control, press
+from mscli.cli.encoding import refuse_unused_encoding
 from mscli.cli.exitcodes import ExitCode
-from mscli.cli.options import Options, asked_kinds, capture_options
-from mscli.cli.paramtypes import Duration
-from mscli.cli.report import Report, finish
-from mscli.cli.series import Plan, series_options
+from mscli.cli.options import Options, asked_kinds, wanted_of
+from mscli.cli.paramtypes import STDIN
+from mscli.cli.report import Triggers, finish, report_output_failure, reports_of
+from mscli.cli.series import SeriesPlan
 from mscli.cli.session import Session
-from mscli.cli.target import CONTAINERS, RecordTarget, record_target, refuse_events_within
+from mscli.cli.target import (
+    RecordTarget,
+    contents_of,
+    contradiction,
+    record_target,
+    refuse_events_within,
+    refuse_shared,
+    refuse_terminal,
+)
 from mscli.cli.trigger import Trigger
-from mscli.core.errors import ArgumentError, DOMException, NotSupportedError, OperationError
+from mscli.core.addresses import masked
+from mscli.core.codecs import CAMERA_CODECS
+from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
-from mscli.sinks import SinkRow, check_tracks, copied_formats, load_sink, next_name
-from mscli.sinks.base import COPY, SinkOptions
+from mscli.encode.options import COPY, SinkOptions
+from mscli.sinks import SinkRow, check_tracks, copied_formats, load_sink, lossless_audio, next_name
 
 Limits = tuple[float | None, int | None]  # seconds, frames
 
-_TICK_S = 0.2  # between two looks at the recorder and the keys, and two changes of the status line
-_KEYS = "p pause  q stop"
+LEAST_LAPSE_S = 0.1  # with less, a time-lapse would be hardly faster than life, and a camera could not follow
+_TICK_S = 0.2  # the interval of checks for the recorder's state and keys, and of updates of the status line
 
 
-@click.command("record", short_help="Record camera and microphone: MP4, WebM, MKV, MOV; or sound alone.")
-@click.argument("file", shell_complete=complete_file)
-@click.option("--duration", type=Duration(), help="End after so many seconds; also M:SS and H:MM:SS.")
-@click.option("--frames", type=click.IntRange(1), help="End after so many frames (sound alone: samples per channel).")
-@click.option("--format", "container", type=click.Choice(CONTAINERS), help="Container, whatever the suffix; MKV into a pipe.")
-@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
-@series_options
-@encoding_options
-@capture_options
-def command(
-    options: Options, file: str, plan: Plan, encoding: SinkOptions, frames: int | None, container: str | None, force: bool
+def run(
+    options: Options,
+    files: tuple[str, ...],
+    plan: SeriesPlan,
+    encoding: SinkOptions,
+    frames: int | None,
+    container: str | None,
+    force: bool,
+    control: str | None,
+    time_lapse: float | None,
 ) -> int:
-    """Record into FILE, by its suffix: MP4, WebM, MKV or MOV with picture and sound; M4A, MP3, WAV, FLAC or Ogg with sound. “-”
-    is stdout.
-
-    It ends after --duration, with q, or with Ctrl-C: everything captured before is in the file. p pauses it, and goes on. A
-    file that exists is kept unless --force is given.
-
-    FILE may say when a recording begins, as in %Y-%m-%d_%H-%M-%S.mp4 (strftime), and its number, as in clip-%03d.mp4: the
-    next that is free. With --segment-duration, --segment-size or --segment-clock the recording goes into several such files,
-    between which nothing is lost or doubled; a name with neither gets a number. With --trigger a file is recorded each time,
-    from --pre-roll seconds before the trigger to --duration seconds after it, or to the next trigger or the end.
-
-    \b
-    mscli record clip.mp4
-    mscli record --duration 1:00 --size 1920x1080 --frame-rate min:25 clip.mkv
-    mscli record --video-codec h264:hw --video-bitrate 8M clip.mov
-    mscli record --microphone usb --duration 5 voice.flac
-    mscli record - | mpv -
-    mscli record --segment-clock 10m --keep 50G %Y-%m-%d_%H-%M.mp4
-    mscli record --trigger SIGUSR1 --pre-roll 10 --duration 20 event-%03d.mp4
-    """
-    target = record_target(file, container)
-    refuse_events_within(file, options.events)
+    """Record and return the exit code."""
+    _check_lapse(time_lapse, options, encoding, plan)
+    targets = [record_target(name, container) for name in files]
+    refuse_shared(files, series=plan.series is not None)
+    for name in files:
+        refuse_events_within(name, options.events)
     with Session(options) as session:
-        sink_options = plan.apply(encoding._replace(overwrite=force, on_note=session.voice.warn))
-        kinds = _kinds(session, target.row)
-        check_tracks(target.row, sink_options, kinds)
+        sink_options = plan.apply(
+            encoding._replace(time_lapse_s=time_lapse, overwrite=force, over_device=force, on_note=session.voice.warn)
+        )
+        kinds = _kinds(session, [target.row for target in targets]) if time_lapse is None else [VIDEO]
+        wanted = wanted_of(options, kinds)
+        kinds = [one.kind for one in wanted]
+        for target in targets:
+            check_tracks(target.row, sink_options, _held(target.row, kinds) if len(targets) > 1 else kinds)
+        refuse_unused_encoding(encoding, kinds)
+        for sentence in _contradictions(targets, sink_options, kinds):
+            session.voice.warn(sentence)
+        formats = _formats([target.row for target in targets], sink_options)
+        session.filling = "" if sink_options.video_codec == COPY else "recording"
         if options.dry_run:
-            session.dry_run(kinds, _formats(target.row, sink_options))
+            session.dry_run(wanted, contents_of(targets, sink_options), formats)
             return ExitCode.DONE
+        refuse_terminal(files, "name a file, or send it to a program: mscli record - | PROGRAM")
         if plan.series is None:
-            target = target._replace(name=next_name(file, overwrite=force))
-        return _Recording(session, target, sink_options, (plan.duration_s, frames), plan.trigger).run(kinds)
+            targets = [
+                target if target.is_address else target._replace(name=next_name(target.name, overwrite=force))
+                for target in targets
+            ]
+            refuse_shared([target.name for target in targets], series=False)
+        limits = plan.duration_s, frames
+        return _Recording(session, targets, sink_options, limits, plan.trigger, control).run(wanted, formats)
 
 
-def _kinds(session: Session, row: SinkRow) -> list[str]:
-    """Which tracks to record: what was asked for, else what the container holds, sound only if there is a microphone."""
+def _check_lapse(time_lapse: float | None, options: Options, encoding: SinkOptions, plan: SeriesPlan) -> None:
+    """Raise UsageError if a time-lapse is combined with what it cannot have."""
+    if time_lapse is None:
+        return
+    if options.video is False:
+        raise click.UsageError("--time-lapse needs video")
+    if AUDIO in asked_kinds(options, ()):
+        raise click.UsageError("--time-lapse records no sound")
+    if time_lapse < LEAST_LAPSE_S:
+        raise click.UsageError(f"--time-lapse is at least {LEAST_LAPSE_S:g}s, not {time_lapse:g}s")
+    others = {"--deinterlace": encoding.deinterlace, "--segment-… or --trigger": plan.series is not None}
+    for name, is_given in others.items():
+        if is_given:
+            raise click.UsageError(f"--time-lapse and {name} cannot be combined")
+
+
+def _contradictions(targets: Sequence[RecordTarget], options: SinkOptions, kinds: Sequence[str]) -> list[str]:
+    """Return a sentence for each request that has no effect, or that a file's name contradicts."""
+    rows = [target.row for target in targets if AUDIO in kinds and target.row.audio]
+    titles = [lossless_audio(row, options) for row in rows] if options.audio_bits_per_second else []
+    unused = [f"--audio-bitrate has no effect: {titles[0]} is lossless"] if titles and all(titles) else []
+    return [*filter(None, (contradiction(*target) for target in targets)), *unused]
+
+
+def _held(row: SinkRow, kinds: Sequence[str]) -> list[str]:
+    """Return the kinds of tracks that an output of this row holds. Raises NotSupportedError if it holds none."""
+    held = [kind for kind in kinds if getattr(row, kind)]
+    if not held:
+        raise _refusal(row, kinds)
+    return held
+
+
+def _refusal(row: SinkRow, kinds: Sequence[str]) -> NotSupportedError:
+    hints = ["leave it out with --no-video or --no-audio, or use .mp4, .webm, .mkv or .mov"]
+    return NotSupportedError(f"{row.name} files cannot hold {' or '.join(kinds)}", hints=hints)
+
+
+def _kinds(session: Session, rows: Sequence[SinkRow]) -> list[str]:
+    """Return the kinds to record: the requested ones, or else all that an output holds, sound only with a microphone."""
     options = session.options
-    held = [kind for kind in KINDS if getattr(row, kind)]
+    held = [kind for kind in KINDS if any(getattr(row, kind) for row in rows)]
     kinds = asked_kinds(options, tuple(held))
+    if options.input is not None:
+        kinds = _kinds_of_input(session, options.input, kinds, held)
     refused = [kind for kind in kinds if kind not in held]
     if not kinds:
         raise ArgumentError("neither audio nor video is requested")
     if refused:
-        hints = ["choose with --no-video or --no-audio, or another suffix: .mp4, .webm, .mkv, .mov"]
-        raise NotSupportedError(f".{row.suffix} holds no {' and no '.join(refused)}", hints=hints)
-    if AUDIO in kinds and VIDEO in kinds and AUDIO not in asked_kinds(options, ()) and not _has_microphone(session):
+        raise _refusal(rows[0], refused)
+    unasked = AUDIO in kinds and VIDEO in kinds and AUDIO not in asked_kinds(options, ())
+    if unasked and not (options.pace and _has_microphone(session)):  # a microphone cannot wait as a file without pace does
         kinds.remove(AUDIO)
     return kinds
+
+
+def _kinds_of_input(session: Session, address: str, kinds: Sequence[str], held: Sequence[str]) -> list[str]:
+    """Return the kinds without those that are neither at the address nor asked for, or that no output holds."""
+    options = session.options
+    asked = {VIDEO: options.video or options.camera, AUDIO: options.audio or options.microphone}
+    there = [kind for kind in session.kinds_at(address) if kind in held]
+    return [kind for kind in kinds if kind in there or asked[kind]] or list(kinds)
 
 
 def _has_microphone(session: Session) -> bool:
@@ -100,144 +156,164 @@ def _has_microphone(session: Session) -> bool:
         return True
     problems = session.devices.problems([KINDS[AUDIO]])
     if not session.wait_for(lambda: session.devices.enumerate_devices([KINDS[VIDEO]])):
-        return False  # nothing is recorded, and the error that follows says why
-    session.voice.warn(f"there is no microphone: only the picture is recorded{''.join(f' ({one})' for one in problems)}")
+        return False  # nothing is recorded, and the error that follows explains why
+    session.voice.warn(f"no microphone found; recording video only{''.join(f' ({one})' for one in problems)}")
     return False
 
 
-def _formats(row: SinkRow, options: SinkOptions) -> Sequence[str]:
-    """The native pixel formats for a recording: any, unless what the camera encodes is copied."""
-    return CopiedFormats(copied_formats(row)) if options.video_codec == COPY else ()
+def _formats(rows: Sequence[SinkRow], options: SinkOptions) -> Sequence[str]:
+    """Return the native pixel formats for a recording: any, unless the camera's encoded video is copied."""
+    if options.video_codec != COPY:
+        return ()
+    first, *others = (copied_formats(row) for row in rows if row.video)
+    formats = [form for form in first if all(form in other for other in others)]
+    if options.time_lapse_s is not None:
+        formats = [form for form in formats if CAMERA_CODECS[form].intra]
+        if not formats:
+            hints = ["leave out “copy” to encode the video, or use .mkv for a camera's MJPEG"]
+            raise NotSupportedError(f"a time-lapse cannot be copied into .{rows[0].suffix}", hints=hints)
+    return CopiedFormats(formats)
 
 
 class _Recording:
-    """The recorder, seen from the main thread: it waits for the end, tells events, heeds keys and shows how it goes."""
+    """The main thread's side of the recorder: wait for the end, report events, handle keys, show the status."""
 
-    def __init__(self, session: Session, target: RecordTarget, options: SinkOptions, window: Limits, trigger: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        targets: Sequence[RecordTarget],
+        options: SinkOptions,
+        window: Limits,
+        trigger: str = "",
+        control: str | None = None,
+    ) -> None:
         self.session = session
-        self.target = target
+        self.targets = targets
+        self.to_stdout = any(target.to_stdout for target in targets)
         self.options = options
         self.window = window
         self.trigger = Trigger(trigger, session.wake)
+        self.control = control
         self.recorder: MediaRecorder | None = None
         self.done = False
-        self.told_over = False  # that no trigger can come any more
+        self.warned_missed = False  # that triggers were missed
+        self.ended_triggers = False  # that no trigger can come any more
 
-    def run(self, kinds: list[str]) -> int:
-        """Record; the exit code."""
-        load_sink(self.target.row, self.target.output, self.options)  # what cannot be written is said before a light goes on
+    def run(self, wanted: Sequence[Wanted], formats: Sequence[str]) -> int:
+        """Record and return the exit code."""
+        for target in self.targets:
+            load_sink(target.row, target.output, self.options)  # report an impossible output before the camera's light goes on
         try:
-            self.session.open(kinds, _formats(self.target.row, self.options), self._start)
-            self.session.show_tracks(self.target.to_stdout)
-            self.session.settle()
-            assert self.recorder is not None, "it was started with the devices"
-            return self._finish(self._wait(self.recorder))
+            with open_control(self.control, self.session, to_stdout=self.to_stdout) as control:
+                self.session.open(wanted, formats, self._start)
+                self.session.show_outputs(contents_of(self.targets, self.options))
+                self.session.show_tracks(self.to_stdout)
+                self.session.settle()
+                assert self.recorder is not None, "it was started with the devices"
+                run = SessionRecorderRun(self.session, self.recorder)
+                if control is not None:
+                    control.serve(run)
+                recording = self._wait(run)
+            return self._finish(recording)
         except KeyboardInterrupt:
             if self.recorder is not None:
                 self.recorder.abandon()
             raise
         finally:
             if self.recorder is not None:
-                self.recorder.stop()  # the session waits for it when it closes the devices
+                self.recorder.stop()  # the session waits for the recorder when it closes the devices
 
     def _start(self, stream: MediaStream) -> None:
-        """Start the recorder before the devices run, so that their first frames are in the file."""
-        target = self.target
-        recorder = MediaRecorder(stream, file=target.output, row=target.row, sink_options=self.options, window=self.window)
-        for name in (*recorder.EVENTS, "segment"):
+        """Start the recorder before the devices, so that their first frames are recorded."""
+        outputs = [RecorderOutput(target.output, target.row) for target in self.targets]
+        recorder = MediaRecorder(stream, outputs=outputs, sink_options=self.options, window=self.window)
+        for name in (*recorder.EVENTS, "segment", "outputerror"):
             recorder.add_event_listener(name, self._on_event)
         recorder.start()
         assert recorder.recording is not None, "it was started"
-        self.session.write_to(recorder.recording.forsake, to_stdout=target.to_stdout)
+        self.session.write_to(recorder.recording.abandon_reader, to_stdout=self.to_stdout)
         self.recorder = recorder
 
     def _on_event(self, event: Event) -> None:
         if event.type in ("start", "pause", "resume"):
-            self.session.events.emit(event.type, None, event.time, file=self.target.name)
+            for target in self.targets:
+                self.session.events.emit(event.type, None, event.time, file=masked(target.name))
         if event.type == "segment":
             self.session.events.emit(event.type, None, event.time, file=event.detail["file"])
+        if event.type == "outputerror":
+            report_output_failure(self.session, event.detail["file"], event.detail["error"], event.time)
         self.done = self.done or event.type == "stop"
 
-    def _wait(self, recorder: MediaRecorder) -> Recording:
-        """Until the recorder has stopped: by itself, by a signal or a key, or because a device ended."""
+    def _wait(self, run: SessionRecorderRun) -> Recording:
+        """Wait until the recorder has stopped: by itself, by a signal or key, or because a device ended."""
         from mscli.cli.keys import Keys
-        from mscli.cli.status import status_line
+        from mscli.cli.status import progress_of, status_line
 
-        session, recording = self.session, recorder.recording
+        session, recorder = self.session, run.recorder
+        recording = recorder.recording
         assert recording is not None, "it was started"
-        wanted = session.voice.live and not self.trigger.reads
+        wanted = session.voice.live and not self.trigger.reads and self.control != STDIN
         with (
             self.trigger,
             Keys(wanted=wanted) as keys,
-            status_line(session.voice, recording, _KEYS * keys.there) as refresh,
+            status_line(session.voice, recording.tracks, keys_text(there=keys.there), self.trigger.how) as refresh,
         ):
             while not self.done:
-                session.mailbox.wait(_TICK_S)
-                self._heed(keys.pressed(), recorder)
-                self._trigger(recording)
-                refresh(recorder.state)
+                session.event_loop.wait(_TICK_S)
+                press(keys.pressed(), run)
+                self._trigger(run, recording)
+                refresh(progress_of(recording, paused=run.paused))
                 if session.stopper.abandoned:
                     session.stopper.interrupt()
-                if session.stopper.requested or session.ended:
+                if session.stopper.requested or session.over:
                     recording.asked_reason = recording.asked_reason or ("signal" if session.stopper.requested else "ended")
-                    recorder.stop()
+                    run.finish()
         recording.join()
         return recording
 
-    def _trigger(self, recording: Recording) -> None:
-        """Hand on how often it was triggered, and once that it can be no more."""
-        over = self.trigger.over  # looked at before the last triggers are counted
-        for _ in range(self.trigger.pulled()):
-            recording.trigger()
-        if over and not self.told_over:
-            self.told_over = True
+    def _trigger(self, run: SessionRecorderRun, recording: Recording) -> None:
+        """Pass triggers on to the recording, and notify it once when no more can come."""
+        over = self.trigger.over  # checked before the last triggers are counted
+        times = self.trigger.pulled()
+        if times:
+            run.trigger(times)
+        if recording.missed_triggers and not self.warned_missed:
+            self.warned_missed = True
+            self.session.voice.warn("missing triggers: they come faster than files can be written, or during a pause")
+        if over and not self.ended_triggers:
+            self.ended_triggers = True
             recording.end_triggers()
-
-    def _heed(self, keys: str, recorder: MediaRecorder) -> None:
-        """Do what the keys say. ``q`` is what a signal is."""
-        if "q" in keys:
-            self.session.stopper.request()
-        if keys.count("p") % 2 and recorder.state != "inactive":
-            (recorder.pause if recorder.state == "recording" else recorder.resume)()
 
     @property
     def _waits(self) -> bool:
-        """Whether nothing is recorded before a trigger."""
+        """Return whether nothing is recorded before a trigger."""
         return self.options.series is not None and self.options.series.triggered
 
     def _finish(self, recording: Recording) -> int:
-        session = self.session
-        for counts, dropped, track in zip(recording.counts, recording.dropped, recording.tracks, strict=True):
-            counts.dropped, counts.lost = dropped, counts.lost + track.lost
-        frames = sum(counts.frames for counts in recording.counts)
+        session, outputs = self.session, recording.outputs
+        frames = sum(counts.frames for output in outputs for counts in output.counts)
         try:
             if recording.error is not None and not isinstance(recording.error, BrokenPipeError):
                 raise recording.error
-            self._check_kept(recording)
             session.check_source(frames)
         except DOMException as error:
-            session.events.emit("error", error=error.to_json())
+            if len(outputs) == 1 or recording.error is not error:
+                session.events.emit("error", error=error.to_json())
             if frames:
-                self._report(recording, "error")
+                self._report(recording, outputs, "error")
             raise
         if not frames and session.stopper.requested and not self._waits:
             return ExitCode.ABANDONED
-        return self._report(recording, "pipe" if isinstance(recording.error, BrokenPipeError) else recording.reason)
+        return self._report(recording, outputs, "pipe" if isinstance(recording.error, BrokenPipeError) else recording.reason)
 
-    def _named(self, recording: Recording) -> list[str]:
-        return self.target.files if self.options.series is None else recording.files
-
-    def _check_kept(self, recording: Recording) -> None:
-        """Raise OperationError if the file was taken away while it was written. Those of a series may be, one by one."""
-        for name in self.target.files if self.options.series is None and recording.bytes_written else ():
-            if not os.path.lexists(name):
-                hints = ["leave it there until the recording has ended"]
-                raise OperationError(f"“{name}” is no longer there: it was moved or removed meanwhile", hints=hints)
-
-    def _report(self, recording: Recording, reason: str) -> int:
+    def _report(self, recording: Recording, outputs: Sequence[OutputReport], reason: str) -> int:
         session = self.session
-        session.events.emit("stop", file=self.target.name, reason=reason)
-        files = [name for name in self._named(recording) if os.path.lexists(name)]
-        report = Report(files, reason, recording.tracks, recording.counts, size=recording.bytes_written)
-        options, to_stderr = session.options, self.target.to_stdout
-        return finish(report, session.voice, as_json=options.json, strict=options.strict, to_stderr=to_stderr)
+        triggers = Triggers(recording.triggers, recording.missed_triggers) if self._waits else None
+        names = [target.name for target in self.targets]
+        series, limited = self.options.series is not None, self.window != (None, None) and not self._waits
+        reports = reports_of(recording, outputs, names, reason, series=series, limited=limited, triggers=triggers)
+        for report in reports:
+            session.events.emit("stop", file=report.name, reason=report.reason)
+        options = session.options
+        code = finish(reports, session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
+        return code or (ExitCode.SOURCE_ENDED if recording.cut_short else code)

@@ -1,80 +1,72 @@
-"""The flags of a recording that is limited in size, goes into several files or waits for triggers, and what they say."""
+"""The options of a recording with a size limit, several files or triggers."""
 
 from __future__ import annotations
 
 import functools
-import re
 from typing import Any, NamedTuple
 
 import click
 
-from mscli.cli.paramtypes import Duration, Text
-from mscli.cli.shared import Command, Decorator, decorated_with
-from mscli.core.clock import DAY_S
-from mscli.sinks.base import Series, SinkOptions
+from mscli.cli.helppages import FILES, STOP, option
+from mscli.cli.leaving import TRIGGERING
+from mscli.cli.paramtypes import ByteCountType, ClockIntervalType, DurationType, ParsedType
+from mscli.cli.quantities import parse_byte_count
+from mscli.cli.shared import CommandFunction, Decorator, claim_stdin, decorated_with
+from mscli.encode.options import Series, SinkOptions
 
-TRIGGERS = ("SIGUSR1", "stdin")
+TRIGGERS = (*TRIGGERING, "stdin")
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kMGT])(i?))?B?", re.IGNORECASE)
-_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
-_CLOCK = re.compile(r"(\d+)([smh]?)")
-_SECONDS = {"s": 1, "": 60, "m": 60, "h": 3600}
-
-
-class ByteCount(Text):
-    """Bytes: ``500M``, ``1.5G``, ``64MiB``, ``100000``."""
-
-    name = "size"
-
-    def read(self, text: str) -> int:
-        found = _SIZE.fullmatch(text.strip())
-        count = _bytes(found) if found else 0
-        if count < 1:
-            raise ValueError(f"“{text}” is not a size such as 500M, 2G or 64MiB")
-        return count
+_MOST_DIGITS = 15  # the limit for a number of files
 
 
-class Clock(Text):
-    """A time between full marks of the local clock, in seconds: ``15s``, ``10m``, ``1h``; a number alone is minutes."""
+class RetentionType(ParsedType):
+    """A number of files, or a total size with a unit."""
 
-    name = "minutes"
-
-    def read(self, text: str) -> int:
-        found = _CLOCK.fullmatch(text)
-        seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
-        if not seconds or DAY_S % seconds:
-            raise ValueError(f"“{text}” does not divide a day: use 1m, 5m, 10m, 15m, 30m, 1h, 6h ...")
-        return seconds
-
-
-class Keep(Text):
-    """A number of files, or with a unit their size."""
-
-    name = "n|size"
+    name = "N|SIZE"
 
     def read(self, text: str) -> dict[str, int]:
         count = text.strip()
-        if count.isdecimal() and int(count):
+        if count.isdecimal() and len(count) <= _MOST_DIGITS and int(count):
             return {"keep_files": int(count)}
         try:
-            return {"keep_bytes": ByteCount().read(count)}
+            return {"keep_bytes": parse_byte_count(count)}
         except ValueError:
             raise ValueError(f"“{text}” is neither a number of files nor a size such as 500M, 2G or 64MiB") from None
 
 
+def _claim(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value == "stdin":
+        claim_stdin(ctx, "--trigger stdin")
+    return value
+
+
+keep_option = option("--keep", group=FILES, type=RetentionType(), help="Keep only the newest N files, or SIZE in total.")
+
+
+def trigger_option(what: str) -> Decorator:
+    """Return --trigger. ``what``: what is done for each trigger."""
+    text = f"{what} for each signal, or for each line on stdin."
+    return option("--trigger", group=FILES, type=click.Choice(TRIGGERS), callback=_claim, help=text)
+
+
 _SERIES: list[Decorator] = [
-    click.option("--max-size", type=ByteCount(), help="End before all files together are larger: 500M, 2G."),
-    click.option("--segment-duration", type=Duration(), help="Go over to a next file after so many seconds each time."),
-    click.option("--segment-size", type=ByteCount(), help="Go over to a next file before one is larger."),
-    click.option("--segment-clock", type=Clock(), help="Go over to a next file at full 10m, 1h ... of the local clock."),
-    click.option("--keep", type=Keep(), help="Of the files of this recording keep so many, or so much; the oldest go."),
-    click.option("--pre-roll", type=Duration(), help="Begin each triggered file with so many seconds from before."),
-    click.option("--trigger", type=click.Choice(TRIGGERS), help="Record a file for each signal, or line on stdin."),
+    option("--max-size", group=STOP, type=ByteCountType(), help="Stop before all files together exceed SIZE."),
+    option("--segment-duration", group=FILES, common=True, type=DurationType(), help="Start a new file every DURATION."),
+    option("--segment-size", group=FILES, type=ByteCountType(), help="Start a new file before one exceeds SIZE."),
+    option(
+        "--segment-clock",
+        group=FILES,
+        type=ClockIntervalType(),
+        help="Start a new file when the clock reaches a multiple of DURATION, such as 10m or 1h.",
+    ),
+    keep_option,
+    trigger_option("Record one file"),
+    option("--pre-roll", group=FILES, type=DurationType(), help="Start each triggered file DURATION before its trigger."),
 ]
 
 
-class Plan(NamedTuple):
-    """What the flags say. ``duration_s``: when the whole recording ends, if --duration means that."""
+class SeriesPlan(NamedTuple):
+    """The parsed options. ``duration_s``: the duration of the whole recording, if --duration means that."""
 
     duration_s: float | None
     max_bytes: int | None = None
@@ -82,12 +74,12 @@ class Plan(NamedTuple):
     trigger: str = ""
 
     def apply(self, options: SinkOptions) -> SinkOptions:
-        """How a sink is asked to write."""
+        """Return the sink options with the size limit and the series."""
         return options._replace(max_bytes=self.max_bytes, series=self.series)
 
 
-def series_options(function: Command) -> Command:
-    """Give a command these flags, as ``plan``; it takes --duration into it. Raises UsageError for what does not go together."""
+def series_options(function: CommandFunction) -> CommandFunction:
+    """Add these options to a command. It gets them, with --duration, as ``plan``. Raises UsageError for conflicts."""
 
     @functools.wraps(function)
     def wrapper(**given: Any) -> Any:
@@ -96,7 +88,7 @@ def series_options(function: Command) -> Command:
     return decorated_with(_SERIES, wrapper)
 
 
-def _plan(given: dict[str, Any]) -> Plan:
+def _plan(given: dict[str, Any]) -> SeriesPlan:
     duration, most, trigger = given.pop("duration"), given.pop("max_size"), given.pop("trigger")
     names = {"segment_duration": "duration_s", "segment_size": "size_bytes", "segment_clock": "clock_s"}
     cuts = {field: value for name, field in names.items() if (value := given.pop(name)) is not None}
@@ -104,20 +96,14 @@ def _plan(given: dict[str, Any]) -> Plan:
     _check(cuts=bool(cuts), keep=bool(keep), pre_roll=pre_roll is not None, trigger=bool(trigger))
     if trigger:
         series = Series(duration_s=duration, triggered=True, pre_roll_s=pre_roll or 0.0, **keep)
-        return Plan(None, most, series, trigger)
-    return Plan(duration, most, Series(**cuts, **keep) if cuts else None)
+        return SeriesPlan(None, most, series, trigger)
+    return SeriesPlan(duration, most, Series(**cuts, **keep) if cuts else None)
 
 
 def _check(*, cuts: bool, keep: bool, pre_roll: bool, trigger: bool) -> None:
     if trigger and cuts:
-        raise click.UsageError("--trigger makes files of its own: it does not go with --segment-…")
+        raise click.UsageError("--trigger and --segment-… cannot be combined, because each trigger begins a file")
     if pre_roll and not trigger:
-        raise click.UsageError("--pre-roll needs --trigger: what begins a file")
+        raise click.UsageError("--pre-roll needs --trigger")
     if keep and not (cuts or trigger):
-        raise click.UsageError("--keep needs several files: --segment-duration, --segment-size, --segment-clock or --trigger")
-
-
-def _bytes(found: re.Match[str]) -> int:
-    unit = (found[2] or "").lower()
-    factor: int = (1024 if found[3] else 1000) ** _POWERS.get(unit, 0)
-    return round(float(found[1]) * factor)
+        raise click.UsageError("--keep needs --segment-duration, --segment-size, --segment-clock or --trigger")

@@ -1,61 +1,77 @@
-"""One run of a capturing command: its devices, its negotiated stream, its signals, events and lanes."""
+"""One run of a capturing command: its devices, stream, signals, events and queues."""
 
 from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from mscli.api.getusermedia import Choice
-from mscli.api.mediadeviceinfo import device_name, device_noun
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.wanted import Wanted
+from mscli.cli.camerasettings import CameraSettings
 from mscli.cli.eventlog import EventLog
 from mscli.cli.exitcodes import UnknownConstraintError
 from mscli.cli.forgiving import STDERR, STDOUT, Readers
 from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
-from mscli.cli.options import Options, exact_devices, stream_constraints
+from mscli.cli.options import DEVICE_FLAGS, Options, exact_device
 from mscli.cli.printable import json_text
-from mscli.cli.resolve import resolve_device
-from mscli.cli.say import Voice
+from mscli.cli.resolve import find_device
+from mscli.cli.say import Voice, warn_of_unknown
 from mscli.cli.signals import Stopper
+from mscli.core.addresses import masked
 from mscli.core.derived import mode_behind
 from mscli.core.errors import DOMException, OverconstrainedError
+from mscli.core.eventloop import EventLoop
 from mscli.core.events import Event
-from mscli.core.mailbox import Mailbox
-from mscli.core.properties import KINDS, PROPERTIES
-from mscli.core.selection import Selection, describe_settings
+from mscli.core.nearest import did_you_mean
+from mscli.core.properties import DISPLAY_SURFACE, KINDS, PROPERTIES, VIDEO
+from mscli.core.selection import Selection, describe_reshaping, describe_settings
 from mscli.core.webidl import RANGE_MEMBERS, unknown_names
+from mscli.encode.options import TrackFormat
+from mscli.sources import is_of
+from mscli.sources.base import NOTHING_COMES, device_noun
 
 if TYPE_CHECKING:
-    from mscli.cli.change import Change
+    from mscli.cli.change import DeviceListChange
     from mscli.cli.follower import Follower
+    from mscli.cli.target import Contents
 
-_LOGGED_AS = {"configurationchange": "settings"}  # in --events, which the contract names
-_SAID = {"configurationchange": "now"}
+_LOGGED_AS = {"configurationchange": "settings"}  # the contract's names in --events
 
 T = TypeVar("T")
 
 
 class Session:
-    """What a capturing command runs in. A context manager: leaving it gives the devices back."""
+    """Everything that a capturing command runs with. Leaving this context manager releases the devices."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.voice = Voice(options)
-        self.mailbox = Mailbox()
+        self.voice = Voice(options, holds_up=False)
+        self.event_loop = EventLoop()
         self.events = EventLog(options.events, self.voice.warn)
-        self.stopper = Stopper(self.wake, self._forsake)
-        self._forsaking: list[Callable[[], object]] = [self.events.forsake, Readers(STDOUT, STDERR).forsake]
-        self.devices = open_devices(options, self.mailbox)
+        self.stopper = Stopper(self.wake, self._abandon_reader)
+        self._abandoning: list[Callable[[], object]] = [self.events.abandon_reader, Readers(STDOUT, STDERR).abandon_reader]
+        self.devices = open_devices(options, self.event_loop, warn=self.voice.warn)
         self.tracks: list[MediaStreamTrack] = []
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
+        self.filling = ""  # what the output does with filler frames, for people: "recording", or "" if it gets none
         self._follower: Follower | None = None
+        self._settings = CameraSettings(options.save_settings or "", restores=options.restore, warn=self.voice.warn)
 
     def __enter__(self) -> Session:
+        self._hooks = sys.excepthook, threading.excepthook
+        if self.options.json or "--debug" not in sys.argv:
+            sys.excepthook = lambda _kind, error, _trace: self._report_defect(error)
+            threading.excepthook = lambda failed: self._report_defect(failed.exc_value)
         self.stopper.__enter__()
         try:
             self.events.open(self.stopper.interrupt_if_requested)
@@ -69,54 +85,102 @@ class Session:
             self._close()
         finally:
             self.stopper.__exit__()
+            sys.excepthook, threading.excepthook = self._hooks
+
+    def _report_defect(self, error: BaseException | None) -> None:
+        """Report an exception that nobody waits for in one line: on a source's thread, or while a device is stopped."""
+        from mscli.cli.failure import lack
+
+        if error is None:
+            return
+        error = lack(error) or error
+        if isinstance(error, DOMException):
+            self.voice.warn(str(error))
+        else:
+            self.voice.warn(f"internal error: {type(error).__name__}: {error}; --debug shows the traceback")
+
+    @property
+    def over(self) -> bool:
+        """Return whether all devices of some kind have ended, which ends the others too.
+
+        A source that waits for its readers ends as a whole, so others go on to their own ends.
+        """
+        left = {track.kind for track in self.tracks if track not in self.ended}
+        return any(track.kind not in left and not track.paced for track in self.ended)
 
     def _close(self) -> None:
         if self._follower is not None:
             self._follower.close()
+        self.release_cameras()
         self.devices.close()
         for track in self.tracks:
-            if track.live.hold.left_behind:
-                self.voice.warn(track.live.hold.left_behind)
+            if track.left_behind:
+                self.voice.warn(track.left_behind)
         self.events.close()
+        self.voice.close()
 
-    def write_to(self, forsake_output: Callable[[], object], *, to_stdout: bool) -> None:
-        """There is an output now, given up by that call if its reader sleeps; stdout may carry it, and nothing else then."""
+    def release_cameras(self) -> None:
+        """Save and restore the cameras' controls, as requested, before they are closed."""
+        self._settings.finish(self.tracks)
+
+    def write_to(self, abandon_reader_output: Callable[[], object], *, to_stdout: bool) -> None:
+        """Register the output. ``abandon_reader_output`` abandons its reader if it is stalled.
+
+        ``to_stdout``: stdout carries the output and nothing else.
+        """
         readers = Readers(STDERR) if to_stdout else Readers(STDOUT, STDERR)
-        self._forsaking = [forsake_output, self.events.forsake, readers.forsake]
+        self._abandoning = [abandon_reader_output, self.events.abandon_reader, readers.abandon_reader]
 
-    def _forsake(self) -> None:
-        for forsake in self._forsaking:
-            forsake()
+    def _abandon_reader(self) -> None:
+        for abandon_reader in self._abandoning:
+            abandon_reader()
 
     def wake(self) -> None:
-        """Have whoever waits for the mailbox look around."""
-        self.mailbox.post(lambda: None)
+        """Wake the thread that waits for the event loop."""
+        self.event_loop.post(lambda: None)
 
-    def constraints(self, kinds: list[str]) -> Any:
-        """The ``MediaStreamConstraints`` to negotiate with, device names resolved; unknown names are warned of, or refused."""
+    def _resolved(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Return the requests with a deviceId for every name. Unknown constraint names are warned about, or rejected."""
         self._check_names()
-        named = {"video": self.options.camera, "audio": self.options.microphone}
-        ids = {kind: self._device_id(kind, name) for kind, name in named.items() if name is not None and kind in kinds}
-        return stream_constraints(self.options, kinds, ids)
+        self._check_reading(wanted)
+        resolved: list[Wanted] = []
+        for one in wanted:
+            if one.called is not None:
+                find = partial(find_device, self.devices, one.called, KINDS[one.kind], options=self.options.reading)
+                info = self.wait_for(find)
+                base = one.constraints if isinstance(one.constraints, Mapping) else {}
+                one = Wanted(one.kind, {**base, "deviceId": {"exact": info.device_id}}, masked(one.called))
+                _refuse_twice(one, resolved)
+            resolved.append(one)
+        return resolved
 
-    def _device_id(self, kind: str, name: str) -> str:
-        return resolve_device(name, self.devices.enumerate_devices([KINDS[kind]]), KINDS[kind]).device_id
+    def _check_reading(self, wanted: Sequence[Wanted]) -> None:
+        """Raise UsageError if an option is only for files or pipes and none is read."""
+        names = [one.called for one in wanted if one.called is not None]
+        for what, rows, unused in self.options.of_inputs:
+            if unused and not any(is_of(name, *rows) for name in names):
+                raise click.UsageError(f"{unused[0]} has no effect: no {what} is read; name one with -i")
+
+    def kinds_at(self, address: str) -> list[str]:
+        """Return the kinds of tracks that are at an address."""
+        found = self.wait_for(lambda: self.devices.add_address(address, list(KINDS.values()), self.options.reading))
+        return [kind for kind, device_kind in KINDS.items() if device_kind in {info.kind for info in found}]
 
     def _check_names(self) -> None:
         advanced = {"video": {"advanced": list(self.options.advanced)}}
         named = [f"-c.{name}" for name in self.options.unknown]
-        paths = [*named, *unknown_names(self.options.constraints), *unknown_names(advanced)]
-        for path in paths:
-            what = "constraint" if "." in path else "kind of track"
-            sentence = f"there is no {what} “{path.rpartition('.')[2]}”{_did_you_mean(path)}"
-            if self.options.strict:
-                raise UnknownConstraintError(sentence)
-            self.voice.warn(f"{sentence}; it is ignored")
+        given = self.options.constraints
+        requests = given if isinstance(given, list) else [given]
+        paths = [*named, *(path for one in requests for path in unknown_names(one)), *unknown_names(advanced)]
+        unknown = list(dict.fromkeys(paths))
+        if unknown and self.options.strict:
+            raise UnknownConstraintError(_unknown(unknown[0]))
+        warn_of_unknown(unknown, lambda path: f"ignoring {_unknown(path)}", self.voice.warn)
 
-    def negotiate(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> list[Choice]:
-        """What would be used; with --explain, why not when nothing fits."""
-        constraints = self.constraints(kinds)
-        return self._explained(lambda: self.devices.negotiate(constraints, pixel_formats=pixel_formats, **self._patience))
+    def negotiate(self, wanted: Sequence[Wanted], pixel_formats: Sequence[str] = ()) -> list[Choice]:
+        """Return the choice for each track. With --explain, report why nothing fits."""
+        resolved = self._resolved(wanted)
+        return self._explained(lambda: self.devices.negotiate(wanted=resolved, pixel_formats=pixel_formats, **self._timeouts))
 
     def _explained(self, ask: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
         try:
@@ -126,7 +190,7 @@ class Session:
             raise
 
     def _explain_failure(self, error: OverconstrainedError) -> None:
-        """With --explain: what excluded each candidate, as a table or in the error's JSON."""
+        """With --explain, report what excluded each candidate, as a table or in the error's JSON."""
         if not self.options.explain:
             return
         if self.options.json:
@@ -136,17 +200,21 @@ class Session:
 
         show_candidates(error.candidates, None)
 
+    def _on_choices(self, choices: Sequence[Choice]) -> None:
+        self._settings.note(choices)
+        self._explain(choices)
+
     def _explain(self, choices: Sequence[Choice]) -> None:
-        """With --explain: the candidates of every kind, to stderr; in JSON they are part of --dry-run's answer."""
+        """With --explain, print the candidates of every track to stderr. With --json, --dry-run includes them."""
         if self.options.explain and not self.options.json:
             from mscli.cli.tables import show_candidates
 
             for choice in choices:
                 show_candidates(choice.selection.candidates, choice)
 
-    def dry_run(self, kinds: list[str], pixel_formats: Sequence[str] = ()) -> None:
-        """Print the settings that would be used; nothing is started."""
-        choices = self.negotiate(kinds, pixel_formats)
+    def dry_run(self, wanted: Sequence[Wanted], contents: Contents, pixel_formats: Sequence[str] = ()) -> None:
+        """Print the settings that would be used and what would be written, without starting anything."""
+        choices = self.negotiate(wanted, pixel_formats)
         if self.options.json:
             tracks = [_choice_json(choice, explain=self.options.explain) for choice in choices]
             print(json_text({"tracks": tracks}, sys.stdout))  # noqa: T201
@@ -155,18 +223,31 @@ class Session:
 
         self._explain(choices)
         show_choices(choices)
+        self._show_contents(contents, map(_format_of, choices))
+
+    def _show_contents(self, contents: Contents, tracks: Iterable[TrackFormat]) -> None:
+        for name, text in contents(list(tracks)):
+            if text:
+                self.voice.info(f"{name}: {text}")
+
+    def show_outputs(self, contents: Contents) -> None:
+        """Print what each output will hold of the open tracks."""
+        self._show_contents(contents, (TrackFormat(one.kind, one.settings, one.pixel_format) for one in self.tracks))
 
     def open(
-        self, kinds: list[str], pixel_formats: Sequence[str] = (), prepare: Callable[[MediaStream], object] | None = None
+        self,
+        wanted: Sequence[Wanted],
+        pixel_formats: Sequence[str] = (),
+        prepare: Callable[[MediaStream], object] | None = None,
     ) -> MediaStream:
-        """Open the devices and start them; ``prepare`` gets the stream before its first frame. Says what is used."""
-        constraints = self.constraints(kinds)
-        self._check_fallback(constraints)
-        care = {**self._patience, "reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
+        """Open and start the devices, and report the settings. ``prepare`` gets the stream before its first frame."""
+        resolved = self._resolved(wanted)
+        self._check_fallback(resolved)
+        policy = {**self._timeouts, "reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
 
         def ask() -> MediaStream:
             return self.devices.get_user_media(
-                constraints, pixel_formats=pixel_formats, on_choices=self._explain, prepare=prepare, **care
+                wanted=resolved, pixel_formats=pixel_formats, on_choices=self._on_choices, prepare=prepare, **policy
             )
 
         stream = self._explained(ask, _stop_all)
@@ -176,63 +257,108 @@ class Session:
         self._follow_devices()
         return stream
 
-    def _check_fallback(self, constraints: Any) -> None:
-        """Warn where ``--fallback`` can do nothing."""
-        for kind, device_id in exact_devices(constraints).items() if self.options.fallback else ():
-            noun = device_noun(KINDS[kind])
-            self.voice.warn(f"--fallback: no other {noun} can take the place of one that is named exactly ({device_id})")
+    def _check_fallback(self, wanted: Sequence[Wanted]) -> None:
+        """Warn if ``--fallback`` has no effect."""
+        for one in wanted if self.options.fallback else ():
+            device_id, noun = exact_device(one.constraints), device_noun(KINDS[one.kind])
+            if device_id:
+                self.voice.warn(f"ignoring --fallback for the {noun}: it is named exactly ({device_id})")
 
     @property
-    def _patience(self) -> dict[str, Any]:
+    def _timeouts(self) -> dict[str, Any]:
         return {"timeout_s": self.options.timeout} if self.options.timeout else {}
 
     def wait_for(self, call: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
-        """What a call to devices gives, as ``Stopper`` has it."""
+        """Return the result of a call to devices, unless a signal interrupts it: see ``Stopper.wait_for``."""
         return self.stopper.wait_for(call, release)
 
     def _follow(self, track: MediaStreamTrack) -> None:
         for error in track.passed_over:
-            self.voice.warn(f"{error}; {device_name(track.live.device)} is used instead")
+            self.voice.warn(f"{error}; using {track.source_name} instead")
         self.voice.info(_described(track))
+        for one in track.unusable:
+            self.voice.detail(f"cannot use {one.what} of {track.source_name}: {one.why}")
+        for clause in track.unmet_wishes:
+            self.voice.warn(f"{track.source_name} {clause}")
         self.events.emit("settings", track, settings=track.get_settings())
         for name in track.EVENTS:
             track.add_event_listener(name, self._on_track_event)
 
     def _follow_devices(self) -> None:
-        """Have --events tell of devices that come and go."""
+        """Report devices that come and go to --events."""
         if self.events.written:
             from mscli.cli.follower import Follower
 
-            self._follower = Follower(self.devices, self.mailbox, self._on_device_change)
+            self._follower = Follower(self.devices, self.event_loop, self._on_device_change)
 
-    def _on_device_change(self, change: Change) -> None:
+    def _on_device_change(self, change: DeviceListChange) -> None:
         self.events.emit("devicechange", None, change.at_us, **change.to_json())
 
+    def report_settings(self, track: MediaStreamTrack) -> None:
+        """Report a track's settings after a command has changed them."""
+        self.voice.info(f"changed: {_described(track)}")
+        self.events.emit("settings", track, settings=track.get_settings())
+
     def _on_track_event(self, event: Event) -> None:
+        if threading.current_thread() is not threading.main_thread():  # from a command of the control channel
+            self.event_loop.post(partial(self._on_track_event, event))
+            return
         track = event.target
         assert isinstance(track, MediaStreamTrack), "only tracks are followed"
         self.events.emit(_LOGGED_AS.get(event.type, event.type), track, event.time, **event.detail)
         if event.type == "ended":
             self.ended.append(track)
-        self.voice.info(f"{_SAID.get(event.type, event.type)}: {event.detail.get('reason') or _described(track)}")
+        reason = event.detail.get("reason", "")
+        if event.type == "warning":
+            self.voice.warn(reason)
+        else:
+            self._tell(_SENTENCES[event.type](self, track, reason) if event.type in _SENTENCES else reason)
+
+    def _tell(self, sentence: str) -> None:
+        if sentence:
+            self.voice.info(sentence)
+
+    def _muted_sentence(self, track: MediaStreamTrack, reason: str) -> str:
+        """Say that a track is muted, and what the output has meanwhile."""
+        if not self.filling:
+            return reason
+        what, until = ("black", "they return") if track.kind == VIDEO else ("silence", "it returns")
+        until = f" until {until}" if reason.startswith(NOTHING_COMES) else " meanwhile"
+        return f"{reason}; {self.filling} {what}{until}"
 
     def settle(self) -> None:
-        """The start is over and a loop follows: look for garbage again, but not among what the start has made."""
+        """Enable garbage collection after the start, but exclude the objects created so far."""
         keep_freed_memory()
         gc.freeze()
         gc.enable()
 
     def show_tracks(self, to_stderr: bool) -> None:
-        """With --json -v: the tracks and their settings, once at the start."""
+        """With --json -v, print the tracks and their settings at the start."""
         if self.options.json and self.options.verbose:
-            out = sys.stderr if to_stderr else sys.stdout
-            print(json_text({"tracks": [_track_json(track) for track in self.tracks]}, out), file=out, flush=True)
+            entry = {"tracks": [_track_json(track) for track in self.tracks]}
+            if to_stderr:
+                self.voice.data(json_text(entry, sys.stderr))
+            else:
+                print(json_text(entry, sys.stdout), flush=True)  # noqa: T201
 
     def check_source(self, frames: int) -> None:
-        """Raise what ended a device before it gave anything."""
+        """Raise the error of a device that ended before it delivered anything."""
         errors: list[DOMException] = [track.ended_error for track in self.tracks if track.ended_error is not None]
         if errors and not frames:
             raise errors[0]
+
+
+def _refuse_twice(one: Wanted, before: Sequence[Wanted]) -> None:
+    """Raise UsageError if an earlier name refers to the same device, which would be recorded twice."""
+    for other in before:
+        if other.called is not None and (other.kind, exact_device(other.constraints)) == (
+            one.kind,
+            exact_device(one.constraints),
+        ):
+            flag = DEVICE_FLAGS[one.kind]
+            raise click.UsageError(
+                f"{flag} {other.called} and {flag} {one.called} name the same {device_noun(KINDS[one.kind])}"
+            )
 
 
 def _stop_all(stream: MediaStream) -> None:
@@ -240,25 +366,28 @@ def _stop_all(stream: MediaStream) -> None:
         track.stop()
 
 
-def _did_you_mean(path: str) -> str:
-    from difflib import get_close_matches
-
+def _unknown(path: str) -> str:
     *above, name = path.split(".")
     known = RANGE_MEMBERS if above and above[-1] in PROPERTIES else tuple(PROPERTIES) if above else tuple(KINDS)
-    folded = {name.casefold(): name for name in known}
-    close = get_close_matches(name.casefold().replace("-", ""), folded, 1)
-    return f"; did you mean “{folded[close[0]]}”?" if close else ""
+    return f"unknown {'constraint' if above else 'kind of track'} “{name}”{did_you_mean(name, known)}"
 
 
 def _described(track: MediaStreamTrack) -> str:
     native = f", {track.pixel_format}" if track.pixel_format else ""
-    return f"{device_noun(KINDS[track.kind])} “{track.label}”: {describe_settings(track.settings)}{native}"
+    mode = track.mode or {}
+    reshaped = describe_reshaping(track.settings, mode["width"], mode["height"]) if mode else ""
+    noun = track.settings.get(DISPLAY_SURFACE) or track.source_noun
+    return f"{noun} “{track.label}”: {describe_settings(track.settings)}{native}{f', {reshaped}' if reshaped else ''}"
 
 
 def _track_json(track: MediaStreamTrack) -> dict[str, Any]:
     mode = {"mode": track.mode} if track.mode else {}
     described = {"kind": track.kind, "label": track.label, "settings": track.get_settings()}
     return {**described, "constraints": track.get_constraints(), **mode}
+
+
+def _format_of(choice: Choice) -> TrackFormat:
+    return TrackFormat(choice.kind, choice.selection.settings, choice.mode.pixel_format if choice.mode else "")
 
 
 def _choice_json(choice: Choice, *, explain: bool) -> dict[str, Any]:
@@ -281,12 +410,20 @@ def _explanation_json(selection: Selection) -> dict[str, Any]:
 def _candidate_json(candidate: Any) -> dict[str, Any]:
     native = candidate.box.mode if candidate.settings is None else mode_behind(candidate.box, candidate.settings)
     mode = {"mode": native.to_json()} if native else {}
-    told = {"deviceId": candidate.box.device.device_id, "derived": bool(candidate.box.backing), **mode}
+    entry = {"deviceId": candidate.box.device.device_id, "derived": bool(candidate.box.backing), **mode}
     if candidate.settings is None:
-        return {**told, "excludedBy": candidate.excluded_by}
+        return {**entry, "excludedBy": candidate.excluded_by}
     return {
-        **told,
+        **entry,
         "settings": candidate.settings,
         "distance": candidate.distance,
         "distances": dict(candidate.distances or {}),
     }
+
+
+_SENTENCES: Mapping[str, Callable[[Session, MediaStreamTrack, str], str]] = {  # event → what people read, from its reason
+    "mute": Session._muted_sentence,
+    "overconstrained": lambda *_: "",  # the track is muted for the same reason
+    "unmute": lambda _, track, __: f"“{track.label}” is back: {describe_settings(track.settings)}",
+    "configurationchange": lambda _, track, __: f"changed: {_described(track)}",
+}

@@ -1,9 +1,9 @@
-"""Completion in bash, zsh and fish for values with spaces, colons and commas, which names of devices have.
+"""Completion in bash, zsh and fish for values with spaces, colons and commas, which are common in device names.
 
 https://www.gnu.org/software/bash/manual/html_node/Programmable-Completion.html,
 https://zsh.sourceforge.io/Doc/Release/Completion-System.html, https://fishshell.com/docs/current/completions.html. Click's own
-scripts split such values. Imported only when a shell asks. All three shells hand over the line up to the cursor and get lines
-of kind, value and help, with tabs between them.
+scripts split such values. Imported only when a shell asks. All three shells pass the line up to the cursor, and get lines with
+a kind, a value and help, separated by tabs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable
 
+from click import UsageError
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, split_arg_string
 
 _BASH = """\
@@ -74,33 +75,33 @@ complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
 
 
 class _LineComplete(ShellComplete):
-    """A shell that hands over the line up to the cursor, in COMP_LINE."""
+    """A shell that passes the line up to the cursor in COMP_LINE."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The arguments before the one at the cursor, and that one as far as it is typed."""
-        *arguments, typed = split_arg_string(os.environ["COMP_LINE"] + "\0")[1:]  # the mark keeps a last word that is empty
+        """Return the arguments before the cursor's, and the typed part of the one at the cursor."""
+        *arguments, typed = split_arg_string(os.environ["COMP_LINE"] + "\0")[1:]  # the mark preserves an empty last word
         return arguments, typed.removesuffix("\0")
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
-        """Whole words: also of ``--option=value``, where Click offers the value."""
+        """Return completions of whole words, also for ``--option=value``, where Click only returns the value."""
         name, sign, _ = incomplete.partition("=")
         before = name + sign if sign and name.startswith("-") else ""
         items = super().get_completions(args, incomplete)
         return [CompletionItem(before + item.value, item.type, item.help) for item in items]
 
     def format_completion(self, item: CompletionItem[str]) -> str:
-        """A line of the answer."""
+        """Format a line of the answer."""
         return "\t".join((item.type, item.value, " ".join((item.help or "").split()))).rstrip("\t")
 
 
 class Bash(_LineComplete):
-    """Bash puts a reply as it is behind the last word break, or behind an open quote: replies are cut and quoted for that."""
+    """bash inserts replies unchanged after the last word break or open quote, so they are cut and quoted here."""
 
     name = "bash"
     source_template = _BASH
 
     def complete(self) -> str:
-        """The lines of the answer."""
+        """Return the lines of the answer."""
         arguments, typed = self.get_completion_args()
         quote, before = _bash_word(os.environ["COMP_LINE"], os.environ.get("COMP_WORDBREAKS", " \t\n"))
         items = self.get_completions(arguments, typed)
@@ -112,14 +113,14 @@ class Bash(_LineComplete):
 
 
 class Zsh(_LineComplete):
-    """Zsh quotes by itself."""
+    """zsh quotes replies itself."""
 
     name = "zsh"
     source_template = _ZSH
 
 
 class Fish(_LineComplete):
-    """Fish quotes by itself."""
+    """fish quotes replies itself."""
 
     name = "fish"
     source_template = _FISH
@@ -129,8 +130,8 @@ _PART = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\]|['"\\]""", re.DOTAL
 
 
 def _bash_word(line: str, breaks: str) -> tuple[str, str]:
-    """The quote that is open at the end of the line, and what of the last word stands before the part that bash replaces."""
-    word = replaced = 0  # where the last word begins, and that part of it
+    """Return the open quote at the end of the line, and the part of the last word that bash does not replace."""
+    word = replaced = 0  # the start of the last word, and of the part that bash replaces
     for part in _PART.finditer(line):
         text = part[0]
         if text in ("'", '"'):
@@ -143,18 +144,31 @@ def _bash_word(line: str, breaks: str) -> tuple[str, str]:
 
 
 def _plain(text: str) -> str:
-    """The text without its quotes."""
+    """Return the text without its quotes."""
     return "".join(split_arg_string(text))
 
 
-_QUOTED: dict[str, Callable[[str], str]] = {  # by the quote that is open
+_QUOTED: dict[str, Callable[[str], str]] = {  # by the open quote
     "": lambda text: re.sub(r"([^\w%+,./:=@-])", r"\\\1", text),
     '"': lambda text: re.sub(r'(["$`\\])', r"\\\1", text),
     "'": lambda text: text.replace("'", r"'\''"),
 }
 
 
+_SHELLS = (Bash, Zsh, Fish)
+
+
 def register() -> None:
-    """Have Click use these for the shells."""
-    for shell in (Bash, Zsh, Fish):
+    """Make Click use these classes for the shells."""
+    for shell in _SHELLS:
         add_completion_class(shell)
+
+
+def check_request(variable: str) -> None:
+    """Raise UsageError unless the environment asks for a script, or to complete the line in COMP_LINE."""
+    request = os.environ[variable]
+    known = [f"{shell.name}_{what}" for shell in _SHELLS for what in ("source", "complete")]
+    if request not in known:
+        raise UsageError(f"{variable} is “{request}”, not one of {', '.join(known)}")
+    if request.endswith("_complete") and "COMP_LINE" not in os.environ:
+        raise UsageError(f"{variable}={request} needs COMP_LINE, which shells set")

@@ -1,89 +1,128 @@
-"""SIGINT, SIGTERM and SIGHUP: end as asked, with everything captured kept. A second SIGINT: end at once."""
+"""Handle SIGINT, SIGTERM and SIGHUP: end cleanly and keep what was captured. A second SIGINT ends at once."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import inf
 from time import monotonic
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from mscli.cli.leaving import ABANDONED, STOPPING, at_once, before_long
-from mscli.core.bounded import interruptible
-
-GRACE_S = 1.0  # from the second SIGINT to the KeyboardInterrupt
-TIDY_S = 3.0  # from that to the end by force: more than a recording that is given up takes to be closed
-ANSWER_S = 1.0  # what a device that is asked or opened gets after a signal, before it is left behind
-LOOK_S = 0.25  # after the first signal, between two looks for readers that sleep
+from mscli.core.calls import interruptible
+from mscli.core.limits import ANSWER_S, GRACE_S, READER_S, TIDY_S
+from mscli.core.threads import Thread
 
 T = TypeVar("T")
 
 
 def _nothing() -> None:
-    """There is no reader to give up."""
+    """Do nothing, because there is no reader to abandon."""
+
+
+class _Waker:
+    """A thread that calls ``wake`` for every signal, until it is closed.
+
+    Python runs handlers between two instructions of the main thread. A signal that comes after the last of them, just before
+    the thread begins to wait, would be handled only when that wait ends by itself.
+    https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
+
+    Raises OSError or RuntimeError if the system has no room for a pipe or a thread.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._signals, noted = os.pipe()
+        os.set_blocking(noted, False)
+        self._thread = Thread(target=self._run, name="mscli-signals", daemon=True)
+        try:
+            self._thread.start()
+        except BaseException:
+            os.close(noted)
+            os.close(self._signals)
+            raise
+        self._before = signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
+
+    def close(self) -> None:
+        """End the thread."""
+        os.close(signal.set_wakeup_fd(self._before))
+        self._thread.join()
+        os.close(self._signals)
+
+    def _run(self) -> None:
+        while os.read(self._signals, 64):
+            self._wake()
 
 
 class Stopper:
-    """While it is entered, the first signal sets ``requested`` and calls ``wake``, a second SIGINT also ``abandoned``.
+    """A signal handler. The first signal sets ``requested`` and calls ``wake``; a second SIGINT also sets ``abandoned``.
 
-    Only flags: an exception could come between any two steps of a lock. But what does not look at them within ``GRACE_S`` of
-    the second SIGINT hangs, as in a driver, and gets a KeyboardInterrupt. There is only one, whoever raises it, so that however
-    many signals come outputs are closed and devices given back. If that hangs, too, the process ends after ``TIDY_S``.
+    Handlers mostly set flags, because an exception could come in the middle of taking a lock. Code that does not check the
+    flags within ``GRACE_S`` of the second SIGINT hangs, for example in a driver. It gets a KeyboardInterrupt. Only one is ever
+    raised, so further signals cannot keep outputs from closing and devices from being released. If that hangs too, the process
+    exits after ``TIDY_S``.
 
-    After the first signal ``forsake`` is called again and again: it gives up readers that sleep. The write that waits for one
-    is woken by SIGALRM each time. So is ``wake``: a signal may interrupt the very thread that it wakes when that has looked
-    whether to wait and does not wait yet.
+    After the first signal, ``abandon_reader`` is called repeatedly, to abandon stalled readers. SIGALRM interrupts the write
+    that waits for such a reader. ``wake`` is repeated as well, because a signal may interrupt the thread that it wakes between
+    its check and its wait. ``wake`` is also called on a thread of its own: see ``_Waker``.
     """
 
-    def __init__(self, wake: Callable[[], None], forsake: Callable[[], object] = _nothing) -> None:
+    def __init__(self, wake: Callable[[], None], abandon_reader: Callable[[], object] = _nothing) -> None:
         self.requested = False
         self.abandoned = False
         self._interrupted = (
             False  # whether it was asked for by people, as SIGINT and its likes do: the next SIGINT is the second
         )
         self._wake = wake
-        self._forsake = forsake
-        self._due_s = 0.0  # when to look for readers that sleep
-        self._answer_s = inf  # when a device that is asked has to have answered
-        self._interrupt_s = inf  # when what hangs is interrupted
-        self._end_s = inf  # when the process ends: set with the KeyboardInterrupt
+        self._abandon_reader = abandon_reader
+        self._due_s = 0.0  # when to check for stalled readers next
+        self._answer_s = inf  # when the device that is being queried must have answered
+        self._interrupt_s = inf  # when to interrupt what hangs
+        self._end_s = inf  # when to exit: set together with the KeyboardInterrupt
         self._before: dict[int, Any] = {}
+        self._waker: _Waker | None = None
 
     def __enter__(self) -> Stopper:
         for number in STOPPING:
-            if signal.getsignal(number) is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None):  # nohup stays nohup
+            # nohup stays in effect
+            if signal.getsignal(number) is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None):
                 self._before[number] = signal.signal(number, self._on_signal)
         if hasattr(signal, "SIGALRM"):
             self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
+        with suppress(OSError, RuntimeError):  # it works without, but for a rare moment
+            self._waker = _Waker(self._wake)
         return self
 
     def __exit__(self, *_: object) -> None:
         alarm = self._before.pop(getattr(signal, "SIGALRM", 0), None)
         for number, handler in self._before.items():
             signal.signal(number, before_long if handler is at_once else handler)
-        _alarm_after(0)  # never
+        _alarm_after(0)  # cancel the timer
         if alarm is not None:
             signal.signal(signal.SIGALRM, alarm)
+        if self._waker is not None:
+            self._waker.close()
 
     def request(self) -> None:
-        """Do what the first SIGINT does."""
+        """Do the same as the first SIGINT."""
         self._interrupted = True
         self._request()
 
     def _request(self) -> None:
         if not self.requested:
             self._answer_s = monotonic() + ANSWER_S
-            _alarm_after(LOOK_S, LOOK_S)
+            _alarm_after(READER_S, READER_S)
         self.requested = True
         self._wake()
 
     def wait_for(self, call: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
-        """What a call to devices gives, or KeyboardInterrupt when a signal comes and it still hangs ``ANSWER_S`` later.
+        """Return the result of a call to devices.
 
-        What it gives after that goes to ``release``. A second SIGINT ends the wait at once.
+        Raises KeyboardInterrupt if a signal comes and the call has not returned ``ANSWER_S`` later, or at once after a second
+        SIGINT. A later result goes to ``release``.
         """
         try:
             return interruptible(call, lambda: self.abandoned or monotonic() >= self._answer_s, "mscli-asking", release)
@@ -91,12 +130,12 @@ class Stopper:
             self.interrupt()
 
     def interrupt(self) -> NoReturn:
-        """Raise KeyboardInterrupt; from here on no signal does."""
+        """Raise KeyboardInterrupt. No signal raises it after that."""
         self._end_s = min(self._end_s, monotonic() + TIDY_S)
         raise KeyboardInterrupt
 
     def interrupt_if_requested(self) -> None:
-        """Raise it if a signal has come."""
+        """Raise KeyboardInterrupt if a signal has come."""
         if self.requested:
             self.interrupt()
 
@@ -114,10 +153,10 @@ class Stopper:
 
     def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
         self._end_what_hangs()
-        if monotonic() >= self._due_s and not self.abandoned:  # else it is the one that has woken a write
-            self._due_s = monotonic() + LOOK_S / 2
+        if monotonic() >= self._due_s and not self.abandoned:  # otherwise this alarm has just interrupted a write
+            self._due_s = monotonic() + READER_S / 2
             self._wake()
-            self._forsake()
+            self._abandon_reader()
 
     def _end_what_hangs(self) -> None:
         now_s = monotonic()
@@ -129,7 +168,7 @@ class Stopper:
 
 @contextmanager
 def on_resize(call: Callable[[], object]) -> Iterator[None]:
-    """Within it ``call`` is called whenever the terminal gets another size."""
+    """Call ``call`` whenever the terminal is resized, while the context is active."""
     if not hasattr(signal, "SIGWINCH"):
         yield
         return

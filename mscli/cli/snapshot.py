@@ -1,108 +1,81 @@
-"""``mscli snapshot``: one picture, whole or not at all."""
+"""``mscli snapshot``: take complete pictures, or none."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from mscli.api.mediastream import MediaStream
-from mscli.cli.completion import complete_file
 from mscli.cli.exitcodes import ExitCode
-from mscli.cli.options import Options, capture_options
-from mscli.cli.paramtypes import Fraction
-from mscli.cli.report import Report, finish
+from mscli.cli.options import Options, check_one, wanted_of
 from mscli.cli.session import Session
-from mscli.cli.target import refuse_events_within, refuse_folder
-from mscli.core.errors import NotReadableError, NotSupportedError
-from mscli.core.frames import PIXEL_FORMATS, Counts, VideoFrame
-from mscli.core.mailbox import Lane
+from mscli.cli.shooting import Shooting, ShootingPlan
+from mscli.cli.target import contents_of, contradiction, refuse_events_within, refuse_folder, refuse_terminal
+from mscli.core.errors import NotSupportedError
+from mscli.core.frames import Rect
 from mscli.core.properties import VIDEO
-from mscli.sinks import SINKS, SinkRow, load_sink, sink_row
-from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+from mscli.encode.options import SinkOptions
+from mscli.sinks import SINKS, SinkRow, is_lossless, sink_row
 
-STDOUT_SUFFIX = "png"  # what "-" writes unless --format says otherwise
-DAMAGED = 30  # damaged pictures after which a camera counts as failed
-_WAIT_S = 0.5
+if TYPE_CHECKING:
+    from mscli.core.orientation import Orientation
+
+STDOUT_SUFFIX = "png"  # what "-" writes without --format
 
 
-@click.command("snapshot", short_help="Take a picture: PNG, JPEG or WebP.")
-@click.argument("file", shell_complete=complete_file)
-@click.option(
-    "--format", "suffix", type=click.Choice(["png", "jpeg", "webp"]), help="For “-”: the kind of picture; PNG if not given."
-)
-@click.option("--quality", type=Fraction(), help="Of JPEG and WebP, from 0 to 1.")
-@capture_options
-def command(options: Options, file: str, suffix: str | None, quality: float | None) -> int:
-    """Take a picture into FILE: PNG, JPEG or WebP by its suffix; “-” writes PNG to stdout.
-
-    A file that exists is replaced as a whole; if anything fails it stays as it was.
-
-    \b
-    mscli snapshot picture.png
-    mscli snapshot --camera brio --size 1920x1080 picture.jpg
-    mscli snapshot --format jpeg - | magick - small.png
-    """
+def run(options: Options, file: str, **given: Any) -> int:
+    """Take pictures and return the exit code. ``given``: the command's own options."""
     if options.video is False:
-        raise NotSupportedError("a snapshot needs the picture", hints=["leave --no-video out"])
+        raise NotSupportedError("a snapshot needs video", hints=["remove --no-video"])
+    if options.audio or options.microphone:
+        raise NotSupportedError("a snapshot has no sound", hints=["remove --audio and --microphone"])
     options.video, options.audio = True, False
-    refuse_folder(file, STDOUT_SUFFIX)
+    wanted = wanted_of(options, [VIDEO])
+    check_one(wanted, "a snapshot has")
+    suffix = given["suffix"]
+    refuse_folder(file, suffix or STDOUT_SUFFIX)
     refuse_events_within(file, options.events)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
     with Session(options) as session:
+        sink_options = SinkOptions(
+            quality=given["quality"],
+            over_device=given["force"],
+            metadata=given["metadata"],
+            deinterlace=given["deinterlace"],
+            orientation=_orientation(given),
+            on_note=session.voice.warn,
+        )
+        for sentence in filter(None, (contradiction(file, row), _unused_quality(row, sink_options))):
+            session.voice.warn(sentence)
         if options.dry_run:
-            session.dry_run([VIDEO])
+            session.dry_run(wanted, contents_of([(file, row)], sink_options))
             return ExitCode.DONE
-        return _take(session, row, file, SinkOptions(quality=quality))
+        refuse_terminal([file], "name a file, or send it to a program: mscli snapshot - | PROGRAM")
+        return Shooting(session, wanted, row, file, sink_options, _plan(given)).run()
 
 
-def _take(session: Session, row: SinkRow, file: str, sink_options: SinkOptions) -> int:
-    lanes: list[Lane] = []
-    sink = load_sink(row, sys.stdout.fileno() if file == "-" else file, sink_options)
-    session.write_to(sink.forsake, to_stdout=file == "-")
-
-    def prepare(stream: MediaStream) -> None:
-        (track,) = stream.get_tracks()
-        sink.open([TrackFormat(VIDEO, track.settings, track.pixel_format)])
-        lanes.append(track.open_lane(session.mailbox))
-
-    session.open([VIDEO], prepare=prepare)
-    to_stderr = file == "-"
-    session.show_tracks(to_stderr)
-    counts = Counts()
-    try:
-        counts.note(_write_one(session, sink, counts))
-        sink.close()
-        counts.bytes = sink.track_bytes(0)
-    except BaseException:
-        sink.abort()
-        raise
-    counts.dropped, counts.lost = lanes[0].dropped, counts.lost + session.tracks[0].lost
-    report = Report([] if to_stderr else [file], "frames", session.tracks, [counts], size=sink.bytes_written)
-    return finish(report, session.voice, as_json=session.options.json, strict=session.options.strict, to_stderr=to_stderr)
+def _unused_quality(row: SinkRow, options: SinkOptions) -> str:
+    """Return a sentence if the picture has no quality to choose, or ""."""
+    unused = options.quality is not None and is_lossless(row)
+    return f"--quality has no effect: {row.suffix.upper()} is lossless" if unused else ""
 
 
-def _write_one(session: Session, sink: Sink, counts: Counts) -> VideoFrame:
-    """Write the first picture that is whole; of damaged ones at most ``DAMAGED`` are passed over."""
-    while True:
-        frame = _next_frame(session)
-        if not PIXEL_FORMATS[frame.format].encoded:
-            session.tracks[0].stop()  # it is whole: the light goes off before the picture is written
-        try:
-            sink.write(0, frame)
-        except NotReadableError:
-            counts.lost += 1
-            if counts.lost > DAMAGED:
-                raise
-        else:
-            return frame
+def _orientation(given: Mapping[str, Any]) -> Orientation | None:
+    crop, flip, rotate = (given[name] for name in ("crop", "flip", "rotate"))
+    if not (crop or flip or int(rotate or 0)):
+        return None
+    from mscli.core.orientation import Orientation
+
+    return Orientation(Rect(*crop) if crop and crop[2] else None, flip or "", int(rotate or 0))
 
 
-def _next_frame(session: Session) -> VideoFrame:
-    """The next frame that comes. Raises what keeps it from coming."""
-    while True:
-        session.stopper.interrupt_if_requested()
-        taken = session.mailbox.take(_WAIT_S)
-        if taken is not None and isinstance(taken.frame, VideoFrame):
-            return taken.frame
-        session.check_source(0)
+def _plan(given: Mapping[str, Any]) -> ShootingPlan:
+    names = {
+        "count": "number", "interval": "interval_s", "at_clock": "clock_s", "delay": "delay_s",
+        **{name: name for name in ("trigger", "burst", "bracket", "best_of", "average", "keep", "latest", "command")},
+    }  # fmt: skip
+    plan = ShootingPlan(
+        **{field: given[name] for name, field in names.items() if given[name] is not None},
+        show=given["show"],
+        keep_going=given["keep_going"],
+    )
+    return plan._replace(close_between=given["close_between"], **(given["settle"] or {}))

@@ -1,10 +1,11 @@
-"""The tables that people read, made with rich: devices, capabilities, candidates, choices."""
+"""Tables for people, made with rich: devices, capabilities, candidates, choices."""
 
 from __future__ import annotations
 
 import errno
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich import box
@@ -12,36 +13,38 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mscli.api.mediadeviceinfo import device_noun
 from mscli.cli.forgiving import forgiving_stderr
 from mscli.cli.printable import printable
+from mscli.cli.say import warning_line
 from mscli.core.boxes import Span
 from mscli.core.derived import mode_behind
 from mscli.core.properties import PROPERTIES
-from mscli.core.selection import describe_settings
+from mscli.core.selection import describe_reshaping, describe_settings
+from mscli.core.trouble import WITHOUT_HARDWARE
+from mscli.sources.base import device_noun, noun_of
 
 if TYPE_CHECKING:
     from mscli.api.getusermedia import Choice
-    from mscli.api.mediadeviceinfo import MediaDeviceInfo
+    from mscli.api.mediadeviceinfo import DisplayInfo, MediaDeviceInfo
     from mscli.core.boxes import Mode
     from mscli.core.selection import Candidate
 
-NARROW = 60  # columns of a terminal: fewer have no room for paths and ids beside the names
-PIPE_WIDTH = 500  # columns in a pipe, where nothing needs to be folded to a screen
-AS_GOOD_AS_NONE = 1e-4  # of a range's greatest value: a lower end below that says nothing to people
-MOST_CANDIDATES = 24  # rows of an explanation; the rest is counted by what excluded it
+NARROW = 60  # a terminal with fewer columns has no room for paths and ids
+PIPE_WIDTH = 500  # columns in a pipe, where nothing has to fit a screen
+AS_GOOD_AS_NONE = 1e-4  # relative to a range's maximum: a minimum below that means nothing to people
+MOST_CANDIDATES = 24  # the rows of an explanation; the rest is counted by what excluded it
 
-MARKS = {"": "", "+": "bold green", "-": "red strike", "~": "yellow"}  # how devices look that came, went, or changed
+MARKS = {"": "", "+": "bold green", "-": "red strike", "~": "yellow"}  # styles of devices that came, went, or changed
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Let it through: rich would end the program with exit code 1."""
+        """Raise BrokenPipeError: rich would exit with code 1."""
         raise BrokenPipeError(errno.EPIPE, "")
 
 
 def console(file: TextIO) -> Console:
-    """A console as wide as the terminal, or as wide as it likes in a pipe. What names hold is text to it, not markup."""
+    """Return a console that is as wide as the terminal, or unlimited in a pipe. Names are plain text to it, not markup."""
     return _Console(file=file, width=None if file.isatty() else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
 
 
@@ -56,21 +59,37 @@ Marked = Sequence[tuple[str, "MediaDeviceInfo"]]  # devices, each with a key of 
 
 
 def show_devices(marked: Marked, problems: Iterable[str], *, verbose: bool) -> None:
-    """The devices, and below them, or beside them with -v, what is wrong."""
+    """Print the devices, and their problems below, or beside them with -v."""
     out = console(sys.stdout)
     if marked:
         out.print(devices_table(marked, verbose=verbose))
     else:
-        out.print("no devices found")
+        out.print(f"No devices found; {WITHOUT_HARDWARE}.")
     with forgiving_stderr():
         for problem in troubles(marked, problems, verbose=verbose):
-            console(sys.stderr).print(f"mscli: {problem}", style="yellow", soft_wrap=True)
+            print(warning_line(problem), file=sys.stderr)  # noqa: T201
+
+
+def show_displays(displays: Sequence[DisplayInfo], problems: Iterable[str]) -> None:
+    """Print the monitors and windows, and below why there may be none."""
+    out = console(sys.stdout)
+    if displays:
+        table = _table("kind", "name", ">size", "place", "address", file=sys.stdout)
+        for info in displays:
+            place = f"{info.x},{info.y}"
+            table.add_row(info.display_surface, _name(info), f"{info.width}×{info.height}", place, Text(info.path or ""))
+        out.print(table)
+    else:
+        out.print("No displays found.")
+    with forgiving_stderr():
+        for problem in map(printable, problems):
+            print(warning_line(problem), file=sys.stderr)  # noqa: T201
 
 
 def devices_table(marked: Marked, *, verbose: bool, lines: bool = False) -> Table:
-    """A row for each device, with its mark in front if any has one.
+    """Return a table with a row per device, and marks in front if there are any.
 
-    ``lines``: each row is one line, cut to the terminal, and of a narrow terminal only what people call a device by.
+    ``lines``: cut each row to one line of the terminal. In a narrow terminal, show only the names.
     """
     marks = [""] if any(mark for mark, _ in marked) else []
     wrong = _WRONG if any(info.problem for _, info in marked) else {}
@@ -93,9 +112,9 @@ def _cut_to_lines(table: Table) -> None:
 
 
 def troubles(marked: Marked, problems: Iterable[str], *, verbose: bool) -> list[str]:
-    """What is wrong, a printable line for each; with -v that of single devices is in the table."""
+    """Return a printable line per problem. With -v, the table already has those of single devices."""
     infos = (info for mark, info in marked if info.problem and mark != "-" and not verbose)
-    return list(map(printable, [*problems, *(f"{info.problem}: {info.remedy}".removesuffix(": ") for info in infos)]))
+    return list(map(printable, [*problems, *(f"{info.problem}; {info.remedy}".removesuffix("; ") for info in infos)]))
 
 
 def _name(info: MediaDeviceInfo) -> Text:
@@ -118,24 +137,50 @@ _WRONG: Columns = {
 }
 
 
-def show_capabilities(info: MediaDeviceInfo, capabilities: Mapping[str, Any], modes: Sequence[Mapping[str, Any]]) -> None:
-    """What a device can be set to, and its native modes, one row for each size."""
+def show_capabilities(
+    info: MediaDeviceInfo,
+    capabilities: Mapping[str, Any],
+    modes: Sequence[Mapping[str, Any]],
+    unusable: Sequence[Mapping[str, str]],
+    controls: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> None:
+    """Print the settings of a device, its native modes with one row per size, and its unusable formats and modes.
+
+    ``controls``: the current and default values of its controls.
+    """
     out = console(sys.stdout)
-    out.print(_name(info), Text(printable(info.path or info.device_id), style="dim"))
-    table = _table("property", "values", file=sys.stdout)
-    for name, value in capabilities.items():
-        table.add_row(name, printable(f"{_values(value)} {PROPERTIES[name].unit}".rstrip()))
+    called = [Text(info.called)] if info.called else []
+    out.print(*called, _name(info), Text(printable(info.path or info.device_id), style="dim"))
+    more = ("now", "default", "") if controls else ()
+    table = _table("property", "values", *more, file=sys.stdout)
+    others = dict.fromkeys((name for name in controls if name not in capabilities), "any")  # the standard does not list them
+    for name, value in {**capabilities, **others}.items():
+        row = _control_row(name, controls.get(name)) if controls else ()
+        table.add_row(name, printable(f"{_values(value)} {PROPERTIES[name].unit}".rstrip()), *row)
     out.print(table)
     if modes:
         out.print(_modes_table(modes))
+    for one in unusable:
+        out.print(printable(f"cannot use {one['what']}: {one['why']}"), style="dim", markup=False)
+
+
+def _control_row(name: str, control: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """Return a control's value, its default, and why it cannot be set now."""
+    if control is None:
+        return "", "", ""
+    default = _word(control["default"]) if "default" in control else ""
+    held = PROPERTIES[name].only_while
+    why = "" if "inactive" not in control else f"inactive until {held[0]} is {held[1][0]}" if held else "inactive"
+    return _word(control["value"]), default, why
 
 
 def _values(value: Any) -> str:
     if isinstance(value, Mapping):
         low, high = _number(value["min"]), _number(value["max"])
-        if value["min"] < value["max"] * AS_GOOD_AS_NONE:
+        if "step" not in value and value["min"] < value["max"] * AS_GOOD_AS_NONE:
             return f"up to {high}"
-        return low if low == high else f"{low} – {high}"
+        steps = f" in steps of {_number(value['step'])}" if value.get("step", 1) not in (0, 1) else ""
+        return low if low == high else f"{low} – {high}{steps}"
     return ", ".join(map(_word, value)) if isinstance(value, list) else _word(value)
 
 
@@ -151,7 +196,7 @@ def _number(value: Any) -> str:
 
 def _modes_table(modes: Sequence[Mapping[str, Any]]) -> Table:
     measured = any("measuredFrameRate" in mode for mode in modes)
-    table = _table("format", ">size", "frames/s", *(["measured"] if measured else []), file=sys.stdout)
+    table = _table("format", ">size", "fps", *(["measured"] if measured else []), file=sys.stdout)
     for (name, width, height), group in _by_size(modes).items():
         rates = ", ".join(_number(mode["frameRate"]) for mode in group)
         real = [", ".join(_number(mode.get("measuredFrameRate") or 0) for mode in group)] if measured else []
@@ -168,17 +213,25 @@ def _by_size(modes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], l
 
 @forgiving_stderr()
 def show_choices(choices: Iterable[Choice]) -> None:
-    """What a dry run would use."""
+    """Print what a dry run would use."""
     out = console(sys.stderr)
     for choice in choices:
         native = f", {choice.mode.pixel_format}" if choice.mode else ""
-        out.print(f"{device_noun(choice.device.kind)} “{printable(choice.device.label)}”: ", style="bold", end="")
-        out.print(printable(f"{describe_settings(choice.selection.settings)}{native}"))
+        out.print(f"{noun_of(choice.device)} “{printable(choice.device.label)}”: ", style="bold", end="")
+        reshaped = _reshaped(choice)
+        out.print(printable(f"{describe_settings(choice.selection.settings)}{native}{f', {reshaped}' if reshaped else ''}"))
+
+
+def _reshaped(choice: Choice) -> str:
+    """Return what the size of the picture would be made by, or ""."""
+    if choice.mode is None or isinstance(choice.mode.width, Span) or isinstance(choice.mode.height, Span):
+        return ""
+    return describe_reshaping(choice.selection.settings, choice.mode.width, choice.mode.height)
 
 
 @forgiving_stderr()
 def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> None:
-    """Every candidate with its distance or what excluded it, the best first; many of them are cut short and counted."""
+    """Print every candidate with its distance or what excluded it, best first. A long list is cut and summarised."""
     out = console(sys.stderr)
     asked = list(dict.fromkeys(name for one in candidates for name in one.distances or {}))
     table = _table("", "device", "candidate", ">distance", *(f">{name}" for name in asked), "excluded by", file=sys.stderr)
@@ -193,9 +246,9 @@ def show_candidates(candidates: Sequence[Candidate], choice: Choice | None) -> N
         out.print(_counted(ranked[MOST_CANDIDATES:]))
     if choice is not None:
         for number, kept in enumerate(choice.selection.advanced, 1):
-            out.print(f"advanced set {number}: {'kept' if kept else 'skipped, no candidate satisfies it'}")
+            out.print(f"advanced set {number}: {'satisfied' if kept else 'skipped, because no candidate satisfies it'}")
         if choice.selection.decided_by:
-            out.print(f"among equally near ones: {choice.selection.decided_by}", markup=False)
+            out.print(f"tie broken: {choice.selection.decided_by}", markup=False)
 
 
 def _candidate_row(one: Candidate, asked: list[str], *, chosen: bool) -> list[str]:
@@ -211,11 +264,11 @@ def _candidate_name(one: Candidate) -> str:
     native = f"{mode.pixel_format} {_size(mode.to_json())}"
     if not one.box.backing:
         return native if one.settings is None or not _open_ended(mode) else f"{mode.pixel_format} {_size(one.settings)}"
-    return f"{_size(one.settings)} out of {native}" if one.settings else f"any out of {native}"
+    return f"{_size(one.settings)} from {native}" if one.settings else f"any size from {native}"
 
 
 def _size(shown: Mapping[str, Any]) -> str:
-    return f"{_number(shown['width'])}×{_number(shown['height'])} {_number(shown['frameRate'])}/s"
+    return f"{_number(shown['width'])}×{_number(shown['height'])} at {_number(shown['frameRate'])} fps"
 
 
 def _open_ended(mode: Mode) -> bool:
@@ -226,5 +279,5 @@ def _counted(rest: Sequence[Candidate]) -> str:
     excluded: dict[str, int] = {}
     for one in rest:
         excluded[one.excluded_by] = excluded.get(one.excluded_by, 0) + 1
-    told = [f"{count} excluded by {name}" if name else f"{count} farther away" for name, count in excluded.items()]
-    return f"and {len(rest)} more: {', '.join(told)}"
+    parts = [f"{count} excluded by {name}" if name else f"{count} with a larger distance" for name, count in excluded.items()]
+    return f"and {len(rest)} more: {', '.join(parts)}"

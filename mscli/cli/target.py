@@ -1,88 +1,155 @@
-"""What a recording is written into: a file, a pipe or stdout, and in which container."""
+"""The target of a recording (a file, pipe, stdout or address) and its container."""
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import click
 
+from mscli.core.addresses import is_url, masked, suffix_of
 from mscli.core.errors import OperationError
-from mscli.sinks import SINKS, SinkRow, sink_row
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.sinks import SINKS, SinkRow, address_row, are_one, describe_output, in_series, sink_row
 
 CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.audio and row.suffix != "raw")
-STREAMED = "mkv"  # into a pipe whose name says nothing: it holds every codec, and needs no way back
+STREAMED = "mkv"  # for a pipe whose name has no suffix: holds every codec and needs no seeking
 
+DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/")  # their names begin like this
+_TERMINALS = (4, 5, *range(136, 144))  # https://docs.kernel.org/admin-guide/devices.html
 STDOUT_NAMES = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class RecordTarget(NamedTuple):
-    """Where to, and how."""
+    """The target of a recording and how to write it."""
 
-    name: str  # as it was given
+    name: str  # as given
     row: SinkRow
 
     @property
+    def is_address(self) -> bool:
+        """Return whether the target is an address, not a file."""
+        return self.row.writes_to(self.name)
+
+    @property
     def to_stdout(self) -> bool:
-        """Whether stdout carries the recording, and nothing else then."""
+        """Return whether the recording goes to stdout, which then carries nothing else."""
         return self.name in STDOUT_NAMES
 
     @property
     def output(self) -> str | int:
-        """What the sink takes: a path or a descriptor."""
+        """Return the target for the sink: a path, an address or a descriptor."""
         return sys.stdout.fileno() if self.to_stdout else self.name
 
     @property
     def files(self) -> list[str]:
-        """For the report."""
-        return [] if self.to_stdout else [self.name]
+        """Return the file for the report, if the target is a file."""
+        return [] if self.to_stdout or self.is_address else [self.name]
+
+    @property
+    def unnamed(self) -> str:
+        """Return the name in the report of a target that is not a file."""
+        return "stdout" if self.to_stdout else masked(self.name) if self.is_address else ""
 
 
 def refuse_folder(name: str, suffix: str) -> None:
-    """Raise OperationError for the name of a folder, which would be found to lack a suffix otherwise."""
+    """Raise OperationError for a folder. Otherwise the error would be about its missing suffix."""
+    if is_url(name):
+        return
     if os.path.isdir(name) or name.endswith("/"):
         hints = [f"add a file name: {os.path.join(name, f'NAME.{suffix}')}"]
-        raise OperationError(f"“{name}” cannot be written: it is a folder", hints=hints)
+        raise OperationError(f"cannot write {name}: it is a folder", hints=hints)
+
+
+def contradiction(name: str, row: SinkRow) -> str:
+    """Return a sentence if the suffix of a file's name stands for another format than the file will have, or ""."""
+    suffix = suffix_of(name)
+    known = SINKS.get(suffix)
+    if known is None or known.mime_type == row.mime_type or row.writes_to(name):
+        return ""
+    return f"“{masked(name)}” will hold {row.suffix}, as --format says, although its name ends in .{suffix}"
+
+
+Contents = Callable[[Sequence[TrackFormat]], list[tuple[str, str]]]  # returns the name of each output, and what it will hold
+
+
+def contents_of(outputs: Sequence[tuple[str, SinkRow]], options: SinkOptions) -> Contents:
+    """Return a function that describes what outputs will hold of some tracks."""
+
+    def describe(tracks: Sequence[TrackFormat]) -> list[tuple[str, str]]:
+        return [
+            ("stdout" if name in STDOUT_NAMES else masked(name), describe_output(row, options, tracks)) for name, row in outputs
+        ]
+
+    return describe
+
+
+def refuse_terminal(names: Sequence[str], instead: str) -> None:
+    """Raise click.UsageError if an output is a terminal, which would show the data as rubbish. ``instead``: what to do."""
+    for name in names:
+        if _is_terminal(name):
+            where = "the terminal" if name in STDOUT_NAMES else f"“{name}”, a terminal"
+            raise click.UsageError(f"binary data is not written to {where}: {instead}")
+
+
+def _is_terminal(name: str) -> bool:
+    """Return whether an output is a terminal. Nothing is opened."""
+    if name in STDOUT_NAMES:
+        return os.isatty(sys.stdout.fileno())
+    try:
+        status = os.stat(name)
+    except OSError:
+        return False
+    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) in _TERMINALS
 
 
 def refuse_events_within(output: str, events: str | None) -> None:
-    """Raise click.UsageError if the file for events is the output itself, by whatever name."""
+    """Raise click.UsageError if the events file is the output itself, under any name."""
     if events is not None and _are_one(output, events):
-        raise click.UsageError(f"--events and the output would be one: “{events}”; give them different files")
+        raise click.UsageError(f"--events and the output are the same file, {events}; use different files")
+
+
+def refuse_shared(names: Sequence[str], *, series: bool) -> None:
+    """Raise click.UsageError if two outputs are the same, under any names, or if one's series includes the other.
+
+    ``series``: each output is a series of files.
+    """
+    for index, name in enumerate(names):
+        for other in names[:index]:
+            if _are_one(name, other):
+                raise click.UsageError(f"{other} and {name} are the same output; name each output once")
+            if series and (in_series(other, name) or in_series(name, other)):
+                raise click.UsageError(f"{other} and {name} may name the same file; use different names")
 
 
 def _are_one(output: str, events: str) -> bool:
     if output in STDOUT_NAMES and events in STDOUT_NAMES:
         return True
-    place = _place(output)
-    return place is not None and place == _place(events)
-
-
-def _place(name: str) -> tuple[int, int] | str | None:
-    """What a name stands for: device and inode, or the path of a file to be made. None for a device, which many may share."""
-    try:
-        found = os.fstat(sys.stdout.fileno()) if name == "-" else os.stat(name)
-    except OSError:
-        return os.path.realpath(name)
-    return None if stat.S_ISCHR(found.st_mode) else (found.st_dev, found.st_ino)
+    one, other = (sys.stdout.fileno() if name == "-" else name for name in (output, events))
+    return are_one(one, other)
 
 
 def record_target(name: str, container: str | None) -> RecordTarget:
-    """What the command line says: the container by ``--format``, else by the suffix.
+    """Return the target: the row of an address, or else the container by ``--format`` or suffix.
 
     Raises NotSupportedError, and OperationError for a folder.
     """
-    refuse_folder(name, STREAMED)
-    suffix = os.path.splitext(name)[1].lstrip(".").lower()
-    if container is None and suffix not in CONTAINERS and (name == "-" or _is_stream(name)):
+    if address_row(name) is not None:
+        return RecordTarget(name, sink_row(name, "audio", "video"))
+    refuse_folder(name, container or STREAMED)
+    if container is None and name.startswith(DESCRIPTORS):
+        behind = suffix_of(os.path.realpath(name))  # the file behind a descriptor
+        container = behind if behind in CONTAINERS else STREAMED
+    elif container is None and suffix_of(name) not in CONTAINERS and (name == "-" or _is_stream(name)):
         container = STREAMED
-    return RecordTarget(name, SINKS[container] if container else sink_row(name, "audio"))
+    return RecordTarget(name, SINKS[container] if container else sink_row(name, "audio", "video"))
 
 
 def _is_stream(name: str) -> bool:
-    """Whether something is there that is no file: a pipe, a device, a descriptor of ours."""
+    """Return whether the name exists but is not a file or folder: a pipe, a device, or one of our descriptors."""
     try:
         kind = os.stat(name).st_mode
     except OSError:

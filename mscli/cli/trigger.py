@@ -1,4 +1,4 @@
-"""What triggers a file of a recording that waits: SIGUSR1, or a line on stdin."""
+"""Triggers of a recording: SIGUSR1, or a line on stdin."""
 
 from __future__ import annotations
 
@@ -6,34 +6,48 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from threading import Thread
+from threading import Event
 from types import FrameType, TracebackType
 from typing import Any
 
+from mscli.cli.leaving import Tally
+from mscli.core.threads import Thread
+
 _STDIN = 0
-_MOST_BYTES = 4096  # of stdin that are read at once
+_MOST_BYTES = 4096  # the most that one read of stdin takes
 
 
 class Trigger:
-    """While it is entered, ``pulled`` says how often it was pulled since the last time; never waits.
+    """A counter of triggers. ``pulled`` returns how many came since the last call and never waits.
 
-    ``how``: "SIGUSR1", "stdin", or "" for never. ``wake`` is called each time, and at the end of stdin, which is ``over``.
+    ``how``: "SIGUSR1", "stdin", or "" for never. ``wake`` is called for each trigger, and at the end of stdin, which sets
+    ``over``. Earlier triggers count too: signals are counted from the start of the program, and lines wait in stdin.
+
+    Bound: _MOST_BYTES of stdin. No more is read until ``pulled`` has returned these triggers, so a faster writer has to wait.
     """
 
     def __init__(self, how: str, wake: Callable[[], None]) -> None:
         self._signal = getattr(signal, how) if how.startswith("SIG") else None
-        self.reads = how == "stdin"  # whether stdin is its own
+        self.reads = how == "stdin"  # whether it reads stdin
         self._wake = wake
-        self.over = False  # whether nothing can be pulled any more
+        self.over = False  # whether no more triggers can come
         self._times = 0
         self._taken = 0
         self._before: Any = None
-        self._leave = -1  # written to, it ends the thread
+        self._counted = Event()  # set when ``pulled`` has returned all triggers
+        self._leave = -1  # closing this descriptor ends the thread
         self._thread: Thread | None = None
+
+    @property
+    def how(self) -> str:
+        """Return what to do to pull it, for people."""
+        return "Enter" if self.reads else f"kill -USR1 {os.getpid()}" if self._signal is not None else ""
 
     def __enter__(self) -> Trigger:
         if self._signal is not None:
             self._before = signal.signal(self._signal, self._on_signal)
+            if isinstance(self._before, Tally) and self._before.times:
+                self._pull(self._before.times)
         self.over = self.reads and sys.stdin is None  # descriptor 0 may be anything then
         if self.reads and not self.over:
             left, self._leave = os.pipe()
@@ -46,12 +60,14 @@ class Trigger:
             signal.signal(self._signal, self._before)
         if self._thread is not None:
             os.close(self._leave)
+            self._counted.set()
             self._thread.join()
 
     def pulled(self) -> int:
-        """How often."""
+        """Return how many triggers came since the last call."""
         times = self._times
         new, self._taken = times - self._taken, times
+        self._counted.set()
         return new
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -70,8 +86,10 @@ class Trigger:
                 if not data:
                     break
                 if lines := data.count(b"\n"):
+                    self._counted.clear()
                     self._pull(lines)
-        except OSError:  # a terminal that is gone, a folder: no line can come from there
+                    self._counted.wait()
+        except OSError:  # the terminal is gone, or stdin is a folder: no line can come
             pass
         finally:
             os.close(left)

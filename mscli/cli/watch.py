@@ -1,4 +1,4 @@
-"""``mscli devices --watch``: a line or a table for every device that comes or goes."""
+"""``mscli devices --watch``: print a line or a table for every device that comes or goes."""
 
 from __future__ import annotations
 
@@ -10,74 +10,77 @@ from typing import Protocol
 
 from mscli.api.devicechangeevent import DeviceChangeEvent
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
-from mscli.cli.change import Change
+from mscli.cli.change import DeviceListChange
 from mscli.cli.forgiving import STDERR, STDOUT, Readers
 from mscli.cli.opening import open_devices
 from mscli.cli.printable import json_text
 from mscli.cli.reader import ReaderWatch
+from mscli.cli.say import Voice
 from mscli.cli.shared import Shared
 from mscli.cli.signals import Stopper, on_resize
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
-from mscli.core.mailbox import Mailbox
+from mscli.core.eventloop import EventLoop
 
-REST_S = 3600.0  # a wake-up is posted for whatever happens; this only bounds the wait
+REST_S = 3600.0  # only bounds the wait: every change wakes the loop
 
 
 def watch_devices(kinds: Sequence[str], shared: Shared) -> int:
     """Show the devices, then every change, until a signal comes or the reader leaves."""
-    gc.enable()  # it goes on for days
-    mailbox = Mailbox()
-    events: list[DeviceChangeEvent] = []  # to be shown; not shown by the listener, whose failures end nothing
+    gc.enable()  # it runs for days
+    event_loop = EventLoop()
+    events: list[DeviceChangeEvent] = []  # shown by the loop, not by the listener, whose exceptions would be swallowed
     with (
-        Stopper(lambda: mailbox.post(_nothing), Readers(STDOUT, STDERR).forsake) as stopper,
-        ReaderWatch(lambda: mailbox.post(_nothing)) as reader,
-        open_devices(shared, mailbox) as devices,
+        Stopper(lambda: event_loop.post(_nothing), Readers(STDOUT, STDERR).abandon_reader) as stopper,
+        ReaderWatch(lambda: event_loop.post(_nothing)) as reader,
+        open_devices(shared, event_loop, warn=Voice(shared).warn) as devices,
         _view(shared) as view,
-        on_resize(lambda: mailbox.post(view.redraw)),
+        on_resize(lambda: event_loop.post(view.redraw)),
     ):
 
         def look() -> list[MediaDeviceInfo]:
             devices.add_event_listener("devicechange", events.append)
             return devices.enumerate_devices(kinds)
 
-        with suppress(KeyboardInterrupt):  # a signal, and a driver or server that does not answer
+        with suppress(KeyboardInterrupt):  # a signal came, and a driver or server does not answer
             found = stopper.wait_for(look)
         if stopper.requested:
             return 0
-        change = Change.between([], found, now_us())
+        change = DeviceListChange.between([], found, now_us())
         view.show(change, devices.problems(kinds))
         while not (stopper.requested or reader.left):
-            mailbox.wait(REST_S)
+            event_loop.wait(REST_S)
             while events:
                 event = events.pop(0)
-                change = Change.between(change.devices, [info for info in event.devices if info.kind in kinds], event.time)
+                change = DeviceListChange.between(
+                    change.devices, [info for info in event.devices if info.kind in kinds], event.time
+                )
                 if change:
                     view.show(change, devices.problems(kinds))
     return 0
 
 
 def _nothing() -> None:
-    """A task that only wakes up."""
+    """Do nothing. The task only wakes the loop."""
 
 
 class View(Protocol):
-    """How changes are shown."""
+    """A way to show changes."""
 
     def redraw(self) -> None:
-        """The terminal has another size."""
+        """Draw again after the terminal was resized."""
 
-    def show(self, change: Change, problems: Sequence[str]) -> object:
-        """Show a change; ``problems``: why whole families of devices are missing."""
+    def show(self, change: DeviceListChange, problems: Sequence[str]) -> object:
+        """Show a change. ``problems``: why whole families of devices are missing."""
 
 
-class Lines:
-    """A line of JSON for each."""
+class JsonLines:
+    """A view that prints a line of JSON per change."""
 
     def redraw(self) -> None:
-        """Nothing: lines are not drawn."""
+        """Do nothing: lines are not redrawn."""
 
-    def show(self, change: Change, problems: Sequence[str]) -> None:  # noqa: ARG002 (they are no part of the contract's line)
-        """Print it at once."""
+    def show(self, change: DeviceListChange, problems: Sequence[str]) -> None:  # noqa: ARG002 (they are no part of the contract's line)
+        """Print the change at once."""
         at_us = change.at_us
         event = {"type": "devicechange", "time": at_us / MICROSECONDS, "wallTime": wall_time(at_us), **change.to_json()}
         print(json_text(event, sys.stdout), flush=True)  # noqa: T201
@@ -85,7 +88,7 @@ class Lines:
 
 def _view(shared: Shared) -> AbstractContextManager[View]:
     if shared.json:
-        return nullcontext(Lines())
+        return nullcontext(JsonLines())
     from mscli.cli.watch_table import WatchTable
 
     return WatchTable(verbose=shared.verbose)

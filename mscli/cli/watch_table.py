@@ -1,4 +1,4 @@
-"""The table of ``mscli devices --watch``: drawn again in its place on a terminal, one after the other in a pipe."""
+"""The table of ``mscli devices --watch``: redrawn in place on a terminal, printed repeatedly in a pipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
-from mscli.cli.change import Change
+from mscli.cli.change import DeviceListChange
 from mscli.sources.base import DEVICE_KINDS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class WatchTable:
-    """Shows the devices with a mark at what changed: + came, - went (listed until the next change), ~ is not as it was."""
+    """A view that shows all devices and marks changes: + added, - removed (until the next change), ~ altered."""
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
@@ -41,8 +41,8 @@ class WatchTable:
         if self._place is not None:
             self._place.__exit__(kind, error, trace)
 
-    def show(self, change: Change, problems: Sequence[str]) -> None:
-        """Draw the table. The first one has no marks: nothing came, it was there."""
+    def show(self, change: DeviceListChange, problems: Sequence[str]) -> None:
+        """Draw the table. The first one has no marks."""
         from mscli.cli.tables import show_devices
 
         is_first = self._marked is None
@@ -54,20 +54,20 @@ class WatchTable:
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the table again where it stands: the terminal has another size."""
+        """Draw the table again in place, because the terminal was resized."""
         if self._place is not None and self._marked is not None:
             self._place.draw(self._picture(self._marked))
 
     def _picture(self, marked: Marked) -> Group:
         from mscli.cli.tables import devices_table, troubles
 
-        table = devices_table(marked, verbose=self._verbose, lines=True) if marked else Text("no devices found")
+        table = devices_table(marked, verbose=self._verbose, lines=True) if marked else Text("No devices found.")
         lines = troubles(marked, self._problems, verbose=self._verbose)
         return Group(table, *(Text(line, style="yellow") for line in lines))
 
 
-def _marked(change: Change) -> Iterator[tuple[str, MediaDeviceInfo]]:
-    """Every device with its mark, in the order of the list; what went stands last among its kind."""
+def _marked(change: DeviceListChange) -> Iterator[tuple[str, MediaDeviceInfo]]:
+    """Yield every device with its mark, in list order. Removed devices come last within their kind."""
     marks = {id(info): mark for mark, infos in (("+", change.added), ("~", change.altered)) for info in infos}
     for kind in DEVICE_KINDS:
         yield from ((marks.get(id(info), ""), info) for info in change.devices if info.kind == kind)

@@ -1,1 +1,53 @@
-"""Pure vocabulary and algebra of media capture: no device, no thread of its own, standard library only."""
+"""The vocabulary and the algorithms of media capture. Standard library only; no device, no file output.
+
+Media and time
+
+- ``frames``: frames and encoded chunks of video and audio, the tables of pixel and sample formats, counts
+- ``codecs``: the table of codecs
+- ``loans``: memory that is lent without copying, and used again
+- ``clock``: CLOCK_MONOTONIC in microseconds, and its conversion to UTC
+- ``timing``: the times of a device's frames: replaces impossible ones, finds missing frames, and makes filler frames
+- ``settle``: when a camera's picture is worth keeping
+- ``ticks``: the times of a series of pictures or files
+- ``timelapse``: the times of frames in a film that plays faster than it was recorded
+- ``orientation``: how pictures are cropped, flipped and rotated
+- ``window``: the requested part of a capture, and pauses
+- ``shaping``: crop, scale and drop frames for derived settings
+- ``annexb``, ``jpeg``: the headers of H.264, HEVC and JPEG chunks
+
+Negotiation
+
+- ``properties``: the table of constrainable properties
+- ``webidl``: conversion of constraints from JSON
+- ``constraints``: constraints as rules, and the fitness distance
+- ``boxes``: what a device can do, as sets of values
+- ``derived``: settings that we derive from native modes
+- ``aspect``: width and height under an aspect ratio
+- ``select``, ``selection``: the choice of settings, and its result
+- ``controls``: camera controls, and the order in which to set them
+
+Devices
+
+- ``device_state``: the state table of a device
+- ``calls``: calls to drivers that may never return
+- ``limits``: all time limits
+- ``trouble``: why a device cannot be used, and remedies
+- ``glance``: the names of devices that Linux lists, without opening one
+
+Infrastructure
+
+- ``eventloop``: bounded frame queues, and tasks for the consumer's thread
+- ``threads``: threads that leave signals to the main thread
+- ``locks``: locks that a signal handler may find held by its own thread
+- ``events``: events and event targets
+- ``errors``: the errors of the API
+- ``log``: the log
+- ``nearest``: suggests a known name for an unknown one
+- ``plugins``: sources and sinks from other packages
+- ``addresses``: URLs and file suffixes
+- ``places``: resolves a path to a name in an open folder, without following links of other users
+- ``descriptors``: stalled readers of file descriptors
+- ``reported``: loops that survive unexpected exceptions
+- ``version``: the version of mscli
+- ``readonly``, ``ids``: attributes and ids of API objects
+"""

@@ -1,10 +1,12 @@
-"""Width and height under an aspect ratio: three properties, two freedoms, whole steps.
+"""Find the best width and height under an aspect ratio: three properties, two degrees of freedom, whole steps.
 
-For one height the distance, as a function of the width, bends only at the ideal width, at the width of the ideal ratio and at
-the ends; between these it is linear or concave, so that one of them is the best. Along each of those lines the same holds for
-the height. So only heights near the crossings of the lines matter, except where whole steps decide: in small sets of heights
-and for narrow ranges of ratios every height is tried, in small sets of widths every width has its lines, and heights at
-which the ideal ratio can be met, or nearly, are tried in any case.
+For a fixed height, the distance as a function of the width bends only at the ideal width, at the width with the ideal ratio,
+and at the ends. Between these points it is linear or concave, so the minimum is at one of them. Along each of the lines on
+which these points move, the same holds for the height. Therefore only heights near the crossings of these lines need to be
+tried.
+
+Whole steps can break this rule. So every height is tried if there are few heights or if the range of ratios is narrow; every
+width has its lines if there are few widths; and heights at which the ideal ratio is exact, or almost, are always tried.
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ from math import gcd
 
 from mscli.core.boxes import Span, Values
 
-SIZES = ("width", "height", "aspectRatio")  # the properties that are tied to each other
+SIZES = ("width", "height", "aspectRatio")  # the properties that depend on each other
 
-FEW = 96  # sets with no more members than this are searched one by one
+FEW = 96  # search sets up to this many members exhaustively
 _NEAR = (-2, -1, 0, 1, 2)  # steps around a crossing
-_ONE_RATIO = 1e-9  # in a range of ratios that is narrower is one fraction of any size that a picture has
+_ONE_RATIO = 1e-9  # a narrower range of ratios contains at most one fraction with terms as small as sizes
 
 Size = tuple[float, float]
 Cost = Callable[[float, float], tuple[float, ...]]
@@ -27,9 +29,9 @@ Cost = Callable[[float, float], tuple[float, ...]]
 def fit_sizes(
     widths: Values, heights: Values, ratios: Values, goal: Mapping[str, float] | None = None, cost: Cost | None = None
 ) -> Size | None:
-    """The width and height out of the sets, with a ratio out of ``ratios``, that cost the least; None if there are none.
+    """Return the width and height with the lowest cost and a ratio within ``ratios``, or None if none fit.
 
-    ``goal``: the ideal width, height and aspectRatio as far as there are any. Without ``cost`` the first that fits.
+    ``goal``: the ideal width, height and aspectRatio, if given. Without ``cost``, return the first size that fits.
     """
     low, high = bounds(ratios)
     fitting = _fitting(widths, heights, (low, high), goal or {})
@@ -45,7 +47,7 @@ def _fitting(widths: Values, heights: Values, ratios: tuple[float, float], goal:
 
 
 def bounds(values: Values) -> tuple[float, float]:
-    """The least and the greatest number of a set."""
+    """Return the smallest and the largest number of a set."""
     if isinstance(values, Span):
         return values.min, values.max
     numbers = [float(value) for value in values]
@@ -70,7 +72,7 @@ def _few(span: Span) -> bool:
 
 
 def _aligned(values: Values) -> bool:
-    """Whether the grid of a set passes through 0."""
+    """Return whether the grid of a set contains 0."""
     return not isinstance(values, Span) or values.min % (values.step or 1) == 0
 
 
@@ -84,11 +86,11 @@ def _every(span: Span) -> Iterator[float]:
 def _multiples(
     heights: Span, widths: Values, ratios: tuple[float, float], goal: Mapping[str, float], *, exact: bool = True
 ) -> Iterable[float]:
-    """The heights at which a ratio can be met, near the crossings: multiples of the denominator of its fraction.
+    """Return heights near the crossings at which a ratio can be met: multiples of its fraction's denominator.
 
-    ``ratios``: the least and the greatest, with not more than one fraction between them. Unless ``exact`` one near it will do.
+    ``ratios``: a range that contains at most one such fraction. If not ``exact``, a nearby fraction is accepted.
     """
-    from fractions import Fraction  # late: few constraints need it, and it costs a tenth of a start
+    from fractions import Fraction  # imported late: rarely needed, and 10 % of the start-up time
 
     ratio = (ratios[0] + ratios[1]) / 2
     fraction = Fraction(ratio).limit_denominator(max(1, int(heights.max))) if ratio > 0 else Fraction(0)
@@ -101,13 +103,13 @@ def _multiples(
 
 
 def _repeat(step: float, unit: int) -> int:
-    """After how many units a grid of that step is met again."""
+    """Return after how many units a value lands on a grid with that step again."""
     whole = int(step) or 1
     return whole // gcd(whole, unit)
 
 
 def _crossings(heights: Span, widths: Values, ratios: tuple[float, float], goal: Mapping[str, float]) -> Iterable[float]:
-    """The heights at which two of the lines cross on which the distance bends, and their neighbours."""
+    """Return the heights near the crossings of two lines on which the distance bends."""
     lines = _lines(heights, widths, [*ratios, goal.get("aspectRatio", 0)], goal)
     near = {heights.nearest(crossing) + offset * (heights.step or 1) for crossing in lines for offset in _NEAR}
     return sorted(height for height in near if heights.min <= height <= heights.max)
@@ -121,7 +123,7 @@ def _lines(heights: Span, widths: Values, ratios: list[float], goal: Mapping[str
 
 
 def _widths(widths: Values, low: float, high: float, height: float, goal: Mapping[str, float]) -> Iterable[float]:
-    """The widths worth trying at one height, out of those between ``low`` and ``high``."""
+    """Return the widths worth trying at one height, between ``low`` and ``high``."""
     if not isinstance(widths, Span):
         return [float(value) for value in widths]
     allowed = widths.cut(low, high)

@@ -1,36 +1,37 @@
-"""Boxes: what a device can do, as sets of values for each property, without listing every combination.
+"""Boxes describe what a device can do: a set of values for each property, instead of a list of all combinations.
 
-A ``Box`` says: every combination of one value from each of these sets can be delivered (except that ``aspectRatio``
-follows from ``width`` and ``height``). A camera's discrete mode is a box of single values; a stepwise driver or a scaler is
-a box of spans.
+A device can deliver every combination of one value from each set of a ``Box``. (Only ``aspectRatio`` is not free: it follows
+from ``width`` and ``height``.) A camera's discrete mode is a box of single values. A stepwise driver or a scaler is a box of
+spans.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 Scalar = str | bool | int | float
 
 
 class Span(NamedTuple):
-    """All numbers from ``min`` to ``max`` in steps of ``step`` from min; step 0: every real number between."""
+    """All numbers ``min``, ``min + step``, ... up to ``max``. Step 0 means every real number between them."""
 
     min: float
     max: float
     step: float = 0
 
     def cut(self, low: float, high: float) -> Span | None:
-        """What of the span lies within [low, high]; None if nothing does."""
+        """Return the part of the span within [low, high], or None if it is empty."""
         if low > self.max or high < self.min:
             return None
         low, high = self._up(max(low, self.min)), self._down(min(high, self.max))
         return Span(low, high, self.step) if low <= high else None
 
     def nearest(self, wanted: float) -> float:
-        """The number of the span at the least fitness distance from ``wanted``, the lower of two equally close."""
-        last = self._down(self.max)  # steps may end before max
+        """Return the number with the smallest fitness distance from ``wanted``; of two equally close, the lower."""
+        last = self._down(self.max)  # the last step may be below max
         if 0 < wanted <= self.min or self.min == last:
             return self.min
         if 0 < last <= wanted:
@@ -39,16 +40,19 @@ class Span(NamedTuple):
         return min(self.min, *around, last, key=lambda number: apart(number, wanted))
 
     def _up(self, value: float) -> float:
-        steps = math.ceil(round((value - self.min) / self.step, 9)) if self.step else 0
-        return self.min + steps * self.step if self.step else value
+        return self._after(math.ceil(round((value - self.min) / self.step, 9))) if self.step else value
 
     def _down(self, value: float) -> float:
-        steps = math.floor(round((value - self.min) / self.step, 9)) if self.step else 0
-        return self.min + steps * self.step if self.step else value
+        return self._after(math.floor(round((value - self.min) / self.step, 9))) if self.step else value
+
+    def _after(self, steps: int) -> float:
+        """Return the number after some steps, without a rounding error: 0.7 after seven steps of 0.1."""
+        number = self.min + steps * self.step
+        return number if isinstance(number, int) else float(f"{number:.15g}")
 
 
 def apart(actual: float, ideal: float) -> float:
-    """The fitness distance of two numbers: https://www.w3.org/TR/mediacapture-streams/#dfn-fitness-distance."""
+    """Return the fitness distance of two numbers: https://www.w3.org/TR/mediacapture-streams/#dfn-fitness-distance."""
     return 0.0 if actual == ideal else abs(actual - ideal) / max(abs(actual), abs(ideal))
 
 
@@ -56,9 +60,9 @@ Values = tuple[Scalar, ...] | Span
 
 
 class Mode(NamedTuple):
-    """A camera's native mode: a pixel format, and the sizes (pixels) and rates (frames per second) that it has.
+    """A camera's native mode: a pixel format with its sizes (pixels) and rates (frames per second).
 
-    A width, height or rate is a number, or a ``Span`` where the driver takes any value between bounds.
+    A width, height or rate is a number, or a ``Span`` if the driver accepts any value within bounds.
     """
 
     pixel_format: str
@@ -67,9 +71,41 @@ class Mode(NamedTuple):
     frame_rate: float | Span
 
     def to_json(self) -> dict[str, Any]:
-        """The mode with the contract's keys; a span as ``{"min", "max", "step"}``."""
+        """Return the mode with the contract's keys. A span becomes ``{"min", "max", "step"}``."""
         sizes = {"width": self.width, "height": self.height, "frameRate": self.frame_rate}
         return {key: _span_json(value) for key, value in sizes.items()} | {"pixelFormat": self.pixel_format}
+
+
+class Unusable(NamedTuple):
+    """A format or mode that a device lists but that cannot be used. ``why`` completes a sentence about it."""
+
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}"
+
+
+MOST_PIXELS = 65_535  # per side: no file format allows more
+MOST_RATE = 1_000_000.0  # frames per second
+
+
+def nonsense(mode: Mode) -> str:
+    """Return why no camera can have this mode, as the end of a sentence about it, or "" if one can."""
+    for side in (mode.width, mode.height):
+        if not all(1 <= end <= MOST_PIXELS for end in _ends(side)):
+            return "impossible size"
+    return "" if all(0 < end <= MOST_RATE for end in _ends(mode.frame_rate)) else "impossible frame rate"
+
+
+def _ends(value: float | Span) -> tuple[float, ...]:
+    return (value.min, value.max) if isinstance(value, Span) else (value,)
+
+
+def mode_text(mode: Mode) -> str:
+    """Format the mode for people: YUYV 640×480 at 30 fps."""
+    width, height, rate = ("–".join(f"{end:g}" for end in _ends(value)) for value in mode[1:])
+    return f"{mode.pixel_format} {width}×{height} at {rate} fps"
 
 
 def _span_json(value: float | Span) -> Any:
@@ -79,23 +115,24 @@ def _span_json(value: float | Span) -> Any:
 
 
 def values_of(value: float | Span) -> Values:
-    """A mode's number or span as a set of values."""
+    """Return a number or span of a mode as a set of values."""
     return value if isinstance(value, Span) else (value,)
 
 
 class Rank(NamedTuple):
-    """How natural a box is among equals, the lowest wins: see the first rows of ``mscli.core.ties.STEPS``."""
+    """How natural a box is among equals; the lowest wins. See the first rows of ``mscli.core.select.STEPS``."""
 
-    place: float = 0  # of its device in the order of preference
-    switched: float = 0  # 1: the device would have to leave the mode in which others use it
-    derived: float = 0  # 1: made of native frames
+    place: float = 0  # the device's position in the order of preference
+    switched: float = 0  # 1: the device would have to leave a mode that others are using
+    derived: float = 0  # 1: derived from native frames
 
 
 class Box(NamedTuple):
-    """A set of settings that one device can deliver: IDL property names to sets of values.
+    """A set of settings that one device can deliver: IDL property names, each with a set of values.
 
-    ``backing``: for derived pictures, the native modes that they can be made of; ``shapes``: their most natural sizes.
-    ``native``: for derived sound, the device's own sample rates and channel counts.
+    ``backing``: the native modes from which derived frames can be made. ``shapes``: the most natural sizes of derived frames.
+    ``native``: the device's own sample rates and channel counts, if the sound is derived. ``kept``: the current values of the
+    device's controls. They stay unless somebody asks for another value.
     """
 
     values: Mapping[str, Values]
@@ -105,10 +142,11 @@ class Box(NamedTuple):
     backing: tuple[Mode, ...] = ()
     shapes: tuple[tuple[float, float], ...] = ()
     native: Mapping[str, Values] | None = None
+    kept: Mapping[str, Scalar] = MappingProxyType({})
 
 
 def scalars(values: Values) -> Iterator[float]:
-    """The numeric bounds of a set of values, for capabilities."""
+    """Yield the numeric bounds of a set of values, for capabilities."""
     if isinstance(values, Span):
         yield values.min
         yield values.nearest(values.max)

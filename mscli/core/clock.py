@@ -1,4 +1,4 @@
-"""The one clock of the program: CLOCK_MONOTONIC in microseconds, and its place in UTC for people."""
+"""The program's only clock, CLOCK_MONOTONIC in microseconds, and its conversion to UTC."""
 
 from __future__ import annotations
 
@@ -9,39 +9,49 @@ if TYPE_CHECKING:
     from threading import Event
 
 DAY_S = 86_400
-LONGEST_S = 1_000_000_000  # of a duration: 31 years, and its microseconds are still exact
-MICROSECONDS = 1_000_000  # in a second
+LONGEST_S = 1_000_000_000  # the longest duration: 31 years, still exact in microseconds
+MICROSECONDS = 1_000_000  # per second
 
 
 def now_us() -> int:
-    """This instant in microseconds on CLOCK_MONOTONIC, the clock that V4L2 stamps frames with."""
+    """Return the current time in microseconds on CLOCK_MONOTONIC, the clock of V4L2's timestamps."""
     return time.monotonic_ns() // 1000
 
 
 class Clock(Protocol):
-    """What a source that makes its own frames is paced by, so that its time can be told to run otherwise."""
+    """The clock that paces a source which generates its own frames. Tests pass a clock of their own."""
 
     def now_us(self) -> int:
-        """This instant in microseconds."""
+        """Return the current time in microseconds."""
 
     def wait_until_us(self, at_us: int, cancelled: Event) -> bool:
-        """Wait until that instant, or until ``cancelled`` is set; whether the instant was reached."""
+        """Wait until ``at_us``, or until ``cancelled`` is set. Return whether ``at_us`` was reached."""
 
 
 class SystemClock:
-    """CLOCK_MONOTONIC itself."""
+    """The clock of the system: CLOCK_MONOTONIC."""
 
     def now_us(self) -> int:
-        """This instant in microseconds on CLOCK_MONOTONIC."""
+        """Return the current time in microseconds on CLOCK_MONOTONIC."""
         return now_us()
 
     def wait_until_us(self, at_us: int, cancelled: Event) -> bool:
-        """Wait until that instant, or until ``cancelled`` is set; whether the instant was reached."""
+        """Wait until ``at_us``, or until ``cancelled`` is set. Return whether ``at_us`` was reached."""
         return not cancelled.wait(max(0, at_us - now_us()) / MICROSECONDS)
 
 
+_UNITS = ((31_557_600, "years"), (86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "s"))
+
+
+def time_text(us: int) -> str:
+    """Format a duration for people, in a suitable unit: “1.5 s”, “56 years”."""
+    seconds = us / MICROSECONDS
+    unit_s, unit = next((row for row in _UNITS if seconds >= 2 * row[0] or row[0] == 1 <= seconds), (1 / 1000, "ms"))
+    return f"{seconds / unit_s:.3g} {unit}"
+
+
 def wall_time(at_us: int | None = None) -> str:
-    """The instant ``at_us`` of the monotonic clock (default: now) as ISO 8601 in UTC, to the microsecond."""
+    """Convert a time on the monotonic clock (default: now) to ISO 8601 in UTC, with microseconds."""
     from datetime import UTC, datetime
 
     ago_ns = 0 if at_us is None else time.monotonic_ns() - at_us * 1000

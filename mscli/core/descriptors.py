@@ -1,38 +1,41 @@
-"""What holds of an open descriptor whatever is behind it: whether it takes more, and how to be rid of that."""
+"""Helpers for open file descriptors of any type: test whether a write would block, and redirect one to the null device."""
 
 from __future__ import annotations
 
 import os
 from time import monotonic
 
-SLEEPS_S = 0.75  # a reader that takes nothing for so long, while more waits for it, is taken to sleep
+from mscli.core.limits import SLEEPS_S
 
 
 def takes_more(fd: int, timeout_s: float | None = 0.0) -> bool:
-    """Whether a write goes on within that time (None: however long it takes). A file always says yes, a full pipe no."""
+    """Return whether a write would not block, after waiting up to ``timeout_s`` (None: no limit).
+
+    A regular file is always ready; a full pipe is not.
+    """
     import select
 
     if not hasattr(select, "poll"):
         return bool(select.select([], [fd], [], timeout_s)[1])
-    poll = select.poll()  # select knows no descriptor above 1023
+    poll = select.poll()  # select() cannot handle descriptors above 1023
     poll.register(fd, select.POLLOUT)
     return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
 
 class Reader:
-    """Who reads what is written to a descriptor, looked at again and again by whoever has to come to an end."""
+    """A watch on the process that reads our output. It notices when that process stops reading."""
 
     def __init__(self) -> None:
         self._taken = 0
-        self._since_s: float | None = None  # from when on it has taken nothing while more waited for it
+        self._since_s: float | None = None  # when the reader stopped taking data, on the monotonic clock
 
     @property
     def kept_waiting(self) -> bool:
-        """Whether something waited for it at the last look."""
+        """Return whether data was waiting at the last check."""
         return self._since_s is not None
 
     def sleeps(self, fd: int, taken: int = 0) -> bool:
-        """Whether it has taken nothing for SLEEPS_S. ``taken``: bytes that have gone to it so far."""
+        """Return whether the reader has taken nothing for SLEEPS_S. ``taken``: the total bytes written to it so far."""
         if takes_more(fd):
             self._since_s = None
             return False
@@ -42,7 +45,10 @@ class Reader:
 
 
 def point_nowhere(fd: int) -> None:
-    """Have it stand for the null device in this process; a write that waits there goes on so, once a signal wakes it up."""
+    """Redirect the descriptor to the null device, in this process only.
+
+    A write that is blocked on the descriptor continues there after the next signal interrupts it.
+    """
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, fd)
     os.close(null)

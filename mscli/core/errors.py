@@ -1,44 +1,49 @@
-"""The errors of the API, as WebIDL and Media Capture and Streams name them.
+"""The API's errors, named as in WebIDL and Media Capture and Streams.
 
     DOMException                     https://webidl.spec.whatwg.org/#idl-DOMException
-    ├── AbortError                   the start of a device was given up
-    ├── InvalidAccessError           a required constraint name that may not be required
-    ├── InvalidModificationError     a track joined or left a stream while it was recorded
-    ├── InvalidStateError            the object is not in the state that the call needs
-    ├── NotAllowedError              the system does not let this user use the device
-    ├── NotFoundError                no device of the kind that was asked for
+    ├── AbortError                   starting a device was abandoned
+    ├── InvalidAccessError           the constraint may not be required
+    ├── InvalidModificationError     a track was added to or removed from a stream during its recording
+    ├── InvalidStateError            the object is in the wrong state for the call
+    ├── NotAllowedError              the system denies this user access to the device
+    ├── NotFoundError                no device of the requested kind exists
     ├── NotReadableError             the device is busy, or its driver or hardware failed
-    ├── NotSupportedError            no such codec, container or format here
+    ├── NotSupportedError            the codec, container or format is not available
     ├── OperationError               the output could not be written
-    ├── OverconstrainedError         no device can satisfy a required constraint
-    └── SecurityError                the use of the device is forbidden by policy
+    ├── OverconstrainedError         no device satisfies a required constraint
+    └── SecurityError                a policy forbids the use of the device
 
-A malformed argument is a ``TypeError``, Python's own as it is JavaScript's;
-``ArgumentError`` is one that the caller made. Errors of libraries and drivers are
-translated into these once, where the library is called.
+A malformed argument raises ``TypeError``, as in JavaScript. ``ArgumentError`` is a TypeError caused by the caller, not by a
+defect of the program. Errors of libraries and drivers are translated into these classes once, where the library is called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from mscli.core.readonly import ReadOnly
 
 
 class ArgumentError(TypeError):
-    """A ``TypeError`` in what the caller gave (constraints, a description), as against a defect of the program."""
+    """A ``TypeError`` in the caller's input (constraints, a description), as opposed to a defect of the program."""
 
     name = "TypeError"
     hints: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The error as scripts read it."""
+        """Return the error for scripts."""
         return {"name": self.name, "message": str(self)}
 
 
 class DOMException(Exception):
-    """An error of the API: ``name`` for programs, ``message`` and ``hints`` (what to do about it) for people."""
+    """An error of the API: ``name`` for programs, ``message`` and ``hints`` (possible remedies) for people.
+
+    ``code``: the number that older texts have for the name, or 0 (https://webidl.spec.whatwg.org/#dfn-error-names-table).
+    """
+
+    code = ReadOnly[int]()
+    _code: ClassVar[int] = 0
 
     def __init__(self, message: str = "", *, hints: Iterable[str] = ()) -> None:
         super().__init__(message)
@@ -47,29 +52,37 @@ class DOMException(Exception):
 
     @property
     def name(self) -> str:
-        """The WebIDL error name, which is the class's."""
+        """Return the WebIDL error name, which is the name of the class."""
         return type(self).__name__
 
     def to_json(self) -> dict[str, Any]:
-        """The error as scripts read it."""
+        """Return the error for scripts."""
         hints = {"hints": list(self.hints)} if self.hints else {}
         return {"name": self.name, "message": self.message, **hints}
 
 
 class AbortError(DOMException):
-    """The operation was given up before it was complete."""
+    """The operation was abandoned before it was complete."""
+
+    _code = 20
 
 
 class InvalidAccessError(DOMException):
-    """The object does not take that kind of access."""
+    """The object does not support this kind of access."""
+
+    _code = 15
 
 
 class InvalidModificationError(DOMException):
-    """The object may not be changed in this way now."""
+    """The object cannot be changed in this way now."""
+
+    _code = 13
 
 
 class InvalidStateError(DOMException):
-    """The object is in a state in which the call has no meaning."""
+    """The object is in a state in which the call is not allowed."""
+
+    _code = 11
 
 
 class NotAllowedError(DOMException):
@@ -77,38 +90,62 @@ class NotAllowedError(DOMException):
 
 
 class NotFoundError(DOMException):
-    """There is no device, or no track, of the kind that was asked for."""
+    """No device, or no track, of the requested kind exists."""
+
+    _code = 8
 
 
 class NotReadableError(DOMException):
-    """The device exists and is permitted, but it is busy, or hardware or driver failed."""
+    """The device exists and is permitted, but it is busy, or its hardware or driver failed."""
+
+
+class SourceFailedError(NotReadableError):
+    """A device failed after the output had begun. Everything captured before the failure is kept."""
+
+    @property
+    def name(self) -> str:
+        """Return the standard's name for the error."""
+        return NotReadableError.__name__
 
 
 class NotSupportedError(DOMException):
-    """The codec, container, format or feature does not exist here."""
+    """The codec, container, format or feature is not available."""
+
+    _code = 9
 
 
 class OperationError(DOMException):
-    """The output failed: disk full, no such folder, write error."""
+    """The output failed: the disk is full, the folder does not exist, or a write failed."""
+
+
+class DisplacedError(OperationError):
+    """The output is complete, but its name now refers to something else, or to nothing."""
+
+    @property
+    def name(self) -> str:
+        """Return the standard's name."""
+        return OperationError.__name__
 
 
 class SecurityError(DOMException):
-    """The use of the feature is forbidden by policy."""
+    """A policy forbids the use of the feature."""
+
+    _code = 18
 
 
 class OverconstrainedError(DOMException):
     """No candidate satisfies the required constraints.
 
-    https://www.w3.org/TR/mediacapture-streams/#overconstrainederror-interface. Beyond the standard: ``conflict``, a
-    minimal set of constraint names that cannot hold together, and ``nearest``, the closest settings (IDL keys) that
-    the device can give, or None.
+    https://www.w3.org/TR/mediacapture-streams/#overconstrainederror-interface. Beyond the standard: ``conflict`` is a minimal
+    set of constraint names that cannot be satisfied together. ``nearest`` is the closest settings (IDL keys) that the device
+    can deliver, or None.
     """
 
     constraint = ReadOnly[str]()
 
     def __init__(
         self,
-        constraint: str,
+        constraint: str | None,
         message: str = "",
         *,
         conflict: Iterable[str] = (),
@@ -116,13 +153,17 @@ class OverconstrainedError(DOMException):
         hints: Iterable[str] = (),
     ) -> None:
         super().__init__(message, hints=hints)
-        self._constraint = constraint
+        self._constraint = "null" if constraint is None else constraint  # as WebIDL converts it
         self.conflict = tuple(conflict) or ((constraint,) if constraint else ())
         self.nearest = dict(nearest) if nearest is not None else None
-        self.candidates: tuple[Any, ...] = ()  # what became of each possibility, for an explanation
-        self.explanation: Mapping[str, Any] = {}  # that, where it is asked for as JSON
+        self.candidates: tuple[Any, ...] = ()  # every candidate and why it was excluded, for an explanation
+        self.explanation: Mapping[str, Any] = {}  # the explanation in JSON, if it was requested
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the error without the candidates, which hold open devices."""
+        return type(self), (self.constraint, self.message), {**vars(self), "candidates": ()}
 
     def to_json(self) -> dict[str, Any]:
-        """The error as scripts read it, with what failed and what would work."""
+        """Return the error for scripts, with the conflict and the closest settings."""
         more = {"constraint": self.constraint, "conflict": list(self.conflict), "nearest": self.nearest}
         return {**super().to_json(), **more, **self.explanation}

@@ -1,7 +1,6 @@
-"""Events and their targets: https://dom.spec.whatwg.org/#interface-eventtarget, as far as media capture needs them.
+"""Events and event targets: https://dom.spec.whatwg.org/#interface-eventtarget, the part that media capture needs.
 
-Events are dispatched on the thread that consumes, never on a device's: whoever learns of something posts a task that
-dispatches it.
+Events are dispatched on the consumer's thread, never on a device's thread. Other threads post a task that dispatches the event.
 """
 
 from __future__ import annotations
@@ -9,17 +8,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from threading import current_thread, main_thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError
+from mscli.core.readonly import ReadOnly
 
 
 class Event:
-    """Something that happened: ``type``, ``target`` and ``time`` (microseconds on CLOCK_MONOTONIC)."""
+    """Something that happened, with its ``type``, ``target`` and ``time`` (microseconds on CLOCK_MONOTONIC).
 
-    def __init__(self, type: str, **detail: Any) -> None:  # noqa: A002 (the standard's name)
+    ``init``: an ``EventInit`` dictionary with ``bubbles`` and ``cancelable``. ``is_trusted``: whether the library fired the
+    event, not the program.
+    """
+
+    is_trusted = ReadOnly[bool]()
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 (the standard's name)
+        init: Mapping[str, Any] | None = None,
+        **detail: Any,
+    ) -> None:
         self.type = type
+        self.bubbles = bool((init or {}).get("bubbles", False))
+        self.cancelable = bool((init or {}).get("cancelable", False))
+        self._is_trusted = False
         self.target: EventTarget | None = None
         self.time = now_us()
         self.detail = detail
@@ -29,43 +43,66 @@ class Event:
 
 
 Listener = Callable[[Any], object]
+Handler = Listener | None  # the value of an ``on…`` attribute
+
+
+class _Listening(NamedTuple):
+    listener: Listener
+    once: bool  # whether it is removed before its first call
 
 
 class EventTarget:
-    """An object that fires events. Every name in ``EVENTS`` has an ``on…`` attribute, None at first."""
+    """An object that fires events. Every name in ``EVENTS`` has an ``on…`` attribute, which is None at first."""
 
     EVENTS: tuple[str, ...] = ()
 
     def __init__(self) -> None:
-        self._listeners: dict[str, list[Listener]] = {}
+        self._listeners: dict[str, list[_Listening]] = {}
         for name in self.EVENTS:
             setattr(self, "on" + name, None)
 
-    def add_event_listener(self, type: str, listener: Listener) -> None:  # noqa: A002
-        """Call ``listener(event)`` whenever such an event fires; adding the same one twice changes nothing."""
-        listeners = self._listeners.setdefault(type, [])
-        if listener not in listeners:
-            listeners.append(listener)
+    def add_event_listener(self, type: str, listener: Listener, *, once: bool = False) -> None:  # noqa: A002
+        """Call ``listener(event)`` whenever an event of this type fires. Adding a listener again changes nothing.
+
+        ``once``: remove the listener before its first call.
+        """
+        listening = self._listeners.setdefault(type, [])
+        if all(one.listener != listener for one in listening):
+            listening.append(_Listening(listener, once))
 
     def remove_event_listener(self, type: str, listener: Listener) -> None:  # noqa: A002
-        """Stop calling ``listener``; unknown listeners are ignored."""
-        listeners = self._listeners.get(type, [])
-        if listener in listeners:
-            listeners.remove(listener)
+        """Stop calling ``listener``. Unknown listeners are ignored."""
+        listening = self._listeners.get(type, [])
+        listening[:] = [one for one in listening if one.listener != listener]
+
+    def listens(self, type: str) -> bool:  # noqa: A002
+        """Return whether anybody listens for events of this type (beyond the standard)."""
+        return getattr(self, "on" + type, None) is not None or bool(self._listeners.get(type))
 
     def dispatch_event(self, event: Event) -> None:
-        """Call the handler and the listeners of the event's type, in that order, on the calling thread.
+        """Call the handler and then the listeners of the event's type, on the calling thread.
 
-        An exception in one is reported as an uncaught one (``sys.excepthook``) and does not keep the others from running;
-        but on the main thread SystemExit and KeyboardInterrupt end the program, as ever.
+        An exception in one of them is reported as uncaught (``sys.excepthook``), and the others still run. On the main thread,
+        SystemExit and KeyboardInterrupt propagate as usual. The event is not trusted, because a program dispatches it.
         """
+        event._is_trusted = False
+        self._dispatch(event)
+
+    def fire(self, event: Event) -> None:
+        """Dispatch an event of the library itself, which is trusted."""
+        event._is_trusted = True
+        self._dispatch(event)
+
+    def _dispatch(self, event: Event) -> None:
         event.target = self
         handler: Listener | None = getattr(self, "on" + event.type, None)
         if handler is not None:
             _call(handler, event)
-        for listener in tuple(self._listeners.get(event.type, ())):
-            if listener in self._listeners[event.type]:  # not if another one has removed it meanwhile
-                _call(listener, event)
+        for one in tuple(self._listeners.get(event.type, ())):
+            if one in self._listeners[event.type]:  # skip it if an earlier listener has removed it
+                if one.once:
+                    self._listeners[event.type].remove(one)
+                _call(one.listener, event)
 
 
 def _call(listener: Listener, event: Event) -> None:
@@ -78,7 +115,7 @@ def _call(listener: Listener, event: Event) -> None:
 
 
 def required_member(interface: str, init: Mapping[str, Any] | None, member: str) -> Any:
-    """The required member of an event's init dictionary. Raises TypeError as WebIDL has it."""
+    """Return a required member of an event's init dictionary. Raises TypeError if it is missing, as in WebIDL."""
     if not isinstance(init, Mapping) or init.get(member) is None:
-        raise ArgumentError(f"{interface}: the member “{member}” of its init dictionary is required")
+        raise ArgumentError(f"{interface}: the init dictionary needs the member “{member}”")
     return init[member]

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class ReadOnly(Generic[T]):
-    """An attribute of an interface that only the object itself sets, under the name with an underscore before it."""
+    """A read-only attribute. The object itself sets its value, under the same name with a leading underscore."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name, self._slot = name, f"_{name}"

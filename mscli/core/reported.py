@@ -1,4 +1,4 @@
-"""What goes on although a step of it failed in a way that nobody foresaw, and says so.
+"""A context manager for loops that must keep running when one step fails unexpectedly.
 
 https://html.spec.whatwg.org/#report-the-exception
 """
@@ -10,9 +10,9 @@ from types import TracebackType
 
 
 class Reported:
-    """A context manager that ends what raises in it: the exception is reported as an uncaught one (``sys.excepthook``).
+    """A context manager that suppresses exceptions and reports them as uncaught ones, through ``sys.excepthook``.
 
-    Only the first of a row is reported: a step that is tried again and again may fail as often.
+    If consecutive uses fail, only the first failure is reported, so a step that is retried forever does not flood the output.
     """
 
     def __init__(self) -> None:

@@ -1,28 +1,170 @@
-"""SelectSettings: from what devices can do and what was asked to the settings that are used, or to what stands in the way.
+"""SelectSettings: choose settings from what devices can do and what was requested, or explain why none fit.
 
-https://www.w3.org/TR/mediacapture-streams/#dfn-selectsettings. The standard enumerates every possible settings dictionary; here
-boxes of them are cut by the required constraints and by each advanced set, and the best point of every box is found. Which of
-equally near ones is used is the matter of ``mscli.core.ties``.
+https://www.w3.org/TR/mediacapture-streams/#dfn-selectsettings. The standard enumerates all settings dictionaries. Here, boxes
+of settings are cut by the required constraints and by each advanced set, and the best point of each box is found. Among equally
+near settings, ``RANKS`` and ``STEPS`` prefer what people find natural. The result is the same on every run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from mscli.core.aspect import SIZES, bounds, fit_sizes
 from mscli.core.boxes import Box, Scalar, Span, Values, apart
-from mscli.core.constraints import Constraints, Rule, together_in_words
+from mscli.core.codecs import format_quality
+from mscli.core.constraints import Constraints, Rule, in_words, together_in_words
+from mscli.core.controls import unfold
+from mscli.core.derived import crop_loss, natural_sizes
 from mscli.core.errors import OverconstrainedError
 from mscli.core.properties import PROPERTIES
 from mscli.core.selection import Candidate, Selection, Settings
-from mscli.core.ties import DEFAULTS, TIE, Wishes, settle
+
+TIE = 0.0005  # settings whose fitness distances differ by less are tied
+DEFAULTS: Mapping[str, Scalar] = {
+    "width": 640, "height": 480, "frameRate": 30, "resizeMode": "none",
+    "sampleRate": 48000, "channelCount": 1, "sampleSize": 16,
+    "echoCancellation": True, "autoGainControl": True, "noiseSuppression": True, "backgroundBlur": False,
+}  # fmt: skip
+
+_DEFAULT_RULES = tuple(Rule(name, ideal=(value,)) for name, value in DEFAULTS.items())
+
+
+class Wishes(NamedTuple):
+    """The part of the request on which ties depend: the rules and the preferred pixel formats, best first."""
+
+    rules: Sequence[Rule]
+    pixel_formats: Sequence[str] = ()
+
+
+class Preference(NamedTuple):
+    """A criterion that prefers the candidate with the lowest ``value``. ``says``: the reason, for people.
+
+    ``of_settings``: the value depends on the candidate's settings alone.
+    """
+
+    says: str
+    value: Callable[[Candidate, Wishes], float]
+    of_settings: bool = False
+
+
+def _shape_lost(one: Candidate, _wishes: Wishes) -> float:
+    """Return the smallest fraction of a native frame that must be cropped for derived settings."""
+    if not one.box.backing or one.settings is None:
+        return 0.0
+    width, height = float(one.settings["width"]), float(one.settings["height"])
+    full = ((w, h) for w, h in one.box.shapes if width <= w and height <= h)
+    return min((crop_loss(w, h, width, height) for w, h in full), default=1.0)
+
+
+def _scaled(one: Candidate, _wishes: Wishes) -> float:
+    size = (float(one.settings["width"]), float(one.settings["height"])) if one.box.backing and one.settings else None
+    return size is not None and size not in one.box.shapes
+
+
+def _exactly(one: Candidate, _wishes: Wishes) -> float:
+    return round(one.distance, 9)
+
+
+def _misshapen(one: Candidate, _wishes: Wishes) -> float:
+    """Return whether the aspect ratio differs from that of every native size."""
+    if not one.box.backing or one.settings is None:
+        return 0.0
+    width, height = float(one.settings["width"]), float(one.settings["height"])
+    return all(width * h != height * w for w, h in one.box.shapes)
+
+
+def _odd(one: Candidate, _wishes: Wishes) -> float:
+    settings = one.settings if one.box.backing else None
+    return int(settings["width"]) % 2 + int(settings["height"]) % 2 if settings else 0
+
+
+def _unusual(one: Candidate, wishes: Wishes) -> float:
+    """Return the distance of the settings that nobody requested from ``DEFAULTS``."""
+    settings = one.settings or {}
+    asked = {rule.name for rule in wishes.rules if rule.ideal is not None and rule.ideal != (0,)}
+    unasked = (rule for rule in _DEFAULT_RULES if rule.name in settings and rule.name not in asked)
+    return round(sum(rule.distance(settings[rule.name]) for rule in unasked), 6)
+
+
+def _unwanted_format(one: Candidate, wishes: Wishes) -> float:
+    formats, name = wishes.pixel_formats, _pixel_format(one)
+    return formats.index(name) if name in formats else len(formats)
+
+
+def _poor_format(one: Candidate, _wishes: Wishes) -> float:
+    return -format_quality(_pixel_format(one))
+
+
+def _pixel_format(one: Candidate) -> str:
+    return one.box.mode.pixel_format if one.box.mode else ""
+
+
+RANKS = (
+    Preference("the system's default device comes first", lambda one, _: one.box.rank.place),
+    Preference("the device already runs in this mode", lambda one, _: one.box.rank.switched),
+    Preference("a native mode comes before a derived one", lambda one, _: one.box.rank.derived),
+)
+STEPS = (
+    Preference("the shape of the sensor is kept", _shape_lost),
+    Preference("a native size comes before a scaled one", _scaled),
+    Preference("it is nearer by less than the rounding", _exactly),
+    Preference("it has exactly the shape of the sensor", _misshapen),
+    Preference("an even size suits every encoder", _odd),
+    Preference("it is closer to the defaults: 640×480 at 30 fps, mono at 48 kHz", _unusual, of_settings=True),
+    Preference("the output prefers its pixel format", _unwanted_format),
+    Preference("its pixel format keeps more of the picture", _poor_format),
+)
+_LAST = "the device lists it first"
+
+
+def settle(tied: Sequence[Candidate], wishes: Wishes, within: float) -> tuple[Candidate, str]:
+    """Return the most natural of the ``tied`` candidates and the deciding reason, or "" if there is only one.
+
+    ``within``: points of a derived box that are nearer than this may replace the box's nearest point.
+    """
+    left, decided_by = _narrow(list(tied), RANKS, wishes, "")
+    left += [point for one in tuple(left) for point in _natural_points(one, wishes.rules) if point.distance < within]
+    left, decided_by = _narrow(left, STEPS, wishes, decided_by)
+    alike = left[0].box.backing or len(left) == 1  # derived candidates with the same settings are identical
+    return left[0], decided_by if alike else _LAST
+
+
+def _narrow(left: list[Candidate], steps: Iterable[Preference], wishes: Wishes, decided_by: str) -> tuple[list[Candidate], str]:
+    for step in steps:
+        values = _values(step, left, wishes) if len(left) > 1 else [0.0]
+        least = min(values)
+        if max(values) > least:
+            left, decided_by = [one for one, value in zip(left, values, strict=True) if value == least], step.says
+    return left, decided_by
+
+
+def _values(step: Preference, left: Sequence[Candidate], wishes: Wishes) -> list[float]:
+    if not step.of_settings:
+        return [step.value(one, wishes) for one in left]
+    known: dict[int, float] = {}  # candidates of boxes that share their values share their settings
+    for one in left:
+        if id(one.settings) not in known:
+            known[id(one.settings)] = step.value(one, wishes)
+    return [known[id(one.settings)] for one in left]
+
+
+def _natural_points(candidate: Candidate, rules: Sequence[Rule]) -> list[Candidate]:
+    """Return other points of a derived box, which people may find more natural than the nearest one."""
+    box, settings = candidate.box, candidate.settings
+    if not box.backing or settings is None:
+        return []
+    goal = {rule.name: rule.wished for rule in rules if rule.wished is not None and rule.name in SIZES}
+    points = ({**settings, "width": int(w), "height": int(h), "aspectRatio": w / h} for w, h in natural_sizes(box, goal))
+    return [Candidate(box, point, {rule.name: rule.distance(point.get(rule.name)) for rule in rules}) for point in points]
 
 
 def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_formats: Sequence[str] = ()) -> Selection:
-    """Choose among ``boxes``. ``pixel_formats``: native formats preferred among equals, the best first.
+    """Choose the best settings among ``boxes``. ``pixel_formats``: preferred native formats, best first.
 
     Raises OverconstrainedError with the failed constraint, a minimal conflict and the nearest settings.
     """
+    boxes = unfold(boxes, [rule for rules in (constraints.basic, *constraints.advanced) for rule in rules])
     alive, excluded = _cut(list(boxes), constraints.basic)
     if not alive:
         error = overconstrained(boxes, constraints.basic)
@@ -44,7 +186,7 @@ def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_format
 
 
 def _apply_advanced(boxes: list[Box], sets: Iterable[Sequence[Rule]]) -> tuple[list[Box], list[bool], list[Candidate]]:
-    """The boxes that survive, whether each set was kept, and the boxes that a set has left out."""
+    """Return the remaining boxes, whether each set was satisfied, and the boxes that a set excluded."""
     kept: list[bool] = []
     left_out: list[Candidate] = []
     for number, rules in enumerate(sets, 1):
@@ -57,7 +199,7 @@ def _apply_advanced(boxes: list[Box], sets: Iterable[Sequence[Rule]]) -> tuple[l
 
 
 def _cut(boxes: list[Box], rules: Iterable[Rule]) -> tuple[list[Box], list[Candidate]]:
-    """The parts of the boxes that satisfy the required rules of one constraint set, and the boxes of which nothing does."""
+    """Return the parts of the boxes that satisfy the required rules of a constraint set, and the boxes with no such part."""
     before = {id(box) for box in boxes}
     excluded: list[Candidate] = []
     for rule in rules:
@@ -73,18 +215,21 @@ def _cut(boxes: list[Box], rules: Iterable[Rule]) -> tuple[list[Box], list[Candi
 
 
 def _cut_by(rule: Rule, boxes: list[Box]) -> tuple[list[Box], list[Candidate]]:
-    """One rule's cut through all boxes. Modes share most of their values: each is cut once."""
-    cuts = {values: values and rule.cut(values) for values in _distinct(boxes, rule.name)}
+    """Cut all boxes by one rule. Modes share most of their values, so each distinct set of values is cut once."""
+    cuts = {values: values and rule.cut(values) for values in _distinct(boxes, rule.name) if values or not rule.allows_absence}
     changed = {values: cut for values, cut in cuts.items() if not cut or cut != values}
     if not changed:
         return boxes, []
     kept, excluded = [], []
+    left: dict[int, Mapping[str, Values]] = {}  # boxes that share their values share what is left of them
     for box in boxes:
         values = box.values.get(rule.name)
         if values not in changed:
             kept.append(box)
         elif cut := changed[values]:
-            kept.append(box._replace(values={**box.values, rule.name: cut}))
+            if id(box.values) not in left:
+                left[id(box.values)] = {**box.values, rule.name: cut}
+            kept.append(box._replace(values=left[id(box.values)]))
         else:
             excluded.append(Candidate(box, excluded_by=rule.name))
     return kept, excluded
@@ -99,12 +244,12 @@ def _has_sizes(values: Mapping[str, Values]) -> bool:
 
 
 def _free_sizes(values: Mapping[str, Values]) -> bool:
-    """Whether width or height are not fixed, so that the aspect ratio follows from them."""
+    """Return whether the width or the height is free, so that the aspect ratio follows from them."""
     return "aspectRatio" in values and (isinstance(values["width"], Span) or isinstance(values["height"], Span))
 
 
 def _ratio_binds(values: Mapping[str, Values]) -> bool:
-    """Whether not every free width goes with every height, because the aspect ratio is constrained."""
+    """Return whether a constraint on the aspect ratio rules out some pairs of width and height."""
     if not _free_sizes(values):
         return False
     (least_width, most_width), (least_height, most_height) = bounds(values["width"]), bounds(values["height"])
@@ -113,14 +258,16 @@ def _ratio_binds(values: Mapping[str, Values]) -> bool:
 
 
 class _Chooser:
-    """Finds the best settings of boxes under the rules. Modes share most of their values: each is weighed once."""
+    """A search for the best settings of boxes under some rules. Each distinct set of values is evaluated once."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._ideals = {rule.name: rule for rule in rules if rule.ideal is not None}
+        self._asked = {rule.name for rule in rules if not rule.of_presence}
+        self._ideals = {rule.name: rule for rule in rules if rule.ideal is not None and not rule.of_presence}
+        self._found: dict[tuple[int, int], tuple[Box, Candidate]] = {}  # the best of values and kept, which boxes share
 
     def contenders(self, boxes: Sequence[Box]) -> Sequence[Box]:
-        """The boxes without those of derived pictures of which another has every size and shape, at no worse a rate."""
+        """Drop each derived box whose sizes and shapes another one also has, at an equal or better rate."""
         twins = [(self._beside_sizes(box), box) for box in boxes if box.backing]
         kept: list[tuple[tuple[float, float], Box]] = []
         for one in sorted(twins, key=lambda twin: (twin[0], -bounds(twin[1].values["width"])[1])):
@@ -132,27 +279,40 @@ class _Chooser:
         return [box for box in boxes if not box.backing or id(box) in left]
 
     def _beside_sizes(self, box: Box) -> tuple[float, float]:
-        """How far the rest of the settings is, from what was asked and from what is usual."""
+        """Return how far all settings except the size are from the request, and from the usual rate."""
         rest = {name: values for name, values in box.values.items() if name not in SIZES}
         far = sum(self._least(rule, rest.get(rule.name)) for rule in self._rules if rule.name not in SIZES)
         rate = _closest(rest["frameRate"], "frameRate", self._ideals.get("frameRate"))
         return far, apart(float(rate), float(DEFAULTS["frameRate"]))
 
     def distances(self, boxes: Sequence[Box]) -> list[float]:
-        """The least fitness distance within each of the boxes."""
+        """Return the smallest fitness distance within each box."""
         totals = [0.0] * len(boxes)
         for rule in self._rules:
             far = {values: self._least(rule, values) for values in _distinct(boxes, rule.name)}
             if any(far.values()):
                 totals = [total + far[box.values.get(rule.name)] for total, box in zip(totals, boxes, strict=True)]
         for place, box in enumerate(boxes):
-            if _free_sizes(box.values):  # there the properties depend on one another
+            if _free_sizes(box.values):  # here the properties depend on each other
                 totals[place] = self.best(box).distance
         return totals
 
     def best(self, box: Box) -> Candidate:
-        """The settings out of the box that are nearest, and their distance per constraint."""
-        settings = {name: _typed(name, _closest(values, name, self._ideals.get(name))) for name, values in box.values.items()}
+        """Return the nearest settings within a box, with their distance per constraint.
+
+        A control that nobody asks for keeps its value and is not included. Boxes that share their values share their settings.
+        """
+        shared = id(box.values), id(box.kept)
+        if shared not in self._found:
+            self._found[shared] = box, self._best(box)  # with the box, whose values keep their identity
+        return self._found[shared][1]._replace(box=box)
+
+    def _best(self, box: Box) -> Candidate:
+        settings = {
+            name: _typed(name, _closest(values, name, self._ideals.get(name), box.kept.get(name)))
+            for name, values in box.values.items()
+            if name in self._asked or not _stays(values, box.kept.get(name))
+        }
         if _free_sizes(box.values):
             settings |= self._sizes(box.values, settings)
         return Candidate(box, settings, {rule.name: rule.distance(settings.get(rule.name)) for rule in self._rules})
@@ -169,7 +329,7 @@ class _Chooser:
 
 
 def _inside(one: tuple[tuple[float, float], Box], other: tuple[tuple[float, float], Box]) -> bool:
-    """Whether all that a twin has to offer is in another one of the same device, and is no better there."""
+    """Return whether a twin offers nothing that another twin of the same device does not offer at least as well."""
     (far, away), box = one
     (other_far, other_away), outer = other
     if box.device is not outer.device or box.rank != outer.rank or other_far > far or other_away > away:
@@ -182,19 +342,31 @@ def _typed(name: str, value: Scalar) -> Scalar:
     return int(value) if name in PROPERTIES and PROPERTIES[name].idl == "unsigned long" else value
 
 
-def _closest(values: Values, name: str, rule: Rule | None) -> Scalar:
+def _stays(values: Values, kept: Scalar | None) -> bool:
+    """Return whether a control may keep its value and could have another one."""
+    if kept is None or (isinstance(values, Span) and values.min == values.max):
+        return False
+    return values.min <= float(kept) <= values.max if isinstance(values, Span) else kept in values and len(values) > 1
+
+
+def _closest(values: Values, name: str, rule: Rule | None, kept: Scalar | None = None) -> Scalar:
+    """Return the value nearest to the request, or else nearest to the current or usual value."""
     if not isinstance(values, Span) and len(values) == 1:
         return values[0]
-    default = Rule(name, ideal=(DEFAULTS[name],)) if name in DEFAULTS else Rule(name)
+    if rule is None and kept is not None and _stays(values, kept):
+        return kept
+    usual = kept if kept is not None else DEFAULTS.get(name)
+    default = Rule(name) if usual is None else Rule(name, ideal=(usual,))
     asked = rule or default
     if not isinstance(values, Span):
         return min(values, key=lambda value: (asked.distance(value), default.distance(value)))
-    wished = (asked.ideal and asked.ideal[0] == 0 and values.min <= 0 and 0.0) or asked.wished or default.wished
-    return values.nearest(values.max if wished is None else wished)
+    if asked.ideal is not None and asked.ideal[0] == 0:  # all other numbers are equally far from 0
+        return values.nearest(0.0 if values.min <= 0 else float(DEFAULTS.get(name, values.min)))
+    return values.nearest(asked.wished or default.wished or values.max)
 
 
 def _best_sizes(values: Mapping[str, Values], ideals: Mapping[str, Rule]) -> Settings:
-    """Width, height and aspect ratio together: the least distance from what was asked, then from the defaults."""
+    """Return the width, height and ratio nearest to the request, and then nearest to the defaults."""
     wished = {name: number for name in SIZES if name in ideals and (number := ideals[name].wished) is not None}
     usual = {name: float(DEFAULTS[name]) for name in ("width", "height") if name not in wished}
     best = fit_sizes(values["width"], values["height"], values["aspectRatio"], {**usual, **wished}, _cost(wished, usual))
@@ -203,7 +375,7 @@ def _best_sizes(values: Mapping[str, Values], ideals: Mapping[str, Rule]) -> Set
 
 
 def _cost(wished: Mapping[str, float], usual: Mapping[str, float]) -> Callable[[float, float], tuple[float, float]]:
-    """How far a size is from what was asked, and from what is usual. It is asked very often."""
+    """Return a function for the distance of a size from the request and from the usual size. It is called very often."""
     wide, high, ratio = (wished.get(name) for name in SIZES)
     usual_wide, usual_high = usual.get("width"), usual.get("height")
 
@@ -218,27 +390,41 @@ def _cost(wished: Mapping[str, float], usual: Mapping[str, float]) -> Callable[[
 
 
 def overconstrained(boxes: Sequence[Box], rules: Sequence[Rule]) -> OverconstrainedError:
-    """The error for rules that no box satisfies: what failed, which of them conflict, and what would be closest.
+    """Return the error for rules that no box satisfies: the failed rule, the conflict and the nearest settings.
 
-    A rule failed if no settings dictionary satisfies it; if there is none, out of those with the resizeMode that is required.
+    A rule has failed if no settings satisfy it. If each rule alone can be satisfied, only settings with the required resizeMode
+    count.
     """
     required = [rule for rule in rules if rule.required]
+    boxes = unfold(boxes, rules)
     examined = _cut(list(boxes), [rule for rule in required if rule.name == "resizeMode"])[0] or boxes
     failed = next((rule.name for among in (boxes, examined) for rule in required if not feasible(among, [rule])), "")
     conflict = _minimal(boxes, required)
     names, nearest = [rule.name for rule in conflict], nearest_settings(boxes, rules)
-    return OverconstrainedError(failed, f"no {together_in_words(conflict)}", conflict=names, nearest=nearest)
+    return OverconstrainedError(failed, _not_offered(boxes, conflict), conflict=names, nearest=nearest)
+
+
+def _not_offered(boxes: Sequence[Box], conflict: Sequence[Rule]) -> str:
+    """Return the sentence that no device offers this. A file or a pipe is named, because no other input was asked for."""
+    names = {getattr(box.device, "input_name", "") for box in boxes}
+    name = names.pop() if len(names) == 1 else ""
+    return f"{name} does not offer {in_words(conflict)}" if name else f"no {together_in_words(conflict)}"
 
 
 def feasible(boxes: Iterable[Box], rules: Sequence[Rule]) -> bool:
-    """Whether some settings satisfy the required part of the rules."""
-    return bool(_cut(list(boxes), rules)[0])
+    """Return whether any settings satisfy the required part of the rules."""
+    return bool(satisfying(boxes, rules))
+
+
+def satisfying(boxes: Iterable[Box], rules: Sequence[Rule]) -> list[Box]:
+    """Return the parts of the boxes that satisfy the required part of the rules."""
+    return _cut(unfold(list(boxes), rules), rules)[0]
 
 
 def _minimal(boxes: Sequence[Box], required: Sequence[Rule]) -> list[Rule]:
-    """A subset of the rules that still excludes every box, and of which none can be left out."""
+    """Return a subset of the rules that still excludes every box, and from which no rule can be removed."""
     conflict = list(required)
-    for rule in reversed(required):  # the first that fails by itself is the one that stays
+    for rule in reversed(required):  # of rules that fail alone, keep the first
         without = [other for other in conflict if other is not rule]
         if not feasible(boxes, without):
             conflict = without
@@ -246,7 +432,7 @@ def _minimal(boxes: Sequence[Box], required: Sequence[Rule]) -> list[Rule]:
 
 
 def nearest_settings(boxes: Sequence[Box], rules: Sequence[Rule]) -> Settings | None:
-    """The settings closest to the rules when only those that conflict are no longer required; None where there is no box."""
+    """Return the settings closest to the rules after relaxing those that conflict, or None if there is no box."""
     if not boxes:
         return None
     relaxed = list(rules)
@@ -257,12 +443,12 @@ def nearest_settings(boxes: Sequence[Box], rules: Sequence[Rule]) -> Settings | 
 
 
 def _relaxed(rule: Rule, boxes: Sequence[Box]) -> Rule:
-    """What was required as a wish."""
+    """Return a required rule as a wish."""
     return Rule(rule.name, ideal=rule.exact or _bound(rule, boxes))
 
 
 def _bound(rule: Rule, boxes: Sequence[Box]) -> tuple[Scalar, ...] | None:
-    """The end of the range that is missed, or else the wish inside it."""
+    """Return the bound that is missed, or else the ideal value within the bounds."""
     ends = [bounds(values) for box in boxes if (values := box.values.get(rule.name)) and not isinstance(values[0], str)]
     if rule.max is not None and (rule.min is None or (ends and min(low for low, _ in ends) > rule.max)):
         return (rule.max,)

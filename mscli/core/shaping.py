@@ -1,21 +1,28 @@
-"""From native frames to those of a derived setting: the central crop, the size to scale to, and which frames are left out.
+"""Turn native frames into frames of derived settings: set the central crop and the scaled size, and drop frames evenly.
 
-Nothing is computed on pixels here: a frame is told its visible rectangle and display size, as in WebCodecs
-(https://www.w3.org/TR/webcodecs/#dom-videoframe-visiblerect), and whoever reads its pixels crops and scales in one pass.
+No pixels are touched here. A frame only gets a visible rectangle and a display size, as in WebCodecs
+(https://www.w3.org/TR/webcodecs/#dom-videoframe-visiblerect). The code that reads its pixels crops and scales them in one pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from mscli.core.boxes import Scalar
 from mscli.core.clock import MICROSECONDS
-from mscli.core.frames import Rect, VideoFrame
+from mscli.core.frames import EncodedVideoChunk, Rect, VideoFrame
+from mscli.core.properties import DISPLAY_SURFACE
+
+P = TypeVar("P", VideoFrame, EncodedVideoChunk)
 
 
 def central_crop(coded_width: int, coded_height: int, width: int, height: int) -> Rect:
-    """The largest rectangle of the shape width : height in the middle of a picture, on even pixels (two share a chroma)."""
+    """Return the largest centred rectangle with the aspect ratio width : height.
+
+    Its position and size are even, because two pixels share one chroma sample.
+    """
     if coded_width * height >= coded_height * width:
         crop_width, crop_height = _even(max(width, round(coded_height * width / height)), coded_width), coded_height
     else:
@@ -28,41 +35,43 @@ def _even(size: int, most: int) -> int:
 
 
 class Decimator:
-    """Leaves frames out evenly: of native frames at any rate it keeps those nearest to a grid of ``rate`` frames per second."""
+    """A filter that drops frames evenly. It keeps the frames closest to a grid of ``rate`` frames per second."""
 
     def __init__(self, rate: float) -> None:
         self._interval_us = MICROSECONDS / rate
         self._due_us: float | None = None
 
     def keeps(self, timestamp: int, duration: int | None) -> bool:
-        """Whether the frame of that time is one of those that stay. ``duration``: microseconds to the next native frame."""
+        """Return whether to keep the frame at ``timestamp``. ``duration``: microseconds until the next native frame."""
         if self._due_us is None:
             self._due_us = float(timestamp)
         if timestamp < self._due_us - (duration or 0) / 2:
             return False
         self._due_us += self._interval_us
-        if timestamp > self._due_us:  # a gap: the grid goes on from here
+        if timestamp > self._due_us:  # after a gap, restart the grid here
             self._due_us = timestamp + self._interval_us
         return True
 
 
 class Shaper:
-    """Gives native frames the size and rate of a track's settings; frames that are native already pass as they are."""
+    """A converter from native frames to the size and rate of a track's settings. Frames that fit already pass unchanged."""
 
     def __init__(self, settings: Mapping[str, Scalar], native: Mapping[str, Scalar]) -> None:
         self.size = int(settings["width"]), int(settings["height"])
         self._rate = float(settings["frameRate"])
         slower = self._rate < float(native["frameRate"])
         self._decimator = Decimator(self._rate) if slower else None
+        self.drops = slower  # whether some frames are dropped
+        self._whole = DISPLAY_SURFACE in native  # whether nothing is cropped
 
-    def shape(self, frame: VideoFrame) -> VideoFrame | None:
-        """The frame as the track gives it; None if it is left out."""
+    def shape(self, frame: P) -> P | None:
+        """Return the frame as the track delivers it, or None if it is dropped."""
         if self._decimator is not None:
             if not self._decimator.keeps(frame.timestamp, frame.duration):
                 return None
             frame = replace(frame, duration=round(MICROSECONDS / self._rate))
         if self.size == (frame.coded_width, frame.coded_height):
             return frame
-        return replace(
-            frame, visible_rect=central_crop(frame.coded_width, frame.coded_height, *self.size), display_size=self.size
-        )
+        coded = frame.coded_width, frame.coded_height
+        rect = Rect(0, 0, *coded) if self._whole else central_crop(*coded, *self.size)
+        return replace(frame, visible_rect=rect, display_size=self.size)

@@ -1,7 +1,7 @@
-"""WebIDL conversion of constraints: what ``json.loads`` gives becomes what a browser would have made of the same value.
+"""WebIDL conversion of constraints: turn the output of ``json.loads`` into what a browser would make of the same value.
 
-https://webidl.spec.whatwg.org/#js-type-mapping for the types that constraint dictionaries use. Unknown members are dropped;
-what cannot be converted is a TypeError that names the place. The result is plain dicts, lists and scalars of the IDL types.
+https://webidl.spec.whatwg.org/#js-type-mapping for the types of constraint dictionaries. Unknown members are dropped. A value
+that cannot be converted raises a TypeError that names its path. The result consists of plain dicts, lists and scalars.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mscli.core.errors import ArgumentError
-from mscli.core.properties import PROPERTIES
+from mscli.core.properties import POINTS, PROPERTIES
 
 Json = Any
 UNSIGNED_LONG_MAX = 2**32 - 1
-RANGE_MEMBERS = ("max", "min", "exact", "ideal")  # inherited members first, each in lexicographical order, as WebIDL reads them
+RANGE_MEMBERS = ("max", "min", "exact", "ideal")  # in the order in which WebIDL reads them: inherited ones first
 _PARAMETERS = ("exact", "ideal")
 
 
 def to_number(value: Json) -> float:
-    """ECMAScript's ToNumber of a JSON value: NaN where it has none."""
+    """Convert a JSON value with ECMAScript's ToNumber; NaN if it is not a number."""
     if isinstance(value, bool | int | float):
         return _as_double(value)
     if value is None:
@@ -32,26 +32,26 @@ def to_number(value: Json) -> float:
 def _as_double(value: float) -> float:
     try:
         return float(value)
-    except OverflowError:  # an integer beyond the doubles is infinite in JavaScript
+    except OverflowError:  # JavaScript turns an integer beyond the range of a double into infinity
         return math.inf if value > 0 else -math.inf
 
 
-# https://tc39.es/ecma262/#prod-StringNumericLiteral, which is narrower than what float() and int() take.
+# https://tc39.es/ecma262/#prod-StringNumericLiteral, which accepts less than float() and int() do.
 _WHITE_SPACE = "\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
-_DECIMAL = re.compile(r"[+-]?(Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)")
-_OTHER_RADIX = re.compile(r"0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
+_DECIMAL = r"[+-]?(Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)"
+_OTHER_RADIX = r"0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)"
 
 
 def _parse_number(text: str) -> float:
     if not text:
         return 0.0
-    if _OTHER_RADIX.fullmatch(text):
+    if re.fullmatch(_OTHER_RADIX, text):
         return _as_double(int(text, 0))
-    return float(text) if _DECIMAL.fullmatch(text) else math.nan
+    return float(text) if re.fullmatch(_DECIMAL, text) else math.nan
 
 
 def to_string(value: Json) -> str:
-    """ECMAScript's ToString of a JSON value. Raises TypeError for arrays that are nested deeper than Python's stack."""
+    """Convert a JSON value with ECMAScript's ToString. Raises TypeError for arrays nested deeper than Python's stack."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
@@ -79,12 +79,12 @@ def _number_to_string(value: float) -> str:
 
 
 def _digits_to_string(number: float) -> str:
-    """https://tc39.es/ecma262/#sec-numeric-types-number-tostring for a number ≥ 0: the shortest digits, as in repr."""
+    """Format a number ≥ 0 with the shortest digits: https://tc39.es/ecma262/#sec-numeric-types-number-tostring."""
     from decimal import Decimal
 
     decimal = Decimal(repr(number)).normalize().as_tuple()
     digits = "".join(map(str, decimal.digits))
-    point = len(digits) + int(decimal.exponent)  # how many digits stand before it
+    point = len(digits) + int(decimal.exponent)  # the number of digits before the decimal point
     if point > 21 or point < -5:
         return f"{'.'.join(filter(None, (digits[0], digits[1:])))}e{point - 1:+d}"
     if point <= 0:
@@ -93,26 +93,26 @@ def _digits_to_string(number: float) -> str:
 
 
 def to_boolean(value: Json) -> bool:
-    """ECMAScript's ToBoolean of a JSON value: objects and arrays are true, also empty ones."""
+    """Convert a JSON value with ECMAScript's ToBoolean: objects and arrays are true, even empty ones."""
     if isinstance(value, Mapping | list | tuple):
         return True
     return bool(value) and not (isinstance(value, float) and math.isnan(value))
 
 
 def clamped_unsigned_long(value: Json, where: str = "") -> int:  # noqa: ARG001 (one signature for all types)
-    """``[Clamp] unsigned long``: NaN is 0, the rest is clamped and rounded half to even."""
+    """Convert to ``[Clamp] unsigned long``: NaN becomes 0; other values are clamped and rounded half to even."""
     number = to_number(value)
     return 0 if math.isnan(number) else round(min(max(number, 0), UNSIGNED_LONG_MAX))
 
 
 def unsigned_long(value: Json) -> int:
-    """``unsigned long``: what is not finite is 0, the rest is truncated, modulo 2^32."""
+    """Convert to ``unsigned long``: non-finite values become 0; others are truncated modulo 2^32."""
     number = to_number(value)
     return int(number) % (UNSIGNED_LONG_MAX + 1) if math.isfinite(number) else 0
 
 
 def double(value: Json, where: str) -> float:
-    """``double``: a TypeError unless finite."""
+    """Convert to ``double``. Raises TypeError if the value is not finite."""
     number = to_number(value)
     if not math.isfinite(number):
         raise ArgumentError(f"{where}: {to_string(value)!r} is not a finite number")
@@ -129,14 +129,20 @@ def _members(value: Json, names: tuple[str, ...], convert: Callable[[Json, str],
 
 
 def _constraint(
-    members: tuple[str, ...], convert: Callable[[Json, str], Any], is_dictionary: Callable[[Json], bool]
+    members: tuple[str, ...],
+    convert: Callable[[Json, str], Any],
+    is_dictionary: Callable[[Json], bool],
+    bare: Callable[[Json, str], Any] | None = None,
 ) -> Callable[[Json, str], Any]:
-    """``(T or ConstrainT)``: a dictionary whose members are ``convert``'s, or one such value."""
+    """Return a converter for ``(T or ConstrainT)``.
+
+    It accepts a dictionary whose members are converted by ``convert``, or a bare value, converted by ``bare`` or ``convert``.
+    """
 
     def constrain(value: Json, where: str) -> Any:
         if value is None or is_dictionary(value):
             return _members(value, members, convert, where)
-        return convert(value, where)
+        return (bare or convert)(value, where)
 
     return constrain
 
@@ -153,46 +159,65 @@ def _boolean_or_string(value: Json, where: str) -> bool | str:  # noqa: ARG001
     return value if isinstance(value, bool) else to_string(value)
 
 
+def _boolean_or_double(value: Json, where: str) -> bool | float:
+    return value if isinstance(value, bool) else double(value, where)
+
+
 def _is_mapping(value: Json) -> bool:
     return isinstance(value, Mapping)
+
+
+def _points(value: Json, where: str) -> list[dict[str, float]]:
+    """Convert ``sequence<Point2D>``: https://www.w3.org/TR/image-capture/#Point2D."""
+    if not isinstance(value, list | tuple):
+        raise ArgumentError(f"{where}: a list of points is needed, not {to_string(value)!r}")
+    return [_point(item, f"{where}[{n}]") for n, item in enumerate(value)]
+
+
+def _point(value: Json, where: str) -> dict[str, float]:
+    if value is not None and not _is_object(value):
+        raise ArgumentError(f"{where}: a point is an object with x and y, not {to_string(value)!r}")
+    return {"x": 0.0, "y": 0.0, **_members(value, ("x", "y"), double, where)}
 
 
 _CONSTRAINT_TYPES: dict[str, Callable[[Json, str], Any]] = {
     "unsigned long": _constraint(RANGE_MEMBERS, clamped_unsigned_long, _is_object),
     "double": _constraint(RANGE_MEMBERS, double, _is_object),
-    "DOMString": _constraint(_PARAMETERS, _strings, _is_mapping),  # of which a list is another value
+    "DOMString": _constraint(_PARAMETERS, _strings, _is_mapping),  # here a list is a value, not a dictionary
     "boolean": _constraint(_PARAMETERS, _boolean, _is_object),
+    POINTS: _constraint(_PARAMETERS, _points, _is_mapping),
     "boolean or DOMString": _constraint(_PARAMETERS, _boolean_or_string, _is_object),
+    "boolean or double": _constraint(RANGE_MEMBERS, double, _is_object, _boolean_or_double),
 }
 
 
 def constraint_set(value: Json, where: str) -> dict[str, Any]:
-    """A ``MediaTrackConstraintSet``: every known member converted, in the order given."""
+    """Convert a ``MediaTrackConstraintSet``: every known member, in the given order."""
     if value is not None and not _is_object(value):
-        raise ArgumentError(f"{where}: a constraint set is an object, not {to_string(value)!r}")
+        raise ArgumentError(f"{where}: a constraint set must be an object, not {to_string(value)!r}")
     given: Mapping[str, Json] = value if isinstance(value, Mapping) else {}
     known = ((PROPERTIES[name], name, item) for name, item in given.items() if name in PROPERTIES)
     return {name: _CONSTRAINT_TYPES[row.idl](item, f"{where}.{name}") for row, name, item in known}
 
 
 def track_constraints(value: Json, where: str = "constraints") -> dict[str, Any]:
-    """A ``MediaTrackConstraints`` dictionary: a constraint set with a list ``advanced`` of further ones."""
+    """Convert a ``MediaTrackConstraints``: a constraint set whose ``advanced`` is a list of further sets."""
     converted = constraint_set(value, where)
     if isinstance(value, Mapping) and "advanced" in value:
         advanced = value["advanced"]
         if not isinstance(advanced, list | tuple):
-            raise ArgumentError(f"{where}.advanced: a list of constraint sets is needed, not {to_string(advanced)!r}")
+            raise ArgumentError(f"{where}.advanced must be a list of constraint sets, not {to_string(advanced)!r}")
         converted["advanced"] = [constraint_set(item, f"{where}.advanced[{n}]") for n, item in enumerate(advanced)]
     return converted
 
 
 def stream_constraints(value: Json) -> dict[str, dict[str, Any]]:
-    """A ``MediaStreamConstraints`` dictionary, as the track constraints of each kind that is requested, audio first.
+    """Convert a ``MediaStreamConstraints`` to the track constraints of each requested kind, audio first.
 
-    Raises TypeError for what is no dictionary and when neither audio nor video is requested.
+    Raises TypeError if the value is not a dictionary, or if neither audio nor video is requested.
     """
     if value is not None and not _is_object(value):
-        raise ArgumentError(f"constraints are an object, not {to_string(value)!r}")
+        raise ArgumentError(f"constraints must be an object, not {to_string(value)!r}")
     given: Mapping[str, Json] = value if isinstance(value, Mapping) else {}
     requested = {kind: _requested(given[kind], kind) for kind in ("audio", "video") if kind in given}
     result = {kind: item for kind, item in requested.items() if item is not None}
@@ -202,14 +227,37 @@ def stream_constraints(value: Json) -> dict[str, dict[str, Any]]:
 
 
 def _requested(value: Json, kind: str) -> dict[str, Any] | None:
-    """``(boolean or MediaTrackConstraints)``: the dictionary, an empty one for true, None for false."""
+    """Convert ``(boolean or MediaTrackConstraints)``: true becomes an empty dictionary, false becomes None."""
     if value is None or _is_object(value):
         return track_constraints(value, kind)
     return {} if to_boolean(value) else None
 
 
+def photo_settings(value: Json) -> dict[str, Any]:
+    """Convert a ``PhotoSettings`` (https://www.w3.org/TR/image-capture/#dictdef-photosettings). Raises TypeError."""
+    if value is not None and not _is_object(value):
+        raise ArgumentError(f"photoSettings is an object, not {to_string(value)!r}")
+    given: Mapping[str, Json] = value if isinstance(value, Mapping) else {}
+    return {name: convert(given[name], name) for name, convert in _PHOTO_SETTINGS.items() if name in given}
+
+
+def _fill_light_mode(value: Json, where: str) -> str:
+    text = to_string(value)
+    if text not in ("auto", "off", "flash"):
+        raise ArgumentError(f"{where} is “auto”, “off” or “flash”, not “{text}”")
+    return text
+
+
+_PHOTO_SETTINGS: dict[str, Callable[[Json, str], Any]] = {
+    "fillLightMode": _fill_light_mode,
+    "imageHeight": double,
+    "imageWidth": double,
+    "redEyeReduction": _boolean,
+}
+
+
 def unknown_names(value: Json) -> list[str]:
-    """The members of a stream's or track's constraints that conversion drops, as dotted paths, for a warning."""
+    """Return the dotted paths of members that the conversion drops, for a warning."""
     if not isinstance(value, Mapping):
         return []
     top = [name for name in value if name not in ("audio", "video")]

@@ -1,120 +1,191 @@
-"""The part of a capture that was asked for: so many seconds or so many frames, exact to the frame and to the sample."""
+"""The part of a capture that was requested, by duration or by number of frames, exact to the frame and to the sample."""
 
 from __future__ import annotations
 
-from mscli.core.clock import MICROSECONDS
-from mscli.core.frames import AudioData, Frame, VideoFrame, clip
+from dataclasses import replace
 
-LATE_US = MICROSECONDS  # a track that stalls may hold a capture of fixed duration so long past its end
+from mscli.core.clock import MICROSECONDS
+from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoMedia, clip
+
+LATE_US = MICROSECONDS  # how long past its end a stalled track may delay a capture of fixed duration
+JITTER_US = 250_000  # the largest tolerance for a frame's timestamp, however long its duration
 
 
 class Window:
-    """Admits frames from the first one on, until ``duration_s`` seconds or ``frames`` of them have passed.
+    """A filter that admits frames until ``duration_s`` seconds or ``frames`` frames have passed.
 
-    The duration counts in the frames' own timestamps, for all tracks from the earliest. ``frames`` counts pictures, or samples
-    per channel where there is only sound. Without either it is never over.
+    The duration is measured by the frames' own timestamps, from the earliest frame of any track. ``frames`` counts the frames
+    of each camera, or the samples per channel of each microphone if there is only sound. Without either limit, it never ends.
     """
 
     def __init__(self, kinds: list[str], duration_s: float | None = None, frames: int | None = None) -> None:
         self.start_us: int | None = None
-        self.reason = ""  # "duration" or "frames" once a track is through
+        self.end_us: int | None = None  # the time from which no frames are admitted, once it is known
+        self._passed = False  # whether a track has passed the end of the duration
         self._duration_us = None if duration_s is None else round(duration_s * MICROSECONDS)
-        self._frames = frames
-        self._counted = VideoFrame if "video" in kinds else AudioData
+        self._counted = "video" if "video" in kinds else "audio"
+        self._limited = frames is not None
+        self._left = {track: frames or 0 for track, kind in enumerate(kinds) if self._limited and kind == self._counted}
         self._open = set(range(len(kinds)))
+        self._lasts_us: dict[int, int] = {}  # track → the end of its latest admitted frame
+        self.over = self._is_over()  # whether no more frames will be admitted
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will be admitted."""
-        return not self._open or self._frames == 0
+    def reason(self) -> str:
+        """Return "frames" or "duration" once a track has reached that limit, or "" before."""
+        return "frames" if self._counted_out and self._left else "duration" if self._passed else ""
 
     @property
-    def end_us(self) -> int | None:
-        """The instant from which frames are no longer admitted, once it is known."""
-        if self.start_us is None or self._duration_us is None:
-            return None
-        return self.start_us + self._duration_us
+    def _counted_out(self) -> bool:
+        """Return whether frames are limited and every counted track has reached its limit or ended."""
+        return self._limited and not any(self._left.values())
 
-    def overdue(self, at_us: int) -> bool:
-        """Whether that instant is so long past the end that nothing more is waited for."""
-        return self.end_us is not None and at_us > self.end_us + LATE_US
+    def begin(self, start_us: int) -> None:
+        """Count the duration from ``start_us`` on."""
+        self.start_us = start_us
+        self.end_us = None if self._duration_us is None else start_us + self._duration_us
 
-    def admit(self, track: int, frame: Frame) -> Frame | None:
-        """The frame, or what of the sound lies inside; None when nothing does."""
-        if self.start_us is None:
-            self.start_us = frame.timestamp
-        inside = self._within_time(track, frame)
-        return self._within_count(inside) if isinstance(inside, self._counted) and self._frames is not None else inside
+    @property
+    def limited(self) -> bool:
+        """Return whether a duration or a number of frames was requested."""
+        return self._limited or self._duration_us is not None
 
-    def encloses(self, track: int, frame: Frame) -> bool:
-        """Whether the frame would be admitted. One that would not ends its track as if it had been asked for."""
-        return self._within_time(track, frame) is not None
+    def overdue(self, at_us: int) -> str:
+        """Return why no more frames can be expected at this time, or "" before.
 
-    def _within_time(self, track: int, frame: Frame) -> Frame | None:
-        if track not in self._open or self.over:
-            return None
+        "duration": the latest frame of each track lasts until the end; "ended": a track stalls.
+        """
         end_us = self.end_us
-        if end_us is None:
-            return frame
+        if end_us is None or at_us <= end_us + LATE_US:
+            return ""
+        return "duration" if all(self._lasts_us.get(track, 0) >= end_us for track in self._open) else "ended"
+
+    def admit(self, track: int, frame: Media) -> Media | None:
+        """Return the frame, or the part of the audio block inside the window, or None if it is outside."""
+        if self.start_us is None:
+            self.begin(frame.timestamp)
+        left = self._left.get(track)
+        if self.over or left == 0 or track not in self._open:
+            return None
+        inside = frame if self.end_us is None else self._within_time(track, frame, self.end_us)
+        if inside is not None:
+            self._lasts_us[track] = inside.timestamp + (inside.duration or 0)
+        if inside is not None and left is not None:
+            inside = clip(inside, left) if isinstance(inside, AudioData) else inside
+            self._left[track] = left - inside.count
+            self.over = self._left[track] == 0 and self._is_over()
+        return inside
+
+    def give_back(self, track: int, pictures: int) -> None:
+        """Admit ``pictures`` more frames of a track, because that many admitted ones did not reach the output."""
+        if track in self._left and self._counted == "video":
+            self._left[track] += pictures
+            self.over = self._is_over()
+
+    def leave(self, track: int) -> bool:
+        """Stop expecting frames of a track that has ended by itself. Return whether more were expected."""
+        expected = track in self._open and self._left.get(track) != 0
+        self._open.discard(track)
+        self._left.pop(track, None)
+        self.over = self._is_over()
+        return expected
+
+    def encloses(self, track: int, frame: Media) -> bool:
+        """Return whether the frame would be admitted. If not, its track ends as if it had reached the limit."""
+        if self.over or self._left.get(track) == 0 or track not in self._open:
+            return False
+        return self.end_us is None or self._within_time(track, frame, self.end_us) is not None
+
+    def _within_time(self, track: int, frame: Media, end_us: int) -> Media | None:
+        """Return the part of the frame before the end. Return None if there is none, which ends the track."""
         tolerance_us = frame_tolerance_us(frame) if frame.timestamp != self.start_us else 0
-        if frame.timestamp + tolerance_us >= end_us:
-            self._finish(track, "duration")
+        if frame.order_us + tolerance_us >= end_us:
+            self._finish(track)
             return None
         if isinstance(frame, AudioData) and frame.timestamp + frame.duration > end_us:
-            self._finish(track, "duration")
+            self._finish(track)
             samples = round((end_us - frame.timestamp) * frame.sample_rate / MICROSECONDS)
             return clip(frame, samples) if samples else None
         return frame
 
-    def _within_count(self, frame: Frame) -> Frame | None:
-        assert self._frames is not None, "there is a limit"
-        if isinstance(frame, AudioData):
-            frame = clip(frame, self._frames)
-            self._frames -= frame.number_of_frames
-        else:
-            self._frames -= 1
-        if self._frames == 0:
-            self.reason = "frames"
-            self._open.clear()
-        return frame
-
-    def _finish(self, track: int, reason: str) -> None:
+    def _finish(self, track: int) -> None:
         self._open.discard(track)
-        self.reason = reason
+        self._passed = True
+        self.over = self._is_over()
+
+    def _is_over(self) -> bool:
+        return not self._open or self._counted_out
 
 
-def frame_tolerance_us(frame: Frame) -> int:
-    """How far before the end a picture may be stamped and still belong to what follows: a quarter of its duration (jitter)."""
-    return (frame.duration or 0) // 4 if isinstance(frame, VideoFrame) else 0
+def frame_tolerance_us(frame: Media) -> int:
+    """Return how long before the end a video frame may be stamped and still count as after it: a quarter of its duration."""
+    return min((frame.duration or 0) // 4, JITTER_US) if isinstance(frame, VideoMedia) else 0
+
+
+class PausedTrack:
+    """One track of a recording with pauses. It shifts timestamps, and finds frames that a pause made undecodable.
+
+    A ``paced`` source waits during a pause, so its timestamps go on without a gap.
+    """
+
+    def __init__(self, pauses: Pauses, *, paced: bool = False) -> None:
+        self._pauses = pauses
+        self._paced = paced
+        self.broken = False  # whether a frame was dropped in a pause and no key frame has followed
+
+    def place(self, frame: Media) -> Media | None:
+        """Return the frame with the earlier pauses subtracted from its timestamp, or None if it is in a pause."""
+        if self._pauses.passed_us == 0 or self._paced:  # there was none yet, or none for this track
+            return frame
+        placed_us = self._pauses.place(frame.timestamp)
+        if placed_us is None:
+            self.broken = True
+            return None
+        return frame if placed_us == frame.timestamp else replace(frame, timestamp=placed_us)
+
+    def decodes(self, frame: Media) -> bool:
+        """Return whether no frame on which this one depends was dropped in a pause. Ask while the track is ``broken``.
+
+        A blank frame depends on no other, and no other depends on it.
+        """
+        if not isinstance(frame, EncodedVideoChunk):
+            return True
+        self.broken = self.broken and not frame.key
+        return not self.broken
 
 
 class Pauses:
-    """The stretches of time that are left out of a recording, and where they leave what comes after them."""
+    """The time spans that are left out of a recording, and how they shift what follows."""
 
     def __init__(self) -> None:
         self._closed: list[tuple[int, int]] = []
         self._open_us: int | None = None
+        self.passed_us: int | None = 0  # the total length of the pauses, or None during one
+
+    @property
+    def lasting(self) -> bool:
+        """Return whether there is a pause now."""
+        return self.passed_us is None
 
     def begin(self, at_us: int) -> None:
-        """Leave out everything from that instant on."""
-        self._open_us = at_us
+        """Begin a pause at ``at_us``."""
+        self._open_us, self.passed_us = at_us, None
 
     def end(self, at_us: int) -> None:
-        """Take in everything from that instant on."""
+        """End the pause at ``at_us``."""
         if self._open_us is not None:
             self._closed.append((self._open_us, at_us))
             self._open_us = None
-
-    @property
-    def passed_us(self) -> int | None:
-        """How long they were, together; None while one goes on."""
-        return None if self._open_us is not None else sum(end - begin for begin, end in self._closed)
+            self.passed_us = sum(end - begin for begin, end in self._closed)
 
     def place(self, timestamp: int) -> int | None:
-        """Where a frame of that time stands in the recording: its time less the pauses before it; None inside one."""
-        open_us = self._open_us  # another thread may end the pause meanwhile
+        """Return a timestamp's position in the recording, with the earlier pauses subtracted, or None inside a pause."""
+        open_us = self._open_us  # another thread may end the pause at any time
         if open_us is not None and timestamp >= open_us:
             return None
-        if any(begin <= timestamp < end for begin, end in self._closed):
-            return None
-        return timestamp - sum(end - begin for begin, end in self._closed if end <= timestamp)
+        passed_us = 0
+        for begin_us, end_us in self._closed:
+            if begin_us <= timestamp < end_us:
+                return None
+            passed_us += end_us - begin_us if end_us <= timestamp else 0
+        return timestamp - passed_us

@@ -1,21 +1,49 @@
-"""Files out. The registry of sinks: what a suffix or a MIME type means, and which module writes it, imported when used."""
+"""Sinks for video and sound, and their registry: the meaning of a suffix, a MIME type or the scheme of an address.
+
+A row names the module of a sink, which is imported on first use. Packages can provide rows of their own: see
+``mscli.core.plugins``.
+
+- ``base``: the base class of sinks
+- ``raw``, ``image``, ``exif``, ``album``: raw data, pictures, their metadata, series of them
+- ``recording``: an encoding and its outputs
+- ``onefile``, ``segments``, ``triggered``: packets into one file with FFmpeg's muxers, a series of files, a file per trigger
+- ``series``: names the files of a series, and removes surplus ones
+- ``files``, ``hidden``: where bytes go: named files, pipes and descriptors; the names of a file until it can be read
+- ``queued``: an output on its own thread
+- ``hosted``: a sink of another package
+- ``space``: the disk space that a recording will need
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from mscli.core.addresses import is_url, masked, scheme_of, suffix_of
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import AudioData, VideoFrame
-from mscli.sinks.base import Sink, SinkOptions
+from mscli.core.nearest import did_you_mean
+from mscli.encode.options import Series, SinkOptions, TrackFormat
+
+if TYPE_CHECKING:
+    import av
+
+    from mscli.sinks.album import Album
+    from mscli.sinks.base import Sink
 
 Target = str | int | BinaryIO  # a path, a file descriptor (not closed by the sink), or a writable binary file
 
 
 class SinkRow(NamedTuple):
-    """A kind of output: how it is named, where its writer is, and what it can hold."""
+    """A kind of output: its names, the module of its sink, and what it can hold.
+
+    ``module``, ``cls``: of its ``Sink``, which is made with the row, a target and ``SinkOptions``. ``schemes``: the addresses
+    that it writes to; a row for these alone has no suffix. ``package``: the package that brought the row, which the registry
+    notes.
+    """
 
     suffix: str
     mime_type: str
@@ -24,10 +52,21 @@ class SinkRow(NamedTuple):
     video: bool = False
     audio: bool = False
     still: bool = False
+    schemes: tuple[str, ...] = ()
+    package: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return its name for messages."""
+        return f".{self.suffix}" if self.suffix else f"{self.schemes[0]}:"
+
+    def writes_to(self, name: str) -> bool:
+        """Return whether the name is an address that the row serves, not the name of a file."""
+        return scheme_of(name) in self.schemes
 
 
 _IMAGE = ("mscli.sinks.image", "ImageSink")
-_CONTAINER = ("mscli.sinks.container", "ContainerSink")
+_CONTAINER = ("mscli.sinks.recording", "RecordingSink")
 
 SINKS: dict[str, SinkRow] = {
     row.suffix: row
@@ -36,6 +75,11 @@ SINKS: dict[str, SinkRow] = {
         SinkRow("jpg", "image/jpeg", *_IMAGE, still=True),
         SinkRow("jpeg", "image/jpeg", *_IMAGE, still=True),
         SinkRow("webp", "image/webp", *_IMAGE, still=True),
+        SinkRow("avif", "image/avif", *_IMAGE, still=True),
+        SinkRow("tif", "image/tiff", *_IMAGE, still=True),
+        SinkRow("tiff", "image/tiff", *_IMAGE, still=True),
+        SinkRow("ppm", "image/x-portable-pixmap", *_IMAGE, still=True),
+        SinkRow("pgm", "image/x-portable-graymap", *_IMAGE, still=True),
         SinkRow("mp4", "video/mp4", *_CONTAINER, video=True, audio=True),
         SinkRow("webm", "video/webm", *_CONTAINER, video=True, audio=True),
         SinkRow("mkv", "video/x-matroska", *_CONTAINER, video=True, audio=True),
@@ -50,81 +94,280 @@ SINKS: dict[str, SinkRow] = {
 }
 
 
-def sink_row(name: str, wanted: str) -> SinkRow:
-    """The row for a file's name by its suffix. ``wanted``: "still", "video" or "audio"; an error lists what there is of it."""
-    suffix = os.path.splitext(name)[1].lstrip(".").lower()
-    row = SINKS.get(suffix)
-    if row is not None and getattr(row, wanted):
+def sink_row(name: str, *wanted: str) -> SinkRow:
+    """Return the row for an address by its scheme, or for a file's name by its suffix.
+
+    ``wanted``: what it has to hold, of "still", "video" and "audio" at least one. Raises NotSupportedError, which lists what
+    there is of the first, and says so of an address that nobody writes to.
+    """
+    row = address_row(name) or _suffix_row(name)
+    if row is not None and any(getattr(row, one) for one in wanted):
         return row
-    return _unknown(f"“{name}” ends in “.{suffix}”" if suffix else f"“{name}” has no suffix", wanted)
+    raise _unknown(name, wanted[0])
 
 
-def _unknown(what: str, wanted: str) -> SinkRow:
-    fits = ", ".join("." + row.suffix for row in SINKS.values() if getattr(row, wanted) and row.suffix != "raw")
-    noun = "picture" if wanted == "still" else "recording"
-    raise NotSupportedError(f"{what}, which says no kind of {noun} that can be written", hints=[f"use one of: {fits}"])
+def address_row(name: str) -> SinkRow | None:
+    """Return the row for an address, or None for the name of a file, even one that looks like an address: ``12:30.mkv``.
+
+    Raises NotSupportedError for an address that nobody writes to.
+    """
+    scheme = scheme_of(name)
+    if not scheme:
+        return None
+    row = next((row for row in SINKS.values() if row.writes_to(name)), None) or _brought(scheme)
+    if row is not None and row.writes_to(name):
+        return row
+    if is_url(name) or (name[len(scheme) :].startswith(":/") and not os.path.isdir(os.path.dirname(name))):
+        raise NotSupportedError(f"cannot write to {scheme}: addresses", hints=_brought_names())
+    return None
+
+
+def _suffix_row(name: str) -> SinkRow | None:
+    suffix = suffix_of(name)
+    row = SINKS.get(suffix) or (_brought(suffix) if suffix else None)
+    return row if row is not None and row.suffix == suffix else None
+
+
+def _brought(name: str) -> SinkRow | None:
+    """Return the row of another package for a scheme or suffix. Raises NotSupportedError for a broken one."""
+    from mscli.core.plugins import SINKS as GROUP
+    from mscli.core.plugins import load_row
+
+    found = load_row(GROUP, name, SinkRow)
+    return found[0]._replace(package=found[1]) if found else None
+
+
+def _brought_names() -> list[str]:
+    from mscli.core.plugins import SINKS as GROUP
+    from mscli.core.plugins import describe_plugins
+
+    return describe_plugins(GROUP)
+
+
+_CUTOFF = 0.8  # suffixes are short, and many are similar
+
+
+def _unknown(name: str, wanted: str) -> NotSupportedError:
+    """Return the error for a file whose suffix no row has. ``wanted``: what the file has to hold."""
+    known = ["." + row.suffix for row in SINKS.values() if getattr(row, wanted) and row.suffix != "raw"]
+    noun, use = "pictures" if wanted == "still" else "recordings", f"use {', '.join(known)}"
+    suffix = suffix_of(name)
+    if not suffix:
+        return NotSupportedError(f"{masked(name)} has no suffix that names a format; {use}", hints=_brought_names())
+    question = did_you_mean(f".{suffix}", known, cutoff=_CUTOFF)
+    return NotSupportedError(f"cannot write .{suffix} {noun}; {use}{question}", hints=_brought_names())
 
 
 def next_name(pattern: str, *, overwrite: bool) -> str:
-    """The name for one recording now: ``pattern`` with its time (strftime) and its number (``%03d``), the next that is free."""
-    if "%" not in pattern:
-        return pattern
-    from mscli.sinks.names import single
+    """Return the name for one recording that begins now: ``pattern`` with the time (strftime) and a free number (``%03d``).
 
-    return single(pattern, overwrite=overwrite)
+    A folder with a time or number in its name is created.
+    """
+    if "%" not in pattern and "{" not in pattern:
+        return pattern
+    from mscli.sinks.series import make_folder, single
+
+    name = single(pattern, overwrite=overwrite)
+    make_folder(pattern, name)
+    return name
+
+
+def in_series(pattern: str, name: str) -> bool:
+    """Return whether a series of files with this pattern may contain a file with this name."""
+    from mscli.sinks.series import may_make
+
+    return may_make(pattern, name)
+
+
+def are_one(one: str | int, other: str | int) -> bool:
+    """Return whether two paths or descriptors refer to the same file. Character devices can be shared and never count."""
+    place = _place(one)
+    return place is not None and place == _place(other)
+
+
+def _place(target: str | int) -> tuple[int, int] | str | int | None:
+    """Return the identity of a file: device and inode, or a new file's path. Return None for a device that can be shared."""
+    try:
+        found = os.stat(target)
+    except OSError:
+        return os.path.realpath(target) if isinstance(target, str) else target
+    return None if stat.S_ISCHR(found.st_mode) else (found.st_dev, found.st_ino)
 
 
 def load_sink(row: SinkRow, target: Target, options: SinkOptions) -> Sink:
-    """The sink of that row for that target, its module imported now; nothing is opened or made yet.
+    """Import and return the sink of a row for a target. Nothing is opened or created yet.
 
-    Raises OperationError where it is clear already that the target cannot be written.
+    Raises OperationError if writing the target is certain to fail.
     """
-    kind = _class(row)
-    if options.series is not None or options.max_bytes is not None:
-        kind = _recording_class(row, options)
-    sink: Sink = kind(row, target, options)
+    _check_cut(row, options)
+    sink: Sink = _class(row)(row, target, options)
     return sink
 
 
-def check_tracks(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
-    """Whether an output of that row takes tracks of these kinds ("video", "audio") written in this way; nothing is opened.
+class SinkPlan(NamedTuple):
+    """The plan for one output: its options, and the places and kinds of the tracks that go into it."""
 
-    Raises NotSupportedError with what would fit.
+    row: SinkRow
+    target: Target
+    options: SinkOptions
+    tracks: tuple[int, ...]
+    kinds: tuple[str, ...]
+
+
+class SinkGroup(NamedTuple):
+    """A sink, the places of its tracks, and the places of its outputs in the requested order."""
+
+    sink: Sink
+    tracks: tuple[int, ...]
+    members: list[int]
+
+
+def load_sinks(plans: Sequence[SinkPlan]) -> list[SinkGroup]:
+    """Return the sinks of several outputs, not opened yet. Outputs with the same video encoding share one.
+
+    Raises as ``load_sink``.
+    """
+    alike: dict[object, list[int]] = {}
+    for index, plan in enumerate(plans):
+        _check_cut(plan.row, plan.options)
+        alike.setdefault(_shared_by(plan) or index, []).append(index)
+    groups = []
+    for members in alike.values():
+        first, *more = (plans[index][:3] for index in members)
+        sink: Sink = _class(first[0])(*first, *more)
+        groups.append(SinkGroup(sink, plans[members[0]].tracks, members))
+    return groups
+
+
+def add_to(sink: Sink, plan: SinkPlan) -> bool:
+    """Add an output to a sink if it shares the sink's encoding. Return whether it does. Raises as ``load_sink``."""
+    from mscli.sinks.recording import RecordingSink, encoding_key
+
+    if not isinstance(sink, RecordingSink) or _shared_by(plan) is None:
+        return False
+    first = sink.outputs[0]
+    if encoding_key(first.row, first.options, plan.kinds) != encoding_key(plan.row, plan.options, plan.kinds):
+        return False
+    sink.add(plan.row, plan.target, plan.options)
+    return True
+
+
+def _shared_by(plan: SinkPlan) -> object | None:
+    """Return a key that outputs with a shared encoding have in common, or None for an output that shares nothing."""
+    if (plan.row.module, plan.row.cls) != _CONTAINER:
+        return None
+    from mscli.sinks.recording import encoding_key
+
+    return plan.tracks, encoding_key(plan.row, plan.options, plan.kinds)
+
+
+def load_album(row: SinkRow, file: str, options: SinkOptions, series: Series | None, latest: str = "") -> Album:
+    """Return the outputs of pictures. See ``mscli.sinks.album.Album``."""
+    from mscli.sinks.album import Album
+
+    return Album(row, file, options, series, latest)
+
+
+def describe_picture(sink: Sink, track: TrackFormat) -> None:
+    """Note how the camera is set when a picture is taken, for the picture's metadata."""
+    from mscli.sinks.album import describe
+
+    describe(sink, track)
+
+
+def picture_file(suffix: str, picture: av.VideoFrame) -> bytes:
+    """Return the bytes of a file with a picture, without metadata."""
+    from mscli.sinks.image import encoded
+
+    return bytes(encoded(SINKS[suffix].mime_type, picture))
+
+
+def next_mark_us(interval_s: int) -> int:
+    """Return when the local clock shows the next multiple of an interval, in microseconds on CLOCK_MONOTONIC."""
+    from mscli.sinks.album import next_mark_us as found
+
+    return found(interval_s)
+
+
+def write_file(name: str, data: bytes) -> None:
+    """Write a file as a whole, and replace one with this name. Raises OperationError, and then leaves the old one."""
+    from mscli.sinks.files import output_for
+
+    output = output_for(name, SinkOptions())
+    output.open()
+    try:
+        output.write_all([data])
+        output.commit()
+    except BaseException:
+        output.discard()
+        raise
+
+
+def check_tracks(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
+    """Check whether an output of this row takes tracks of these kinds ("video", "audio") with these options. Opens nothing.
+
+    Raises NotSupportedError, which lists what would fit.
     """
     _class(row).check(row, options, kinds)
 
 
+def describe_output(row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
+    """Return what an output of this row will hold of some tracks, for people; "" if it does not say."""
+    text: str = _class(row).describe(row, options, [track for track in tracks if row.still or getattr(row, track.kind)])
+    return text
+
+
+def lossless_audio(row: SinkRow, options: SinkOptions) -> str:
+    """Return the name of the audio codec that a container would hold, if it has no bit rate to choose, or ""."""
+    if (row.module, row.cls) != _CONTAINER:
+        return ""
+    from mscli.encode.codecs import lossless_audio
+
+    return lossless_audio(row.suffix, options)
+
+
+def is_lossless(row: SinkRow) -> bool:
+    """Return whether a row of pictures has no quality to choose."""
+    from mscli.sinks.image import STILLS
+
+    return row.mime_type in STILLS and STILLS[row.mime_type].quality == 1
+
+
 def copied_formats(row: SinkRow) -> tuple[str, ...]:
-    """The pixel formats that an output of that row takes as a camera encodes them. Raises NotSupportedError if none."""
-    from mscli.sinks.copying import copied_formats
+    """Return the encoded camera formats that an output of this row takes. Raises NotSupportedError if there are none."""
+    from mscli.encode.codecs import copied_formats
 
     return copied_formats(row.suffix)
 
 
 def codec_names(kind: str) -> list[str]:
-    """What can be asked for as the codec of a kind of track ("video", "audio")."""
-    from mscli.sinks.codecs import AUDIO_CODECS, BY_HARDWARE, VIDEO_CODECS
+    """Return the codecs that can be requested for a kind of track ("video", "audio")."""
+    from mscli.core.codecs import AUDIO_CODECS, BY_HARDWARE, VIDEO_CODECS
 
     return [*VIDEO_CODECS, *BY_HARDWARE] if kind == "video" else [*AUDIO_CODECS]
 
 
-def row_for_mime(mime_type: str) -> tuple[SinkRow, str, str]:
-    """The row, video codec and audio codec of a recording's MIME type ("" where it names none). Raises NotSupportedError."""
-    from mscli.sinks.codecs import parse_mime
+def row_for_mime(mime_type: str, file: str | int | None = None) -> tuple[SinkRow, str, str]:
+    """Return the row, video codec and audio codec of a MIME type; "" if it does not name one. Raises NotSupportedError.
 
-    wanted = parse_mime(mime_type)
+    The type must be one of the file's suffix, if that is one of ours.
+    """
+    from mscli.encode.codecs import parse_mime
+
+    named = _suffix_row(file) if isinstance(file, str) else None
+    wanted = parse_mime(mime_type, named.suffix if named is not None else "")
     return SINKS[wanted.container.suffix], wanted.video_codec, wanted.audio_codec
 
 
-def spell_mime(row: SinkRow, mime_type: str, options: SinkOptions, kinds: Sequence[str]) -> str:
-    """The MIME type, with its ``codecs``, of tracks of these kinds recorded into that row. ``mime_type``: what was asked."""
-    from mscli.sinks.mime import spell
+def spell_mime(row: SinkRow, mime_type: str, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
+    """Return the MIME type, with its ``codecs``, of these tracks recorded into this row. ``mime_type``: the requested one."""
+    from mscli.encode.codecstring import spell
 
-    return spell(row.suffix, row.mime_type, mime_type, options, kinds)
+    return spell(row.suffix, row.mime_type, mime_type, options, tracks)
 
 
 def mime_supported(mime_type: str) -> bool:
-    """Whether recordings of that MIME type can be made: https://www.w3.org/TR/mediastream-recording/#dom-mediarecorder-istypesupported."""
+    """Return whether this MIME type can be recorded: https://www.w3.org/TR/mediastream-recording/#dom-mediarecorder-istypesupported."""
     try:
         row_for_mime(mime_type)
     except NotSupportedError:
@@ -132,47 +375,30 @@ def mime_supported(mime_type: str) -> bool:
     return True
 
 
-def show(frame: VideoFrame) -> VideoFrame:
-    """The frame cropped and scaled as it is to be shown, in its own format (I420 if it is encoded); itself if nothing is to do.
+def index_place(names: Sequence[str]) -> str:
+    """Return where the index of MP4 or QuickTime files stands: "front", "end" or "fragments", or "" for other files.
 
-    Raises NotReadableError when it holds no whole picture.
+    Of several places, it is that from which a player can begin latest.
     """
-    if frame.whole:
-        return frame
-    from mscli.sinks.convert import shown
+    from mscli.encode.mp4 import PLACES, index_place
 
-    return shown(frame)
-
-
-def load_converter(pixel_format: str) -> Callable[[VideoFrame], VideoFrame | None]:
-    """A function that brings frames of any kind to a raw format, cropped and scaled; None for a damaged one."""
-    from mscli.sinks.convert import Converter
-
-    return Converter(pixel_format).convert
+    found = set()
+    for name in filter(os.path.isfile, names):
+        with suppress(OSError), open(name, "rb") as file:
+            found.add(index_place(file.fileno()))
+    return max(found - {""}, key=PLACES.index, default="")
 
 
-def load_sound_converter(sample_rate: int, channels: int, bits: int | None = None) -> Callable[[AudioData], AudioData | None]:
-    """A function that brings blocks of sound to a sample rate (Hz), a number of channels and, if given, of bits of a sample.
-
-    It returns None while it has too little.
-    """
-    from mscli.sinks.resample import SoundConverter
-
-    return SoundConverter(sample_rate, channels, bits).convert
-
-
-def _recording_class(row: SinkRow, options: SinkOptions) -> Any:
-    """What writes a recording that is limited, or goes into several files. Raises NotSupportedError for other outputs."""
-    if (row.module, row.cls) != _CONTAINER:
-        raise NotSupportedError(
-            f"only recordings can be cut and limited in size, not .{row.suffix}", hints=["use .mkv or .mp4"]
-        )
-    if options.series is None:
-        return _class(row)
-    if options.series.triggered:
-        return import_module("mscli.sinks.preroll").TriggerSink
-    return import_module("mscli.sinks.segments").SegmentSink
+def _check_cut(row: SinkRow, options: SinkOptions) -> None:
+    """Raise NotSupportedError if a size limit or several files are requested for an output that is not a recording."""
+    if (options.series is not None or options.max_bytes is not None) and (row.module, row.cls) != _CONTAINER:
+        raise NotSupportedError(f"cannot limit the size of {row.name} output or split it", hints=["use .mkv or .mp4"])
 
 
 def _class(row: SinkRow) -> Any:
-    return getattr(import_module(row.module), row.cls)
+    """Return the class of a row's sink. A sink of another package is hosted: it cannot harm the run."""
+    if not row.package:
+        return getattr(import_module(row.module), row.cls)
+    from mscli.sinks.hosted import HostedSink
+
+    return HostedSink

@@ -1,152 +1,166 @@
-"""What every output is: it is told its tracks, takes frames in time order, and leaves a whole file or none.
+"""The base class of sinks. A sink is opened with its tracks, takes frames in time order, and leaves a whole file or none.
 
-A sink is one file in this folder, rows in ``SINKS`` and one line in the contract suite (tests/sinks). It knows no device and no
-track object. Pixel and sample conversion happens here, at its door, once. It raises OperationError when the output fails
-(disk full, no such folder) and NotSupportedError when a format does not fit; BrokenPipeError passes through.
+A sink is one file in this folder, with rows in ``SINKS`` and a line in the contract suite (tests/sinks). It knows no device and
+no track object, and converts pixels and samples itself. It raises OperationError if the output fails (disk full, no such
+folder) and NotSupportedError if a format does not fit. BrokenPipeError passes through. Another package can bring a sink, too:
+see ``.github/CONTRIBUTING.md``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
+from typing import TYPE_CHECKING, Any
 
-from mscli.core.boxes import Scalar
-from mscli.core.errors import InvalidStateError
-from mscli.core.frames import Frame
+from mscli.core.errors import InvalidStateError, NotSupportedError
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.media.screen import NO_FAULTS, Faults
 
 if TYPE_CHECKING:
-    from mscli.sinks import SinkRow
+    from mscli.sinks import SinkRow, Target
 
-# How fast a video encoder works, at the cost of a larger file: x264's names, for all of them.
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-
-PATIENCE_US = 1_000_000  # how far a track may fall behind the others of its recording
-GATHER_S = 0.2  # how long a file can wait for sound and encoded pictures that have come
-COPY = "copy"  # in the place of a video codec's name: what the camera encodes goes into the file as it is
-
-
-class TrackFormat(NamedTuple):
-    """What a sink has to know of a track before the first frame: its kind and settings (IDL names), and the native format."""
-
-    kind: str  # "video" | "audio"
-    settings: Mapping[str, Scalar] = MappingProxyType({})
-    pixel_format: str = ""  # of the frames that will come, if known
-
-
-class Series(NamedTuple):
-    """A recording in several files: where one ends and the next begins, and which of them stay. None: not by that.
-
-    With ``triggered`` a file is written for each trigger only, with the ``pre_roll_s`` seconds before it.
-    """
-
-    duration_s: float | None = None  # of a file; of a triggered one from its trigger on
-    size_bytes: int | None = None  # of a file, at most
-    clock_s: int | None = None  # a new file begins at full multiples of so many seconds of the local day
-    keep_files: int | None = None  # so many finished files, the newest
-    keep_bytes: int | None = None  # so much of finished files, the newest, and one in any case
-    triggered: bool = False
-    pre_roll_s: float = 0.0
-
-
-class SinkOptions(NamedTuple):
-    """How to write. Empty and None mean: the sink's own choice for the container."""
-
-    format: str = ""  # raw sinks: pixel or sample format to convert to
-    video_codec: str = ""
-    audio_codec: str = ""
-    video_bits_per_second: int | None = None
-    audio_bits_per_second: int | None = None
-    quality: float | None = None  # 0 to 1; of images as in canvas.toBlob; of video where no bit rate is given
-    key_frame_s: float | None = None  # so many seconds, or pictures, from one key frame to the next; else about a second
-    key_frame_count: int | None = None
-    preset: str = ""  # of the video encoder's speed: one of PRESETS
-    overwrite: bool = True
-    max_bytes: int | None = None  # of the whole recording: before it would be more, the sink takes no further frame
-    series: Series | None = None  # recordings: in several files, the target being the pattern of their names
-    on_note: Callable[[str], None] | None = None  # told, in a sentence for people, what could not be had as asked
-    extra: Mapping[str, Any] = MappingProxyType({})
+GATHER_S = 0.2  # how long audio and encoded video may wait before they are written to a file
 
 
 class Sink(ABC):
-    """One output. ``open`` → ``write``* → ``close``, or ``abort`` at any time; all on the consumer's thread."""
+    """An output. Call ``open``, ``write`` for each frame and ``close``, or ``abort`` at any time, all on one thread."""
 
-    ended = ""  # why it takes no more frames, as the contract's report says it: "size"
-    paused_us = 0  # for so long the recording was paused, which the times of its frames leave out
-    gather_s = 0.0  # for how long sound and encoded pictures may wait for one another before they are written
+    codecs: Collection[str] = ()  # the codecs of chunks that it takes undecoded: names in ``VIDEO_CODECS``
+    ended = ""  # why it takes no more frames, a reason of the report: "size"
+    paused_us = 0  # the total length of the pauses so far; timestamps exclude pauses
+    end_us: int | None = None  # the recording's end in the frames' time, once known; no sample is placed after it
+    finish_s = inf  # how long it may take at the end to write waiting packets
+    end_by_s = inf  # the end of that time on the monotonic clock, once known
+    missed = 0  # triggers without a file
+    name = "the output"
+    over = False  # whether it has ended or failed while others go on
+    error: Exception | None = None  # why it has failed, if it is one output of several
+    on_failure: Callable[[Any], object] | None = None  # called with an output that fails while others continue
+    on_file: Callable[[str], object] | None = None  # called with the name of each finished file of a series
+    gather_s = 0.0  # how long audio and encoded video may wait for each other before they are written
+
+    def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:  # noqa: ARG002 (the subclass's)
+        """Remember the target without opening or creating anything. Raises OperationError if writing is certain to fail."""
+        self.row, self.options = row, options
 
     @classmethod
-    @abstractmethod
-    def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
-        """Whether tracks of these kinds fit, in these codecs or formats; nothing is opened. Raises NotSupportedError."""
+    def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:  # noqa: ARG003 (most options fit)
+        """Check whether tracks of these kinds fit, in these codecs or formats. Open nothing. Raises NotSupportedError."""
+        for kind in kinds:
+            if not getattr(row, kind):
+                raise NotSupportedError(f"{row.name} output cannot hold {kind}", hints=[f"leave it out with --no-{kind}"])
+
+    @classmethod
+    def describe(cls, row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:  # noqa: ARG003
+        """Return what the output will hold, for people: “H.264 640×480 at 30 fps”. By default, nothing is known."""
+        return ""
 
     @abstractmethod
     def open(self, tracks: list[TrackFormat]) -> None:
-        """Check that these tracks fit and prepare to write. Nothing stands under the asked name yet."""
+        """Check that the tracks fit, and prepare to write. Create no file under the requested name yet."""
 
     @abstractmethod
-    def write(self, track: int, frame: Frame) -> None:
-        """Take the next frame of that track (its place in the list given to ``open``)."""
+    def write(self, track: int, frame: Any) -> None:
+        """Take a track's next frame, or chunk of one of the ``codecs``. ``track``: its index in the list given to ``open``."""
 
     @abstractmethod
     def close(self) -> None:
-        """Finish the output: after it the file is whole under its name."""
+        """Finish the output. After this the file is complete under its name."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Give up. What can be read stays; what cannot is removed. Safe after close."""
+        """Give up. Keep what can be read, and remove the rest. Safe after ``close``."""
 
     @property
     @abstractmethod
     def bytes_written(self) -> int:
-        """Bytes that the output has taken so far."""
+        """Return how many bytes the output has taken so far."""
 
-    def forsake(self) -> bool:
-        """From any thread, asked again and again: give up a reader that sleeps; no file ever is. Whether a write waits for it.
+    def abandon(self) -> None:  # noqa: B027 (most have nothing to leave out)
+        """Leave out, from now on, what would take long and is not needed to read the output. Called from any thread."""
 
-        That fails, or shows how far it has come, once a signal wakes it up.
+    def abandon_reader(self) -> bool:
+        """Give up a stalled reader. Return whether a write waits for it, which the caller must wake with a signal.
+
+        Call this repeatedly, from any thread. A file is never given up.
         """
         return False
 
+    def give_up_readers(self, may_wait: Callable[[float], bool]) -> None:  # noqa: B027 (most write into files)
+        """While a reader is stalled, call ``may_wait`` with the seconds so far. If it returns False, the write fails."""
+
+    def share(self) -> None:  # noqa: B027 (most hold up nobody)
+        """Note that other outputs are about to be added: a stalled reader must hold up none of them. Safe from any thread."""
+
     @property
     def free_bytes(self) -> int | None:
-        """Bytes that there is room for; None where that has no meaning or is not known."""
+        """Return the free space in bytes, or None if unknown or meaningless."""
         return None
 
     @property
     def expected_bits_per_second(self) -> float:
-        """About how much is going to be written; 0 if nobody knows."""
+        """Return the expected bit rate, or 0 if unknown."""
         return 0.0
 
     @property
+    def outputs(self) -> Sequence[Any]:
+        """Return the outputs, one by one: each has its own ``name``, ``error``, ``files``, ``bytes_written`` and the like."""
+        return (self,)
+
+    @property
+    def span_us(self) -> tuple[int | None, int | None] | None:
+        """Return when it began, if it was added, and when it ended, if others continued. Return None if it never began."""
+        return None, None
+
+    @property
+    def is_file(self) -> bool:
+        """Return whether it is a regular file."""
+        return False
+
+    @property
     def files(self) -> list[str]:
-        """The files that stand, or will, by their names; for one file without a name, none."""
+        """Return the names of the files, including unfinished ones. Files without a name are left out."""
         return []
 
     @property
     def finished(self) -> Sequence[str]:
-        """Of a series: the files that were finished up to now, in order, those included that are gone again."""
+        """Return the finished files of a series in order, including those that were removed again."""
         return ()
 
-    def trigger(self, at_us: int) -> None:  # noqa: ARG002 (most wait for none)
-        """Begin a file of a triggered series at that instant. Raises InvalidStateError if it is none."""
-        raise InvalidStateError("this recording waits for no trigger")
+    @property
+    def begun(self) -> int:
+        """Return how many files of a series have begun."""
+        return 0
+
+    @property
+    def armed(self) -> bool:
+        """Return whether a series waits for a trigger."""
+        return False
+
+    def trigger(self, at_us: int, times: int = 1) -> None:  # noqa: ARG002 (most wait for none)
+        """Begin files of a triggered series at ``at_us``. Raises InvalidStateError for any other output."""
+        raise InvalidStateError("this recording has no trigger")
 
     def end_triggers(self) -> None:  # noqa: B027 (most wait for none)
-        """Say that no trigger can come any more: a triggered series has ``ended`` after its last file, for "pipe"."""
+        """Expect no more triggers. After its last file, a triggered series has ``ended`` with the reason "pipe"."""
 
     def track_bytes(self, track: int) -> int:  # noqa: ARG002 (a sink that holds one track)
-        """Bytes of the output that are that track's."""
+        """Return the size of the track in the output, in bytes."""
         return self.bytes_written
 
-    def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002 (a sink that corrects nothing)
-        """What had to be done to that track's frames, for the report; only what happened.
+    def faults(self, track: int) -> Faults:  # noqa: ARG002 (a sink that takes all as it comes)
+        """Return the faults of the track's frames so far."""
+        return NO_FAULTS
 
-        ``decodeErrors``: pictures left out that are damaged, or that no decoder made out. ``severed``: whole ones left out
-        because those that they build on are in a finished file. ``duplicated``: pictures repeated, or black, for want of new
-        ones. ``silence``: samples filled in. ``skipped``: samples left out. ``driftPpm``: by how many millionths the device's
-        clock was found to run fast. ``hidden``: black pictures left out where none can stand. ``unwritten``: pictures or
-        samples that were not to be in a file, or did not fit. ``absentUs``: the time in which no file was to be (microseconds).
+    def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002 (a sink that corrects nothing)
+        """Return the corrections of the track's frames for the report. A correction that did not happen is missing.
+
+        ``decodeErrors``, ``early``, ``parts``, ``torn``: as in ``Faults``. ``orphaned``: whole frames left out because they
+        depend on frames in a finished file. ``duplicated``: frames repeated, or black, for lack of new ones. ``silence``:
+        samples filled in. ``skipped``: samples left out. ``driftPpm``: how fast the device's clock was found to run, in
+        millionths. ``hidden``: black frames left out because the output cannot hold them. ``unwritten``: frames or samples
+        that belong in no file or did not fit. ``behind``: frames or samples left out because the output was slow.
+        ``absentUs``: the time without a file (microseconds).
         """
         return {}

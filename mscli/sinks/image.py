@@ -1,46 +1,59 @@
-"""Still pictures: PNG (https://www.w3.org/TR/png/), JPEG (JFIF) and WebP, by FFmpeg's encoders.
+"""Write still pictures: PNG (https://www.w3.org/TR/png/), JPEG (JFIF), WebP, TIFF, PPM and PGM with FFmpeg's encoders, and
+AVIF with OpenCV's.
 
-A camera's own JPEG is written as it is. Colour is converted to what each file format means: sRGB for PNG, full-range BT.601
-for JPEG, video-range BT.601 for WebP.
+The picture of a camera's own JPEG is written unchanged. Colour is converted to what each file format implies: full-range BT.601
+for JPEG, video-range BT.601 for WebP, sRGB for all others. PNG, TIFF and PGM keep grey of 10 to 16 bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from mscli.core.errors import InvalidStateError, NotReadableError, NotSupportedError
-from mscli.core.frames import BT601, JPEG_COLOR, Frame, VideoColorSpace, VideoFrame
-from mscli.sinks.base import SinkOptions, TrackFormat
+from mscli.core.codecs import VIDEO_CODECS
+from mscli.core.errors import InvalidStateError, NotSupportedError
+from mscli.core.frames import BT601, JPEG_COLOR, EncodedVideoChunk, Media, VideoColorSpace, VideoFrame
+from mscli.core.version import __version__
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.media.screen import NO_FAULTS, Faults
+from mscli.sinks.exif import INTO, PictureFacts, exif
 from mscli.sinks.files import OutputSink
+from mscli.sinks.series import wall_clock
 
 if TYPE_CHECKING:
     import av
 
+    from mscli.media.pictures import PictureReader
     from mscli.sinks import SinkRow
 
-_JPEG_STEP = 12.5  # percent of the standard's quantisation table that one step of the encoder's scale stands for
+_JPEG_STEP = 12.5  # percent of the standard's quantisation table per step of the encoder's scale
 _JPEG_STEPS = 31
 
 
 class Still(NamedTuple):
-    """How one kind of picture is made. ``pixels``: FFmpeg's format of a picture to the encoder's, "" for any other."""
+    """A picture format and its encoder. ``pixels``: FFmpeg's format of a picture → the encoder's; "" stands for any other.
+
+    ``codec``: the codec of the chunks that already are such files. An ``encoder`` with a dot is OpenCV's, by suffix.
+    """
 
     encoder: str
     pixels: Mapping[str, str]
     color: VideoColorSpace
-    quality: float  # if none is asked for; 0 to 1, as a canvas takes them
+    quality: float  # the default, 0 to 1 as for a canvas
     options: Mapping[str, str] = {}
+    codec: str = ""
 
 
 _ALPHA = ("rgba", "bgra")
+_DEEP_GREY = ("gray10le", "gray12le", "gray14le", "gray16le", "gray16be")
 _PNG = Still(
     "png",
-    {"gray": "gray", **dict.fromkeys(_ALPHA, "rgba"), "": "rgb24"},
+    {"gray": "gray", **dict.fromkeys(_DEEP_GREY, "gray16be"), **dict.fromkeys(_ALPHA, "rgba"), "": "rgb24"},
     VideoColorSpace(full_range=True),
     1,
-    {"compression_level": "1", "pred": "up"},  # a tenth larger than by default, at 40 % of the work
+    {"compression_level": "1", "pred": "up"},  # 10 % larger than with the defaults, for 40 % of the work
 )
 _JPEG = Still(
     "mjpeg",
@@ -49,96 +62,185 @@ _JPEG = Still(
     | {"": "yuv444p"},
     JPEG_COLOR,
     0.92,
+    codec="mjpeg",
 )
 _WEBP = Still("libwebp", {**dict.fromkeys(_ALPHA, "bgra"), "": "yuv420p"}, BT601, 0.8)
 
-_STILLS = {"image/png": _PNG, "image/jpeg": _JPEG, "image/webp": _WEBP}
+_TIFF = Still(
+    "tiff",
+    {"gray": "gray", **dict.fromkeys(_DEEP_GREY, "gray16le"), **dict.fromkeys(_ALPHA, "rgba"), "": "rgb24"},
+    VideoColorSpace(full_range=True),
+    1,
+    {"compression_algo": "lzw"},
+)
+_PPM = Still("ppm", {"": "rgb24"}, VideoColorSpace(full_range=True), 1)
+_PGM = Still("pgm", {**dict.fromkeys(_DEEP_GREY, "gray16be"), "": "gray"}, VideoColorSpace(full_range=True), 1)
+_AVIF = Still(".avif", {"gray": "gray", **dict.fromkeys(_ALPHA, "bgra"), "": "bgr24"}, VideoColorSpace(full_range=True), 0.8)
+
+STILLS = {
+    "image/png": _PNG,
+    "image/jpeg": _JPEG,
+    "image/webp": _WEBP,
+    "image/tiff": _TIFF,
+    "image/avif": _AVIF,
+    "image/x-portable-pixmap": _PPM,
+    "image/x-portable-graymap": _PGM,
+}
 
 
 class ImageSink(OutputSink):
-    """One picture in one file."""
+    """A sink for one picture in one file. ``track``: its camera as it is set when the picture is taken, for the metadata."""
 
+    codecs = VIDEO_CODECS
+    size = (0, 0)  # of the picture that was written
     _written = False
-    _damaged = 0
+    _reader: PictureReader | None = None  # for frames that must be decoded
 
     @classmethod
     def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:  # noqa: ARG003
-        """One video track."""
+        """Check that there is one video track."""
         if list(kinds) != ["video"]:
-            raise NotSupportedError(
-                "a picture is taken from exactly one video track", hints=["leave out the sound: --no-audio"]
-            )
+            raise NotSupportedError("a picture needs exactly one video track", hints=["leave out the sound with --no-audio"])
+
+    @classmethod
+    def describe(cls, row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
+        """Return the format and the size."""
+        width, height = (int(tracks[0].settings[name]) for name in ("width", "height"))
+        if options.orientation is not None:
+            width, height = options.orientation.size_of(width, height)
+        return f"{row.suffix.upper()} {width}×{height}"
 
     def open(self, tracks: list[TrackFormat]) -> None:
-        """Check that it can be written; the file is made with the picture."""
-        import mscli.sinks.convert  # noqa: F401 (the codecs are loaded before the camera runs, not while its picture waits)
+        """Check that the file can be written. It is created with the picture."""
+        import mscli.media.pictures  # noqa: F401 (loads the codecs before the camera runs, not while its picture waits)
 
         self.check(self.row, self.options, [track.kind for track in tracks])
+        (self.track,) = tracks
         self.output.durable = True
         self.output.open()
 
-    def write(self, track: int, frame: Frame) -> None:  # noqa: ARG002
-        """Write the picture. Raises InvalidStateError for a second one; NotReadableError if it is damaged: try the next."""
+    def write(self, track: int, frame: Media) -> None:  # noqa: ARG002
+        """Write the picture, or nothing if it is damaged: then try the next. Raises InvalidStateError for a second picture."""
         if self._written:
-            raise InvalidStateError("the file holds a picture already")
-        assert isinstance(frame, VideoFrame), "check has let video through only"
-        self.output.write_all(self._parts(frame))
-        self._written = True
+            raise InvalidStateError("the picture has already been written")
+        assert isinstance(frame, VideoFrame | EncodedVideoChunk), "check has let video through only"
+        parts = self._parts(frame)
+        if parts:
+            self.output.write_all(parts)
+            self._written = True
 
     def close(self) -> None:
-        """Have the picture safely on the disk, then under its name."""
+        """Flush the picture to the disk, then give it its name."""
         self.output.commit()
 
-    def corrections(self, track: int) -> Mapping[str, int]:  # noqa: ARG002
-        """Damaged pictures that were refused."""
-        return {"decodeErrors": self._damaged} if self._damaged else {}
+    def faults(self, track: int) -> Faults:  # noqa: ARG002
+        """Return the faults of the frames that yielded no picture."""
+        return self._reader.faults if self._reader is not None else NO_FAULTS
 
-    def _parts(self, frame: VideoFrame) -> list[bytes | memoryview]:
-        still = _STILLS[self.row.mime_type]
-        if frame.format == "MJPEG" and still is _JPEG and frame.whole:
-            return self._camera_jpeg(frame)
-        return [_encode(still, self._picture(frame), frame.display_size, self.options.quality)]
+    def corrections(self, track: int) -> Mapping[str, int]:
+        """Return these faults for the report."""
+        return {name: count for name, count in self.faults(track).corrections.items() if count}
 
-    def _camera_jpeg(self, frame: VideoFrame) -> list[bytes | memoryview]:
-        from mscli.sinks.jpeg import BrokenJpegError, file_parts
+    def _parts(self, frame: VideoFrame | EncodedVideoChunk) -> Sequence[bytes | memoryview]:
+        still = STILLS[self.row.mime_type]
+        if isinstance(frame, EncodedVideoChunk) and frame.codec == still.codec and frame.whole and not self.options.orientation:
+            from mscli.core.jpeg import BrokenJpegError, file_parts
+            from mscli.media.screen import whole_image
 
-        try:
-            return file_parts(frame.planes[0])
-        except BrokenJpegError as error:
-            raise self._damage() from error
+            with suppress(BrokenJpegError):  # the decoder may still yield a picture
+                jpeg = whole_image(frame)
+                self.size = frame.coded_width, frame.coded_height
+                return self._with_metadata(file_parts(jpeg), frame, *self.size)
+        picture = self._picture(frame)
+        if picture is None:
+            return []
+        shaped = _shaped(still, *self._oriented(picture, frame.display_size))
+        width, height = self.size = shaped.width, shaped.height
+        if still.encoder.startswith("."):
+            metadata = exif(self._facts(frame, width, height)) if self.options.metadata else b""
+            return [_encode_by_opencv(still, shaped, self.options.quality, metadata)]
+        return self._with_metadata([_encode(still, shaped, self.options.quality)], frame, width, height)
 
-    def _picture(self, frame: VideoFrame) -> av.VideoFrame:
-        from mscli.sinks.convert import PictureReader
+    def _oriented(self, picture: av.VideoFrame, size: tuple[int, int] | None) -> tuple[av.VideoFrame, tuple[int, int]]:
+        """Return the picture cropped, flipped and rotated as wanted, and the size to which it is scaled."""
+        if self.options.orientation is None:
+            return picture, size or (picture.width, picture.height)
+        from mscli.media.orient import Orienter
+        from mscli.media.pictures import Reshaper, color_of
 
-        reader = PictureReader()
-        pictures = reader.read(frame) or reader.rest(frame)
-        if reader.failures or not pictures:
-            raise self._damage()
-        return pictures[-1]
+        if size is not None:
+            picture = Reshaper(picture.format.name, color_of(picture), *size)(picture)
+        oriented = Orienter(self.options.orientation)(picture)
+        return oriented, (oriented.width, oriented.height)
 
-    def _damage(self) -> NotReadableError:
-        self._damaged += 1
-        return NotReadableError("the camera sent a damaged picture", hints=["try again", "check cable and USB port"])
+    def _with_metadata(
+        self, parts: Sequence[bytes | memoryview], frame: VideoFrame | EncodedVideoChunk, width: int, height: int
+    ) -> Sequence[bytes | memoryview]:
+        return INTO[self.row.mime_type](parts, self._facts(frame, width, height)) if self.options.metadata else parts
+
+    def _facts(self, frame: VideoFrame | EncodedVideoChunk, width: int, height: int) -> PictureFacts:
+        taken = wall_clock(frame.timestamp)
+        track = self.track
+        return PictureFacts(taken, f"mscli {__version__}", track.settings, track.label, track.maker, width, height)
+
+    def _picture(self, frame: VideoFrame | EncodedVideoChunk) -> av.VideoFrame | None:
+        from mscli.media.pictures import PictureReader
+
+        self._reader = self._reader or PictureReader(strict=True)
+        pictures = self._reader.read(frame)
+        if not pictures and self._reader.holds:
+            pictures = self._reader.rest(frame)
+        return pictures[-1] if pictures else None
 
 
-def _encode(still: Still, picture: av.VideoFrame, size: tuple[int, int] | None, quality: float | None) -> memoryview:
-    """The picture as the bytes of a file, scaled to ``size``."""
-    from mscli.sinks.convert import Reshaper, video_context
+def encoded(mime_type: str, picture: av.VideoFrame) -> memoryview:
+    """Return the bytes of a file of a type that FFmpeg writes, with the usual quality."""
+    still = STILLS[mime_type]
+    return _encode(still, _shaped(still, picture, (picture.width, picture.height)), None)
+
+
+def _shaped(still: Still, picture: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
+    """Return the picture in the encoder's pixel format and colour, scaled to ``size``."""
+    from mscli.media.pictures import Reshaper
 
     pixels = still.pixels.get(picture.format.name, still.pixels[""])
     color = still.color if pixels.startswith("yuv") else still.color._replace(full_range=True)
-    encoder = video_context(still.encoder, "w")
-    encoder.width, encoder.height = size or (picture.width, picture.height)
-    encoder.pix_fmt = pixels
-    encoder.time_base, encoder.thread_count = Fraction(1, 1), 1
-    encoder.sample_aspect_ratio = Fraction(1, 1)  # a JPEG is marked as JFIF only if it is said
-    encoder.options = dict(still.options)
-    encoder.color_range = 2 if color.full_range else 1
-    _set_quality(encoder, still.quality if quality is None or not 0 <= quality <= 1 else quality)
     shaped = Reshaper(pixels, color)(picture, size)
-    shaped.pict_type = 0
-    (packet,) = encoder.encode(shaped) or encoder.encode(None)
+    shaped.color_range = 2 if color.full_range else 1
+    return shaped
+
+
+def _encode(still: Still, picture: av.VideoFrame, quality: float | None) -> memoryview:
+    """Return the bytes of a file with the picture."""
+    from mscli.media.pictures import video_context
+
+    encoder = video_context(still.encoder, "w")
+    encoder.width, encoder.height, encoder.pix_fmt = picture.width, picture.height, picture.format.name
+    encoder.time_base, encoder.thread_count = Fraction(1, 1), 1
+    encoder.sample_aspect_ratio = Fraction(1, 1)  # otherwise the JPEG is not marked as JFIF
+    encoder.options = dict(still.options)
+    encoder.color_range = picture.color_range
+    _set_quality(encoder, _quality(still, quality))
+    picture.pict_type = 0
+    (packet,) = encoder.encode(picture) or encoder.encode(None)
     return memoryview(packet)
+
+
+def _encode_by_opencv(still: Still, picture: av.VideoFrame, quality: float | None, metadata: bytes) -> memoryview:
+    """Return the bytes of a file with the picture and EXIF data."""
+    import cv2
+    import numpy as np
+
+    kinds, blobs = ([cv2.IMAGE_METADATA_EXIF], [np.frombuffer(metadata, np.uint8)]) if metadata else ([], [])
+    parameters = [cv2.IMWRITE_AVIF_QUALITY, round(_quality(still, quality) * 100)]
+    written, data = cv2.imencodeWithMetadata(still.encoder, picture.to_ndarray(), kinds, blobs, parameters)
+    if not written:
+        raise NotSupportedError(f"this OpenCV cannot write {still.encoder} pictures", hints=["use .png, .jpg or .webp"])
+    return memoryview(data.tobytes())
+
+
+def _quality(still: Still, quality: float | None) -> float:
+    return still.quality if quality is None or not 0 <= quality <= 1 else quality
 
 
 def _set_quality(encoder: av.VideoCodecContext, quality: float) -> None:
@@ -148,11 +250,11 @@ def _set_quality(encoder: av.VideoCodecContext, quality: float) -> None:
         encoder.options = {"quality": str(round(quality * 100))}
     elif encoder.name == "mjpeg":
         encoder.qmin = encoder.qmax = jpeg_scale(quality)
-        encoder.flags |= Flags.bitexact  # no comment of the encoder's in the file
+        encoder.flags |= Flags.bitexact  # omit the encoder's comment from the file
 
 
 def jpeg_scale(quality: float) -> int:
-    """The encoder's scale (1 the best, 31 the worst) whose quantisation is nearest to libjpeg's at that quality (0 to 1)."""
+    """Return the value on the encoder's scale (1 best, 31 worst) closest to libjpeg's quantisation at a quality (0 to 1)."""
     q = max(1.0, quality * 100)
     percent = 200 - 2 * q if q >= 50 else 5000 / q
     return max(1, min(_JPEG_STEPS, round(percent / _JPEG_STEP)))

@@ -1,32 +1,123 @@
-"""The files of a recording that goes into several: their names, what became of them, and the oldest that go."""
+"""Name the files of a series, track them, and remove surplus ones.
+
+A name is a pattern with a time and a number: https://man7.org/linux/man-pages/man3/strftime.3.html. ``%Y-%m-%d_%H-%M-%S`` is
+the beginning of the file, in local time. ``%03d`` is its number, in this case with at least three digits (``%d`` is the day of
+the month), and ``{index}`` its number as it is. ``%%`` is a percent sign.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import NotSupportedError, OperationError
-from mscli.sinks.base import GATHER_S, Series, SinkOptions
-from mscli.sinks.container import RecordingSink
-from mscli.sinks.cuts import surplus
-from mscli.sinks.files import NamedFile, free_bytes, identity, output_for
-from mscli.sinks.names import Names, is_pattern, with_counter
-from mscli.sinks.outputs import output_error
+from mscli.encode.options import Series, SinkOptions
+from mscli.sinks.files import NamedFile, free_bytes, output_error, output_for
+from mscli.sinks.hidden import identity
 
 if TYPE_CHECKING:
-    from mscli.sinks import SinkRow, Target
-    from mscli.sinks.encoders import Encoders
-    from mscli.sinks.outputs import Output
-    from mscli.sinks.recordingfile import RecordingFile
+    from mscli.sinks import Target
+    from mscli.sinks.files import Output
+
+_COUNTER = r"%0(\d)d|\{index\}"
+_TIME = r"%(?:0\dd|[A-Za-z%])|\{index\}"
+_PERCENT = "%%"  # the directive for a percent sign
+
+
+def is_pattern(name: str) -> bool:
+    """Return whether a name contains a time or a number."""
+    return any(found != _PERCENT for found in re.findall(_TIME, name))
+
+
+def is_counted(name: str) -> bool:
+    """Return whether a name contains a number."""
+    return any(re.fullmatch(_COUNTER, found) for found in re.findall(_TIME, name))
+
+
+def with_counter(name: str) -> str:
+    """Return the name, with a counter before its suffix if it has no time or number, so that names differ."""
+    if is_pattern(name):
+        return name
+    stem, suffix = os.path.splitext(name)
+    return f"{stem}-%03d{suffix}"
+
+
+def expand(pattern: str, at: datetime, number: int) -> str:
+    """Return the name of file ``number``, which begins at this local time. Text that is not a directive stays unchanged."""
+
+    def directive(found: re.Match[str]) -> str:
+        counter = re.fullmatch(_COUNTER, found[0])
+        return f"{number:0{counter[1] or 1}}" if counter else at.strftime(found[0])
+
+    return re.sub(_TIME, directive, pattern)
+
+
+def candidates(pattern: str, at: datetime, number: int) -> Iterator[tuple[str, int]]:
+    """Yield names for a file with their numbers, best first: the next numbers, or _02, _03, ... after a time.
+
+    The latter sort after the plain name in every listing. “-” would sort before its dot.
+    """
+    if is_counted(pattern):
+        yield from ((expand(pattern, at, n), n) for n in count(number))
+    stem, suffix = os.path.splitext(expand(pattern, at, number))
+    yield stem + suffix, number
+    yield from ((f"{stem}_{n:02d}{suffix}", number) for n in count(2))
+
+
+def may_make(pattern: str, name: str) -> bool:
+    """Return whether a series may use this name for one of its files. Both are compared as whole paths."""
+    stem, suffix = os.path.splitext(os.path.realpath(with_counter(pattern)))
+    parts, at = [], 0
+    for found in re.finditer(_TIME, stem):
+        parts += [re.escape(stem[at : found.start()]), "%" if found[0] == _PERCENT else "[^/]+"]
+        at = found.end()
+    made = "".join(parts) + re.escape(stem[at:]) + r"(_\d+)?" + re.escape(suffix)
+    return (
+        re.fullmatch(made, os.path.realpath(with_counter(name))) is not None
+        or re.fullmatch(made, os.path.realpath(name)) is not None
+    )
+
+
+class Names:
+    """The names of a series in order. ``taken`` returns whether a name cannot be used."""
+
+    def __init__(self, pattern: str, taken: Callable[[str], bool]) -> None:
+        self._pattern = pattern
+        self._taken = taken
+        self._own: set[str] = set()
+        self._number = 1
+
+    def next(self, at: datetime) -> str:
+        """Return the name of the next file, which begins at this local time."""
+        found = candidates(self._pattern, at, self._number)
+        name, number = next((name, number) for name, number in found if name not in self._own and not self._taken(name))
+        self._number = number + 1
+        self._own.add(name)
+        return name
+
+
+def single(pattern: str, *, overwrite: bool) -> str:
+    """Return the name of a single recording that begins now, with the next free number unless files may be replaced."""
+    passes = is_counted(pattern) and not overwrite
+    return Names(pattern, lambda name: passes and os.path.lexists(name)).next(datetime.now().astimezone())
+
+
+def make_folder(pattern: str, name: str) -> None:
+    """Create the folder of a file, if the pattern has a time or number in the folder's name."""
+    if is_pattern(os.path.dirname(pattern)):
+        with suppress(OSError):  # the output reports this with a name
+            os.makedirs(os.path.dirname(name), exist_ok=True)
 
 
 def wall_clock(at_us: int) -> datetime:
-    """The local time of an instant on CLOCK_MONOTONIC (microseconds), with its zone."""
+    """Return the local time of a timestamp on CLOCK_MONOTONIC (microseconds), with its zone."""
     return datetime.fromtimestamp(time.time() - (now_us() - at_us) / MICROSECONDS).astimezone()
 
 
@@ -34,33 +125,72 @@ class _Finished(NamedTuple):
     name: str
     size: int  # bytes
     identity: tuple[int, int]
-    changed_ns: int  # with its identity: an inode may be used again
+    changed_ns: int  # identifies it together with the inode, which may be reused
+
+
+class Retention:
+    """The finished files of a series. It removes the oldest if there are too many."""
+
+    def __init__(self, plan: Series) -> None:
+        self._plan = plan
+        self._files: list[_Finished] = []
+
+    @property
+    def names(self) -> list[str]:
+        """Return the files that are still there."""
+        return [one.name for one in self._files]
+
+    def add(self, output: Output) -> bool:
+        """Count a closed file, and remove surplus ones. Return whether it exists. Raises OperationError."""
+        finished = _look_at(output)
+        if finished is not None:
+            self._files.append(finished)
+        if not self._plan.keeps_all:  # looking at each file after each would take long in a series of many
+            for _ in range(surplus([one.size for one in self._files], self._plan)):
+                _remove(self._files.pop(0))
+        return finished is not None
 
 
 class FileSeries:
-    """Makes the outputs of a series, and lets the oldest of its own finished files go when there are too many."""
+    """The outputs of a series. It removes the oldest of its finished files if there are too many."""
 
-    def __init__(self, target: Target, options: SinkOptions, series: Series) -> None:
+    def __init__(
+        self,
+        target: Target,
+        options: SinkOptions,
+        series: Series,
+        on_file: Callable[[str], object] = lambda _: None,
+        wrap: Callable[[Output], Output] = lambda output: output,
+    ) -> None:
+        """Check the target. ``on_file``: called with the name of each finished file. ``wrap``: wraps each output."""
         if not isinstance(target, str):
-            hints = ["give them a name with a time or a number: clip-%03d.mkv"]
-            raise NotSupportedError("a recording in several files needs a name for them, not an open output", hints=hints)
-        self._overwrite = options.overwrite
-        self._series = series
+            hints = ["use a name with a time or a number, such as clip-%03d.mkv"]
+            raise NotSupportedError("cannot write several files to an open output", hints=hints)
+        self._options = options
+        self.plan = series
+        self._on_file = on_file
+        self._wrap = wrap
         self._pattern = with_counter(target)
         self._names = Names(self._pattern, self._is_taken)
         self._began: list[str] = []  # files that are not finished
-        self._kept: list[_Finished] = []
+        self._kept = Retention(series)
         self.finished: list[str] = []
+        self.begun = 0  # how many files have begun
         self._check()
 
     @property
     def files(self) -> list[str]:
-        """Those that stand, or will."""
-        return [one.name for one in self._kept] + self._began
+        """Return the files, including unfinished ones."""
+        return self._kept.names + self._began
+
+    @property
+    def armed(self) -> bool:
+        """Return whether it waits for a trigger."""
+        return self.plan.triggered and not self._began
 
     @property
     def free_bytes(self) -> int | None:
-        """What the disk has for the next file. From any thread: a file may end meanwhile."""
+        """Return the free space for the next file. May be called from any thread, even while a file ends."""
         (name,) = self._began[-1:] or [self._pattern]
         folder = os.path.dirname(os.path.abspath(name))
         while not os.path.isdir(folder):
@@ -68,94 +198,60 @@ class FileSeries:
         return free_bytes(folder)
 
     def begin(self, at: datetime) -> Output:
-        """The output of the next file, open, which is named by that time. Raises OperationError."""
+        """Open and return the output of the next file. ``at``: the time for its name. Raises OperationError."""
         name = self._names.next(at)
-        if is_pattern(os.path.dirname(self._pattern)):
-            with suppress(OSError):  # the output says it with a name
-                os.makedirs(os.path.dirname(name), exist_ok=True)
-        output = output_for(name, overwrite=self._overwrite)
+        make_folder(self._pattern, name)
+        output = self._wrap(output_for(name, self._options, on_loss=self._report_loss))
         output.open()
         self._began.append(name)
+        self.begun += 1
         return output
 
     def end(self, output: Output) -> None:
-        """That file is closed: count it in if it stands, and remove what is too much. Raises OperationError."""
+        """Count a closed file, if it exists, and remove surplus ones. Raises OperationError."""
         self._began.remove(output.name)
-        finished = _look_at(output)
-        if finished is not None:
-            self._kept.append(finished)
+        if self._kept.add(output):
             self.finished.append(output.name)
-        for _ in range(surplus([one.size for one in self._kept], self._series)):
-            _remove(self._kept.pop(0))
+            self._on_file(output.name)
 
     def drop(self, output: Output) -> None:
-        """That file could not begin: nothing is left of it."""
+        """Remove a file that could not begin."""
         self._began.remove(output.name)
-        with suppress(OperationError):  # why it could not is on its way
+        with suppress(OperationError):  # the reason is already being raised
             output.discard()
 
+    def _report_loss(self, loss: OperationError) -> None:
+        """Report that a file is gone. The series continues."""
+        if self._options.on_note is not None:
+            self._options.on_note(str(loss))
+
     def _is_taken(self, name: str) -> bool:
-        return not self._overwrite and os.path.lexists(name)
+        return not self._options.overwrite and os.path.lexists(name)
 
     def _check(self) -> None:
-        """Raise what the first file would meet, as far as it can be known."""
+        """Raise the error that the first file is certain to raise."""
         if is_pattern(os.path.dirname(self._pattern)):
             return
         first = Names(self._pattern, self._is_taken).next(wall_clock(now_us()))
-        if not isinstance(output_for(first, overwrite=self._overwrite), NamedFile):
-            raise NotSupportedError(f"“{first}” is no regular file, which a recording in several files needs")
+        if not isinstance(output_for(first, self._options), NamedFile):
+            raise NotSupportedError(f"cannot record several files to {first}: it is not a regular file")
 
 
-class SeriesSink(RecordingSink):
-    """A recording in several files: what the sinks have in common that begin and end them."""
-
-    gather_s = GATHER_S
-
-    def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
-        super().__init__(row, target, options)
-        assert options.series is not None, "else it is one file"
-        self.plan = options.series
-        self._series = FileSeries(target, options, self.plan)
-
-    @property
-    def files(self) -> list[str]:
-        """Those that stand, or will."""
-        return self._series.files
-
-    @property
-    def finished(self) -> list[str]:
-        """All that were finished."""
-        return self._series.finished
-
-    @property
-    def free_bytes(self) -> int | None:
-        """Bytes that there is room for."""
-        return self._series.free_bytes
-
-    def _prepare(self) -> None:
-        """Nothing is made before it is known when a file begins."""
-
-    def _wall(self, at_us: int) -> datetime:
-        """The local time of an instant of the recording, in which its pauses are left out."""
-        return wall_clock(at_us + self.paused_us)
-
-    def _begin_file(self, encoders: Encoders, begin_us: int, named_us: int) -> RecordingFile:
-        """The next file, which begins at the first and is named by the second instant."""
-        output = self._series.begin(self._wall(named_us))
-        try:
-            return self._make_file(encoders, output, begin_us)
-        except BaseException:
-            self._series.drop(output)
-            raise
-
-    def _account(self, file: RecordingFile) -> None:
-        super()._account(file)
-        self._series.end(file.output)
+def surplus(sizes: Sequence[int], series: Series) -> int:
+    """Return how many of the oldest files are surplus. ``sizes``: the files' sizes in bytes, oldest first."""
+    least = 0 if series.keep_files is None else max(0, len(sizes) - series.keep_files)
+    if series.keep_bytes is None:
+        return least
+    total = sum(sizes[least:])
+    while least < len(sizes) - 1 and total > series.keep_bytes:
+        total -= sizes[least]
+        least += 1
+    return least
 
 
 def _look_at(output: Output) -> _Finished | None:
-    """The file that stands under the output's name, if it is the one that was written."""
-    with _told(output.name, "counted"):
+    """Return the file with the output's name, or None if another file has that name now."""
+    with _translated(output.name, "check"):
         found = os.stat(output.name)
         if identity(found) == output.identity:
             return _Finished(output.name, found.st_size, identity(found), found.st_mtime_ns)
@@ -163,19 +259,19 @@ def _look_at(output: Output) -> _Finished | None:
 
 
 def _remove(file: _Finished) -> None:
-    """Remove a file of ours, unless somebody has put another in its place or moved it away."""
-    with _told(file.name, "removed"):
+    """Remove one of our files, unless it was replaced or moved."""
+    with _translated(file.name, "remove"):
         found = os.stat(file.name, follow_symlinks=False)
         if (identity(found), found.st_mtime_ns) == (file.identity, file.changed_ns):
             os.unlink(file.name)
 
 
 @contextmanager
-def _told(name: str, done: str) -> Iterator[None]:
-    """Where a file that is gone is none of ours any more, and the system's other errors become OperationError."""
+def _translated(name: str, verb: str) -> Iterator[None]:
+    """Ignore missing files. Raise other errors of the system as OperationError."""
     try:
         yield
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise output_error(name, error, done) from error
+        raise output_error(name, error, verb) from error

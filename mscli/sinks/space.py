@@ -1,22 +1,21 @@
-"""How much a recording is going to need of a disk."""
+"""Estimate the disk space that a recording will need."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from mscli.core.boxes import Scalar
-from mscli.core.frames import PIXEL_FORMATS
-from mscli.sinks.base import COPY, SinkOptions, TrackFormat
-from mscli.sinks.codecs import AUDIO_BITS_PER_CHANNEL, VIDEO_CODECS, Container, VideoCodec, audio_codec, video_codec
-from mscli.sinks.copying import copied_formats
-from mscli.sinks.tuning import ENCODERS
+from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL, CAMERA_CODECS, VideoCodec
+from mscli.encode.codecs import Container, audio_codec, copied_formats, video_codec
+from mscli.encode.options import COPY, SinkOptions, TrackFormat
+from mscli.encode.tuning import ENCODERS
 
-_LEAST_PICTURE = {"width": 640, "height": 480, "frameRate": 30}  # where the settings do not say
+_LEAST_PICTURE = {"width": 640, "height": 480, "frameRate": 30}  # if the settings have none
 _LEAST_SOUND = {"sampleRate": 48_000, "channelCount": 1, "sampleSize": 16}
 
 
 def expected_bits_per_second(container: Container, tracks: Sequence[TrackFormat], options: SinkOptions) -> float:
-    """About so many bits a second, more often less: what was asked for, else what codec and size of the pictures suggest."""
+    """Estimate the bits per second, rather too many: the requested rate, or else what the codec and the size suggest."""
     return sum(_OF_KIND[track.kind](container, track, options) for track in tracks)
 
 
@@ -29,9 +28,8 @@ def _picture(container: Container, track: TrackFormat, options: SinkOptions) -> 
 
 
 def _copied(container: Container, track: TrackFormat) -> VideoCodec:
-    """The codec in which the camera gives its pictures; while that is not known, the one that takes the least."""
-    form = track.pixel_format or copied_formats(container.suffix)[0]
-    return VIDEO_CODECS[PIXEL_FORMATS[form].ffmpeg]
+    """Return the codec of the camera's pictures, or the codec that needs the least space if it is not known yet."""
+    return CAMERA_CODECS[track.pixel_format or copied_formats(container.suffix)[0]]
 
 
 def _sound(container: Container, track: TrackFormat, options: SinkOptions) -> float:

@@ -1,46 +1,213 @@
-"""Devices in. The registry of backends: a row is all that the rest of the program knows of one; it is imported when used."""
+"""Sources of video and sound, and their registry. A row is all that the rest of the program knows of a source.
+
+A row lists devices, or serves addresses by scheme and files by suffix, or both. Its module is imported on first use.
+
+The interface
+
+- ``base``: the base classes of backends and sources
+- ``track``: the interface between a track and its source
+
+Devices as sources of tracks
+
+- ``device``: a device from its opening to the end of its last track: calls to its driver with time limits, checks of what the
+  driver reports, and the watchdog
+- ``reconnect``: reconnects a lost device
+- ``addressed``: the devices at an address
+- ``displays``: the addresses of monitors, windows and system audio
+
+Inputs that hold pictures and sound
+
+- ``demux``: containers: their packets as chunks, pictures and sound
+- ``feed``: one input for the tracks of both kinds, at its own pace
+- ``streams``: the streams of a container for the tracks of an input
+- ``bytereader``: bytes that come one after the other
+
+Backends
+
+- ``v4l2``: cameras on Linux
+- ``sound``: microphones and speakers, through PortAudio
+- ``opencv``: cameras on other systems
+- ``fake``: fake devices
+- ``file``: media files
+- ``pipe``: what other programs write
+- ``screen``: monitors, windows and regions of the screen
+- ``network``: what servers send
+
+For backends on Linux
+
+- ``identity``: ids that survive a reboot and a replug
+- ``uevents``: kernel events about devices
+"""
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Backend
+from mscli.core.addresses import scheme_of, suffix_of
+from mscli.core.errors import NotReadableError, NotSupportedError
+from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, DISPLAY, VIDEO_INPUT, Backend, InputOptions, Source
 
 
-class BackendRow(NamedTuple):
-    """Where a backend is, which kinds of device it has, and on which systems (``sys.platform``) it is the one to use."""
+class SourceRow(NamedTuple):
+    """A family of sources: the module and the class of its ``Backend``, and what it serves.
+
+    ``kinds``: the kinds of devices that it may have. ``platforms``: the systems (``sys.platform``) whose devices it lists; its
+    backend is created without arguments. ``schemes``, ``suffixes``: the addresses and files that it reads; its backend is
+    created with the address as given. ``names``: whole addresses, such as ``-``. ``tunable``: its backend also takes
+    ``InputOptions``. ``replaceable``: fake devices have their own of these addresses. ``package``: the package that provided
+    the row, set by the registry.
+    """
 
     module: str
     cls: str
     kinds: tuple[str, ...]
-    platforms: tuple[str, ...]
+    platforms: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    tunable: bool = False
+    replaceable: bool = False
+    package: str = ""
 
 
-BACKENDS: dict[str, BackendRow] = {
-    "v4l2": BackendRow("mscli.sources.v4l2", "V4L2Backend", (VIDEO_INPUT,), ("linux",)),
-    "opencv": BackendRow("mscli.sources.opencv", "OpenCVBackend", (VIDEO_INPUT,), ("darwin", "win32")),
-    "portaudio": BackendRow(
-        "mscli.sources.portaudio", "PortAudioBackend", (AUDIO_INPUT, AUDIO_OUTPUT), ("linux", "darwin", "win32")
+_BOTH = (VIDEO_INPUT, AUDIO_INPUT)
+_NETWORK = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "srt", "tcp", "udp")
+_FILES = (
+    "3gp", "aac", "ac3", "aif", "aiff", "apng", "asf", "avi", "caf", "flac", "flv", "gif", "m2ts", "m4a", "m4v", "mka", "mkv",
+    "mov", "mp3", "mp4", "mpeg", "mpg", "mts", "mxf", "nut", "oga", "ogg", "ogv", "opus", "ts", "vob", "wav", "webm", "wma",
+    "wmv", "y4m",
+)  # fmt: skip
+
+BACKENDS: dict[str, SourceRow] = {
+    "v4l2": SourceRow("mscli.sources.v4l2.backend", "V4L2Backend", (VIDEO_INPUT,), ("linux",)),
+    "opencv": SourceRow("mscli.sources.opencv", "OpenCVBackend", (VIDEO_INPUT,), ("darwin", "win32")),
+    "portaudio": SourceRow(
+        "mscli.sources.sound.portaudio", "PortAudioBackend", (AUDIO_INPUT, AUDIO_OUTPUT), ("linux", "darwin", "win32")
     ),
-    "fake": BackendRow("mscli.sources.fake", "FakeBackend", (VIDEO_INPUT, AUDIO_INPUT, AUDIO_OUTPUT), ()),
+    "fake": SourceRow("mscli.sources.fake.backend", "FakeBackend", (VIDEO_INPUT, AUDIO_INPUT, AUDIO_OUTPUT)),
+    "network": SourceRow("mscli.sources.network.backend", "NetworkBackend", _BOTH, schemes=_NETWORK, tunable=True),
+    "file": SourceRow(
+        "mscli.sources.file.backend",
+        "FileBackend",
+        (VIDEO_INPUT, AUDIO_INPUT),
+        schemes=("file",),
+        suffixes=_FILES,
+        tunable=True,
+    ),
+    "pipe": SourceRow("mscli.sources.pipe.backend", "PipeBackend", _BOTH, schemes=("fd",), names=("-",), tunable=True),
+    "screen": SourceRow(
+        "mscli.sources.screen.backend",
+        "ScreenBackend",
+        (DISPLAY,),
+        ("linux",),
+        schemes=("screen", "window", "region"),
+        replaceable=True,
+    ),
+    "monitor": SourceRow(
+        "mscli.sources.sound.portaudio", "MonitorBackend", (AUDIO_INPUT,), schemes=("monitor",), replaceable=True
+    ),
 }
 
 
 def load_backend(name: str, *described: object) -> Backend:
-    """The backend of that name, imported now. ``described``: fake devices, {} for the default ones. Raises ArgumentError."""
-    row = BACKENDS[name]
-    backend: Backend = getattr(import_module(row.module), row.cls)(*described)
+    """Import and create a backend by name. ``described``: fake devices, {} for the default ones. Raises ArgumentError."""
+    backend: Backend = _class(BACKENDS[name])(*described)
     return backend
 
 
 def system_backends(platform: str = sys.platform) -> list[str]:
-    """The names of the backends for this system's own hardware, cameras first."""
+    """Return the names of the backends for this system's own hardware, cameras first."""
     return [name for name, row in BACKENDS.items() if platform in row.platforms]
 
 
 def serves(name: str, kinds: Sequence[str]) -> bool:
-    """Whether that backend may have devices of any of those kinds, so that it need not be loaded if not."""
+    """Return whether a backend may have devices of these kinds. If not, it need not be loaded."""
     return any(kind in BACKENDS[name].kinds for kind in kinds)
+
+
+def own_source(address: str) -> SourceRow | None:
+    """Return the built-in row for an address or a file name, or None. A scheme counts more than a suffix."""
+    if _is_fifo(address):
+        return BACKENDS["pipe"]
+    scheme, rows = scheme_of(address), BACKENDS.values()
+    by_scheme = (row for row in rows if scheme in row.schemes)
+    return next(by_scheme, None) or next((row for row in rows if _reads(row, address)), None)
+
+
+def find_source(address: str) -> SourceRow | None:
+    """Return the row for an address or a file name, built-in or from another package, or None.
+
+    Raises NotSupportedError if the package is broken, or if several packages serve the address.
+    """
+    own, scheme = own_source(address), scheme_of(address)
+    if own is not None and scheme in own.schemes:
+        return own
+    by_scheme, by_suffix = (partial(_brought, name, address) for name in (scheme, suffix_of(address)))
+    return by_scheme() or own or by_suffix() or (BACKENDS["file"] if os.path.isfile(address) else None)
+
+
+def is_of(address: str, *names: str) -> bool:
+    """Return whether an address or a file name is served by one of these built-in rows."""
+    found = find_source(address)
+    return any(found is BACKENDS[name] for name in names)
+
+
+def _brought(name: str, address: str) -> SourceRow | None:
+    if not name:
+        return None
+    from mscli.core.plugins import SOURCES, load_row
+
+    found = load_row(SOURCES, name, SourceRow)
+    row = found[0]._replace(package=found[1]) if found else None
+    return row if row is not None and _reads(row, address) else None
+
+
+def _reads(row: SourceRow, address: str) -> bool:
+    scheme = scheme_of(address)
+    return scheme in row.schemes or suffix_of(address) in row.suffixes or address in row.names
+
+
+def _is_fifo(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def unread(address: str) -> NotSupportedError:
+    """Return the error for an address that nothing reads."""
+    from mscli.core.plugins import SOURCES, describe_plugins
+
+    what = f"{scheme_of(address)}: addresses" if scheme_of(address) else f".{suffix_of(address)} files"
+    return NotSupportedError(f"cannot read {what}", hints=describe_plugins(SOURCES))
+
+
+def load_source(row: SourceRow, address: str, options: InputOptions) -> Backend:
+    """Import and return the backend for an address. Raises NotReadableError if it cannot be created, and its own errors."""
+    from mscli.sources.addressed import Addressed
+
+    backend: Backend = Addressed(_class(row)(address, *([options] if row.tunable else [])), address)
+    return backend
+
+
+def replaced_source(given: Iterable[Backend], row: SourceRow, address: str) -> Backend | None:
+    """Return what an address means among given devices, or None if the row's own backend reads it. Raises NotFoundError."""
+    from mscli.sources.addressed import Addressed
+
+    found = (backend.at(address) for backend in given) if row.replaceable else ()
+    return next((Addressed(one, address) for one in found if one is not None), None)
+
+
+def _class(row: SourceRow) -> Any:
+    """Return the class of a row's backend. A class of another package is guarded: it only raises errors for people."""
+    if not row.package:
+        return getattr(import_module(row.module), row.cls)
+    from mscli.core.plugins import guarded_class
+
+    return guarded_class(row.module, row.cls, row.package, NotReadableError, (Backend, Source))

@@ -1,8 +1,8 @@
-"""Ids that survive a reboot and a replug into the same port: hashes of the hardware and its place, never of a node's number.
+"""Ids that survive a reboot and a replug into the same port: hashes of the hardware and its port, not of a node's number.
 
-deviceId: the place, serial number and name of the device. groupId: the physical device (USB device, PCI function, platform
-device) that camera and microphone are part of, so that a webcam's two halves share it. A place is a path in sysfs, except for
-the numbers of USB buses, which are given out in the order of probing.
+deviceId: the port, serial number and name of the device. groupId: the physical device (USB device, PCI function, platform
+device) to which it belongs, so that a webcam's camera and microphone share it. A port is a path in sysfs without the numbers of
+USB buses, which depend on the order of probing.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-ID_DIGITS = 16  # 64 bits: a clash among a machine's devices is out of the question, and people can still paste it
+ID_DIGITS = 16  # 64 bits: no collisions within one machine, and short enough to paste
 
-_ROOT_HUB = re.compile(r"(?<=/usb)(\d+)(?=/|$)")
+_ROOT_HUB = r"(?<=/usb)(\d+)(?=/|$)"
 
 
 def stable_id(*parts: str) -> str:
-    """The id of what ``parts`` describe: the same on every run, for every user of the machine."""
-    import hashlib  # late: a machine without devices needs none
+    """Return the id for a description: the same on every run and for every user of the machine."""
+    import hashlib  # imported late: not needed without devices
 
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_DIGITS]
 
 
 def distinct_ids(described: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """The id of each, in order; what nothing tells apart is counted."""
+    """Yield an id for each description, in order. Identical descriptions are numbered."""
     seen: Counter[tuple[str, ...]] = Counter()
     for parts in described:
         yield stable_id(*parts, *(["another"] * seen[parts]))
@@ -33,11 +33,11 @@ def distinct_ids(described: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 
 def port_path(folder: str) -> str:
-    """A sysfs folder's path as it is after every boot: the controller and the chain of ports, without the USB bus's number.
+    """Return a sysfs folder's path in a form that is stable across boots: the controller and the chain of ports.
 
-    A controller has a bus for each major version of USB, which stands in for the number: …/usb2/-1.4/-1.4:1.0.
+    A controller has one bus per major USB version, which replaces the bus number: …/usb2/-1.4/-1.4:1.0.
     """
-    hub = _ROOT_HUB.search(folder)
+    hub = re.search(_ROOT_HUB, folder)
     if hub is None:
         return folder
     controller, ports = folder[: hub.start()], folder[hub.end() :]
@@ -46,16 +46,18 @@ def port_path(folder: str) -> str:
 
 
 def real_path(path: str) -> str:
-    """The path without symbolic links. A link that goes while it is followed, as it may where devices do, is taken as it is."""
+    """Return the path without symbolic links. A link that disappears in the meantime is not resolved."""
     try:
         return os.path.realpath(path)
-    except OSError:  # between two looks at the link
+    except OSError:  # the link has just disappeared
         return os.path.abspath(path)
 
 
 def physical_device(sysfs: str) -> str:
-    """The sysfs folder of the physical device above a class device (/sys/class/video4linux/video0): its USB device if
-    it has one, else the bus device that the driver is bound to, else the folder itself."""
+    """Return the sysfs folder of the physical device of a class device (/sys/class/video4linux/video0).
+
+    This is its USB device, or else the bus device that the driver is bound to, or else the folder itself.
+    """
     device = real_path(os.path.join(sysfs, "device"))
     start = device if os.path.isdir(device) else real_path(sysfs)
     folder = start
@@ -67,7 +69,7 @@ def physical_device(sysfs: str) -> str:
 
 
 def attribute(folder: str, name: str) -> str:
-    """A sysfs attribute's text, stripped; empty where there is none."""
+    """Return a sysfs attribute's text, stripped, or "" if there is none."""
     try:
         with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
             return file.read().strip()
@@ -76,6 +78,6 @@ def attribute(folder: str, name: str) -> str:
 
 
 def group_id(sysfs: str) -> str:
-    """The groupId of a class device: the same for everything that hangs on one physical device."""
+    """Return the groupId of a class device, which all parts of one physical device share."""
     folder = physical_device(sysfs)
     return stable_id("group", port_path(folder), attribute(folder, "serial"))

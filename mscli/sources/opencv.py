@@ -1,13 +1,13 @@
-"""Cameras through OpenCV, for systems without V4L2: https://docs.opencv.org/4.x/d8/dfe/classcv_1_1VideoCapture.html.
+"""Cameras through OpenCV, on systems without V4L2: https://docs.opencv.org/4.x/d8/dfe/classcv_1_1VideoCapture.html.
 
-OpenCV opens cameras by number and tells little of them. So:
+OpenCV opens cameras by number and knows little about them. Therefore:
 
-- devices are the numbers from 0 that open, up to the first two in a row that do not; their names are “Camera N”;
-- the deviceId stands for the number, and moves with it when cameras are plugged in another order;
-- modes are the usual sizes that the driver accepts, each at one rate, and frames are BGR24 whatever the camera gives;
-- a frame is stamped when it arrives in the program, and losses before that cannot be known.
+- devices are the numbers from 0 that open, until two in a row do not; they are named “Camera N”;
+- the deviceId is derived from the number, and changes if cameras are plugged in in another order;
+- modes are the common sizes that the driver accepts, each at one rate, and frames are always BGR24;
+- a frame's timestamp is its arrival in the program, and earlier losses cannot be detected.
 
-On macOS opening a camera may light its LED, even to list it.
+On macOS, opening a camera may light its LED, even for listing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -24,23 +24,24 @@ from mscli.core.boxes import Mode, Scalar
 from mscli.core.clock import now_us
 from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import VideoFrame
+from mscli.core.limits import SOURCE_STOP_S
+from mscli.core.threads import Thread
 from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Receiver, Request, Source
 from mscli.sources.identity import stable_id
 
-Camera = int | str  # a number, or the path of a video file, which stands in for a camera
+Camera = int | str  # a number, or the path of a video file that replaces a camera
 
 NUMBERS = range(10)
-MISSES = 2  # numbers in a row without a camera, after which no more are tried
+MISSES = 2  # consecutive numbers without a camera after which to stop
 USUAL_SIZES = (
     (640, 480), (160, 120), (320, 240), (640, 360), (800, 600), (1280, 720), (1280, 960), (1920, 1080), (3840, 2160),
 )  # fmt: skip
-USUAL_RATE = 30.0  # where OpenCV does not know
-GIVE_UP_S = 2.0  # a read that blocks for longer does not keep stop() from returning
+USUAL_RATE = 30.0  # if OpenCV does not know
 _SYSTEMS = {"linux": "CAP_V4L2", "darwin": "CAP_AVFOUNDATION", "win32": "CAP_DSHOW"}
 
 
 def load_cv2() -> Any:
-    """OpenCV, told to keep quiet on stderr. Raises NotSupportedError, which names the packages to install."""
+    """Import OpenCV and silence its log. Raises NotSupportedError, which names the packages to install."""
     try:
         import cv2
     except ImportError as error:
@@ -51,7 +52,7 @@ def load_cv2() -> Any:
 
 
 def open_capture(camera: Camera) -> Any | None:
-    """The camera, opened but not streaming; None where it does not open."""
+    """Return the camera, open but not streaming, or None if it does not open."""
     cv2 = load_cv2()
     system = _SYSTEMS.get(sys.platform, "CAP_ANY") if isinstance(camera, int) else "CAP_ANY"
     capture = cv2.VideoCapture(camera, getattr(cv2, system))
@@ -59,7 +60,7 @@ def open_capture(camera: Camera) -> Any | None:
 
 
 def set_mode(capture: Any, settings: Mapping[str, Scalar]) -> tuple[int, int, float]:
-    """Ask the driver for width, height and, if given, frameRate; the three that it set instead."""
+    """Set width, height and, if given, frameRate. Return the values that the driver chose."""
     cv2 = load_cv2()
     numbers = {
         "width": cv2.CAP_PROP_FRAME_WIDTH,
@@ -74,7 +75,7 @@ def set_mode(capture: Any, settings: Mapping[str, Scalar]) -> tuple[int, int, fl
 
 
 class OpenCVSource(Source):
-    """An opened camera. Its thread reads, and gives the camera back when it ends."""
+    """An open camera. Its thread reads frames, and releases the camera at the end."""
 
     def __init__(self, camera: Camera, label: str, capture: Any, settings: Mapping[str, Scalar]) -> None:
         self._camera, self._label, self._capture, self._settings = camera, label, capture, settings
@@ -84,24 +85,24 @@ class OpenCVSource(Source):
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
-        """Width, height and frame rate as the driver has set them."""
+        """Return the driver's width, height and frame rate."""
         return self._settings
 
     @property
     def released(self) -> bool:
-        """Whether the camera was given back."""
+        """Return whether the camera was released."""
         return self._released.is_set()
 
     def start(self, receiver: Receiver) -> None:
-        """Begin to read on a thread of its own."""
+        """Start reading on a separate thread."""
         self._thread = Thread(target=self._run, args=(receiver,), name=f"mscli-opencv-{self._camera}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; one that is stuck in a read is left to end by itself after ``GIVE_UP_S``."""
+        """End the thread. If it is stuck in a read, abandon it after ``SOURCE_STOP_S``."""
         self._cancelled.set()
         if self._thread:
-            self._thread.join(GIVE_UP_S)
+            self._thread.join_or_abandon(SOURCE_STOP_S)
         else:
             self._release()
 
@@ -110,14 +111,12 @@ class OpenCVSource(Source):
             for frame in self._frames():
                 receiver.on_frame(frame)
             if not self._cancelled.is_set():
-                receiver.on_ended(
-                    NotReadableError(f"“{self._label}” gives no more pictures: it was unplugged, or its driver failed")
-                )
+                receiver.on_ended(NotReadableError(f"“{self._label}” was unplugged, or its driver failed"))
         finally:
             self._release()
 
     def _frames(self) -> Iterator[VideoFrame]:
-        """Frames until the camera gives no more or the source is stopped."""
+        """Yield frames until the camera delivers no more or the source is stopped."""
         for number in count():
             if self._cancelled.wait(self._pace_s):
                 return
@@ -135,7 +134,7 @@ class OpenCVSource(Source):
 
 
 class OpenCVBackend(Backend):
-    """The cameras that OpenCV opens. ``cameras``: the numbers to try, or paths of video files."""
+    """The cameras that OpenCV can open. ``cameras``: the numbers to try, or paths of video files."""
 
     name = "opencv"
 
@@ -145,20 +144,20 @@ class OpenCVBackend(Backend):
         self._opened: WeakValueDictionary[Camera, OpenCVSource] = WeakValueDictionary()
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
-        """The cameras that open. Raises NotSupportedError without OpenCV."""
+        """Return the cameras that open. Raises NotSupportedError without OpenCV."""
         found = self._found() if VIDEO_INPUT in kinds else ()
         return [self._device(camera, default=i == 0) for i, camera in enumerate(found)]
 
     def abilities(self, device: Device) -> Abilities:
-        """The usual sizes that the driver accepts, tried once. Raises NotReadableError."""
+        """Return the common sizes that the driver accepts, which are tried once. Raises NotReadableError."""
         if device.handle not in self._abilities:
             capture = self._open(device)
-            self._abilities[device.handle] = Abilities(_modes(capture))
+            self._abilities[device.handle] = Abilities(_modes(capture), settles=True)
             capture.release()
         return self._abilities[device.handle]
 
     def open(self, device: Device, request: Request) -> Source:
-        """Take the camera and set the mode. Raises NotReadableError."""
+        """Open the camera and set the mode. Raises NotReadableError."""
         capture = self._open(device)
         settings = dict(zip(("width", "height", "frameRate"), set_mode(capture, request.settings), strict=True))
         source = OpenCVSource(device.handle, device.label, capture, settings)
@@ -194,14 +193,12 @@ class OpenCVBackend(Backend):
     def _open(self, device: Device) -> Any:
         capture = None if self._in_use(device.handle) else open_capture(device.handle)
         if capture is None:
-            hints = ["close other programs that use the camera", "see “mscli devices” for the cameras that are there"]
-            raise NotReadableError(
-                f"“{device.label}” does not open: it is in use, gone, or forbidden to this program", hints=hints
-            )
+            hints = ["close other programs that use the camera", "“mscli devices” lists the cameras"]
+            raise NotReadableError(f"cannot open “{device.label}”: it is in use, unplugged or not permitted", hints=hints)
         return capture
 
 
 def _modes(capture: Any) -> tuple[Mode, ...]:
-    """What the driver makes of the usual sizes, each once; no stream is started."""
+    """Return the driver's modes for the common sizes, without duplicates. No stream is started."""
     answers = dict.fromkeys(set_mode(capture, {"width": width, "height": height}) for width, height in USUAL_SIZES)
     return tuple(Mode("BGR24", *answer) for answer in answers)

@@ -1,8 +1,8 @@
-"""Devices that come and go, as the kernel and udev tell it by netlink: nothing is polled, and no rights are needed.
+"""Watch for devices through netlink events of the kernel and udev. No polling and no privileges are needed.
 
 https://man7.org/linux/man-pages/man7/netlink.7.html (NETLINK_KOBJECT_UEVENT),
-https://man7.org/linux/man-pages/man2/ioctl_nsfs.2.html (NS_GET_USERNS). The kernel tells first; udev tells again once it
-has set a node's group and permissions. Where no udev runs, or not in this container, it is the kernel alone.
+https://man7.org/linux/man-pages/man2/ioctl_nsfs.2.html (NS_GET_USERNS). The kernel sends an event first. udev sends another one
+after it has set a node's group and permissions. Without udev, as in some containers, there is only the kernel's.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import os
 import select
 import socket
 import struct
-import threading
 from collections.abc import Callable, Collection
 
+from mscli.core.threads import Thread
+
 KERNEL, UDEV = 1, 2  # multicast groups
-LARGEST = 1 << 16  # bytes of a message; the kernel's have at most 2 kB beside the path
+LARGEST = 1 << 16  # bytes of a message; those of the kernel have at most 2 kB besides the path
 _PROTOCOL = 15  # NETLINK_KOBJECT_UEVENT
 _GET_OWNER = 0xB701  # NS_GET_USERNS of linux/nsfs.h
 _FIRST = 0xEFFFFFFD  # the inode of the first user namespace, PROC_USER_INIT_INO of linux/proc_ns.h
 _UDEV_PREFIX = b"libudev\0"
-_UDEV_PLACE = struct.Struct("@II")  # where its properties begin, and their length in bytes
-_UDEV_PLACE_AT = 16  # behind prefix, magic number and the header's own size
+_UDEV_PLACE = struct.Struct("@II")  # the offset and the length of its properties, in bytes
+_UDEV_PLACE_AT = 16  # after the prefix, the magic number and the header size
 
 
 def parse(message: bytes) -> dict[str, str]:
-    """A message's properties: ACTION, DEVPATH, SUBSYSTEM and more. None for what is no such message."""
+    """Return a message's properties: ACTION, DEVPATH, SUBSYSTEM and more. Return {} for any other message."""
     if message.startswith(_UDEV_PREFIX):
         if len(message) < _UDEV_PLACE_AT + _UDEV_PLACE.size:
             return {}
@@ -38,14 +39,14 @@ def parse(message: bytes) -> dict[str, str]:
 
 
 def _require_events() -> None:
-    """Raise OSError where the kernel tells of no devices, although anybody may listen.
+    """Raise OSError if the kernel sends no device events here, although anybody may listen.
 
-    It tells them to network namespaces that belong to the first user namespace, so not to those of rootless containers.
+    It only sends them to network namespaces of the first user namespace, so not to rootless containers.
     """
     if not os.path.exists("/proc/self/ns/user"):  # a kernel without user namespaces
         return
     with open("/proc/self/ns/net", "rb") as namespace:
-        owner = fcntl.ioctl(namespace, _GET_OWNER)  # EPERM: it is somebody's outside of this process's user namespace
+        owner = fcntl.ioctl(namespace, _GET_OWNER)  # EPERM: the owner is outside this process's user namespace
     try:
         if os.fstat(owner).st_ino != _FIRST:
             raise OSError(errno.EOPNOTSUPP, "the kernel sends no events to this network namespace")
@@ -54,9 +55,9 @@ def _require_events() -> None:
 
 
 class UeventWatch:
-    """Calls ``notify`` on a thread of its own for whatever happens in those subsystems, until ``close``.
+    """A watch on some subsystems. It calls ``notify`` on a thread of its own for every event, until ``close``.
 
-    Raises OSError where the system lets nobody listen.
+    Raises OSError if the system does not allow listening.
     """
 
     def __init__(self, subsystems: Collection[str], notify: Callable[[], object]) -> None:
@@ -70,11 +71,11 @@ class UeventWatch:
         except OSError:
             self._socket.close()
             raise
-        self._thread = threading.Thread(target=self._run, name="mscli-uevents", daemon=True)
+        self._thread = Thread(target=self._run, name="mscli-uevents", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more; the thread has ended when this returns. Not from ``notify``; a second time nothing happens."""
+        """Stop listening and join the thread. Must not be called from ``notify``. Safe to call twice."""
         if self._wake < 0:
             return
         os.eventfd_write(self._wake, 1)
@@ -92,7 +93,7 @@ class UeventWatch:
                 self._notify()
 
     def _concerns_us(self) -> bool:
-        """Whether the next message does; also when some were lost, because too many came at once."""
+        """Return whether the next message matters. Return True also if messages were lost in a burst."""
         try:
             return parse(self._socket.recv(LARGEST)).get("SUBSYSTEM") in self._subsystems
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Video files that stand in for a camera."""
+"""Video files that replace a camera."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tests.conftest import require
 
-PICTURES = 25  # in the clip, one second
+PICTURES = 25  # in the clip, which lasts one second
 
 
 def clip(folder: Path) -> Path:
-    """A clip of red pictures, 320 × 240 at 25 per second."""
+    """Create a clip of red frames, 320 × 240 at 25 per second."""
     require("ffmpeg")
     path = folder / "red.avi"
     source = f"color=red:size=320x240:rate={PICTURES}"

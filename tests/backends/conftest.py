@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 FOLDER = "/proc/self/fd"
-KEPT = os.devnull  # where the noise of C libraries goes is opened once and stays open
+KEPT = os.devnull  # where C libraries' output goes: opened once and kept open
 
 
 def descriptors() -> dict[str, str]:
-    """The open file descriptors and what they are, where the system tells."""
+    """Return the open file descriptors and their targets, if the system reveals them."""
     links = {fd: os.path.join(FOLDER, fd) for fd in (os.listdir(FOLDER) if os.path.isdir(FOLDER) else ())}
     return {fd: os.readlink(link) for fd, link in links.items() if os.path.lexists(link)}
 

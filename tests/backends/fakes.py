@@ -1,4 +1,4 @@
-"""Fake devices on a clock moved by hand, and how to read what they deliver."""
+"""Fake devices on a manual clock, and readers of what they deliver."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from mscli.core.frames import VideoFrame
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, Device, Request, Source
-from mscli.sources.fake import FakeBackend
+from mscli.sources.fake.backend import FakeBackend
 from tests.backends.rig import Collector, ManualClock, first_request
 from tests.pattern import Code, Sound, luma_of, read_code
 
@@ -16,7 +16,7 @@ VGA = {"width": 640, "height": 480, "frameRate": 30}
 
 
 class Bench:
-    """A backend on a clock moved by hand, with one device and what it delivers."""
+    """A backend on a manual clock, with one device and its output."""
 
     def __init__(self, **device: Any) -> None:
         self.clock = ManualClock()
@@ -26,17 +26,17 @@ class Bench:
 
     @property
     def device(self) -> Device:
-        """The device, found now."""
+        """Return the device, listed again."""
         (device,) = self.backend.devices()
         return device
 
     def open(self, **settings: Any) -> Source:
-        """The device, opened in its first mode but for these settings."""
+        """Open the device in its first mode, apart from these settings."""
         request = first_request(self.backend, self.device)
         return self.backend.open(self.device, Request({**request.settings, **settings}, request.pixel_format))
 
     def run(self, seconds: float, **settings: Any) -> Collector:
-        """What the device delivers from its start to so many seconds later."""
+        """Return what the device delivers in its first seconds."""
         source = self.open(**settings)
         source.start(self.got)
         self.clock.run(seconds)
@@ -44,26 +44,26 @@ class Bench:
         return self.got
 
     def times(self) -> list[int]:
-        """The timestamps, in microseconds from the beginning."""
+        """Return the timestamps, in microseconds from the beginning."""
         return [frame.timestamp - self.began_us for frame in self.got.frames]
 
 
 def camera(mode: dict[str, Any] | None = None, **device: Any) -> Bench:
-    """A bench with a camera of one mode."""
+    """Create a bench with a camera of one mode."""
     return Bench(modes=[{**VGA, **(mode or {})}], **device)
 
 
 def microphone(**device: Any) -> Bench:
-    """A bench with a microphone."""
+    """Create a bench with a microphone."""
     return Bench(kind=AUDIO_INPUT, **device)
 
 
 def codes(frames: list[VideoFrame]) -> list[Code | None]:
-    """What the cells of raw frames say."""
+    """Return the code words in raw frames."""
     return [read_code(luma_of(frame)) for frame in frames]
 
 
 def heard(frames: list[Any]) -> Sound:
-    """The first channel of 16-bit blocks, one after the other."""
+    """Return the first channel of consecutive 16-bit blocks."""
     joined = np.concatenate([np.frombuffer(f.data, np.int16)[:: f.number_of_channels] for f in frames])
     return (joined / 2**15).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A private PulseAudio for tests: no hardware, null sinks whose monitors are the microphones, and everything in one folder."""
+"""A private PulseAudio for tests: no hardware, null sinks with monitors as microphones, everything in one folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pathlib import Path
 from tests.conftest import require
 
 RATE = 48000  # Hz
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 NEEDS = ("pulseaudio", "pactl", "libasound_module_pcm_pulse.so", "libportaudio.so.2")
 
 
 class PrivatePulse:
-    """A running server. ``environment`` leads a process, or this one, to it; ``sinks``: names and descriptions."""
+    """A running server. ``environment`` directs a process, or this one, to it. ``sinks``: names and descriptions."""
 
     def __init__(self, folder: Path, sinks: Mapping[str, str]) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class PrivatePulse:
     def _command(self) -> list[str]:
         options = ["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--realtime=no", "--high-priority=no"]
         modules = [f"module-native-protocol-unix socket={self.socket} auth-anonymous=1"]
-        for name, description in self.sinks.items():  # without norewinds the first data comes up to 2 s late
+        for name, description in self.sinks.items():  # without norewinds, the first data comes up to 2 s late
             label = f"sink_properties=\"device.description='{description}'\""
             modules.append(f"module-null-sink sink_name={name} rate={RATE} channels=2 norewinds=1 {label}")
         return ["pulseaudio", *options, "--disable-shm=1", *(part for module in modules for part in ("-L", module))]
@@ -48,37 +48,37 @@ class PrivatePulse:
         return keep | {"HOME": here, "XDG_RUNTIME_DIR": here, "PULSE_RUNTIME_PATH": here, "PULSE_STATE_PATH": here}
 
     def _wait_for_socket(self) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while not self._listens():
             assert self._process.poll() is None, "pulseaudio ended at once"
             assert time.monotonic() < deadline, "pulseaudio does not start"
             time.sleep(0.02)
 
     def _listens(self) -> bool:
-        """Whether it takes connections; a server that was killed leaves its socket behind."""
+        """Return whether it accepts connections. A killed server leaves its socket behind."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.socket)) == 0
 
     @property
     def pid(self) -> int:
-        """The number of the server's process."""
+        """Return the process id of the server."""
         return self._process.pid
 
     def control(self, *arguments: str) -> str:
-        """What ``pactl`` prints."""
+        """Return the output of ``pactl``."""
         environment = os.environ | self.environment
-        done = subprocess.run(["pactl", *arguments], env=environment, capture_output=True, check=True, timeout=PATIENCE_S)
+        done = subprocess.run(["pactl", *arguments], env=environment, capture_output=True, check=True, timeout=TIMEOUT_S)
         return done.stdout.decode()
 
     def remove(self, sink: str) -> None:
-        """Take a sink and its monitor away."""
+        """Remove a sink and its monitor."""
         modules = self.control("list", "short", "modules").splitlines()
         number = next(line.split()[0] for line in modules if f"sink_name={sink} " in line)
         self.control("unload-module", number)
 
     @contextmanager
     def tone(self, sink: str, frequency: float) -> Iterator[None]:
-        """Play a sine of half the full scale into a sink, for as long as the context lasts (at most 20 s)."""
+        """Play a sine at half of full scale into a sink while the context lasts (at most 20 s)."""
         file = self.folder / f"{frequency}.wav"
         _write_sine(file, frequency, seconds=20)
         player = subprocess.Popen(["paplay", f"--device={sink}", str(file)], env=os.environ | self.environment)
@@ -89,7 +89,7 @@ class PrivatePulse:
             player.wait()
 
     def send(self, number: signal.Signals) -> None:
-        """Send the server a signal: SIGSTOP freezes it, SIGCONT lets it go on, SIGKILL ends it."""
+        """Send the server a signal: SIGSTOP freezes it, SIGCONT continues it, SIGKILL ends it."""
         self._process.send_signal(number)
 
     def close(self) -> None:
@@ -100,7 +100,10 @@ class PrivatePulse:
 
 @contextmanager
 def private_pulse(folder: Path, sinks: Mapping[str, str]) -> Iterator[PrivatePulse]:
-    """A server with those null sinks. Skips the test, or fails it under CI, where PulseAudio or PortAudio is missing."""
+    """Start a server with these null sinks.
+
+    Without PulseAudio or PortAudio, skip the test, or fail it under CI.
+    """
     require(*NEEDS)
     server = PrivatePulse(folder, sinks)
     try:
@@ -119,7 +122,7 @@ def _write_sine(file: Path, frequency: float, seconds: int) -> None:
 
 
 def amplitude(samples: array[int], frequency: float) -> float:
-    """How much of a sine there is in 16-bit samples at RATE, by Goertzel's algorithm: https://doi.org/10.2307/2310304."""
+    """Return the amplitude of a sine in 16-bit samples at RATE, by Goertzel's algorithm: https://doi.org/10.2307/2310304."""
     factor = 2 * math.cos(2 * math.pi * frequency / RATE)
     last = before = 0.0
     for sample in samples:

@@ -9,10 +9,10 @@ from typing import Any
 from mscli.core.boxes import Mode, Scalar, Span
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
-from mscli.core.frames import Frame
+from mscli.core.frames import Media
 from mscli.sources.base import SWITCHED_OFF, Abilities, Backend, Device, Request
 
-PATIENCE_S = 20.0  # after which a test that waits has failed
+TIMEOUT_S = 20.0  # after which a test that waits has failed
 
 
 class Collector:
@@ -24,9 +24,10 @@ class Collector:
         self.ends: list[DOMException | None] = []
         self.mutes: list[bool] = []
         self.changes: list[dict[str, Scalar]] = []
+        self.warnings: list[str] = []
         self._changed = Condition()
 
-    def on_frame(self, frame: Frame) -> None:
+    def on_frame(self, frame: Media) -> None:
         """Keep the frame."""
         with self._changed:
             self.frames.append(frame)
@@ -37,6 +38,10 @@ class Collector:
         with self._changed:
             self.lost.append(count)
             self._changed.notify_all()
+
+    def on_warned(self, reason: str) -> None:
+        """Keep the warning."""
+        self.warnings.append(reason)
 
     def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         """Keep what the driver says."""
@@ -59,7 +64,7 @@ class Collector:
     def wait_for(self, frames: int = 0, lost: int = 0, ends: int = 0) -> None:
         """Wait until so much has come; fails when it does not."""
         with self._changed:
-            came = self._changed.wait_for(lambda: self._has(frames, lost, ends), PATIENCE_S)
+            came = self._changed.wait_for(lambda: self._has(frames, lost, ends), TIMEOUT_S)
         assert came, (
             f"{len(self.frames)} of {frames} frames, {len(self.lost)} of {lost} losses, {len(self.ends)} of {ends} ends came"
         )
@@ -77,7 +82,7 @@ class ManualClock:
     """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
-        self._now_us = 7_000_000_123  # any instant, but not a whole second
+        self._now_us = 1_000_000_000_000_123  # later than any machine has run for, and not a whole second
         self._deadlines: dict[int, int] = {}  # of the threads that wait
         self._changed = Condition()
 
@@ -111,7 +116,7 @@ class ManualClock:
 
     def _settle(self, sources: int) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self._idle() == sources, PATIENCE_S), f"{self._idle()} of {sources} wait"
+            assert self._changed.wait_for(lambda: self._idle() == sources, TIMEOUT_S), f"{self._idle()} of {sources} wait"
 
     def _idle(self) -> int:
         return sum(at_us > self._now_us for at_us in self._deadlines.values())

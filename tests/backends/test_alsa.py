@@ -1,4 +1,4 @@
-"""Sound cards as the kernel lists them, read from a /proc/asound of the test's own."""
+"""Sound cards in the kernel's lists, read from the test's own /proc/asound."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mscli.core.errors import NotAllowedError
-from mscli.sources import alsa
+from mscli.sources.sound import alsa
 
 CARDS = """\
  0 [PCH            ]: HDA-Intel - HDA Intel PCH
@@ -28,13 +28,13 @@ CLOSED = "closed\n"
 
 
 def running(pid: int) -> str:
-    """What the kernel says of a substream that a process records from."""
+    """Return the kernel's status of a substream from which a process records."""
     return f"state: RUNNING\nowner_pid   : {pid}\ntrigger_time: 5.1\n"
 
 
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder, with two cards; the second one only records."""
+    """Create the folder, with two cards. The second one only records."""
     monkeypatch.setattr(alsa, "ROOT", str(tmp_path))
     (tmp_path / "cards").write_text(CARDS)
     (tmp_path / "pcm").write_text(PCMS)
@@ -46,13 +46,13 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def other() -> Iterator[int]:
-    """A process of somebody else's; its pid."""
+    """Start another process. Return its pid."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b"!")
         process.stdin.flush()
-        process.stdout.read(1)  # it is itself by now, and no copy of this process
+        process.stdout.read(1)  # the process runs its own program by now
         yield process.pid
         process.kill()
 
@@ -67,7 +67,7 @@ def test_a_card_that_is_gone_is_noticed_by_its_files_and_what_is_no_hardware_sta
 
 @pytest.fixture
 def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A /dev/snd of the test's own."""
+    """Create the test's own /dev/snd."""
     monkeypatch.setattr(alsa, "NODES", str(tmp_path))
     for name in ("pcmC0D0c", "pcmC0D0p", "pcmC1D0c", "controlC1", "timer"):
         (tmp_path / name).touch()

@@ -15,15 +15,21 @@ from typing import Any
 import pytest
 
 from mscli.core.boxes import Mode, Span
+from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS
 from mscli.core.errors import NotReadableError
-from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, AudioData, VideoFrame, frame_bytes
+from mscli.core.frames import FORMATS, SAMPLE_FORMATS, AudioData, EncodedVideoChunk, VideoFrame, frame_bytes
 from mscli.core.properties import PROPERTIES
 from mscli.sources import BACKENDS, load_backend
 from mscli.sources.base import AUDIO_INPUT, DEVICE_KINDS, VIDEO_INPUT, Backend, Device, Source
-from mscli.sources.fake import FakeBackend
+from mscli.sources.fake.backend import FakeBackend
+from mscli.sources.fake.description import ENCODERS
+from mscli.sources.file.backend import FileBackend
 from mscli.sources.opencv import OpenCVBackend
+from mscli.sources.screen.backend import ScreenBackend
 from tests.backends.clips import clip
 from tests.backends.rig import Collector, first_request
+from tests.media_files import make
+from tests.screens import shared_screen
 
 pytestmark = pytest.mark.usefixtures("no_descriptor_is_left")
 
@@ -40,14 +46,18 @@ def fake_with(pixel_format: str) -> Make:
 
 
 RIGS: dict[str, tuple[tuple[str, ...], Make]] = {  # name → kinds of device, and how to make the backend in a folder
-    "fake-mjpeg": ((VIDEO_INPUT,), fake_with("MJPEG")),
-    "fake-h264": ((VIDEO_INPUT,), fake_with("H264")),
+    **{f"fake-{name.lower()}": ((VIDEO_INPUT,), fake_with(name)) for name in ENCODERS},
     "opencv": ((VIDEO_INPUT,), lambda folder: OpenCVBackend([str(clip(folder))])),
+    "file": ((VIDEO_INPUT, AUDIO_INPUT), lambda folder: FileBackend(str(make(folder / "clip.mp4")))),
+    "screen": ((VIDEO_INPUT,), lambda _: ScreenBackend("screen:", display=shared_screen().name)),
 }
 
 ELSEWHERE = {  # backends whose devices are made by a rig of their own → the file that holds them to this contract
     "v4l2": "tests/vm/guest/test_contract.py",
     "portaudio": "tests/backends/test_portaudio_contract.py",
+    "pipe": "tests/backends/test_pipes.py",
+    "monitor": "tests/backends/test_portaudio_contract.py",
+    "network": "tests/backends/test_network_contract.py",
 }
 
 
@@ -133,7 +143,7 @@ def test_only_the_kinds_that_are_asked_for_are_listed(backend: Backend, devices:
 
 def test_abilities_are_modes_of_known_formats_and_sets_for_known_properties(backend: Backend, device: Device) -> None:
     abilities = backend.abilities(device)
-    assert all(isinstance(mode, Mode) and mode.pixel_format in PIXEL_FORMATS for mode in abilities.modes)
+    assert all(isinstance(mode, Mode) and mode.pixel_format in {*FORMATS, *CAMERA_CODECS} for mode in abilities.modes)
     assert abilities.values.keys() <= PROPERTIES.keys()
     assert all(isinstance(values, Span) or values for values in abilities.values.values())
     if device.kind == VIDEO_INPUT:
@@ -161,13 +171,25 @@ def test_a_stream_gives_frames_of_the_right_size_in_the_order_of_time(source: So
     assert times == sorted(set(times))
 
 
-def check_picture(frame: VideoFrame, source: Source) -> None:
-    """The frame has the settings' size and the planes of its format."""
-    planes = PIXEL_FORMATS[frame.format].planes
+def check_picture(frame: VideoFrame | EncodedVideoChunk, source: Source) -> None:
+    """The picture has the settings' size; a frame has the planes of its format, a chunk the bytes of a known codec."""
     assert (frame.coded_width, frame.coded_height) == (source.settings["width"], source.settings["height"])
-    assert len(frame.planes) == len(frame.strides) == max(1, len(planes))
+    if isinstance(frame, EncodedVideoChunk):
+        check_chunk(frame)
+        return
+    assert len(frame.planes) == len(frame.strides) == len(FORMATS[frame.format].planes)
     assert all(view.readonly and view.format == "B" and view.ndim == 1 for view in frame.planes)
-    assert frame.nbytes >= (frame_bytes(frame.format, frame.coded_width, frame.coded_height) or 1)
+    assert frame.nbytes >= frame_bytes(frame.format, frame.coded_width, frame.coded_height)
+
+
+def check_chunk(chunk: EncodedVideoChunk) -> None:
+    """The chunk is a key chunk if its codec says so of its bytes, or of all."""
+    codec = VIDEO_CODECS[chunk.codec]
+    assert chunk.type in ("key", "delta")
+    assert chunk.key or not (codec.intra or codec.starts(chunk.data))
+    assert chunk.data.readonly
+    assert (chunk.data.format, chunk.data.ndim) == ("B", 1)
+    assert chunk.byte_length == chunk.nbytes == len(chunk.data) > 0
 
 
 def check_sound(block: AudioData, source: Source) -> None:

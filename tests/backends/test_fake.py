@@ -1,4 +1,4 @@
-"""The fake devices: what a description means, and every fault."""
+"""The fake devices: the meaning of a description, and every fault."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from mscli.core.bounded import Call
 from mscli.core.boxes import Mode, Span
+from mscli.core.calls import Call
 from mscli.core.clock import MICROSECONDS
+from mscli.core.controls import Control
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError, NotSupportedError
-from mscli.sources import fake, load_backend
+from mscli.sources import load_backend
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Request
-from mscli.sources.fake import FakeBackend
+from mscli.sources.fake import backend as fake
+from mscli.sources.fake.backend import FakeBackend
 from tests.backends.fakes import VGA, Bench, camera, codes, microphone
-from tests.backends.rig import PATIENCE_S, Collector, first_request
+from tests.backends.rig import TIMEOUT_S, Collector, first_request
 
 pytestmark = pytest.mark.usefixtures("no_descriptor_is_left")
 
@@ -76,10 +78,47 @@ def test_pixel_formats_are_known_by_all_their_names() -> None:
     assert bench.backend.abilities(bench.device).modes[0].pixel_format == "YUYV"
 
 
-def test_controls_are_passed_on_as_they_are() -> None:
-    controls = {"zoom": {"min": 100, "max": 400, "step": 1}}
-    bench = camera(controls=controls)
-    assert bench.backend.abilities(bench.device).controls == controls
+def test_controls_have_ranges_or_lists_with_a_value_and_a_default() -> None:
+    described = {
+        "zoom": {"min": 100, "max": 400, "step": 10},
+        "brightness": {"min": -64, "max": 64, "value": 5},
+        "exposureMode": ["continuous", "manual"],
+        "torch": {"values": [False, True], "value": True},
+        "width": {"min": 1, "max": 2},
+        "sparkle": 3,
+    }
+    bench = camera(controls=described)
+    assert bench.backend.abilities(bench.device).controls == {
+        "zoom": Control(Span(100, 400, 10), 100, 100),
+        "brightness": Control(Span(-64, 64, 1), 5, 0),
+        "exposureMode": Control(("continuous", "manual"), "continuous", "continuous"),
+        "torch": Control((False, True), True, False),
+    }
+
+
+def test_controls_take_the_nearest_value_and_keep_it_when_the_camera_is_closed() -> None:
+    bench = camera(controls={"zoom": {"min": 100, "max": 400, "step": 10}, "torch": [False, True]})
+    source = bench.open(zoom=9999)
+    assert source.settings["zoom"] == 400
+    assert source.set({"zoom": 127, "torch": True, "pan": 3}) == {"zoom": 130, "torch": True}
+    source.stop()
+    assert bench.open().settings["zoom"] == 130
+    assert bench.backend.abilities(bench.device).controls["zoom"].value == 130
+
+
+def test_brightness_is_seen_from_the_next_frame_on_and_leaves_the_code_readable() -> None:
+    bench = camera({"pixelFormat": "GREY"}, controls={"brightness": {"min": 0, "max": 100, "value": 50, "default": 50}})
+    source = bench.open()
+    source.start(bench.got)
+    levels = []
+    for value in (50, 100, 0):
+        source.set({"brightness": value})
+        bench.clock.run(0.2)
+        levels.append(sum(bytes(bench.got.frames[-1].planes[0][:640])) / 640)
+    source.stop()
+    assert levels[2] < levels[0] - 50 < levels[0] + 50 < levels[1]
+    assert [frame.sequence for frame in bench.got.frames] == list(range(len(bench.got.frames)))
+    assert [code and code.number for code in codes(bench.got.frames)] == list(range(len(bench.got.frames)))
 
 
 def test_a_microphones_lists_become_sets_and_two_latencies_a_range() -> None:
@@ -91,6 +130,30 @@ def test_a_microphones_lists_become_sets_and_two_latencies_a_range() -> None:
     assert values["channelCount"] == (1, 2)
 
 
+def of_camera(**members: Any) -> dict[str, Any]:
+    """Return the description of a machine with one camera."""
+    return {"devices": [{"kind": VIDEO_INPUT, **members}]}
+
+
+@pytest.mark.parametrize(
+    ("desc", "unknown"),
+    [
+        ({}, []),
+        ({"devices": []}, []),
+        ({"device": [], "devices": []}, ["device"]),
+        ({"devices": [{"kind": AUDIO_INPUT, "label": "x", "modes": [VGA]}]}, ["devices[0].modes"]),
+        ({"devices": [{"kind": VIDEO_INPUT}, {"kind": VIDEO_INPUT, "deviceId": "b", "mode": VGA}]}, ["devices[1].mode"]),
+        (of_camera(modes=[{**VGA, "frameRat": 30}]), ["devices[0].modes[0].frameRat"]),
+        (of_camera(modes=[{**VGA, "width": {"min": 1, "max": 9, "stp": 1}}]), ["devices[0].modes[0].width.stp"]),
+        (of_camera(faults={"dropEvry": 7}), ["devices[0].faults.dropEvry"]),
+        (of_camera(controls={"zooom": [1]}), ["devices[0].controls.zooom"]),
+        (of_camera(controls={"zoom": {"min": 1, "max": 2, "stp": 1}}), ["devices[0].controls.zoom.stp"]),
+    ],
+)
+def test_members_that_mean_nothing_are_found(desc: Any, unknown: list[str]) -> None:
+    assert FakeBackend(desc).unknown == unknown
+
+
 def test_members_that_are_not_known_are_ignored() -> None:
     assert FakeBackend({"x": 1, "devices": [{"kind": VIDEO_INPUT, "y": 2, "faults": {"z": 3}}]}).devices()
 
@@ -100,7 +163,7 @@ MALFORMED: list[tuple[Any, str]] = [
     ({"devices": {}}, "devices must be a list with at least one item"),
     ({"devices": [3]}, "devices[0] must be an object"),
     ({"devices": [{}]}, "devices[0] needs the member “kind”"),
-    ({"devices": [{"kind": "camera"}]}, "devices[0].kind must be one of audioinput, videoinput, audiooutput"),
+    ({"devices": [{"kind": "camera"}]}, "devices[0].kind must be one of audioinput, videoinput, audiooutput, display"),
     ({"devices": [{"kind": VIDEO_INPUT, "deviceId": ""}]}, "devices[0].deviceId must not be empty"),
     ({"devices": [{"kind": VIDEO_INPUT, "label": 3}]}, "devices[0].label must be a string"),
     ({"devices": [{"kind": VIDEO_INPUT, "modes": []}]}, "devices[0].modes must be a list with at least one item"),
@@ -110,17 +173,30 @@ MALFORMED: list[tuple[Any, str]] = [
         "devices[0].faults.jitterMs must be a number, 0 or more",
     ),
     ({"devices": [{"kind": VIDEO_INPUT, "controls": []}]}, "devices[0].controls must be an object"),
+    ({"devices": [{"kind": VIDEO_INPUT, "controls": {"pan": []}}]}, "devices[0].controls.pan must be an object"),
+    (
+        {"devices": [{"kind": VIDEO_INPUT, "controls": {"pan": {"min": 1, "max": 0}}}]},
+        "devices[0].controls.pan has a min above its max",
+    ),
+    (
+        {"devices": [{"kind": VIDEO_INPUT, "controls": {"pan": {"min": 0, "max": 9, "value": 10}}}]},
+        "devices[0].controls.pan.value must be from 0 to 9, in steps",
+    ),
+    (
+        {"devices": [{"kind": VIDEO_INPUT, "controls": {"torch": {"values": [True], "default": False}}}]},
+        "devices[0].controls.torch.default must be one of True",
+    ),
     ({"devices": [{"kind": AUDIO_INPUT, "sampleRates": [1, "a"]}]}, "devices[0].sampleRates[1] must be a positive integer"),
-    ({"devices": [{"kind": AUDIO_INPUT, "clockDriftPpm": 1e9}]}, "devices[0].clockDriftPpm must lie within ±10000"),
+    ({"devices": [{"kind": AUDIO_INPUT, "clockDriftPpm": 1e9}]}, "devices[0].clockDriftPpm must be within ±10000"),
 ]
 MALFORMED_MODES: list[tuple[Any, str]] = [
     ({"width": 0, "height": 3}, "width must be a positive integer"),
     ({"width": True, "height": 3}, "width must be a positive integer"),
     ({"width": 3.5, "height": 3}, "width must be a positive integer"),
-    ({"width": {"min": 4, "max": 3}, "height": 3}, "width has its min above its max"),
+    ({"width": {"min": 4, "max": 3}, "height": 3}, "width has a min above its max"),
     ({"width": 3, "height": 3, "frameRate": 0}, "frameRate must be a positive number"),
     ({"width": 3, "height": 3, "frameRate": float("nan")}, "frameRate must be a positive number"),
-    ({"width": 3, "height": 3, "pixelFormat": "QQ"}, "pixelFormat is wrong: there is no pixel format “QQ”"),
+    ({"width": 3, "height": 3, "pixelFormat": "QQ"}, "pixelFormat is wrong: unknown pixel format “QQ”"),
 ]
 
 
@@ -128,6 +204,50 @@ MALFORMED_MODES: list[tuple[Any, str]] = [
 def test_a_malformed_description_is_a_type_error_that_names_the_place(desc: Any, sentence: str) -> None:
     with pytest.raises(TypeError, match=f"^{re.escape(sentence)}$"):
         FakeBackend(desc)
+
+
+NUMBERS = [  # kind, path, and its limits
+    (VIDEO_INPUT, "modes[0].width", "1 to 16384"),
+    (VIDEO_INPUT, "modes[0].frameRate", "0.001 to 1000"),
+    (VIDEO_INPUT, "modes[0].frameRate.max", "0.001 to 1000"),
+    (VIDEO_INPUT, "modes[0].frameRate.step", "0 to 1e+12"),
+    (VIDEO_INPUT, "controls.zoom.max", "-1e+12 to 1e+12"),
+    (VIDEO_INPUT, "controls.zoom.step", "0 to 1e+12"),
+    (AUDIO_INPUT, "sampleRates[0]", "1 to 1000000"),
+    (AUDIO_INPUT, "channelCounts[0]", "1 to 64"),
+    (AUDIO_INPUT, "sampleSizes[0]", "1 to 64"),
+    (AUDIO_INPUT, "latency[0]", "0 to 1000000000"),
+    *((VIDEO_INPUT, f"faults.{name}Seconds", "0 to 1000000000") for name in ("stall", "appearAfter", "returnAfter")),
+    *((VIDEO_INPUT, f"faults.{name}AfterFrames", "0 to 1e+12") for name in ("vanish", "stall", "change", "hang")),
+    (VIDEO_INPUT, "faults.dropEvery", "0 to 1e+12"),
+    (VIDEO_INPUT, "faults.jitterMs", "0 to 10000"),
+]
+
+
+@pytest.mark.parametrize("number", [1e300, 10**400], ids=["1e300", "10^400"])
+@pytest.mark.parametrize(("kind", "path", "limits"), NUMBERS)
+def test_a_number_that_no_device_has_is_a_type_error_with_its_limits(kind: str, path: str, limits: str, number: float) -> None:
+    value: Any = number
+    for name in reversed(re.findall(r"\w+|\[0\]", path)):
+        value = [value] if name == "[0]" else {name: value}
+        if name in ("max", "step"):
+            value = {"min": 1, "max": 100, **value}
+        if name in ("width", "frameRate"):
+            value = {"width": 320, "height": 240, **value}
+    with pytest.raises(TypeError, match=f"^{re.escape(f'devices[0].{path} must be from {limits}')}$"):
+        FakeBackend({"devices": [{"kind": kind, **value}]})
+
+
+def test_a_step_is_none_or_one_that_can_be_counted_in() -> None:
+    zoom = {"min": 0, "max": 1, "step": 1e-300}
+    with pytest.raises(TypeError, match="must be 0, or at least 1e-06"):
+        FakeBackend({"devices": [{"kind": VIDEO_INPUT, "controls": {"zoom": zoom}}]})
+
+
+@pytest.mark.parametrize("rate", [2**31, 1e-300])
+def test_a_rate_that_no_camera_has_is_a_type_error(rate: float) -> None:
+    with pytest.raises(TypeError, match=r"must be from 0\.001 to 1000"):
+        FakeBackend({"devices": [{"kind": VIDEO_INPUT, "modes": [{"width": 320, "height": 240, "frameRate": rate}]}]})
 
 
 @pytest.mark.parametrize(("mode", "sentence"), MALFORMED_MODES)
@@ -138,7 +258,7 @@ def test_a_malformed_mode_is_a_type_error_that_names_the_place(mode: Any, senten
 
 def test_two_devices_of_a_kind_cannot_have_the_same_id() -> None:
     twins = [{"kind": VIDEO_INPUT, "deviceId": "a"}] * 2
-    with pytest.raises(TypeError, match="has the deviceId “a” of another videoinput"):
+    with pytest.raises(TypeError, match="has the same deviceId, “a”, as another videoinput"):
         FakeBackend({"devices": twins})
 
 
@@ -155,7 +275,7 @@ def test_a_device_that_is_busy_or_denied_cannot_be_opened_but_read(fault: str, e
 
 def test_a_device_may_fail_to_start() -> None:
     source = camera(faults={"errorOnStart": True}).open()
-    with pytest.raises(NotReadableError, match="does not start"):
+    with pytest.raises(NotReadableError, match="cannot start “Fake camera”: the driver reports an input/output error"):
         source.start(Collector())
     source.stop()
 
@@ -262,7 +382,7 @@ def test_a_microphone_can_be_opened_twice() -> None:
 
 def test_a_speaker_cannot_be_opened() -> None:
     bench = Bench(kind=AUDIO_OUTPUT)
-    with pytest.raises(NotSupportedError, match="plays sound"):
+    with pytest.raises(NotSupportedError, match="“Fake speaker” is a speaker, which cannot be captured"):
         bench.backend.open(bench.device, Request({}))
 
 
@@ -293,7 +413,7 @@ def test_who_watches_only_after_a_device_has_vanished_is_told_when_it_returns() 
     watching = here.backend.watch(told.set)
     assert not told.is_set()
     here.clock.jump(5)
-    assert told.wait(PATIENCE_S)
+    assert told.wait(TIMEOUT_S)
     assert here.device.device_id == device.device_id
     watching.close()
     source.stop()
@@ -321,7 +441,7 @@ def test_a_source_may_be_stopped_by_another_thread_while_it_starts(monkeypatch: 
     stopping: list[Call[None]] = []
 
     class Overtaken(threading.Thread):
-        """A thread before whose start the source is stopped, by one that gets as far as it can."""
+        """A thread before whose start another thread stops the source, as far as it can."""
 
         def start(self) -> None:
             stopping.append(Call(source.stop, "stop"))
@@ -330,7 +450,7 @@ def test_a_source_may_be_stopped_by_another_thread_while_it_starts(monkeypatch: 
 
     monkeypatch.setattr(fake, "Thread", Overtaken)
     source.start(bench.got)
-    assert stopping[0].wait(PATIENCE_S)
+    assert stopping[0].wait(TIMEOUT_S)
     stopping[0].result()
     assert "mscli-fake" not in " ".join(thread.name for thread in threading.enumerate())
     assert bench.got.ends == []

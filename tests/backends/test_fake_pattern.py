@@ -11,10 +11,10 @@ import pytest
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import NotReadableError
-from mscli.core.frames import PIXEL_FORMATS, VideoFrame, black, frame_bytes
+from mscli.core.frames import PIXEL_FORMATS, black, frame_bytes
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, Request
-from mscli.sources.fake import FakeBackend
-from mscli.sources.fake_picture import UNITS
+from mscli.sources.fake.backend import FakeBackend
+from mscli.sources.fake.video import UNITS
 from tests.backends.fakes import VGA, camera, codes, heard, microphone
 from tests.backends.rig import Collector, ManualClock, first_request
 from tests.conftest import require
@@ -36,7 +36,7 @@ def test_the_frame_number_can_be_read_in_every_raw_format_and_size(name: str, si
 
 
 def test_every_raw_pixel_format_can_be_painted() -> None:
-    assert set(UNITS) == {name for name, row in PIXEL_FORMATS.items() if not row.encoded}
+    assert set(UNITS) == set(PIXEL_FORMATS)
 
 
 def test_the_bars_have_the_colours_of_75_percent() -> None:
@@ -92,16 +92,16 @@ def test_at_a_rate_that_is_no_integer_the_first_picture_of_the_second_flashes() 
     assert flashing == [1001000, 2002000, 3003000]
 
 
-def test_mjpeg_frames_are_jpeg_files_with_the_picture() -> None:
+def test_mjpeg_chunks_are_jpeg_files_with_the_picture() -> None:
     frame = camera({"pixelFormat": "MJPEG"}).run(0.1).frames[3]
     assert read_code(decoded([frame], "mjpeg")[0]) == Code(3, False)
-    assert (frame.key, frame.strides, frame.color_space.full_range) == (True, (0,), True)
+    assert (frame.type, frame.codec, frame.color_space.full_range) == ("key", "mjpeg", True)
 
 
-def test_h264_frames_are_annex_b_with_a_key_frame_every_second() -> None:
+def test_h264_chunks_are_annex_b_with_a_key_frame_every_second() -> None:
     frames = camera({"pixelFormat": "H264"}).run(1.2).frames
-    assert [n for n, frame in enumerate(frames) if frame.key] == [0, 30]
-    assert all(bytes(frame.planes[0][:4]) == b"\0\0\0\1" for frame in frames)
+    assert [n for n, frame in enumerate(frames) if frame.type == "key"] == [0, 30]
+    assert all(bytes(frame.data[:4]) == b"\0\0\0\1" for frame in frames)
     assert [read_code(luma) for luma in decoded(frames, "h264")] == [Code(n, n == 30) for n in range(37)]
 
 
@@ -111,16 +111,16 @@ def test_encoded_pictures_may_have_any_even_width() -> None:
 
 
 def test_a_size_that_the_encoder_does_not_take_is_said_when_opening() -> None:
-    with pytest.raises(NotReadableError, match="cannot encode pictures of 641 × 480 with libx264"):
+    with pytest.raises(NotReadableError, match="cannot encode 641×480 frames with libx264"):
         camera({"pixelFormat": "H264", "width": 641}).open()
 
 
-def decoded(frames: list[VideoFrame], codec: str) -> list[Any]:
+def decoded(frames: list[Any], codec: str) -> list[Any]:
     """The brightness of encoded pictures, decoded by FFmpeg."""
     import av
 
     decoder: Any = av.CodecContext.create(codec, "r")
-    packets = [av.Packet(bytes(frame.planes[0])) for frame in frames]
+    packets = [av.Packet(bytes(frame.data)) for frame in frames]
     pictures: list[Any] = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
     return [picture.to_ndarray(format="gray") for picture in pictures]
 

@@ -1,4 +1,4 @@
-"""Ids that survive a reboot and a replug: what sysfs says of a device, in a tree of its own."""
+"""Ids that survive a reboot and a replug, from the test's own sysfs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ CONTROLLER = "devices/pci0000:00/0000:00:14.0"
 
 
 class Sysfs:
-    """A tree of devices as the kernel makes it."""
+    """A tree of devices, laid out as by the kernel."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def usb(self, bus: int, version: str, ports: str, serial: str = "") -> Path:
-        """A USB device at the end of a chain of ports."""
+        """Add a USB device at the end of a chain of ports."""
         hub = self.folder / CONTROLLER / f"usb{bus}"
         device = hub / f"{bus}-{ports}"
         device.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ class Sysfs:
         return device
 
     def node(self, device: Path, interface: int, name: str) -> str:
-        """A class device (video0, card1) of one of the interfaces."""
+        """Add a class device (video0, card1) of one of the interfaces."""
         driver = device / f"{device.name}:1.{interface}"
         own = driver / "class" / name
         own.mkdir(parents=True)

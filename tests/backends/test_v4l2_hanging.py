@@ -1,5 +1,7 @@
-"""Cameras one of which has a driver that hangs: the others are listed, and can be used. The nodes are stand-ins: no driver
-hangs on demand."""
+"""A camera whose driver hangs: the others are listed and can be used.
+
+The nodes are replacements, because no driver hangs on demand.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,17 @@ from threading import Event as Flag
 
 import pytest
 
-from mscli.core.bounded import Round
+from mscli.core.calls import Round
 from mscli.core.errors import DOMException, NotReadableError
-from mscli.sources import v4l2, v4l2_abi
 from mscli.sources.base import Device, Request
-from mscli.sources.v4l2_node import Node
-from tests.unit.stage import PATIENCE_S
+from mscli.sources.v4l2 import backend as v4l2
+from mscli.v4l2 import abi as v4l2_abi
+from mscli.v4l2.node import Node
+from tests.unit.stage import TIMEOUT_S
 
 
 class StandIn(Node):
-    """A node that tells that it is a camera; some hang when they are opened."""
+    """A node that claims to be a camera. Some hang when they are opened."""
 
     hanging: tuple[str, ...] = ()
     free = Flag()
@@ -26,7 +29,7 @@ class StandIn(Node):
     def __init__(self, path: str, label: str = "") -> None:
         self.path, self.label, self.fd = path, label, -1
         if path in self.hanging:
-            assert self.free.wait(PATIENCE_S)
+            assert self.free.wait(TIMEOUT_S)
 
     def capability(self) -> tuple[str, int]:
         return "", v4l2_abi.CAP_CAPTURE
@@ -40,7 +43,7 @@ Plug = Callable[..., v4l2.V4L2Backend]
 
 @pytest.fixture
 def plug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plug]:
-    """A backend with a camera of that name behind each node, some of which hang; ``-meta`` is a camera's second node."""
+    """Create a backend with a camera behind each node, some of which hang. ``-meta`` is a camera's second node."""
 
     def make(*names: str, hanging: tuple[str, ...]) -> v4l2.V4L2Backend:
         for number, name in enumerate(names):
@@ -66,7 +69,7 @@ def test_a_driver_that_hangs_hides_no_other_camera(plug: Plug) -> None:
     assert [device.label for device in (one, two, three)] == ["One", "Two", "Three"]
     assert (one.problem, three.problem) == ("", "")
     assert (two.problem, two.remedy, two.busy) == (
-        "camera “Two” (/dev/video1) did not answer within 2 s: its driver hangs",
+        "camera “Two” (/dev/video1) did not answer within 2 s, because its driver hangs",
         "replug it and try again",
         False,
     )
@@ -86,5 +89,5 @@ def test_who_hangs_is_neither_waited_for_nor_asked_until_it_has_answered(plug: P
             use(hanging)
     StandIn.free.set()
     while backend.devices()[0].problem:
-        pass  # until the call that hung has ended
+        pass  # wait until the hanging call has ended
     assert [device.default for device in backend.devices()] == [True, False]

@@ -1,4 +1,4 @@
-"""What the V4L2 backend says of cameras that cannot be used; no camera is needed for that."""
+"""Errors of the V4L2 backend for unusable cameras. No camera is needed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
-from mscli.sources import v4l2_abi as abi
-from mscli.sources.v4l2 import V4L2Backend, is_camera
-from mscli.sources.v4l2_node import Node
+from mscli.sources.v4l2.backend import V4L2Backend, is_camera
+from mscli.v4l2 import abi
+from mscli.v4l2.node import Node
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    """A node that is no camera, but is there."""
+    """Create a node that exists but is not a camera."""
     path = tmp_path / "video7"
     path.touch()
     node = Node(str(path), "Attic")
@@ -26,17 +26,17 @@ def node(tmp_path: Path) -> Node:
 @pytest.mark.parametrize(
     ("number", "kind", "sentence"),
     [
-        (errno.ENODEV, NotReadableError, "was unplugged, or its driver was removed"),
-        (errno.EBUSY, NotReadableError, "is in use by another program"),
-        (errno.EACCES, NotAllowedError, "may not be used by this user"),
-        (errno.ENOSPC, NotReadableError, "cannot start: the USB bus has no bandwidth left"),
-        (errno.EIO, NotReadableError, "cannot start: Input/output error"),
+        (errno.ENODEV, NotReadableError, "{camera} was unplugged, or its driver was removed"),
+        (errno.EBUSY, NotReadableError, "{camera} is in use by another program"),
+        (errno.EACCES, NotAllowedError, "no permission to use {camera}"),
+        (errno.ENOSPC, NotReadableError, "{camera} cannot start: the USB bus has no bandwidth left"),
+        (errno.EIO, NotReadableError, "{camera} cannot start: Input/output error"),
     ],
 )
 def test_an_error_names_the_camera_and_why(node: Node, number: int, kind: type[DOMException], sentence: str) -> None:
     error = node.failure(OSError(number, ""), "start")
     assert type(error) is kind
-    assert error.message == f"camera “Attic” ({node.path}) {sentence}"
+    assert error.message == sentence.format(camera=f"camera “Attic” ({node.path})")
     assert error.hints or number == errno.EIO
 
 
@@ -46,7 +46,7 @@ def test_a_node_that_is_gone_is_reported_as_unplugged(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_camera_says_so(node: Node) -> None:
-    with Node(node.path, "Attic") as opened, pytest.raises(NotReadableError, match="cannot tell what it is"):
+    with Node(node.path, "Attic") as opened, pytest.raises(NotReadableError, match="cannot report what it is"):
         opened.capability()
 
 
@@ -60,7 +60,7 @@ def test_a_node_may_be_closed_twice(node: Node) -> None:
     [
         (abi.CAP_CAPTURE, True),
         (abi.CAP_CAPTURE_MPLANE, True),
-        (abi.CAP_CAPTURE | 0x800000, True),  # captures metadata as well, as multiplexed receivers do
+        (abi.CAP_CAPTURE | 0x800000, True),  # also captures metadata, like multiplexed receivers
         (0x800000, False),  # metadata only
         (0x2, False),  # output
         (0x8000, False),  # memory to memory: a codec

@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from mscli.core.frames import BT601, BT709, JPEG_COLOR, VideoColorSpace, frame_bytes
-from mscli.sources import v4l2_abi as abi
-from mscli.sources.v4l2_stream import Picture, color_space, is_key
+from mscli.core.codecs import CAMERA_CODECS
+from mscli.core.frames import BT601, BT709, JPEG_COLOR, LIMITED_RGB, VideoColorSpace, frame_bytes
+from mscli.sources.v4l2.stream import Picture, color_space, is_key
+from mscli.v4l2 import abi
 
 SRGB, ENC_601, ENC_709, LIMITED = 8, 1, 2, 2  # of <linux/videodev2.h>
 
@@ -42,7 +43,7 @@ def test_a_picture_in_several_buffer_planes_takes_each_from_its_own() -> None:
 def test_an_encoded_picture_is_whatever_came_but_not_nothing() -> None:
     made = picture("MJPEG", 0)
     assert made.needed_bytes == 1
-    assert made.planes([memoryview(b"\xff\xd8")]) == ((memoryview(b"\xff\xd8"),), (0,))
+    assert made.codec is CAMERA_CODECS["MJPEG"]
 
 
 def test_a_rate_of_television_is_exact() -> None:
@@ -58,9 +59,18 @@ def test_a_rate_of_television_is_exact() -> None:
         ("NV12", abi.Pix(colorspace=SRGB, ycbcr_enc=ENC_709), BT709),
         ("NV12", abi.Pix(colorspace=SRGB, quantization=abi.QUANTIZATION_FULL), VideoColorSpace(full_range=True)),
         ("YUYV", abi.Pix(colorspace=abi.COLORSPACE_JPEG), JPEG_COLOR),
+        ("YUYV", abi.Pix(colorspace=SRGB, ycbcr_enc=3, quantization=abi.QUANTIZATION_FULL), BT601),
+        ("YUYV", abi.Pix(colorspace=SRGB, ycbcr_enc=4, quantization=abi.QUANTIZATION_FULL), BT709),
         ("MJPEG", abi.Pix(colorspace=abi.COLORSPACE_REC709), JPEG_COLOR),
         ("RGB24", abi.Pix(colorspace=SRGB), VideoColorSpace(full_range=True)),
-        ("RGB24", abi.Pix(colorspace=SRGB, quantization=LIMITED), VideoColorSpace()),
+        ("RGB24", abi.Pix(colorspace=SRGB, ycbcr_enc=3), VideoColorSpace(full_range=True)),
+        ("RGB24", abi.Pix(colorspace=SRGB, quantization=LIMITED), LIMITED_RGB),
+        ("GREY", abi.Pix(colorspace=SRGB, quantization=LIMITED), LIMITED_RGB),
+        ("YUYV", abi.Pix(colorspace=abi.COLORSPACE_BT2020), VideoColorSpace("bt2020-ncl")),
+        ("YUYV", abi.Pix(colorspace=abi.COLORSPACE_SMPTE240M), VideoColorSpace("smpte240m")),
+        ("YUYV", abi.Pix(colorspace=SRGB, ycbcr_enc=8), VideoColorSpace("smpte240m")),
+        ("HSV24", abi.Pix(colorspace=SRGB), VideoColorSpace("hsv180", True)),
+        ("HSV24", abi.Pix(colorspace=SRGB, ycbcr_enc=129), VideoColorSpace("hsv256", True)),
         ("GREY", abi.Pix(colorspace=SRGB), VideoColorSpace(full_range=True)),
     ],
 )
@@ -79,7 +89,9 @@ SPS, IDR, SLICE = b"\0\0\0\1\x67spspps", b"\0\0\1\x65idr", b"\0\0\1\x41slice"
         ("H264", 0, SLICE.replace(b"slice", b"sl\x65ice"), False),
         ("H264", abi.FLAG_KEYFRAME, SLICE, True),
         ("MJPEG", 0, b"\xff\xd8", True),
+        ("VP8", 0, b"\x10", True),
+        ("VP8", 0, b"\x11", False),
     ],
 )
-def test_decoding_may_start_at_key_frames(name: str, flags: int, data: bytes, key: bool) -> None:
-    assert is_key(name, flags, memoryview(data)) is key
+def test_decoding_may_start_at_key_chunks(name: str, flags: int, data: bytes, key: bool) -> None:
+    assert is_key(CAMERA_CODECS[name], flags, memoryview(data)) is key

@@ -1,24 +1,30 @@
-"""Devices that come and go while they are looked at, in trees of the test's own: what is half there is no device."""
+"""Devices that change while they are listed, in the test's own trees: a half-present device is not listed."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from queue import Queue
 from typing import Any, ClassVar
+from unittest.mock import MagicMock
 
 import pytest
 
 from mscli.core.errors import DOMException
-from mscli.sources import alsa, identity, portaudio, v4l2, v4l2_abi
+from mscli.sources import identity
 from mscli.sources.base import AUDIO_INPUT
-from mscli.sources.v4l2_node import Node
+from mscli.sources.sound import alsa, portaudio, portaudio_stream
+from mscli.sources.v4l2 import backend as v4l2
+from mscli.v4l2 import abi as v4l2_abi
+from mscli.v4l2.node import Node
 from tests.backends.test_alsa import CARDS, PCMS
 
 
 def unplug_when_read(link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a link go between the two looks that it takes to follow it: what it is, and where it leads."""
+    """Remove a link between the two reads that following it takes."""
     read: Callable[[Any], str] = os.readlink
 
     def read_late(path: Any) -> str:
@@ -41,7 +47,7 @@ def test_a_link_that_goes_while_it_is_followed_is_taken_as_it_is(tmp_path: Path,
 
 
 class Camera(Node):
-    """A node that tells that it is a camera. What ``happens`` to a path does so while that is opened."""
+    """A node that claims to be a camera. The action in ``happens`` for a path runs while that path is opened."""
 
     happens: ClassVar[dict[str, Callable[[], object]]] = {}
 
@@ -57,7 +63,7 @@ class Camera(Node):
 
 
 class Machine:
-    """The video nodes of a machine as sysfs shows them: links to the folders of their devices."""
+    """The video nodes of a machine, as in sysfs: links to the folders of their devices."""
 
     def __init__(self, folder: Path, *names: str) -> None:
         self.backend = v4l2.V4L2Backend()
@@ -71,13 +77,13 @@ class Machine:
             (own / "index").write_text("0")
 
     def labels(self) -> list[str]:
-        """What is listed."""
+        """Return the labels of the listed devices."""
         return [device.label for device in self.backend.devices()]
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine with two cameras."""
+    """Create a machine with two cameras."""
     monkeypatch.setattr(v4l2, "SYSFS", str(tmp_path / "class"))
     monkeypatch.setattr(v4l2, "Node", Camera)
     monkeypatch.setattr(Camera, "happens", {})
@@ -129,7 +135,7 @@ def test_of_cameras_that_all_went_meanwhile_nothing_is_said_but_that_there_is_no
 
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The kernel's lists of two cards that record."""
+    """Create the kernel's lists for two cards that record."""
     monkeypatch.setattr(alsa, "ROOT", str(tmp_path))
     (tmp_path / "cards").write_text(CARDS)
     (tmp_path / "pcm").write_text(PCMS)
@@ -167,3 +173,41 @@ def test_a_sound_card_that_has_no_name_yet_is_left_out(proc: Path, monkeypatch: 
     monkeypatch.setattr(alsa.Pcm, "trouble", named)
     assert addresses() == ["hw:0,0"]
     assert addresses() == ["hw:0,0", "hw:1,0"]
+
+
+# A microphone that goes while it streams
+
+
+class Library:
+    """Stands in for PortAudio, whose calls return at once."""
+
+    def bounded(self, call: Callable[[], object], timeout_s: float, label: str) -> object:
+        return call()
+
+    def translated(self, label: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def close(self, stream: object) -> None:
+        """Close nothing."""
+
+
+@pytest.mark.parametrize(
+    ("looks", "reason"),
+    [
+        ([True], "was unplugged or removed"),
+        ([False, False, True], "was unplugged or removed"),  # the kernel shows it a little later than PortAudio
+        ([False], "stopped: its driver or the sound server failed"),
+    ],
+)
+def test_the_reason_is_what_became_of_the_device_not_who_noticed_first(
+    looks: list[bool], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portaudio_stream, "LIBRARY", Library())
+    stream, answers, ended = MagicMock(latency=0.01), iter(looks), Queue[DOMException]()
+    opened = MagicMock(return_value=stream)
+    wanted = {"sampleRate": 48_000, "channelCount": 1, "sampleSize": 16, "latency": 0.01}
+    source = portaudio_stream.PortAudioSource("Mic", wanted, opened, lambda: next(answers, looks[-1]))
+    source.start(MagicMock(on_ended=ended.put))
+    opened.call_args.kwargs["finished_callback"]()
+    assert str(ended.get(timeout=10)) == f"“Mic” {reason}"
+    source.stop()

@@ -1,13 +1,18 @@
 """python -m tests.bench [--runs N] [GROUP]...: what mscli costs, beside a peer or a floor, in one run.
 
-    startup    --version and --help            python -c pass
+    startup    --version, --help, no command   python -c pass
     devices    devices --json; --watch, idle   ffmpeg -version; a tick of the clock
-    snapshot   one 720p PNG of the fake camera ffmpeg's testsrc2
+    snapshot   1080p pictures; bursts; series  ffmpeg's testsrc2, its -c copy
     copy       a second of MJPEG, 1080p30      ffmpeg -c copy; a hundredth of a core
     capture    raw frames; memory of long runs ffmpeg's testsrc2; a short run
     negotiate  SelectSettings on 10,000 modes  50 ms; half as many modes
     scale      1080p to 720p                   ffmpeg's scale filter
-    encode     1080p by x264; memory           ffmpeg, on the same frames
+    encode     1080p by x264; two outputs      ffmpeg, and its tee, on the same frames
+    frames     arrays of 1080p; a canvas       PyAV, by hand
+    paced      memory, 10,000 paced frames     a tenth of them
+    files      a film to raw, copied; a pipe   ffmpeg; cat
+    screen     1080p that moves, and is still  ffmpeg's x11grab
+    way        a frame's calls and files       those before outputs were composed
 
 Costs are CPU time of the whole process (user and system), which a busy machine disturbs little, where nothing else is said;
 medians of runs in turns.
@@ -19,7 +24,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from tests.bench import capture, copy, devices, encode, negotiate, scale, snapshot, startup
+from tests.bench import capture, copy, devices, encode, files, frames, negotiate, paced, scale, screen, snapshot, startup, way
 from tests.bench.measure import CannotRun, Row
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -31,6 +36,11 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "negotiate": negotiate.rows,
     "scale": scale.rows,
     "encode": encode.rows,
+    "frames": frames.rows,
+    "paced": paced.rows,
+    "files": files.rows,
+    "screen": screen.rows,
+    "way": way.rows,
 }
 LINE = "{:<40} {:>9} {:<20} {:>9} {:>7} {:>7}  {}"
 

@@ -17,7 +17,7 @@ CORE = 1000.0  # ms of CPU time in a second
 
 
 def ours(pictures: str, out: str, seconds: int) -> Argv:
-    return [*PYTHON, "-m", "tests.bench.jpegcamera", pictures, out, str(seconds * RATE)]
+    return [*PYTHON, "-m", "tests.bench.jpegcamera", "record", pictures, out, str(seconds * RATE)]
 
 
 def theirs(pictures: str, out: str, seconds: int) -> Argv:

@@ -1,6 +1,6 @@
 """What it costs to encode 1080p pictures with x264, beside ffmpeg on the very same ones, and the memory of a recording.
 
-Both read the same raw file and write Matroska, with the same options of the encoder (those of ``mscli.sinks.tuning``) and as
+Both read the same raw file and write Matroska, with the same options of the encoder (those of ``mscli.encode.tuning``) and as
 many threads as ours. Ours is the library's sink in one process, interpreter and imports included, and it
 flushes every packet to the file, which ffmpeg does not. The recording is one in real time, with sound, of the fake devices
 beside ffmpeg's synthetic ones.
@@ -13,9 +13,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from mscli.sinks.base import SinkOptions
-from mscli.sinks.tuning import ENCODERS
-from mscli.sinks.videosetup import Shape, threads
+from mscli.encode.options import SinkOptions
+from mscli.encode.tuning import ENCODERS
+from mscli.encode.video import Shape, threads
 from tests.bench.measure import ROOT, SCRIPT, Argv, Row, cost, costs
 
 RATE = 30
@@ -35,12 +35,33 @@ def x264() -> list[str]:
     return ["-c:v", "libx264", "-g", str(RATE), *(part for name, value in settings.items() for part in (f"-{name}", value))]
 
 
-def ours(source: str, target: str) -> Argv:
-    return [*FEEDER, source, target, str(TIMES), str(RATE)]
+def ours(source: str, *targets: str) -> Argv:
+    return [*FEEDER, source, str(TIMES), str(RATE), *targets]
 
 
 def theirs(source: str, target: str) -> Argv:
     return [*FFMPEG, "-stream_loop", str(TIMES - 1), *RAW, "-i", source, *x264(), target]
+
+
+def tee(source: str, *targets: str) -> Argv:
+    """ffmpeg, which encodes once and writes each packet into all files."""
+    slaves = "|".join(f"[f=matroska]{target}" for target in targets)
+    return [
+        *FFMPEG,
+        "-stream_loop",
+        str(TIMES - 1),
+        *RAW,
+        "-i",
+        source,
+        "-map",
+        "0:v",
+        *x264(),
+        "-flags",
+        "+global_header",
+        "-f",
+        "tee",
+        slaves,
+    ]
 
 
 def recording(target: str) -> Argv:
@@ -58,6 +79,12 @@ def rows(runs: int) -> Iterator[Row]:
         yield Row("x264, a 1080p frame, CPU", mine.cpu_ms / frames, "ffmpeg", his.cpu_ms / frames, 1.1)
         yield Row("x264, a 1080p frame, wall clock", mine.wall_ms / frames, "ffmpeg", his.wall_ms / frames, 1.0)
         yield Row(f"x264, peak memory of {frames} frames", mine.peak_mib, "ffmpeg", his.peak_mib, 1.5, "MiB")
+        second = os.path.join(folder, "second.mkv")
+        one_file, two, his_one, his_two = costs(
+            ours(source, one), ours(source, one, second), theirs(source, other), tee(source, other, second), runs=few
+        )
+        yield Row("x264, CPU of two outputs", two.cpu_ms / frames, "of one", one_file.cpu_ms / frames, 1.1)
+        yield Row("  … by ffmpeg's tee", his_two.cpu_ms / frames, "of one", his_one.cpu_ms / frames)
         live = [*FFMPEG, *SYNTHETIC, *x264(), "-c:a", "aac", other]
         mine, his = costs(recording(one), live, runs=max(1, few // 2))
         yield Row(f"record, peak memory of {SECONDS} s at 1080p", mine.peak_mib, "ffmpeg -re", his.peak_mib, 1.5, "MiB")

@@ -1,4 +1,6 @@
-"""Write the 1080p pictures of a raw file into a recording by the library's sink: ``feeder.py INPUT OUTPUT TIMES RATE``.
+"""Write the 1080p pictures of a raw file into recordings by the library's sink: ``feeder.py INPUT TIMES RATE OUTPUT...``.
+
+Several outputs share one encoding.
 
 The pictures come in four buffers that are used again and again, as a camera's do.
 """
@@ -6,11 +8,11 @@ The pictures come in four buffers that are used again and again, as a camera's d
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mscli.core.frames import VideoFrame, frame_bytes, split_planes
-from mscli.sinks import load_sink, sink_row
-from mscli.sinks.base import SinkOptions, TrackFormat
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.sinks import SinkPlan, load_sinks, sink_row
 
 WIDTH, HEIGHT = 1920, 1080
 BUFFERS = 4
@@ -26,8 +28,9 @@ def pictures(path: str, times: int) -> Iterator[memoryview]:
                 count += 1
 
 
-def main(source: str, target: str, times: int, rate: int) -> None:
-    sink = load_sink(sink_row(target, "video"), target, SinkOptions())
+def main(source: str, times: int, rate: int, targets: Sequence[str]) -> None:
+    plans = [SinkPlan(sink_row(target, "video"), target, SinkOptions(), (0,), ("video",)) for target in targets]
+    ((sink, _, _),) = load_sinks(plans)
     sink.open([TrackFormat("video", {"width": WIDTH, "height": HEIGHT, "frameRate": rate})])
     for index, data in enumerate(pictures(source, times)):
         planes, strides = split_planes("I420", WIDTH, HEIGHT, data)
@@ -36,4 +39,4 @@ def main(source: str, target: str, times: int, rate: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

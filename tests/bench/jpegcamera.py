@@ -1,4 +1,7 @@
-"""python -m tests.bench.jpegcamera PICTURES.mkv OUT FRAMES: copy what a camera gives, these JPEGs, 30 a second.
+"""A camera that gives stored JPEGs, 30 a second.
+
+python -m tests.bench.jpegcamera record PICTURES.mkv OUT FRAMES: copy them into a recording.
+python -m tests.bench.jpegcamera snapshot PICTURES.mkv ARGUMENT...: mscli snapshot with this camera.
 
 The camera does nothing but hand out bytes in time, as a driver does: what is measured is the way from there into the file.
 """
@@ -14,13 +17,14 @@ from typing import Any
 import av
 
 import mscli
-from mscli.api.copying import CopiedFormats
+from mscli.api.nativeformats import CopiedFormats
 from mscli.cli.memory import keep_freed_memory
 from mscli.core.boxes import Mode
 from mscli.core.clock import MICROSECONDS, now_us
-from mscli.core.frames import JPEG_COLOR, VideoFrame
+from mscli.core.frames import JPEG_COLOR, EncodedVideoChunk
+from mscli.encode.options import SinkOptions
 from mscli.sinks import SINKS
-from mscli.sinks.base import SinkOptions
+from mscli.sources import BACKENDS, SourceRow
 from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Receiver, Request, Source
 
 WIDTH, HEIGHT, RATE = 1920, 1080, 30
@@ -54,7 +58,7 @@ class JpegSource(Source):
             time.sleep(max(0, at_us - now_us()) / MICROSECONDS)
             data = self._pictures[number % len(self._pictures)]
             duration = MICROSECONDS // RATE
-            receiver.on_frame(VideoFrame("MJPEG", WIDTH, HEIGHT, at_us, (data,), (0,), duration, number, JPEG_COLOR))
+            receiver.on_frame(EncodedVideoChunk("key", at_us, data, "mjpeg", WIDTH, HEIGHT, duration, number, JPEG_COLOR))
             number += 1
 
 
@@ -76,17 +80,43 @@ class JpegBackend(Backend):
         return JpegSource(self._pictures)
 
 
-def main(pictures: str, out: str, frames: str) -> None:
+class StoredJpegs(JpegBackend):
+    """The camera, as the program creates it: without arguments."""
+
+    pictures: Sequence[bytes] = ()
+
+    def __init__(self) -> None:
+        super().__init__(self.pictures)
+
+
+def record(data: Sequence[bytes], *arguments: str) -> int:
+    """Copy the pictures into a recording."""
+    out, frames = arguments
     keep_freed_memory()  # as the commands do
-    with av.open(pictures) as file:
-        data = [bytes(packet) for packet in file.demux(video=0) if packet.size]
     how = SinkOptions(video_codec="copy")
     with mscli.MediaDevices(backends=[JpegBackend(data)]) as devices:
         stream = devices.get_user_media({"video": True}, pixel_formats=CopiedFormats(["MJPEG"]))
         recorder = mscli.MediaRecorder(stream, file=out, row=SINKS["mkv"], sink_options=how, window=(None, int(frames)))
         recorder.start()
         recorder.join()
+    return 0
+
+
+def snapshot(data: Sequence[bytes], *arguments: str) -> int:
+    """Run the program."""
+    from mscli.cli.main import run
+    from tests.bench import jpegcamera  # by its own name, which the registry imports
+
+    jpegcamera.StoredJpegs.pictures = data
+    BACKENDS["v4l2"] = SourceRow("tests.bench.jpegcamera", "StoredJpegs", (VIDEO_INPUT,), (sys.platform,))
+    return run(["snapshot", *arguments])
+
+
+def main(command: str, pictures: str, *arguments: str) -> int:
+    with av.open(pictures) as file:
+        data = [bytes(packet) for packet in file.demux(video=0) if packet.size]
+    return snapshot(data, *arguments) if command == "snapshot" else record(data, *arguments)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -20,12 +20,12 @@ def scale(path: str, count: int) -> None:
     from mscli.cli.memory import keep_freed_memory
     from mscli.core.frames import VideoFrame, frame_bytes, split_planes
     from mscli.core.shaping import Shaper
-    from mscli.sinks import load_converter
+    from mscli.media import load_converter
 
     keep_freed_memory()  # as record and capture do
     size = frame_bytes("I420", WIDTH, HEIGHT)
     shape = Shaper({"width": 1280, "height": 720, "frameRate": 30}, {"width": WIDTH, "height": HEIGHT, "frameRate": 30}).shape
-    convert = load_converter("I420")
+    convert = load_converter("I420").convert
     with open(path, "rb", buffering=0) as file:
         for n in range(count):
             file.seek(n % FILE_FRAMES * size)

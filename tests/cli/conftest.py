@@ -11,5 +11,5 @@ from tests.cli.program import FakeMachine
 
 @pytest.fixture
 def fake(tmp_path: Path) -> FakeMachine:
-    """The program, in an empty folder."""
+    """Return the program, in an empty folder."""
     return FakeMachine(tmp_path)

@@ -1,4 +1,4 @@
-"""What the tests of the commands share: a machine with fake devices, commands that go on, and what other programs read."""
+"""Shared by the tests of the commands: a machine with fake devices, running commands, and what other programs read."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from typing import Any
 
 from tests.conftest import Completed, Program
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 Described = dict[str, Any]
 
 
 def camera(**members: Any) -> Described:
-    """A camera as --fake-devices-from describes it: 320×240 at 30 frames per second unless ``members`` say otherwise."""
+    """Return the description of a camera for --fake-devices-from: 320×240 at 30 frames per second by default."""
     return {"kind": "videoinput", "label": "Camera", "modes": [{"width": 320, "height": 240, "frameRate": 30}]} | members
 
 
 def microphone(**members: Any) -> Described:
-    """A microphone of 48000 Hz and one channel."""
+    """Return the description of a microphone with 48000 Hz and one channel."""
     return {"kind": "audioinput", "label": "Microphone", "sampleRates": [48000], "channelCounts": [1]} | members
 
 
@@ -36,16 +36,16 @@ class FakeMachine(Program):
     """The program on a machine with the built-in fake devices, or those that were plugged in."""
 
     def plug(self, *devices: Described) -> None:
-        """Have these devices and no others."""
+        """Replace the devices by these."""
         self._description.write_text(json.dumps({"devices": devices}))
 
     @property
     def _description(self) -> Path:
-        return self.folder.with_suffix(".json")  # beside the folder, which holds what commands leave
+        return self.folder.with_suffix(".json")  # beside the folder that holds the output of commands
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where every command finds the fake devices."""
+        """Return the environment, which points every command to the fake devices."""
         fake = str(self._description) if self._description.exists() else "1"
         return super().environment | {"MSCLI_FAKE_DEVICES": fake}
 
@@ -58,14 +58,14 @@ class FakeMachine(Program):
 
     @property
     def files(self) -> list[str]:
-        """The names in the folder."""
+        """Return the names in the folder."""
         return sorted(os.listdir(self.folder))
 
     @contextmanager
     def running(
         self, *arguments: str, events: bool = True, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
     ) -> Iterator[Running]:
-        """A command while it runs, and the events that it tells if it is one that captures."""
+        """Run a command, with access to its events if it is a capturing one."""
         read, write = os.pipe()
         with open(read) as told:
             process = subprocess.Popen(
@@ -86,13 +86,13 @@ class FakeMachine(Program):
 
 @dataclass(frozen=True)
 class Running:
-    """A command that runs, and the events that it tells."""
+    """A running command and its events."""
 
     process: subprocess.Popen[bytes]
     events: Iterator[str]
 
     def wait_for(self, event_type: str) -> dict[str, Any]:
-        """The next event of that type."""
+        """Return the next event of this type."""
         for line in self.events:
             event: dict[str, Any] = json.loads(line)
             if event["type"] == event_type:
@@ -100,18 +100,18 @@ class Running:
         raise AssertionError(f"no event {event_type}")
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal."""
         self.process.send_signal(number)
 
     def end(self) -> Completed:
-        """What it leaves when it ends by itself."""
-        stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
+        """Wait for the end. Return the result."""
+        stdout, stderr = self.process.communicate(timeout=TIMEOUT_S)
         return subprocess.CompletedProcess(self.process.args, self.process.returncode, stdout, stderr)
 
 
 def eventually(condition: Callable[[], object]) -> bool:
-    """Whether it becomes true, for what another process does."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Return whether a condition becomes true, for what another process does."""
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -120,13 +120,13 @@ def eventually(condition: Callable[[], object]) -> bool:
 
 
 def heeds_signals(pid: int) -> bool:
-    """Whether a process handles them by now: SIGALRM is the last that it sets a handler for."""
+    """Return whether a process handles signals by now: SIGALRM is the last handler that it sets."""
     (caught,) = re.findall("SigCgt:\t(.*)", Path(f"/proc/{pid}/status").read_text())
     return bool(int(caught, 16) >> (signal.SIGALRM - 1) & 1)
 
 
 def error_line(done: Completed) -> str:
-    """The one line ``mscli: NAME: sentence``; what follows it are hints."""
+    """Return the one line ``mscli: NAME: sentence``. Hints may follow it."""
     text = done.stderr.decode()
     assert "Traceback" not in text
     lines = [line for line in text.splitlines() if line.startswith("mscli: ")]
@@ -137,7 +137,7 @@ def error_line(done: Completed) -> str:
 
 
 def error_json(done: Completed) -> dict[str, Any]:
-    """The error as scripts read it: all that is on stderr."""
+    """Return the error for scripts, which must be all of stderr."""
     told = json.loads(done.stderr)
     assert set(told) == {"error"}
     error: dict[str, Any] = told["error"]
@@ -145,29 +145,29 @@ def error_json(done: Completed) -> dict[str, Any]:
 
 
 def output_of(*command: str | Path) -> str:
-    """What a program prints that must succeed."""
+    """Return the output of a program that must succeed."""
     return subprocess.run(list(map(str, command)), check=True, capture_output=True).stdout.decode()
 
 
 def picture(path: Path) -> str:
-    """The kind and the size of a picture, as ImageMagick reads them: PNG 640x480."""
+    """Return the format and size of a picture, as read by ImageMagick: PNG 640x480."""
     return output_of("identify", "-format", "%m %wx%h", path)
 
 
 def streams(path: Path) -> dict[str, dict[str, Any]]:
-    """What ffprobe finds in a file, by kind; it reads every packet."""
+    """Return the streams that ffprobe finds in a file, by kind. It reads every packet."""
     found = json.loads(output_of("ffprobe", "-v", "error", "-count_packets", "-show_streams", "-of", "json", path))
     return {stream["codec_type"]: stream for stream in found["streams"]}
 
 
 def packets(path: Path, kind: str) -> int:
-    """How many packets of that kind a file has."""
+    """Return the number of packets of a kind in a file."""
     return int(streams(path)[kind]["nb_read_packets"])
 
 
 @contextmanager
 def full_pipe() -> Iterator[int]:
-    """The end for writing of a pipe that takes nothing more."""
+    """Return the writing end of a full pipe."""
     reading, writing = os.pipe()
     try:
         os.set_blocking(writing, False)

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import pytest
 
 from mscli.core.frames import PIXEL_FORMATS
-from mscli.core.properties import PROPERTIES
+from mscli.core.properties import AUDIO, PROPERTIES, VIDEO
 from tests.conftest import ROOT, Program, clean_environment, require
 
 BREAKS = " \t\n\"'@><=;|&(:"  # bash's COMP_WORDBREAKS
-PATIENCE_S = 30
+TIMEOUT_S = 30
 DEVICES = {
     "devices": [
         {"kind": "videoinput", "deviceId": "id-built-in", "label": "Integrated Camera: Integrated C", "facingMode": "user"},
@@ -100,7 +100,22 @@ def test_fake_devices_of_the_command_line_are_offered(asked: Asked) -> None:
 
 
 def test_constraint_names_are_offered_ready_for_a_value(asked: Asked) -> None:
-    assert asked.values("mscli snapshot -c ") == [f"{name}=" for name in PROPERTIES]
+    assert asked.values("mscli record -c ") == [f"{name}=" for name in PROPERTIES]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("mscli snapshot", VIDEO),
+        ("mscli record --no-audio", VIDEO),
+        ("mscli record --microphone none", VIDEO),
+        ("mscli capture --no-video", AUDIO),
+    ],
+)
+def test_only_constraints_that_have_an_effect_are_offered(asked: Asked, line: str, kind: str) -> None:
+    assert asked.values(f"{line} -c ") == [f"{name}=" for name, row in PROPERTIES.items() if kind in row.kinds]
+    other = {VIDEO: "sampleRate", AUDIO: "width"}[kind]
+    assert asked(f"{line} -c {other}=") == [""]
 
 
 def test_constraint_values_are_those_of_the_default_device(asked: Asked) -> None:
@@ -113,18 +128,41 @@ def test_sizes_and_rates_are_those_of_the_camera_that_is_named(asked: Asked) -> 
     assert asked.values("mscli snapshot --camera brio --frame-rate ") == ["7.5", "30"]
 
 
+def test_the_ways_of_control_are_offered(asked: Asked) -> None:
+    assert asked.values("mscli record --control ") == ["-", "unix:"]
+    assert asked.values("mscli capture --control u") == ["unix:"]
+
+
+def test_only_options_that_have_an_effect_are_offered(asked: Asked) -> None:
+    assert asked.values("mscli record --micro") == ["--microphone"]
+    assert asked("mscli snapshot --micro") == [""]
+    assert asked("mscli snapshot --sample") == [""]
+
+
+def test_kinds_and_the_commands_of_help_are_offered(asked: Asked) -> None:
+    assert asked.values("mscli devices --kind c") == ["camera"]
+    assert asked.values("mscli help rec") == ["record"]
+    assert asked.values("mscli he") == ["help"]
+
+
 def test_pixel_formats_are_offered_for_raw_output(asked: Asked) -> None:
     assert set(PIXEL_FORMATS) < set(asked.values("mscli capture --format "))
 
 
-@pytest.mark.parametrize("line", ["snapshot ", "record ", "capture -o ", "record --events ", "record --constraints "])
+@pytest.mark.parametrize(
+    "line", ["snapshot ", "snapshot -o ", "record ", "capture ", "capture -o ", "record --events ", "record --constraints "]
+)
 def test_files_are_left_to_the_shell(line: str, asked: Asked) -> None:
     assert asked(f"mscli {line}") == ["file\t"]
 
 
-@pytest.mark.parametrize(
-    "before", ["--camera nobody", "--constraints -", "--constraints no.json", "--advanced {", "--size big"]
-)
+WRONG_SO_FAR = (
+    "--camera nobody", "--constraints -", "--constraints no.json", "--advanced {", "--size big", "--control nowhere",
+    "--control - --trigger stdin",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("before", WRONG_SO_FAR)
 def test_a_line_that_is_wrong_so_far_completes_without_a_word_on_it(before: str, asked: Asked) -> None:
     assert asked.values(f"mscli record {before} --micro") == ["--microphone"]
 
@@ -206,7 +244,7 @@ class Shell:
         return bool(self._sent) and not part
 
     def _wait(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + TIMEOUT_S
         while not condition():
             assert time.monotonic() < end, f"the shell did not answer; it showed {self.seen!r}"
             if select.select([self._terminal], [], [], 0.01)[0]:

@@ -108,7 +108,7 @@ def test_a_size_is_width_and_height(text: str, width: Any, height: Any, fake: Fa
 )
 def test_a_value_that_does_not_parse_is_a_usage_error_that_names_the_flag(flag: str, fake: FakeMachine) -> None:
     line = error_line(fake(*SNAPSHOT[:2], "x.png", flag, code=2))
-    assert line.startswith("mscli: usage: ")
+    assert line.startswith("mscli: error: ")
     assert flag.partition("=")[0] in line
 
 
@@ -132,7 +132,7 @@ def test_constraints_are_read_from_a_file_from_stdin_and_from_the_line(fake: Fak
 
 
 def test_constraints_that_never_come_are_an_error(fake: FakeMachine) -> None:
-    assert "stdin is not JSON" in error_line(fake(*SNAPSHOT[:2], "x.png", "--constraints", "-", code=2))
+    assert "stdin is not valid JSON" in error_line(fake(*SNAPSHOT[:2], "x.png", "--constraints", "-", code=2))
     done = fake.shell("mscli snapshot --constraints - x.png <&-")
     assert (done.returncode, "stdin" in error_line(done)) == (2, True)
 
@@ -175,7 +175,11 @@ def test_advanced_sets_are_tried_in_order_and_skipped_where_they_do_not_fit(fake
 @pytest.mark.parametrize(("name", "meant"), [("widht", "width"), ("frame-rate", "frameRate"), ("Width", "width")])
 def test_an_unknown_name_is_ignored_with_a_warning(name: str, meant: str, fake: FakeMachine) -> None:
     done = fake(*SNAPSHOT, "-c", f"{name}=640", code=0)
-    assert done.stderr.decode() == f"mscli: there is no constraint “{name}”; did you mean “{meant}”?; it is ignored\n"
+    sentence = f"ignoring unknown constraint “{name}” (did you mean “{meant}”?)"
+    assert json.loads(done.stderr) == {"warning": sentence}
+    assert (
+        fake("snapshot", "--dry-run", "-c", f"{name}=640", "x.png").stderr.decode().startswith(f"mscli: warning: {sentence}\n")
+    )
     assert json.loads(done.stdout)["tracks"][0]["constraints"] == {}
 
 

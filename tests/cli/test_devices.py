@@ -84,7 +84,7 @@ def test_a_device_goes_by_its_id_or_a_part_of_its_name_in_any_case(name: str, la
 
 def test_a_name_of_several_devices_lists_them(usb: FakeMachine) -> None:
     done = usb("snapshot", "--camera", "usb", "x.png", code=3)
-    assert error_line(done) == "mscli: NotFoundError: “usb” is part of the names of 2 devices"
+    assert error_line(done) == "mscli: error: “usb” matches 2 devices (NotFoundError)"
     hints = done.stderr.decode().splitlines()[1:]
     assert [line for line in hints if "“USB Camera One”" in line and "a1" in line]
     assert [line for line in hints if "“USB Camera Two”" in line and "a2" in line]
@@ -93,7 +93,9 @@ def test_a_name_of_several_devices_lists_them(usb: FakeMachine) -> None:
 
 def test_a_name_of_no_device_lists_all_that_could_be_meant(usb: FakeMachine) -> None:
     done = usb("snapshot", "--camera", "usb camra one", "x.png", code=3)
-    assert error_line(done) == "mscli: NotFoundError: there is no camera “usb camra one”; did you mean “USB Camera One”?"
+    assert (
+        error_line(done) == "mscli: error: no camera matches “usb camra one” (did you mean “USB Camera One”?) (NotFoundError)"
+    )
     assert "“USB Camera Two”" in done.stderr.decode()
     assert "Headset" not in done.stderr.decode()
 

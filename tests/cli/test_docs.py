@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +15,13 @@ import pytest
 
 from mscli.cli.exitcodes import MEANINGS
 from mscli.cli.main import COMMANDS, COMPLETE_VARIABLE
+from tests import terminal
 from tests.conftest import ROOT, clean_environment, require
 
 README = (ROOT / "README.md").read_text()
 MOST_LINES = 250
 ANY = "…"  # in what an example prints: anything; on a line of its own: any lines
-REPORT = re.compile(r" \((frames|duration)\)$")  # ends a line with numbers that are measured and differ from run to run
+REPORT = re.compile("^Saved ")  # begins a line with numbers that are measured, and with what a slow machine has lost
 
 
 class Block(NamedTuple):
@@ -63,11 +66,28 @@ def _line_pattern(line: str) -> str:
     if line == ANY:
         return "(?:.|\n)*"
     exact = re.escape(line).replace(ANY, ".*")
-    return re.sub(r"\d+(\\\.\d+)?", r"[\\d.]+", exact) if REPORT.search(line) else exact
+    if not REPORT.match(line):
+        return exact
+    return re.sub(r"\d+(\\\.\d+)?", r"[\\d.]+", exact).replace(r",\ ", "(, .*)?, ")
 
 
 BLOCKS = list(fenced_blocks())
 CONSOLE = [block for block in BLOCKS if block.language == "console"]
+TOOLS = {"ffmpeg": ["ffmpeg"], "gst-launch": ["gst-launch-1.0", "libgstrawparse.so"]}  # what an example uses
+NAMED = re.compile(r"# (\S+)\n")  # begins a block that is a file
+FILES = {found[1]: block.text for block in BLOCKS if (found := NAMED.match(block.text))}
+INSTALLED = "/opt/mscli/bin/mscli"  # the program in a unit and a crontab
+
+
+def block_of(language: str) -> str:
+    """Return the only block in a language that is not a file, or is one for the system."""
+    (text,) = (block.text for block in BLOCKS if block.language == language and block.text not in programs())
+    return text
+
+
+def programs() -> dict[str, str]:
+    """Return the files that an example uses, by text, with their names."""
+    return {text: name for name, text in FILES.items() if not name.startswith("/")}
 
 
 @pytest.fixture
@@ -92,20 +112,17 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
 
 
 def files_of(line: str) -> list[str]:
-    """The files that a command line names, if it succeeds. Those of a series have other names."""
-    return (
-        []
-        if "exit code" in line or "--segment" in line
-        else re.findall(r"[\w-]+\.(?:png|jpg|mp4|mkv|flac|pcm|json|jsonl)\b", line)
-    )
+    """The files that a command line names, if it succeeds. Those with a time in their names have other ones."""
+    return [] if "exit code" in line or "%" in line else re.findall(r"[\w-]+\.(?:png|jpg|mp4|mkv|m4a|ogg|json)\b", line)
 
 
 @pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.heading)
 def test_an_example_runs_prints_what_it_says_and_leaves_its_files(
     block: Block, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    if "ffmpeg" in block.text:
-        require("ffmpeg")
+    require(*(tool for name, tools in TOOLS.items() if name in block.text for tool in tools))
+    for text, name in programs().items():
+        (tmp_path / name).write_text(text)
     for command in commands_of(block.text):
         printed = run(["bash", "-o", "pipefail", "-c", command.line], tmp_path, environment)
         assert re.fullmatch(pattern(command.printed), printed), f"$ {command.line}\n{printed}"
@@ -114,10 +131,54 @@ def test_an_example_runs_prints_what_it_says_and_leaves_its_files(
 
 
 def test_the_example_of_the_library_runs_and_leaves_its_files(tmp_path: Path, environment: dict[str, str]) -> None:
-    (code,) = (block.text for block in BLOCKS if block.language == "python")
+    code = block_of("python")
     printed = run([sys.executable, "-W", "error", "-c", code], tmp_path, environment)
     assert "videoinput Fake camera fake-camera" in printed
     assert all((tmp_path / name).stat().st_size > 1000 for name in re.findall(r'"([\w-]+\.\w+)"', code))
+
+
+def test_the_example_of_the_library_is_strictly_typed(tmp_path: Path, environment: dict[str, str]) -> None:
+    code = block_of("python")
+    (tmp_path / "example.py").write_text(code)
+    found = {"MYPYPATH": str(ROOT), **environment}
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent", "example.py"]
+    assert "no issues found" in run(command, tmp_path, found)
+
+
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path, environment: dict[str, str]) -> None:
+    require("systemd-analyze")
+    unit = tmp_path / "camera.service"
+    unit.write_text(block_of("ini").replace(INSTALLED, shlex.quote(sys.executable)))
+    assert run(["systemd-analyze", "verify", "--man=no", str(unit)], tmp_path, environment) == ""
+
+
+def test_the_service_records(tmp_path: Path, environment: dict[str, str]) -> None:
+    command = re.findall("^ExecStart=(.*)", block_of("ini"), re.MULTILINE)[0].replace("%%", "%")
+    command = command.replace(INSTALLED, "mscli").replace("/var/lib/camera", str(tmp_path))
+    assert run([*shlex.split(command), "--duration", "0.2"], tmp_path, environment) == ""
+    assert [path.stat().st_size > 0 for path in tmp_path.glob("*.mkv")] == [True]
+
+
+def test_the_line_of_the_crontab_takes_a_picture(tmp_path: Path, environment: dict[str, str]) -> None:
+    minute, hour, day, month, weekday, command = block_of("crontab").split(maxsplit=5)
+    assert (minute, hour, day, month, weekday) == ("*/5", "*", "*", "*", "*")
+    command = command.replace(INSTALLED, "mscli").replace(r"\%", "%")  # as cron gives it to the shell
+    assert run(["sh", "-c", command], tmp_path, environment | {"HOME": str(tmp_path)}) == ""
+    assert [path.stat().st_size > 0 for path in tmp_path.glob("garden-*.jpg")] == [True]
+
+
+def test_the_picture_shows_what_the_program_prints() -> None:
+    require("tmux")
+    drawn, now = (_lines_of(picture) for picture in (terminal.PICTURE.read_text(), terminal.drawn(terminal.screen())))
+    assert drawn == now, "draw it again: python -m tests.terminal"
+
+
+def _lines_of(picture: str) -> list[str]:
+    """Return the lines of a drawn terminal, without what is measured and differs from run to run."""
+    rows: dict[str, str] = {}
+    for row, text in re.findall(r'<text [^>]* y="([\d.]+)"[^>]*>(.*?)</text>', picture):
+        rows[row] = rows.get(row, "") + unescape(text).replace("\N{NO-BREAK SPACE}", " ")
+    return [re.sub(r"[\d.]+", "0", re.sub(r"(clip\.mp4:).*", r"\1", line)).rstrip() for line in rows.values()]
 
 
 def test_the_two_commands_are_there_and_the_second_can_be_run() -> None:

@@ -23,7 +23,7 @@ def test_a_dry_run_starts_nothing_and_makes_nothing(command: tuple[str, ...], fa
     assert video["mode"] == {"width": 320, "height": 240, "frameRate": 30, "pixelFormat": "I420"}
     done = fake(*command, "--dry-run", code=0)
     assert (done.stdout, fake.files) == (b"", [])
-    assert "camera “Camera”: 320×240 at 30 frames/s, I420" in done.stderr.decode().splitlines()
+    assert "camera “Camera”: 320×240 at 30 fps, I420" in done.stderr.decode().splitlines()
 
 
 def test_an_explanation_has_every_candidate_with_its_distance_or_what_excluded_it(fake: FakeMachine) -> None:
@@ -32,7 +32,7 @@ def test_an_explanation_has_every_candidate_with_its_distance_or_what_excluded_i
     assert done.stdout == b""
     rows = [line.split() for line in done.stderr.decode().splitlines()]
     (chosen,) = (row for row in rows if row[:1] == ["→"])
-    assert {"1280×720", "60/s", "0.0000"} <= set(chosen)
+    assert {"1280×720", "60", "fps", "0.0000"} <= set(chosen)
     assert all(row[-1] == "height" for row in rows if "640×480" in row)
     (video,) = fake.json("snapshot", "--dry-run", "--explain", "--json", *flags, "x.png")["tracks"]
     excluded = [one for one in video["candidates"] if "excludedBy" in one]
@@ -47,7 +47,7 @@ def test_an_explanation_is_also_of_what_fits_nothing(fake: FakeMachine) -> None:
     done = fake("snapshot", "--explain", "--height", "exact:5000", "x.png", code=6)
     text = done.stderr.decode()
     assert text.count(" height") >= 6
-    assert text.index("excluded by") < text.index("mscli: OverconstrainedError: ")
+    assert text.index("excluded by") < text.index("mscli: error: ")
 
 
 def test_a_run_can_be_explained_too(fake: FakeMachine) -> None:

@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 
 from mscli.cli.eventlog import EventLog
+from mscli.core.errors import OperationError
 from tests.cli.program import FakeMachine, camera, eventually, full_pipe, heeds_signals, microphone
+from tests.unit.test_places import OTHER, sticky
+
+__all__ = ["sticky"]  # a fixture
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -82,7 +86,7 @@ def test_a_descriptor_of_the_caller_takes_events(fake: FakeMachine) -> None:
 @pytest.mark.parametrize("where", ["", "nowhere/events.jsonl", ".", "/dev/fd/77"])
 def test_events_that_have_no_place_are_an_error_before_anything_starts(where: str, fake: FakeMachine) -> None:
     done = fake("record", "--events", where, "--frames", "3", "x.mkv", code=9)
-    assert done.stderr.decode().startswith(f"mscli: OperationError: events cannot be written to “{where}”: ")
+    assert done.stderr.decode().startswith(f"mscli: error: cannot write events to {where}: ")
     assert fake.files == []
 
 
@@ -102,7 +106,42 @@ def test_a_disk_that_is_full_in_the_middle_of_an_event_is_named(tmp_path: Path) 
         log.emit("stop")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert said == [f"events are no longer written: {os.strerror(errno.EFBIG)}"]
+    assert said == [f"writing no more events: {os.strerror(errno.EFBIG)}"]
+
+
+def test_events_are_added_to_those_that_are_there(fake: FakeMachine) -> None:
+    path = fake.folder / "events.jsonl"
+    for _ in range(2):
+        fake("capture", "--frames", "1", "-o", "x.raw", "--events", "events.jsonl", code=0)
+    assert [event["type"] for event in lines(path)] == ["settings", "stop"] * 2
+
+
+def test_events_go_to_nothing_that_another_user_has_put_there(sticky: Path) -> None:
+    os.mkfifo(sticky / "fifo")
+    (sticky / "file").touch()
+    (sticky / "link").symlink_to(sticky.parent / "victim")
+    thing = "a file, pipe or device"
+    for name, found in (("fifo", thing), ("file", thing), ("link", "a link")):
+        os.lchown(sticky / name, OTHER, OTHER)
+        with pytest.raises(
+            OperationError, match=f": {found} of another user has this name, in a folder in which everyone may create files$"
+        ):
+            EventLog(str(sticky / name), print).open(lambda: None)
+    os.mknod(sticky / "disk", 0o644 | 0o060000, os.makedev(7, 250))
+    with pytest.raises(OperationError, match="it is a block device"):
+        EventLog(str(sticky / "disk"), print).open(lambda: None)
+    assert not (sticky.parent / "victim").exists()
+
+
+def test_a_descriptor_of_a_file_that_was_removed_takes_events(tmp_path: Path) -> None:
+    with (tmp_path / "x").open("w+b") as file:
+        (tmp_path / "x").unlink()
+        log = EventLog(f"/dev/fd/{file.fileno()}", print)
+        log.open(lambda: None)
+        log.emit("stop")
+        log.close()
+        assert b'"stop"' in file.read()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sound_has_events_too(fake: FakeMachine) -> None:
@@ -115,7 +154,7 @@ def test_a_reader_of_events_that_does_not_read_holds_up_no_recording(fake: FakeM
     with full_pipe() as writing:
         done = fake.shell(f"mscli record --frames 5 --no-audio --events /proc/{os.getpid()}/fd/{writing} x.mkv")
     assert done.returncode == 0
-    assert b"events are no longer written: their reader does not read" in done.stderr
+    assert b"writing no more events: the reader has stopped reading" in done.stderr
 
 
 def test_a_reader_that_opens_a_named_pipe_later_gets_all_events(fake: FakeMachine) -> None:
@@ -138,7 +177,7 @@ def test_events_have_no_place_in_the_output(command: tuple[str, ...], events: st
     if there:
         (fake.folder / output).write_text("kept")
     done = fake(*command, output, "--events", events.replace("same.mkv", output), code=2)
-    assert b"mscli: usage: --events and the output would be one" in done.stderr
+    assert b"mscli: error: --events and the output are the same file" in done.stderr
     assert fake.files == ["folder", "link", *([output] if there else [])]
     assert not there or (fake.folder / output).read_text() == "kept"
 
@@ -156,7 +195,7 @@ def test_events_have_no_place_in_the_output(command: tuple[str, ...], events: st
 def test_events_have_no_place_among_frames_on_stdout(line: str, fake: FakeMachine) -> None:
     done = fake.shell(f"set -o pipefail; {line}")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"mscli: usage: --events and the output would be one" in done.stderr
+    assert b"mscli: error: --events and the output are the same file" in done.stderr
 
 
 @pytest.mark.parametrize("onto", ["> told", "| cat > told"])

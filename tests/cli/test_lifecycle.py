@@ -66,14 +66,14 @@ def test_a_stall_is_black_in_the_file_and_everything_after_it_in_its_place(mscli
     assert brightness(mscli.folder / "x.mkv", 3.2) > 150
     assert [event["type"] for event in events(mscli.folder)] == ["settings", "start", "mute", "unmute", "stop"]
     mute = next(event for event in events(mscli.folder) if event["type"] == "mute")
-    assert mute["reason"] == "the camera “Cam” gives no more frame"
+    assert mute["reason"] == "no frames from “Cam”"
 
 
 @pytest.mark.parametrize(("timeout", "seconds"), [([], 2.8), (["--timeout", "5,0.5"], 1.3), (["--timeout", "0.4"], 1.2)])
 def test_a_camera_that_gives_no_more_frames_is_given_up(mscli: Program, timeout: list[str], seconds: float) -> None:
     devices = described(mscli.folder, failing(stallAfterFrames=5))
     done = mscli("record", *devices, *timeout, "x.mkv", code=8)
-    assert f"gave no more frame within {seconds:g} s" in done.stderr.decode()
+    assert f"no frames from “Cam” within {seconds:g} s" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("faults", [{"stallAfterFrames": 0}, {"hangAfterFrames": 0}, {"hangOnOpen": True}])
@@ -89,18 +89,19 @@ def test_a_camera_that_gives_nothing_is_given_up_and_leaves_no_file(mscli: Progr
 @pytest.mark.parametrize("timeout", ["0", "-1", "x", "1,2,3", "inf", "1,", ""])
 def test_a_timeout_that_is_none_is_refused(mscli: Program, timeout: str) -> None:
     done = mscli("snapshot", "--fake-devices", "--timeout", timeout, "x.png", code=2)
-    assert "is not a number of seconds above 0" in done.stderr.decode()
+    assert done.stderr.startswith(b"mscli: error: --timeout: ")
+    assert b"a duration " in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--timeout", "--reconnect", "--duration"])
-@pytest.mark.parametrize("seconds", ["1000000001", "1e10", "9e18", "1e300"])
+@pytest.mark.parametrize("seconds", ["1000000001", "10000000000", "9" * 19, "1" + "0" * 300, "9" * 400])
 def test_a_time_that_no_clock_can_count_is_refused(mscli: Program, option: str, seconds: str) -> None:
     done = mscli("record", "--fake-devices", option, seconds, "x.mkv", code=2)
     assert "at most 1000000000 seconds" in done.stderr.decode()
 
 
 def test_the_longest_times_are_taken(mscli: Program) -> None:
-    longest = ["--timeout", "1e9", "--reconnect", "1e9", "--duration", "1e9"]
+    longest = ["--timeout", "1000000000", "--reconnect", "1000000000", "--duration", "1000000000"]
     devices = described(mscli.folder, failing(vanishAfterFrames=5, returnAfterSeconds=0.1))
     mscli("record", *devices, *longest, "--frames", "15", "x.mkv", code=0)
 
@@ -145,7 +146,7 @@ def signalled(mscli: Program, arguments: list[str], number: int, until: str) -> 
 
 
 def listens(pid: int) -> bool:
-    """Whether a command heeds signals by now: SIGALRM is the last that it sets a handler for."""
+    """Whether a command handles signals by now: SIGALRM is the last that it sets a handler for."""
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
     return bool(int(status["SigCgt"], 16) >> (signal.SIGALRM - 1) & 1)
 
@@ -167,10 +168,7 @@ def test_a_camera_that_does_not_start_is_passed_over_and_that_is_said(mscli: Pro
     broken, other = failing(errorOnStart=True), {**CAMERA, "deviceId": "other", "label": "Other"}
     devices = described(mscli.folder, broken, other)
     done = mscli("record", *devices, "--duration", "0.5", "x.mkv", code=0)
-    assert (
-        "“Cam” does not start: the driver reports an input/output error; the camera “Other” is used instead"
-        in done.stderr.decode()
-    )
+    assert "cannot start “Cam”: the driver reports an input/output error; using camera “Other” instead" in done.stderr.decode()
     assert len(picture_times(mscli.folder / "x.mkv")) == 15
 
 
@@ -199,7 +197,7 @@ def test_what_a_camera_that_was_away_did_not_give_is_black_and_no_strict_recordi
     assert (track["frames"], track["lost"]) == (pytest.approx(2.5 * rate, abs=1), 0)
     assert rate / 2 <= track["blank"] <= rate
     said = mscli(*command, "--force", code=10).stderr.decode()
-    assert re.search(r"x.mkv: 2\.\d+ s, \d+ frames and \d+ black at [\d.]+/s, ", said)
+    assert re.search(r"x.mkv: 2\.\d+ s, \d+ frames and \d+ black at [\d.]+ fps, ", said)
 
 
 def test_what_a_muted_microphone_did_not_give_is_told_as_silence(mscli: Program) -> None:
@@ -283,9 +281,11 @@ def test_no_black_stands_in_an_encoded_stream(mscli: Program, faults: dict[str, 
 def test_another_camera_goes_on_in_the_format_of_the_first(mscli: Program, form: list[str], first: str, later: str) -> None:
     other = in_format(later, {**CAMERA, "deviceId": "other", "label": "Other"})
     devices = described(mscli.folder, failing(in_format(first), vanishAfterFrames=10), other)
-    report = mscli.json("capture", *devices, *form, "--frames", "30", "-c", "deviceId=v", "--fallback", "--json", "-o", "x")
+    frames = 60  # black, until the other camera is open
+    command = ["--frames", str(frames), "-c", "deviceId=v", "--fallback", "--json", "-o", "x"]
+    report = mscli.json("capture", *devices, *form, *command)
     assert report["tracks"][0]["settings"]["deviceId"] == "other"
-    assert (mscli.folder / "x").stat().st_size == 30 * 64 * 48 * {"YUYV": 2, "RGB24": 3}[first]
+    assert (mscli.folder / "x").stat().st_size == frames * 64 * 48 * {"YUYV": 2, "RGB24": 3}[first]
 
 
 def test_an_encoded_stream_goes_on_only_with_a_camera_that_encodes_the_same(mscli: Program) -> None:
@@ -316,7 +316,7 @@ def test_what_is_decoded_for_its_size_goes_on_with_any_camera(mscli: Program) ->
 def test_a_camera_that_is_named_exactly_has_no_other_and_that_is_said(mscli: Program, named: list[str]) -> None:
     devices = described(mscli.folder, failing(vanishAfterFrames=5), {**CAMERA, "deviceId": "other", "label": "Other"})
     done = mscli("record", *devices, *named, "--fallback", "x.mkv", code=8)
-    assert "--fallback: no other camera can take the place of one that is named exactly (v)" in done.stderr.decode()
+    assert "ignoring --fallback for the camera: it is named exactly (v)" in done.stderr.decode()
 
 
 def test_a_camera_that_is_preferred_has_another_one(mscli: Program) -> None:

@@ -101,3 +101,8 @@ def test_text_that_troff_would_take_for_commands_is_protected() -> None:
         ".EE",
         ".RE",
     ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_no_marks_of_its_source(page: str) -> None:
+    assert re.findall(r"\*\*\w+|\b_[A-Z]+_|_[A-Z]+_\b|`\w.*`", PAGES[page]) == []

@@ -22,7 +22,7 @@ from tests.sinks.synth import picture
 
 ORANGE = (255, 128, 0)
 TEAL = (0, 128, 128)
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def test_without_a_display_it_is_not_supported(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_display_that_does_not_answer_is_not_supported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":4711")
-    with pytest.raises(NotSupportedError, match="does not let the preview open its window"):
+    with pytest.raises(NotSupportedError, match="cannot open the preview window on this display"):
         Preview("mscli test")
 
 

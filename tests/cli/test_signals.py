@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import termios
+import threading
 import time
 from pathlib import Path
 from typing import IO
@@ -15,9 +16,9 @@ from typing import IO
 import pytest
 
 from mscli.cli.signals import Stopper
-from mscli.core.mailbox import Lane, Mailbox
+from mscli.core.eventloop import EventLoop, FrameQueue
 from tests.cli.program import (
-    PATIENCE_S,
+    TIMEOUT_S,
     FakeMachine,
     Running,
     camera,
@@ -112,21 +113,40 @@ def test_a_camera_that_gives_nothing_is_probed_until_a_signal(number: signal.Sig
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
-class Interrupted(Mailbox):
+class Interrupted(EventLoop):
     """A signal comes when its consumer has found no task and does not wait yet."""
 
-    def _earliest(self) -> Lane | None:
+    def _earliest(self) -> FrameQueue | None:
         signal.raise_signal(signal.SIGTERM)
         return super()._earliest()
 
 
 def test_a_signal_between_the_last_look_and_the_wait_is_not_slept_through() -> None:
-    mailbox = Interrupted()
+    event_loop = Interrupted()
     began = time.monotonic()
-    with Stopper(lambda: mailbox.post(lambda: None)) as stopper:
-        mailbox.wait(PATIENCE_S)
+    with Stopper(lambda: event_loop.post(lambda: None)) as stopper:
+        event_loop.wait(TIMEOUT_S)
     assert stopper.requested
-    assert time.monotonic() - began < PATIENCE_S
+    assert time.monotonic() - began < TIMEOUT_S
+
+
+def test_a_signal_that_does_not_interrupt_the_wait_ends_it() -> None:
+    """As one does that comes just before the wait begins: Python's own note of it is made on another thread here."""
+    event_loop = EventLoop()
+
+    def signal_once_it_waits() -> None:
+        while not event_loop.changed._waiters:  # type: ignore[attr-defined]
+            pass
+        signal.raise_signal(signal.SIGTERM)
+
+    began = time.monotonic()
+    with Stopper(lambda: event_loop.post(lambda: None)) as stopper:
+        other = threading.Thread(target=signal_once_it_waits)
+        other.start()
+        event_loop.wait(TIMEOUT_S)
+        other.join()
+    assert stopper.requested
+    assert time.monotonic() - began < TIMEOUT_S
 
 
 def held(pipe: IO[bytes]) -> int:
@@ -172,7 +192,7 @@ def test_a_reader_that_sleeps_is_given_up_after_one_signal(name: str, number: si
         assert command.process.wait(ENDS_WITHIN_S) == 9
         assert command.process.stderr
         said = command.process.stderr.read().decode()
-        assert "mscli: OperationError: “stdout” cannot be written: its reader does not read\n  have it read" in said
+        assert "mscli: error: cannot write stdout: its reader has stopped reading\n  resume or end the reader" in said
         assert len(pipe.read()) > 500_000  # what it took stands
 
 
@@ -183,7 +203,7 @@ def test_a_fifo_whose_reader_sleeps_is_given_up_after_one_signal(fake: FakeMachi
         assert eventually(lambda: is_full(pipe))
         recording.send(signal.SIGTERM)
         assert recording.process.wait(ENDS_WITHIN_S) == 9
-        assert recording.wait_for("error")["error"]["message"] == "“x.wav” cannot be written: its reader does not read"
+        assert recording.wait_for("error")["error"]["message"] == "cannot write x.wav: its reader has stopped reading"
 
 
 def test_a_reader_that_wakes_up_after_the_signal_gets_all(fake: FakeMachine) -> None:
@@ -193,7 +213,7 @@ def test_a_reader_that_wakes_up_after_the_signal_gets_all(fake: FakeMachine) -> 
         assert pipe
         assert eventually(lambda: is_full(pipe))
         capture.send(signal.SIGTERM)
-        time.sleep(0.3)
+        time.sleep(0.3)  # less than a reader that sleeps is given
         done = capture.end()
     report = json.loads(done.stderr)
     assert (done.returncode, report["reason"], report["tracks"][0]["bytes"]) == (0, "signal", len(done.stdout))
@@ -235,7 +255,7 @@ def is_blocked(pid: int) -> bool:
 def test_text_that_nobody_reads_keeps_no_recording_from_its_end(fake: FakeMachine) -> None:
     require("ffprobe")
     with full_pipe() as writing, fake.running("record", "x.mkv", stderr=writing) as recording:
-        assert eventually(lambda: is_blocked(recording.process.pid))
+        assert eventually((fake.folder / "x.mkv").exists)
         recording.send(signal.SIGTERM)
         assert recording.process.wait(ENDS_WITHIN_S) == 0
 
@@ -298,9 +318,10 @@ def test_however_many_signals_come_it_ends_with_a_code_and_no_traceback(
         for number in numbers:
             if running.process.poll() is None:
                 running.send(number)
-            time.sleep(apart_s)
+            time.sleep(apart_s)  # as far apart as the case says
         done = running.end()
-    abandoned = fault or numbers.count(signal.SIGINT) > 1
+    opening = command[0] == "record" and not fake.files  # on a busy machine the devices may need longer than they get
+    abandoned = fault or numbers.count(signal.SIGINT) > 1 or opening
     assert done.returncode in ((0, 130) if abandoned else (0,))
     assert b"Traceback" not in done.stderr
     assert b"KeyboardInterrupt" not in done.stderr

@@ -1,4 +1,4 @@
-"""The checks of the lists ``mediacapture-*.md`` by number, the functions that make them, and those that are excused."""
+"""The checks of the lists ``mediacapture-*.md`` by number, the functions that make them, and the excused ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mscli
-from mscli.core.mailbox import Mailbox
+from mscli.core.eventloop import EventLoop
 from tests.backends.rig import ManualClock
+from tests.untyped import untyped
 
 _HERE = Path(__file__).parent
 
@@ -31,6 +32,16 @@ MICROPHONES: list[Description] = [
     {"kind": "audioinput", "deviceId": f"microphone-{n}", "groupId": f"webcam-{n}", "label": f"Microphone {n}"}
     for n in range(2)
 ]
+DISPLAYS: list[Description] = [
+    {
+        "kind": "display",
+        "deviceId": surface,
+        "label": f"Display, a {surface}",
+        "displaySurface": surface,
+        "modes": [{"width": width, "height": width * 9 // 16, "frameRate": {"min": 1, "max": 30}}],
+    }
+    for surface, width in (("monitor", 640), ("window", 480))
+]
 SPEAKER: Description = {"kind": "audiooutput", "deviceId": "speaker", "groupId": "speakers", "label": "Speaker"}
 
 
@@ -43,7 +54,7 @@ class Check(NamedTuple):
 
 
 def checks() -> Iterator[Check]:
-    """Every check, in order."""
+    """Return every check, in order."""
     lists = sorted(_HERE.glob("mediacapture-*.md"))
     for line in (line for one in lists for line in one.read_text().splitlines()):
         found = re.fullmatch(r"- (W\d{3}) \[(yes|adapt|no)\] (.+)", line)
@@ -52,7 +63,7 @@ def checks() -> Iterator[Check]:
 
 
 def excused() -> dict[str, str]:
-    """Why a check does not apply, or is not reached yet, by number."""
+    """Return why a check does not apply or is not met yet, by number."""
     table = tomllib.loads((_HERE / "excused.toml").read_text())
     reasons = [(number, section["reason"]) for section in table.values() for number in section["checks"]]
     assert len(dict(reasons)) == len(reasons), "a check is excused twice"
@@ -60,25 +71,25 @@ def excused() -> dict[str, str]:
 
 
 class Room:
-    """What a check works with: two cameras, two microphones and a speaker, unless it describes others."""
+    """The environment of a check: two cameras, two microphones, a speaker and two displays by default."""
 
     def __init__(self) -> None:
         self.clock: ManualClock | None = None
         self._opened: list[mscli.MediaDevices] = []
 
-    def devices(self, *described: Description, by_hand: bool = False, tasks: Mailbox | None = None) -> mscli.MediaDevices:
-        """New MediaDevices with these fake devices; ``by_hand``: on ``clock``, which stands still until it is moved."""
-        desc = {"devices": list(described or (*CAMERAS, *MICROPHONES, SPEAKER))}
+    def devices(self, *described: Description, by_hand: bool = False, tasks: EventLoop | None = None) -> mscli.MediaDevices:
+        """Return new MediaDevices with these fake devices. ``by_hand``: on the manual ``clock``."""
+        desc = {"devices": list(described or (*CAMERAS, *MICROPHONES, SPEAKER, *DISPLAYS))}
         self.clock = ManualClock() if by_hand else None
         self._opened.append(mscli.MediaDevices(backends=[mscli.FakeBackend(desc, clock=self.clock)], tasks=tasks))
         return self._opened[-1]
 
     def stream(self, **constraints: object) -> mscli.MediaStream:
-        """A stream of new MediaDevices."""
-        return self.devices().get_user_media(constraints)
+        """Return a stream of new MediaDevices."""
+        return self.devices().get_user_media(untyped(constraints))
 
     def track(self, kind: str = "video", **constraints: object) -> mscli.MediaStreamTrack:
-        """A track of new MediaDevices."""
+        """Return a track of new MediaDevices."""
         (track,) = self.stream(**{kind: constraints}).get_tracks()
         return track
 
@@ -93,7 +104,7 @@ FUNCTIONS: dict[str, Function] = {}
 
 
 def check(*numbers: str) -> Callable[[Function], Function]:
-    """Say which checks a function makes."""
+    """Declare which checks a function makes."""
 
     def register(function: Function) -> Function:
         for number in numbers:

@@ -1,4 +1,4 @@
-"""A recorder whose events run when a check runs them, as the turns of a page do."""
+"""A recorder whose events run when a check runs them, like the tasks of a page."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import time
 from typing import Any
 
 import mscli
-from mscli.core.mailbox import Mailbox
+from mscli.core.eventloop import EventLoop
 from tests.conformance.checklist import CAMERAS, MICROPHONES, Room
+from tests.untyped import untyped
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 EVERY_KIND = (("audio",), ("video",), ("audio", "video"))
 
 
 class Recorded:
-    """A stream of these kinds, its recorder, and what that has told: its events, and its states and MIME types then."""
+    """A stream of these kinds, its recorder, and the recorder's events with its state and MIME type at each."""
 
     def __init__(self, room: Room, *kinds: str, camera: dict[str, Any] | None = None, **options: Any) -> None:
-        self.tasks = Mailbox()
+        self.tasks = EventLoop()
         self.devices = room.devices({**CAMERAS[1], **(camera or {})}, MICROPHONES[0], tasks=self.tasks)
-        self.stream = self.devices.get_user_media({kind: {"width": 320} for kind in kinds or ("video",)})
+        self.stream = self.devices.get_user_media(untyped({kind: {"width": 320} for kind in kinds or ("video",)}))
         self.recorder = mscli.MediaRecorder(self.stream, options)
         self.events: list[Any] = []
         self.states: list[str] = []
@@ -29,12 +30,12 @@ class Recorded:
 
     @property
     def types(self) -> list[str]:
-        """The events so far."""
+        """Return the events so far."""
         return [event.type for event in self.events]
 
     def run_until(self, name: str, count: int = 1) -> Any:
-        """Run turns until so many events of that name were fired; the last of them. Fails when they do not come."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Run tasks until this many events of a name were fired. Return the last. Fail if they do not come."""
+        deadline = time.monotonic() + TIMEOUT_S
         while self.types.count(name) < count:
             assert time.monotonic() < deadline, f"{name} was not fired, only {self.types}"
             self.tasks.wait(0.05)
@@ -42,14 +43,14 @@ class Recorded:
 
     def wait_for_a_frame(self) -> None:
         """Wait until something was recorded."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         assert self.recorder.recording is not None
         while not self.recorder.recording.counts[0].frames:
             assert time.monotonic() < deadline, "nothing was recorded"
             self.recorder.recording.join(0.01)
 
     def run_to_the_end(self) -> list[str]:
-        """Run turns until nothing can follow; the events."""
+        """Run tasks until nothing can follow. Return the events."""
         self.devices.close()
         self.tasks.run_tasks()
         return self.types

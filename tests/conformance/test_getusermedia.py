@@ -1,7 +1,7 @@
-"""getUserMedia against what a browser answered on the same devices, and against the standard where the two differ.
+"""getUserMedia compared with a browser's answers for the same devices, and with the standard if the two differ.
 
-``getusermedia.json`` holds Chromium's answers. Where its verdict is "agree" ours is the same; where it is "agree-one-of-ties"
-ours has the same fitness distance; else ours is the standard's. Distances are ``tests.property.reference``'s.
+``getusermedia.json`` has Chromium's answers. If its verdict is "agree", our answer is the same. If it is "agree-one-of-ties",
+ours has the same fitness distance. Otherwise ours is the standard's. ``tests.property.reference`` computes the distances.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ PICKED_BY_THE_USER = ("audio.deviceId.bare-list", "audio.combo.adv-dev-bogus")
 
 
 class ChromiumsDevices(mscli.FakeBackend):
-    """The fake devices that Chromium had, with ids as the file writes them."""
+    """The fake devices that Chromium had, with the file's ids."""
 
     def __init__(self, config: str) -> None:
         super().__init__({"devices": [*_cameras(config), *map(_microphone, ("default", "$a1", "$a2"))]}, clock=ManualClock())
 
     def abilities(self, device: Device) -> Abilities:
-        """Its microphones can leave the sound of other tabs in, which no description of fake devices can say."""
+        """Return the abilities, with Chromium's microphones, which the description of fake devices cannot express."""
         able = super().abilities(device)
         if device.kind != "audioinput":
             return able
@@ -70,20 +70,20 @@ def _microphone(device_id: str) -> dict[str, Any]:
 
 
 def ask(case: Case) -> dict[str, Settings]:
-    """Our answer: the settings per kind, or under "error" the error's name and constraint."""
+    """Return our answer: the settings per kind, or the error's name and constraint under "error"."""
     with mscli.MediaDevices(backends=[ChromiumsDevices(case["config"])]) as devices:
         try:
             stream = devices.get_user_media(case["constraints"])
         except (ArgumentError, DOMException) as error:
             return {"error": {"name": error.name, "constraint": getattr(error, "constraint", None)}}
-        answer = {track.kind: track.get_settings() for track in stream.get_tracks()}
+        answer = {str(track.kind): dict(track.get_settings()) for track in stream.get_tracks()}
         for track in stream.get_tracks():
             track.stop()
         return answer
 
 
 def cases() -> Iterator[Any]:
-    """Every case; those of ``NOT_REACHED`` have to fail."""
+    """Yield every case. Those in ``NOT_REACHED`` have to fail."""
     unknown = NOT_REACHED.keys() - {case["id"] for case in CASES}
     assert not unknown, f"no such cases: {unknown}"
     for case in CASES:
@@ -104,7 +104,7 @@ def test_the_answer_is_chromiums_where_that_is_the_standards(case: Case) -> None
 
 
 def check_error(case: Case, ours: dict[str, Settings], theirs: dict[str, Settings]) -> None:
-    """Where Chromium named the constraint that failed for its last candidate: any that failed for all, else none."""
+    """Check the failed constraint: one that failed for all candidates, if there is one."""
     if case["verdict"].startswith("agree"):
         assert ours == theirs
     elif case["verdict"] == "differ-constraint-name":
@@ -117,7 +117,7 @@ def check_error(case: Case, ours: dict[str, Settings], theirs: dict[str, Setting
 
 
 def check_failure_or_settings(case: Case, ours: dict[str, Settings]) -> None:
-    """One of us fails and the other does not: the standard decides."""
+    """Check that the standard agrees with us if only one of the two fails."""
     video = stream_constraints(case["constraints"])["video"]
     answer = reference.select_settings(list(possible_video(case["config"], video)), video, "video")
     if "error" in ours:
@@ -128,7 +128,7 @@ def check_failure_or_settings(case: Case, ours: dict[str, Settings]) -> None:
 
 
 def check_settings(case: Case, kind: str, ours: Settings, theirs: Settings) -> None:
-    """The same, or equally distant, or the standard's."""
+    """Check that the settings are the same, equally distant, or the standard's."""
     constraints = stream_constraints(case["constraints"])[kind]
     if kind == "audio":
         check_audio(case, constraints, ours, theirs)
@@ -142,7 +142,7 @@ def check_settings(case: Case, kind: str, ours: Settings, theirs: Settings) -> N
 
 
 def check_audio(case: Case, constraints: Mapping[str, Any], ours: Settings, theirs: Settings) -> None:
-    """The same in what was asked; Chromium's microphones couple the rest: 48 kHz is processed, 44.1 kHz is not."""
+    """Check the requested settings. Chromium's microphones couple the rest: processing at 48 kHz, none at 44.1 kHz."""
     asked = {"deviceId"} | {name for one in (constraints, *constraints.get("advanced", ())) for name in one} & set(theirs)
     assert far(ours, constraints, "audio") <= far(theirs, constraints, "audio")
     if case["id"] not in PICKED_BY_THE_USER:
@@ -150,12 +150,12 @@ def check_audio(case: Case, constraints: Mapping[str, Any], ours: Settings, thei
 
 
 def far(settings: Settings, constraints: Mapping[str, Any], kind: str) -> float:
-    """The fitness distance of settings."""
+    """Return the fitness distance of settings."""
     return reference.distance(settings, reference.read(constraints, kind))
 
 
 def check_standard(case: Case, ours: Settings) -> None:
-    """One of the settings that SelectSettings may choose, by looking at every one that can matter."""
+    """Check that SelectSettings may choose these settings, by examining all that can matter."""
     video = stream_constraints(case["constraints"])["video"]
     answer = reference.select_settings([*possible_video(case["config"], video), ours], video, "video")
     assert answer.surviving, "the standard has no settings"
@@ -165,7 +165,7 @@ def check_standard(case: Case, ours: Settings) -> None:
 
 
 def check_possible(config: str, ours: Settings) -> None:
-    """A native mode, or one scaled down and decimated."""
+    """Check that the mode is native, or scaled down and decimated from a native one."""
     rate = 30 if config == "B" else 20
     width, height = ours["width"], ours["height"]
     assert ours["aspectRatio"] == width / height
@@ -178,7 +178,7 @@ def check_possible(config: str, ours: Settings) -> None:
 
 
 def possible_video(config: str, constraints: Mapping[str, Any]) -> Iterator[Settings]:
-    """The native settings, and those derived ones where the distance can have its least value or a constraint its limit."""
+    """Return the native settings, and the derived ones at which the distance can be minimal or a constraint is met exactly."""
     for camera in _cameras(config):
         identity = {name: camera[name] for name in ("deviceId", "groupId")}
         native = camera["modes"][0]["frameRate"]
@@ -190,12 +190,14 @@ def possible_video(config: str, constraints: Mapping[str, Any]) -> Iterator[Sett
 
 
 def size(width: int, height: int) -> Settings:
-    """Width, height and what follows from them."""
+    """Return width, height and what follows from them."""
     return {"width": width, "height": height, "aspectRatio": width / height}
 
 
 def derived_sizes(constraints: Mapping[str, Any]) -> set[tuple[int, int]]:
-    """Sizes up to the largest native one: at the ends, at every number that is mentioned, and beside the lines of a ratio."""
+    """Yield sizes up to the largest native one: at the ends, at every number that is mentioned, and beside the lines of a
+    ratio.
+    """
     full_width, full_height = SIZES[-1]
     widths = {1, full_width, *_whole(reference.numbers_in(constraints, "width"), full_width)}
     heights = {1, full_height, *_whole(reference.numbers_in(constraints, "height"), full_height)}

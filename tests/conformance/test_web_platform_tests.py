@@ -9,11 +9,23 @@ from typing import Any
 
 import pytest
 
-from mscli.api import watch
-from mscli.core import mailbox
+from mscli.core import eventloop as event_loop
+from mscli.sources import device as watch
 from tests.conformance.checklist import FUNCTIONS, Check, Room, checks, excused
 
-for _module in ("capabilities", "constraints", "devices", "idl", "recorders", "recordings", "streams", "tracks"):
+for _module in (
+    "capabilities",
+    "constraints",
+    "devices",
+    "displays",
+    "idl",
+    "images",
+    "programs",
+    "recorders",
+    "recordings",
+    "streams",
+    "tracks",
+):
     import_module(f"tests.conformance.checks.{_module}")
 
 CHECKS = {one.number: one for one in checks()}
@@ -22,16 +34,16 @@ EXCUSED = excused()
 
 @pytest.fixture
 def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    """What a check works with, closed after it. No device stalls on a clock that is moved by hand or a slow machine."""
-    monkeypatch.setattr(watch, "LOOK_S", 3600.0)
-    monkeypatch.setattr(mailbox, "VIDEO_LANE_SECONDS", 3600.0)
+    """Create the environment of a check, and close it afterwards. No device stalls on a manual clock or a slow machine."""
+    monkeypatch.setattr(watch, "WATCH_S", 3600.0)
+    monkeypatch.setattr(event_loop, "VIDEO_QUEUE_SECONDS", 3600.0)
     room = Room()
     yield room
     room.close()
 
 
 def parameters() -> list[Any]:
-    """Every check that can be made; an excused one has to fail."""
+    """Return every check that can be made. An excused one has to fail."""
     return [pytest.param(one, id=_id(one), marks=_marks(one)) for one in CHECKS.values() if one.number in FUNCTIONS]
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT, Program, clean_environment
+from tests.idle import come_to_rest
 from tests.pattern import pictures, read_code
 
 RATE = 30  # pictures a second
 SMALL = ("--fake-devices", "--size", "320x240", "--frame-rate", str(RATE))
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 SOUND_ONLY = ("wav", "flac")
 
@@ -36,6 +37,11 @@ class Running:
         """Let it record until it has done so for that time."""
         time.sleep(max(0.0, seconds - self.age_s))
 
+    def rest(self) -> float:
+        """Wait until it has encoded and written what it has captured; how long it had recorded then."""
+        come_to_rest(self.process)
+        return self.age_s
+
     def send(self, number: int) -> float:
         """Send a signal; how long it had recorded then."""
         age_s = self.age_s
@@ -44,7 +50,7 @@ class Running:
 
     def end(self) -> tuple[int, Any, str]:
         """Wait for its end: exit code, report (None if there is none) and what it said."""
-        out, err = self.process.communicate(timeout=PATIENCE_S)
+        out, err = self.process.communicate(timeout=TIMEOUT_S)
         return self.process.returncode, json.loads(out) if out else None, err.decode()
 
 
@@ -69,7 +75,7 @@ def start(mscli: Program, *arguments: str | Path, prefix: tuple[str, ...] = ()) 
 
 def arguments_for(suffix: str) -> list[str]:
     """Options and name of a small recording in that container."""
-    return [*SMALL, *(["--no-video"] if suffix in SOUND_ONLY else []), f"out.{suffix}"]
+    return [*(["--fake-devices", "--no-video"] if suffix in SOUND_ONLY else SMALL), f"out.{suffix}"]
 
 
 def decode(path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import mscli
-from mscli.api.copying import CopiedFormats
+from mscli.api.nativeformats import CopiedFormats
+from mscli.encode.options import SinkOptions
 from mscli.sinks import SINKS, copied_formats
-from mscli.sinks.base import SinkOptions
 from tests.sinks.synth import probe, run
 
 CAMERA: dict[str, Any] = {
@@ -27,13 +27,13 @@ def test_a_cameras_jpegs_are_in_the_file_as_it_gave_them(tmp_path: Path) -> None
             {"video": {"frameRate": {"exact": 15}}}, pixel_formats=CopiedFormats(copied_formats(row))
         )
         (track,) = stream.get_video_tracks()
-        frames = mscli.MediaStreamTrackProcessor({"track": track, "maxBufferSize": 100}).readable
+        frames = mscli.MediaStreamTrackProcessor({"track": track, "encoded": True}).readable
         how = SinkOptions(video_codec="copy")
         recorder = mscli.MediaRecorder(stream, file=str(path), row=row, sink_options=how, window=(None, 10))
         recorder.start()
         assert recorder.join(30)
         seen: list[Any] = list(iter(lambda: frames.read(0), None))
     written = run("ffmpeg", "-v", "error", "-i", path, "-c", "copy", "-f", "mjpeg", "-")
-    assert written in b"".join(bytes(frame.planes[0]) for frame in seen)
+    assert written in b"".join(bytes(chunk.data) for chunk in seen)
     assert len(written) > 10_000
     assert probe(path, "-count_packets", "-show_streams")["streams"][0]["nb_read_packets"] == "10"

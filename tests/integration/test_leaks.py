@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import threading
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 import mscli
+from tests.heap import heap_bytes
+from tests.untyped import untyped
+
+pytestmark = pytest.mark.timeout(900)  # of real work: a busy machine takes minutes
 
 CYCLES = 500
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 CAMERA = {"kind": "videoinput", "modes": [{"width": 64, "height": 48, "frameRate": 500}]}
 MICROPHONE = {"kind": "audioinput"}
 KINDS = {"video": True, "audio": True}
@@ -25,26 +29,25 @@ class Held(NamedTuple):
     descriptors: int
     threads: int
     objects: int
-    memory: int  # bytes
+    memory: int  # bytes in use; what the allocator keeps besides depends on the threads of the moment
 
     @classmethod
     def now(cls) -> Held:
         gc.collect()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
         return cls(
             len(os.listdir("/proc/self/fd")),
             threading.active_count(),
             len(gc.get_objects()),
-            pages * os.sysconf("SC_PAGE_SIZE"),
+            heap_bytes(),
         )
 
 
 def use(devices: mscli.MediaDevices) -> None:
     """Open camera and microphone, take a picture, clone, close."""
-    stream = devices.get_user_media(KINDS)
+    stream = devices.get_user_media(untyped(KINDS))
     (track,) = stream.get_video_tracks()
     with mscli.MediaStreamTrackProcessor({"track": track}).readable as frames:
-        assert frames.read(PATIENCE_S)
+        assert frames.read(TIMEOUT_S)
     for each in (*stream.get_tracks(), *stream.clone().get_tracks()):
         each.stop()
 
@@ -52,7 +55,7 @@ def use(devices: mscli.MediaDevices) -> None:
 def fail(devices: mscli.MediaDevices) -> None:
     """Open what does not start."""
     with pytest.raises(mscli.NotReadableError):
-        devices.get_user_media(KINDS)
+        devices.get_user_media(untyped(KINDS))
 
 
 def use_all(devices: mscli.MediaDevices) -> None:
@@ -81,8 +84,8 @@ def wait_for(devices: mscli.MediaDevices, device_id: str, event: str) -> mscli.M
             track.add_event_listener(event, lambda _: happened.set())
 
     asked = {"video": {"deviceId": {"exact": device_id}}}
-    (track,) = devices.get_user_media(asked, prepare=listen, reconnect_s=3600).get_tracks()
-    assert happened.wait(PATIENCE_S)
+    (track,) = devices.get_user_media(untyped(asked), prepare=listen, reconnect_s=3600).get_tracks()
+    assert happened.wait(TIMEOUT_S)
     return track
 
 
@@ -91,15 +94,17 @@ def described(*devices: dict[str, Any]) -> mscli.MediaDevices:
 
 
 @pytest.mark.parametrize("what", [use, fail, use_all])
-def test_five_hundred_cycles_leave_no_descriptor_no_thread_and_no_memory(what: Any) -> None:
-    check_cycles(what, CYCLES)
+def test_five_hundred_cycles_leave_no_descriptor_no_thread_and_no_memory(what: Any, caplog: pytest.LogCaptureFixture) -> None:
+    check_cycles(what, CYCLES, caplog)
 
 
-def test_a_hundred_cycles_of_lost_cameras_leave_nothing_either() -> None:
-    check_cycles(lose, CYCLES // 5)
+def test_a_hundred_cycles_of_lost_cameras_leave_nothing_either(caplog: pytest.LogCaptureFixture) -> None:
+    check_cycles(lose, CYCLES // 5, caplog)
 
 
-def check_cycles(what: Any, cycles: int) -> None:
+def check_cycles(what: Any, cycles: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Compare what is held before and after. ``caplog`` would hold a record of each frame that a busy machine loses."""
+    caplog.set_level(logging.CRITICAL, "mscli")
     faults = {"faults": {"errorOnStart": True}} if what is fail else {}
     with described(CAMERA | faults, MICROPHONE) as devices:
         for _ in range(cycles // 5):
@@ -110,4 +115,4 @@ def check_cycles(what: Any, cycles: int) -> None:
         after = Held.now()
     assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
     assert after.objects - before.objects < cycles // 5
-    assert after.memory - before.memory < 5_000_000  # an allocator's whims
+    assert after.memory - before.memory < 5_000_000

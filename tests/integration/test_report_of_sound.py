@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,9 @@ def test_silence_is_in_the_json_and_in_the_line_for_people(mscli: Program, devic
     assert (track["frames"], track["silence"], track["skipped"]) == (48_000, 24_000, 0)
     assert "driftPpm" not in track, "a second is not enough to tell"
     said = mscli(*command, "b.wav", code=0).stderr.decode()
-    assert "b.wav: 1.50 s, 1.00 s of sound and 0.50 s of silence, " in said
+    assert "Saved b.wav: 1.5 s, 1.0 s of sound and 0.50 s of silence, " in said
 
 
 def test_nothing_is_said_of_silence_where_there_is_none(mscli: Program) -> None:
     said = mscli("record", "--fake-devices", "--no-video", "--duration", "0.5", "a.wav", code=0).stderr.decode()
-    assert "0.50 s of sound, " in said
+    assert re.search(r"^Saved a\.wav: 0\.50 s, [\d.]+ kB$", said, re.MULTILINE)

@@ -36,7 +36,8 @@ def check_against_report(path: Path, report: Any) -> None:
     """All that the report counts is in the file, in order, and nothing is missing between."""
     decode(path)
     tracks = {track["kind"]: track for track in report["tracks"]}
-    assert abs(samples(path) - tracks["audio"]["frames"]) <= AUDIO_SLACK
+    sound = tracks["audio"]
+    assert abs(samples(path) - sound["frames"] - sound["silence"]) <= AUDIO_SLACK  # a late machine makes silence
     if "video" in tracks:
         numbers = frame_numbers(path)
         gaps = numbers[-1] + 1 - len(numbers)
@@ -68,12 +69,15 @@ def test_a_signal_at_the_very_start_leaves_a_whole_file_or_none(mscli: Program, 
     for _ in range(5):
         command = [*mscli.argv, "record", "-q", "--force", *arguments_for("mp4")]
         environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
-        with subprocess.Popen(command, cwd=mscli.folder, env=environment, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, cwd=mscli.folder, env=environment, stderr=subprocess.PIPE) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(random.uniform(0, 0.6))
             process.send_signal(number)
+            _, said = process.communicate()
         left = list(mscli.folder.iterdir())
-        assert process.returncode in ((0,) if left else (-number, 130))
+        before_the_program = said.endswith(b"KeyboardInterrupt\n") and bytes(ROOT / "mscli") not in said  # Python was starting
+        ends_of_python = (1, -number)  # 1 before it runs modules
+        assert process.returncode in ((0,) if left else ends_of_python if before_the_program else (-number, 130)), said
         for path in left:
             decode(path)
             path.unlink()
@@ -101,6 +105,7 @@ def test_all_but_the_last_second_of_a_killed_recording_can_be_read(mscli: Progra
     require("ffmpeg", "ffprobe")
     running = start(mscli, *arguments_for(suffix))
     running.run_for(1.5 + moment)
+    running.rest()  # an encoder that is overloaded may lose more
     age_s = running.send(signal.SIGKILL)
     running.process.communicate()
     path = mscli.folder / f"out.{suffix}"
@@ -128,7 +133,7 @@ def test_a_power_cut_takes_no_more_than_the_last_second(mscli: Program, suffix: 
     with mounted(tmp_path / "mnt", "-o", "loop", image):
         running = start(Program(tmp_path / "mnt"), *arguments_for(suffix))
         running.run_for(2.5)
-        age_s = running.age_s
+        age_s = running.rest()
         shutil.copyfile(image, cut)  # what the disk has at this moment
         running.send(signal.SIGINT)
         assert running.end()[0] == 0
@@ -147,7 +152,7 @@ def test_a_disk_that_fills_up_ends_a_recording_that_can_be_read(mscli: Program, 
     with tiny_disk(folder, 8 << 20):
         running = start(Program(folder), *arguments_for(suffix))
         running.run_for(2.0)
-        age_s = running.age_s
+        age_s = running.rest()
         fill(folder / "filler")
         code, report, said = running.end()
         assert code == 9

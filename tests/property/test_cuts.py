@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscli.core.clock import DAY_S
-from mscli.sinks.base import Series
-from mscli.sinks.cuts import Schedule, next_boundary, surplus
+from mscli.core.ticks import next_boundary
+from mscli.encode.options import Series
+from mscli.sinks.segments import Schedule
+from mscli.sinks.series import surplus
 
 CASES = settings(max_examples=300, derandomize=True, deadline=None, database=None)
 UNITS = [unit for unit in range(1, DAY_S + 1) if DAY_S % unit == 0]
@@ -55,6 +57,23 @@ def test_long_boundaries_keep_to_local_time_when_the_clocks_are_changed(now: dat
     assert timedelta(0) < then - local <= timedelta(seconds=unit_s) + hour
     if then.utcoffset() == (then - hour).astimezone().utcoffset() == (then + hour).astimezone().utcoffset():
         assert seconds_of_day(then) % unit_s == 0
+
+
+CHANGES = {  # of the clocks, on days of 2026, in UTC
+    "Europe/Berlin": [datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)],
+    "Australia/Lord_Howe": [datetime(2026, 4, 4, 15, tzinfo=UTC), datetime(2026, 10, 3, 15, 30, tzinfo=UTC)],
+}
+
+
+@pytest.mark.parametrize("zone", CHANGES, indirect=True)
+@pytest.mark.parametrize("unit_s", [600, 1800, 3600, 6 * 3600])
+def test_a_boundary_is_the_first_full_mark_that_a_clock_shows_on_the_day_it_is_changed(zone: str, unit_s: int) -> None:
+    for change in CHANGES[zone]:
+        for minutes in range(-180, 181, 7):
+            now = (change + timedelta(minutes=minutes, seconds=13)).astimezone()
+            full_minutes = (now + timedelta(seconds=60 * minute - 13) for minute in range(1, DAY_S // 60))
+            shown = next(one for one in full_minutes if seconds_of_day(one.astimezone()) % unit_s == 0)
+            assert next_boundary(now, unit_s) == shown
 
 
 @given(duration_s=st.floats(0.001, 1e4), steps=st.lists(st.integers(0, 10**7), max_size=20), origin_us=st.integers(0, 10**12))
@@ -107,3 +126,27 @@ def test_a_file_that_began_a_breath_before_a_full_mark_goes_on_to_the_next() -> 
     assert schedule.due_us(0) == 1_000_000
     assert schedule.due_us(999_990) == 2_000_000
     assert schedule.due_us(1_000_000) == 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("step", "due"),
+    [
+        (timedelta(seconds=0.2), None),  # no more than a clock that is brought near to another
+        (timedelta(minutes=2), timedelta(minutes=7)),
+        (timedelta(minutes=-2), timedelta(minutes=1)),
+        (timedelta(minutes=9), timedelta()),  # over the mark: at once
+        (timedelta(days=20_000), timedelta()),
+        (timedelta(days=-20_000), timedelta()),
+    ],
+)
+def test_a_clock_that_is_set_moves_the_next_end(step: timedelta, due: timedelta | None) -> None:
+    set_by = timedelta()
+    begin = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
+    schedule = Schedule(Series(clock_s=600), lambda us: begin + timedelta(microseconds=us) + set_by)
+    now_us = 60_000_000
+    assert schedule.due_us(0) == 600_000_000
+    assert schedule.due_after_step_us(now_us) is None
+    set_by = step
+    found_us = schedule.due_after_step_us(now_us)
+    assert (None if found_us is None else timedelta(microseconds=found_us - now_us)) == due
+    assert schedule.due_after_step_us(now_us) is None  # it is known now

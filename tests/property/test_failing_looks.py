@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import mscli
-from mscli.api import watch
+from mscli.sources import device as watch
 from tests.unit.lost import Flawed, Scene
 from tests.unit.stage import Stage, camera, silent
 
@@ -30,16 +30,16 @@ class Failures(RuleBasedStateMachine):
     """A track whose camera comes and goes, beside another camera, while any call may fail at any time."""
 
     @initialize(
-        care=st.sampled_from([{"reconnect_s": 4.05}, {"fallback": True}, {"reconnect_s": 4.05, "fallback": True}]),
+        policy=st.sampled_from([{"reconnect_s": 4.05}, {"fallback": True}, {"reconnect_s": 4.05, "fallback": True}]),
     )
-    def begin(self, care: dict[str, Any]) -> None:
+    def begin(self, policy: dict[str, Any]) -> None:
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(watch, "LOOK_S", 3600.0)  # only this test looks
+        self.patch.setattr(watch, "WATCH_S", 3600.0)  # only this test looks
         self.reports: list[BaseException] = []
         self.patch.setattr(sys, "excepthook", lambda kind, error, trace: self.reports.append(error))
         self.stage = Stage(*(silent(camera(number)) for number in range(2)), backend=Flawed)
-        self.scene = Scene(self.stage, self.patch, asked={"deviceId": "c0"}, **care)
-        self.care, self.now, self.on = care, 0.0, "c0"
+        self.scene = Scene(self.stage, self.patch, asked={"deviceId": "c0"}, **policy)
+        self.policy, self.now, self.on = policy, 0.0, "c0"
         self.lost_s: float | None = None
         self.scene.frame(0)
 
@@ -77,12 +77,12 @@ class Failures(RuleBasedStateMachine):
     def look(self, pause_s: float, fails: dict[str, str], stuck: bool) -> None:
         self.now += pause_s
         assert self.lost_s is not None
-        late = self.now > self.lost_s + self.care.get("reconnect_s", 0)
-        wanted = self._other if late and self.care.get("fallback") else "" if late else self.on
+        late = self.now > self.lost_s + self.policy.get("reconnect_s", 0)
+        wanted = self._other if late and self.policy.get("fallback") else "" if late else self.on
         found = bool(wanted) and wanted not in self.backend.away and not fails
         self.backend.fails = {call: [ERRORS[name]] * 9 for call, name in fails.items()}
         self.backend.fails["stop"] = [ERRORS["defect"]] * stuck
-        assert self.scene.rescue(self.now) == (found or late)
+        assert self.scene.reconnection(self.now) == (found or late)
         self.backend.fails = {}
         assert self.ended == (late and not found)
         if found:
@@ -103,7 +103,7 @@ class Failures(RuleBasedStateMachine):
     def begin_again(self) -> None:
         assert str(self.track.ended_error) == "it was unplugged"
         self.teardown()
-        self.begin(self.care)
+        self.begin(self.policy)
 
     @invariant()
     def it_is_muted_only_while_it_is_looked_for(self) -> None:

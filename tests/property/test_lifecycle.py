@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mscli.api import watch
-from mscli.api.livesource import MUTE_S
-from mscli.core import mailbox
+from mscli.core import eventloop as event_loop
 from mscli.core.clock import MICROSECONDS
+from mscli.core.limits import MUTE_S
+from mscli.sources import device as watch
 from tests.unit.lost import Pluggable, Scene
-from tests.unit.stage import Stage, camera, reader, silent, waiting
+from tests.unit.stage import Stage, camera, device, reader, silent, waiting
 
 pytestmark = pytest.mark.timeout(600)  # many cases, on a machine that may be busy
 
@@ -87,8 +87,8 @@ class Faults(RuleBasedStateMachine):
     )
     def begin(self, first_s: float, then_s: float, reconnect_s: float) -> None:
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(watch, "LOOK_S", 3600.0)  # only this test looks
-        self.patch.setattr(mailbox, "VIDEO_LANE_SECONDS", 3600.0)  # and it reads however slowly
+        self.patch.setattr(watch, "WATCH_S", 3600.0)  # only this test looks
+        self.patch.setattr(event_loop, "VIDEO_QUEUE_SECONDS", 3600.0)  # and it reads however slowly
         self.stage = Stage(silent(camera()), backend=Pluggable)
         self.scene = Scene(self.stage, self.patch, timeout_s=(first_s, then_s), reconnect_s=reconnect_s)
         self.model = Model(first_s, then_s, reconnect_s)
@@ -112,7 +112,7 @@ class Faults(RuleBasedStateMachine):
     @precondition(lambda self: self.alive())
     @rule(frames=st.booleans(), steps=st.sampled_from([1, 2, 8, 15]))
     def time_passes(self, frames: bool, steps: int) -> None:
-        """The watch looks at each step, the rescue at each too; frames come, if they can."""
+        """The watch looks at each step, the reconnection at each too; frames come, if they can."""
         for _ in range(steps):
             if self.model.ended:
                 return
@@ -122,10 +122,10 @@ class Faults(RuleBasedStateMachine):
                 self.scene.frame(self.now)
             self.model.look(self.now)
             self.scene.look(self.now)
-            self.rescue()
+            self.reconnection()
             self.read()
 
-    def rescue(self) -> None:
+    def reconnection(self) -> None:
         if not self.model.gone or self.model.ended:
             return
         assert self.model.lost_s is not None
@@ -134,7 +134,7 @@ class Faults(RuleBasedStateMachine):
             self.model.end()
         elif self.present and not self.busy:
             self.model.reopen(self.now)
-        self.scene.rescue(self.now)
+        self.scene.reconnection(self.now)
 
     @precondition(lambda self: self.alive())
     @rule(off=st.booleans())
@@ -143,7 +143,7 @@ class Faults(RuleBasedStateMachine):
             return
         self.switched = True  # a camera that is switched on again is given its time
         self.model.switch(self.now, off)
-        self.scene.track.live.on_muted(off)
+        device(self.scene.track).on_muted(off)
         self.stage.tasks.run_tasks()
 
     @precondition(lambda self: self.alive() and self.present)

@@ -14,9 +14,8 @@ from mscli.api.settings_space import boxes_of
 from mscli.core.boxes import Box, Mode, Rank, Span, Values
 from mscli.core.constraints import parse_constraints
 from mscli.core.errors import OverconstrainedError
-from mscli.core.select import select_settings
+from mscli.core.select import TIE, select_settings
 from mscli.core.selection import Selection
-from mscli.core.ties import TIE
 from mscli.core.webidl import track_constraints
 from mscli.sources.base import Abilities, Device
 from tests.property import reference

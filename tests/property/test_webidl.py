@@ -112,6 +112,7 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "DOMString": (str,),
     "boolean or DOMString": (bool, str),
+    "boolean or double": (bool, float),
 }
 
 
@@ -165,7 +166,7 @@ def check_tracks(stream: mscli.MediaStream, asked: dict[str, Any]) -> None:
     assert [track.kind for track in stream.get_tracks()] == list(asked)
     for track in stream.get_tracks():
         rules = parse_constraints(asked[track.kind], track.kind).basic
-        given = track.get_settings()
+        given = track.current_settings
         assert all(rule.distance(given.get(rule.name)) < math.inf for rule in rules)
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mscli.core.frames import AudioData, Frame, VideoFrame
+from mscli.core.frames import AudioData, Media
+from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
-from mscli.sinks.base import Series, Sink, SinkOptions, TrackFormat
-from mscli.sources.fake_video import VideoFeed
+from mscli.sinks.base import Sink
+from mscli.sources.fake.video import VideoFeed
 from tests.pattern import pictures as shown
 from tests.pattern import read_code
 from tests.sinks.synth import T0, hiss, probe, run, tone
@@ -22,8 +23,8 @@ CAMERA = {"width": 320, "height": 240, "frameRate": 30}
 FRAME_US = 33_333
 
 
-def numbered(count: int, form: str = "I420") -> list[VideoFrame]:
-    """Pictures of the fake camera, which carry their numbers, 30 a second."""
+def numbered(count: int, form: str = "I420") -> list[Any]:
+    """Frames or chunks of the fake camera, which carry their numbers, 30 a second."""
     feeder = VideoFeed(form, CAMERA)
     return [replace(feeder.frame(n, n, T0 + n * FRAME_US), duration=FRAME_US) for n in range(count)]
 
@@ -33,9 +34,9 @@ def sound(seconds: float, *, noisy: bool = False) -> list[AudioData]:
     return [hiss(n * BLOCK, BLOCK) if noisy else tone(n * BLOCK, BLOCK, hz=997) for n in blocks]
 
 
-def in_time(video: Sequence[VideoFrame] = (), audio: Sequence[AudioData] = ()) -> list[tuple[int, Frame]]:
+def in_time(video: Sequence[Any] = (), audio: Sequence[AudioData] = ()) -> list[tuple[int, Media]]:
     """Frames in the order in which they come: sound when its block is complete, and 20 ms late."""
-    entries: list[tuple[int, int, Frame]] = [(frame.timestamp, 0, frame) for frame in video]
+    entries: list[tuple[int, int, Media]] = [(frame.timestamp, 0, frame) for frame in video]
     entries += [(block.timestamp + block.duration + 20_000, 1 if video else 0, block) for block in audio]
     return [(track, frame) for _, track, frame in sorted(entries, key=lambda entry: entry[:2])]
 
@@ -48,9 +49,9 @@ def series(pattern: Path, kinds: Sequence[str] = ("video", "audio"), *, options:
     return sink
 
 
-def numbers(path: Path) -> list[int]:
-    """The frame numbers that a file's pictures carry."""
-    codes = [read_code(picture.luma) for picture in shown(path)]
+def numbers(path: Path, camera: int = 0) -> list[int]:
+    """The frame numbers that the pictures of a camera carry in a file."""
+    codes = [read_code(picture.luma) for picture in shown(path, camera)]
     assert all(code is not None for code in codes)
     return [code.number for code in codes if code is not None]
 

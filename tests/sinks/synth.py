@@ -7,15 +7,27 @@ import math
 import random
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mscli.core.frames import BT601, PIXEL_FORMATS, AudioData, Frame, VideoColorSpace, VideoFrame, split_planes
+from mscli.core.frames import (
+    BT601,
+    JPEG_COLOR,
+    PIXEL_FORMATS,
+    AudioData,
+    EncodedVideoChunk,
+    Media,
+    VideoColorSpace,
+    VideoFrame,
+    split_planes,
+)
+from mscli.encode.codecs import CONTAINERS
+from mscli.encode.encoding import PacketSink
+from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS, SinkRow, Target, load_sink
-from mscli.sinks.base import Sink, SinkOptions, TrackFormat
-from mscli.sinks.codecs import CONTAINERS
+from mscli.sinks.base import Sink
 from tests.conftest import require
 
 T0 = 5_000_000_000  # microseconds on the monotonic clock at which synthetic recordings begin
@@ -98,10 +110,10 @@ def hiss(start: int, samples: int) -> AudioData:
 
 def jpeg(
     width: int = 64, height: int = 48, rgb: Sequence[int] = RED, *, at_us: int = T0, pixels: str = "yuvj422p"
-) -> VideoFrame:
+) -> EncodedVideoChunk:
     """A JPEG of one colour as a camera would send it, made by FFmpeg."""
     data = _jpeg(width, height, bytes(rgb).hex(), pixels)
-    return VideoFrame("MJPEG", width, height, at_us, (memoryview(data),), (0,))
+    return EncodedVideoChunk("key", at_us, memoryview(data), "mjpeg", width, height, color_space=JPEG_COLOR)
 
 
 @cache
@@ -111,7 +123,7 @@ def _jpeg(width: int, height: int, rgb: str, pixels: str) -> bytes:
                "-huffman", "default", "-f", "mjpeg", "-")  # fmt: skip
 
 
-def h264(count: int, rgb: Sequence[int] = GREEN, *, reordered: int = 0) -> list[VideoFrame]:
+def h264(count: int, rgb: Sequence[int] = GREEN, *, reordered: int = 0) -> list[EncodedVideoChunk]:
     """A camera's stream of 64 × 48 pictures of one colour: an access unit each. ``reordered``: shown out of order in a row."""
     source = f"color=0x{bytes(rgb).hex()}:size=64x48:rate=25"
     stream = run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(count),
@@ -120,7 +132,7 @@ def h264(count: int, rgb: Sequence[int] = GREEN, *, reordered: int = 0) -> list[
     delimiter = b"\0\0\0\1\x09"
     units = [memoryview(delimiter + unit) for unit in stream.split(delimiter)[1:]]
     return [
-        VideoFrame("H264", 64, 48, T0 + index * 40_000, (unit,), (0,), sequence=index, key=index == 0)
+        EncodedVideoChunk("delta" if index else "key", T0 + index * 40_000, unit, "h264", 64, 48, sequence=index)
         for index, unit in enumerate(units)
     ]
 
@@ -161,6 +173,33 @@ def frame_times(path: Path | str, kind: str = "v") -> list[float]:
     """The presentation times (seconds) of a file's frames as they decode."""
     frames = probe(path, "-select_streams", kind, "-show_entries", "frame=pts_time")["frames"]
     return [float(frame["pts_time"]) for frame in frames]
+
+
+_EBML_PARENTS = {0x18538067, 0x1F43B675, 0xA0}  # Segment, Cluster, BlockGroup
+_CLUSTER_TIME, _BLOCKS = 0xE7, {0xA1, 0xA3}
+
+
+def matroska_blocks(data: bytes) -> list[tuple[int, int]]:
+    """The track and the time of each block as it is written, in the order of the file. https://www.rfc-editor.org/rfc/rfc9559"""
+    blocks: list[tuple[int, int]] = []
+    at, cluster = 0, 0
+    while at < len(data):
+        kind, at = _ebml_number(data, at, marked=True)
+        size, at = _ebml_number(data, at)
+        if kind in _EBML_PARENTS:
+            continue
+        if kind == _CLUSTER_TIME:
+            cluster = int.from_bytes(data[at : at + size])
+        if kind in _BLOCKS:
+            blocks.append((data[at] & 0x7F, cluster + int.from_bytes(data[at + 1 : at + 3], signed=True)))
+        at += size
+    return blocks
+
+
+def _ebml_number(data: bytes, at: int, *, marked: bool = False) -> tuple[int, int]:
+    length = 9 - data[at].bit_length()
+    value = int.from_bytes(data[at : at + length])
+    return value if marked else value & ~(1 << 7 * length), at + length
 
 
 def mean_rgb(path: Path | str) -> tuple[float, float, float]:
@@ -207,10 +246,10 @@ def opened(row: SinkRow, target: Target, kinds: Sequence[str] = (), **options: A
     return sink
 
 
-def frames_for(row: SinkRow, count: int, *, size: tuple[int, int] = (64, 48), noisy: bool = False) -> list[tuple[int, Frame]]:
+def frames_for(row: SinkRow, count: int, *, size: tuple[int, int] = (64, 48), noisy: bool = False) -> list[tuple[int, Media]]:
     """``count`` pictures 40 ms apart, or one if it is a still, with as much sound, and the tracks that they belong to."""
     kinds = kinds_of(row)
-    frames: list[tuple[int, Frame]] = []
+    frames: list[tuple[int, Media]] = []
     for index in range(1 if row.still else count):
         at_us = T0 + index * 40_000
         if "video" in kinds:
@@ -220,13 +259,13 @@ def frames_for(row: SinkRow, count: int, *, size: tuple[int, int] = (64, 48), no
     return frames
 
 
-def feed(sink: Sink, frames: Sequence[tuple[int, Frame]]) -> None:
+def feed(sink: Sink, frames: Sequence[tuple[int, Media]]) -> None:
     """Write them all."""
     for track, frame in frames:
         sink.write(track, frame)
 
 
-def feed_and_close(sink: Sink, frames: Sequence[tuple[int, Frame]]) -> None:
+def feed_and_close(sink: Sink, frames: Sequence[tuple[int, Media]]) -> None:
     """Write them all and finish."""
     feed(sink, frames)
     sink.close()
@@ -238,3 +277,23 @@ def check_readable(path: Path, row: SinkRow) -> None:
         assert path.stat().st_size % (64 * 48 * 3 // 2) == 0
     else:
         run("ffmpeg", "-v", "error", "-i", path, "-f", "null", "-")
+
+
+class NoFile(PacketSink):
+    """A packet sink that writes nothing: the base of those that only look."""
+
+    takes = CONTAINERS["mkv"]
+    bytes_written = 0
+    readable = False
+
+    def end(self) -> None:
+        """Nothing is open."""
+
+    def abort(self) -> None:
+        """Nothing is open."""
+
+    def track_bytes(self, track: int) -> int:
+        return 0
+
+    def left_out(self, track: int) -> Mapping[str, int]:
+        return {}

@@ -6,14 +6,18 @@ import io
 import os
 import random
 import struct
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
+from mscli.core.codecs import AUDIO_CODECS, VIDEO_CODECS, AudioCodec
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import (
     BT601,
@@ -21,17 +25,25 @@ from mscli.core.frames import (
     JPEG_COLOR,
     PIXEL_FORMATS,
     AudioData,
-    Frame,
+    EncodedVideoChunk,
+    Media,
     VideoColorSpace,
     VideoFrame,
     frame_bytes,
     split_planes,
 )
-from mscli.sinks import SINKS, load_sink
-from mscli.sinks.base import Series, Sink, SinkOptions, TrackFormat
-from mscli.sinks.codecs import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS
+from mscli.encode.audio import SoundPackets
+from mscli.encode.chunks import SoundShape
+from mscli.encode.codecs import CONTAINERS
+from mscli.encode.options import Series, SinkOptions, TrackFormat
+from mscli.sinks import SINKS, SinkRow, load_sink
+from mscli.sinks.base import Sink
+from mscli.sinks.onefile import TITLES
+from mscli.sinks.series import wall_clock
+from tests.backends.pulse_rig import amplitude
 from tests.sinks.synth import (
     BLUE,
+    CONTAINER_ROWS,
     GREEN,
     RED,
     T0,
@@ -39,8 +51,11 @@ from tests.sinks.synth import (
     close_to,
     feed_and_close,
     frame_times,
+    frames_for,
     h264,
     jpeg,
+    kinds_of,
+    matroska_blocks,
     mean_rgb,
     noise,
     opened,
@@ -69,7 +84,108 @@ def test_only_files_wait_for_light_frames_to_gather(tmp_path: Path) -> None:
     assert load_sink(SINKS["mkv"], name, SinkOptions(series=Series(duration_s=1))).gather_s > 0
 
 
-def pictures(count: int, start_us: int = 0, *, flash: int = -1) -> list[tuple[int, Frame]]:
+@pytest.mark.parametrize(("microphones", "piped"), [(1, False), (2, True)])
+@pytest.mark.parametrize(
+    ("suffix", "video", "audio"),
+    [("webm", "vp8", "opus"), ("webm", "vp9", "opus"), ("mkv", "h264", "aac"), ("mkv", "mjpeg", "mp3")],
+)
+def test_matroska_blocks_come_in_the_order_of_their_times(
+    suffix: str, video: str, audio: str, microphones: int, piped: bool, tmp_path: Path
+) -> None:
+    path, pipe = tmp_path / f"a.{suffix}", io.BytesIO()
+    kinds = ["video", *["audio"] * microphones]
+    sink = opened(SINKS[suffix], pipe if piped else str(path), kinds, video_codec=video, audio_codec=audio)
+    frames: list[tuple[int, Media]] = [(0, noise(64, 48, T0 + n * 33_333, n)) for n in range(40)]
+    frames += [(1 + track, tone(n * 480, 480)) for n in range(130) for track in range(microphones)]
+    feed_and_close(sink, sorted(frames, key=lambda entry: entry[1].timestamp))
+    blocks = matroska_blocks(pipe.getvalue() if piped else path.read_bytes())
+    times = [time for _, time in blocks]
+    assert times == sorted(times)
+    assert {track for track, _ in blocks} == set(range(1, len(kinds) + 1))
+    assert [time for track, time in blocks if track == 1][:3] == [0, 33, 67]
+
+
+@pytest.mark.parametrize("codec", AUDIO_CODECS.values(), ids=lambda codec: codec.name)
+def test_the_delay_of_a_codec_is_what_its_encoder_counts_below_zero(codec: AudioCodec) -> None:
+    options = SinkOptions(audio_codec=codec.name)
+    encoder = SoundPackets(codec, SoundShape(48000, 1, 16), options, T0)
+    chunks = encoder.encode(tone(0, 4800)) + encoder.finish()
+    assert -chunks[0].sequence == codec.delay
+
+
+@pytest.mark.parametrize("row", CONTAINER_ROWS, ids=lambda row: row.suffix)
+def test_a_file_says_when_it_was_recorded_and_on_which_devices_unless_it_is_not_to(row: SinkRow, tmp_path: Path) -> None:
+    kinds = kinds_of(row)
+    told = {}
+    for metadata in (True, False):
+        path = tmp_path / f"{metadata}.{row.suffix}"
+        sink = load_sink(row, str(path), SinkOptions(metadata=metadata))
+        sink.open([TrackFormat(kind, {"frameRate": 25.0}, label=f"Anna's {kind}") for kind in kinds])
+        before = wall_clock(T0)
+        feed_and_close(sink, frames_for(row, 5))
+        after = wall_clock(T0)  # the same, as far as two clocks agree
+        found = probe(path, "-show_entries", "format_tags:stream_tags")
+        tags = [found["format"].get("tags", {}), *(one.get("tags", {}) for one in found["streams"])]
+        told[metadata] = {key.lower(): value for one in tags for key, value in one.items()}
+        if metadata:
+            date = told[True].get("creation_time") or told[True]["date"]
+            assert before - timedelta(seconds=1) <= datetime.fromisoformat(date) <= after
+        assert (b"Anna" in path.read_bytes()) is (metadata and row.suffix in TITLES)
+    assert not {"creation_time", "date"} & set(told[False])
+
+
+def channel_tones(path: Path, channels: int) -> list[int]:
+    """Of each channel the number of the tone that is loudest in it: tone n is n × 300 Hz. 0: it is silent."""
+    data = array("h", run("ffmpeg", "-v", "error", "-i", path, "-f", "s16le", "-c:a", "pcm_s16le", "-"))
+    found = []
+    for channel in range(channels):
+        heard = data[channel::channels][24_000:28_800]
+        levels = {n: amplitude(heard, 300 * n) for n in range(1, channels + 1)}
+        loudest = max(levels, key=lambda n: levels[n])
+        found.append(loudest if levels[loudest] > 4_000 else 0)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("suffix", "channels", "layout", "labelled", "tones"),
+    [
+        ("m4a", 4, "", "quad", [1, 2, 3, 4]),
+        ("m4a", 6, "", "", [1, 2, 3, 4, 5, 6]),
+        ("m4a", 8, "", "", [1, 2, 3, 4, 5, 6, 7, 8]),
+        ("m4a", 6, "5.1", "5.1", [1, 2, 3, 0, 5, 6]),  # which really is a loudspeaker for low frequencies alone
+        ("m4a", 5, "", "5.0", [1, 2, 3, 4, 5]),
+        ("m4a", 7, "", "", [1, 2, 3, 4, 5, 6, 7]),
+        ("ogg", 3, "", "3.0", [1, 2, 3]),
+        ("ogg", 5, "", "5.0", [1, 2, 3, 4, 5]),
+        ("ogg", 6, "", "5.1", [1, 2, 3, 4, 5, 6]),
+        ("ogg", 7, "", "6.1", [1, 2, 3, 4, 5, 6, 7]),
+        ("ogg", 8, "", "7.1", [1, 2, 3, 4, 5, 6, 7, 8]),
+        ("flac", 5, "", "5.0", [1, 2, 3, 4, 5]),
+        ("flac", 7, "", "6.1", [1, 2, 3, 4, 5, 6, 7]),
+        ("flac", 6, "", "5.1", [1, 2, 3, 4, 5, 6]),
+        ("wav", 6, "", "", [1, 2, 3, 4, 5, 6]),
+        ("wav", 6, "5.1", "5.1", [1, 2, 3, 4, 5, 6]),
+        ("mkv", 8, "", "", [1, 2, 3, 4, 5, 6, 7, 8]),
+    ],
+)
+def test_every_channel_is_kept_in_its_place(
+    suffix: str, channels: int, layout: str, labelled: str, tones: list[int], tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    data = array("h", bytes(48_000 * 2 * channels))
+    for channel in range(channels):
+        data[channel::channels] = array("h", tone(0, 48_000, hz=300 * (channel + 1)).data.tobytes())
+    block = AudioData("s16", 48_000, 48_000, channels, T0, memoryview(data).cast("B"), layout=layout)
+    codec = {"mkv": "pcm"}.get(suffix, "")
+    sink = load_sink(SINKS[suffix], str(path), SinkOptions(audio_codec=codec))
+    sink.open([TrackFormat("audio", {"channelCount": channels})])
+    feed_and_close(sink, [(0, block)])
+    assert channel_tones(path, channels) == tones
+    if suffix != "mkv":
+        assert probe(path)["streams"][0].get("channel_layout", "").replace("unknown", "") == labelled
+
+
+def pictures(count: int, start_us: int = 0, *, flash: int = -1) -> list[tuple[int, Media]]:
     """Pictures about 40 ms apart, not evenly; one of them white."""
     return [
         (0, picture(rgb=WHITE if index == flash else BLACK, at_us=T0 + start_us + moment(index), sequence=index))
@@ -83,10 +199,10 @@ def moment(index: int) -> int:
 
 def sound(
     seconds: float, start_us: int = 0, *, track: int = 1, rate: int = 48_000, beep_us: int = -1
-) -> list[tuple[int, Frame]]:
+) -> list[tuple[int, Media]]:
     """Blocks of 20 ms; a tone throughout, or 100 ms of it at one place (from T0) and silence else."""
     size = rate // 50
-    blocks: list[tuple[int, Frame]] = []
+    blocks: list[tuple[int, Media]] = []
     for index in range(round(seconds * 50)):
         at_us = start_us + index * 20_000
         block = tone(index * size, size, rate=rate, hz=1000, at_us=T0 + at_us)
@@ -96,17 +212,17 @@ def sound(
     return blocks
 
 
-def in_time(*tracks: Sequence[tuple[int, Frame]]) -> list[tuple[int, Frame]]:
+def in_time(*tracks: Sequence[tuple[int, Media]]) -> list[tuple[int, Media]]:
     """All frames in the order in which they come: sound when its block is complete."""
     return sorted((entry for track in tracks for entry in track), key=lambda entry: ends(entry[1]))
 
 
-def ends(frame: Frame) -> int:
+def ends(frame: Media) -> int:
     return frame.timestamp + (frame.duration or 0)
 
 
 def recorded(
-    path: Path, frames: Sequence[tuple[int, Frame]], kinds: Sequence[str] = ("video", "audio"), **options: Any
+    path: Path, frames: Sequence[tuple[int, Media]], kinds: Sequence[str] = ("video", "audio"), **options: Any
 ) -> Sink:
     sink = opened(SINKS[path.suffix[1:]], str(path), kinds, **options)
     feed_and_close(sink, frames)
@@ -215,7 +331,10 @@ def test_pictures_that_stop_do_not_hold_the_sound_back(suffix: str, tmp_path: Pa
     sink = opened(SINKS[suffix], str(path))
     for track, frame in in_time(pictures(10), sound(5)):
         sink.write(track, frame)
-    assert path.stat().st_size > 5000
+    deadline = monotonic() + 30
+    while path.stat().st_size <= 5000:  # writes are gathered for half a second
+        assert monotonic() < deadline, "the sound is held back"
+        sleep(0.05)
     sink.close()
     assert len(frame_times(path)) == 10 + sink.corrections(0).get("duplicated", 0) < 20
     assert abs(len(pcm(path)) / 48_000 - 5) < 0.1
@@ -226,7 +345,7 @@ def test_pictures_that_stop_do_not_hold_the_sound_back(suffix: str, tmp_path: Pa
 )  # fmt: skip
 def test_every_video_codec_of_every_container_can_be_read(suffix: str, codec: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
-    frames: list[tuple[int, Frame]] = [(0, picture("YUYV", 64, 64, GREEN, at_us=T0 + moment(index))) for index in range(30)]
+    frames: list[tuple[int, Media]] = [(0, picture("YUYV", 64, 64, GREEN, at_us=T0 + moment(index))) for index in range(30)]
     recorded(path, frames, ["video"], video_codec=codec)
     (stream,) = probe(path, "-count_frames", "-show_streams")["streams"]
     pixels = {"ffv1": "yuv422p", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
@@ -239,7 +358,7 @@ def test_every_video_codec_of_every_container_can_be_read(suffix: str, codec: st
 def test_no_picture_shows_in_the_place_of_another(codec: str, tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     shown = [(RED, BLUE, GREEN)[index * index % 3 - index % 2] for index in range(20)]
-    frames: list[tuple[int, Frame]] = [(0, picture("I420", 64, 48, rgb, at_us=T0 + moment(i))) for i, rgb in enumerate(shown)]
+    frames: list[tuple[int, Media]] = [(0, picture("I420", 64, 48, rgb, at_us=T0 + moment(i))) for i, rgb in enumerate(shown)]
     recorded(path, frames, ["video"], video_codec=codec, quality=1)
     pixels = run("ffmpeg", "-v", "error", "-i", path, "-vf", "scale=1:1", "-pix_fmt", "rgb24", "-f", "rawvideo", "-")
     assert close_to(pixels, [value for rgb in shown for value in rgb], 12)
@@ -276,14 +395,14 @@ def test_every_audio_codec_of_every_container_can_be_read(suffix: str, codec: st
 
 def test_too_many_channels_are_refused() -> None:
     sink = opened(SINKS["ogg"], io.BytesIO())
-    with pytest.raises(NotSupportedError, match="8 channels at most"):
+    with pytest.raises(NotSupportedError, match="at most 8 channels"):
         sink.write(0, tone(0, 960, channels=9))
     sink.abort()
 
 
 def test_they_are_refused_before_the_first_sound_where_the_settings_tell_them() -> None:
     sink = load_sink(SINKS["mp3"], io.BytesIO(), SinkOptions())
-    with pytest.raises(NotSupportedError, match="MP3 holds 2 channels at most, not 6") as caught:
+    with pytest.raises(NotSupportedError, match="MP3 holds at most 2 channels, not 6") as caught:
         sink.open([TrackFormat("audio", {"channelCount": 6})])
     assert "--channel-count exact:2" in caught.value.hints[0]
     sink.abort()
@@ -303,7 +422,7 @@ def test_a_rate_that_the_codec_lacks_becomes_the_nearest_that_it_has(suffix: str
 @pytest.mark.parametrize("rgb", [RED, BLUE])
 def test_colours_survive(rgb: tuple[int, int, int], color: VideoColorSpace, codec: str, tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
-    frames: list[tuple[int, Frame]] = [(0, picture("NV12", 64, 64, rgb, color=color, at_us=T0 + moment(i))) for i in range(2)]
+    frames: list[tuple[int, Media]] = [(0, picture("NV12", 64, 64, rgb, color=color, at_us=T0 + moment(i))) for i in range(2)]
     recorded(path, frames, ["video"], video_codec=codec)
     assert close_to(mean_rgb(path), rgb, 8)
 
@@ -319,7 +438,7 @@ def test_ffv1_keeps_every_pixel_in_its_format(name: str, tmp_path: Path) -> None
     path = tmp_path / "a.mkv"
     data = random.Random(name).randbytes(frame_bytes(name, 62, 46) * 3)
     size = len(data) // 3
-    frames: list[tuple[int, Frame]] = []
+    frames: list[tuple[int, Media]] = []
     for index in range(3):
         planes, strides = split_planes(name, 62, 46, memoryview(data)[index * size : (index + 1) * size])
         frames.append((0, VideoFrame(name, 62, 46, T0 + moment(index), planes, strides)))
@@ -333,7 +452,7 @@ def test_ffv1_keeps_every_pixel_of_a_cameras_jpeg(pixels: str, tmp_path: Path) -
     path, picture_path = tmp_path / "a.mkv", tmp_path / "a.jpg"
     run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=62x46", "-frames:v", "1", "-pix_fmt", pixels, picture_path)
     data = memoryview(picture_path.read_bytes())
-    recorded(path, [(0, VideoFrame("MJPEG", 62, 46, T0 + moment(i), (data,), (0,))) for i in range(2)], ["video"],
+    recorded(path, [(0, EncodedVideoChunk("key", T0 + moment(i), data, "mjpeg", 62, 46)) for i in range(2)], ["video"],
              video_codec="ffv1")  # fmt: skip
     raw = ("-frames:v", "1", "-f", "rawvideo", "-")
     assert run("ffmpeg", "-v", "error", "-i", path, *raw) == run("ffmpeg", "-v", "error", "-i", picture_path, *raw)
@@ -345,7 +464,7 @@ def test_ffv1_keeps_every_pixel_of_a_cameras_jpeg(pixels: str, tmp_path: Path) -
 def test_frames_of_every_format_and_size_go_into_one_recording(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     shapes = [("YUYV", 64, 48), ("MJPEG", 64, 48), ("I420", 32, 24), ("RGB24", 63, 47), ("BGRX", 64, 48)]
-    frames: list[tuple[int, Frame]] = []
+    frames: list[tuple[int, Media]] = []
     for index, (name, width, height) in enumerate(shapes * 3):
         at_us = T0 + moment(index)
         frame = jpeg(rgb=GREEN, at_us=at_us) if name == "MJPEG" else picture(name, width, height, GREEN, at_us=at_us)
@@ -363,7 +482,7 @@ def test_frames_of_every_format_and_size_go_into_one_recording(suffix: str, tmp_
 )  # fmt: skip
 def test_an_odd_column_and_row_are_cut_where_the_codec_needs_it(codec: str, size: tuple[int, int], tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
-    frames: list[tuple[int, Frame]] = [(0, picture("UYVY", 63, 47, RED, at_us=T0 + moment(index))) for index in range(3)]
+    frames: list[tuple[int, Media]] = [(0, picture("UYVY", 63, 47, RED, at_us=T0 + moment(index))) for index in range(3)]
     recorded(path, frames, ["video"], video_codec=codec)
     (stream,) = probe(path)["streams"]
     assert (stream["width"], stream["height"]) == size
@@ -379,10 +498,10 @@ def test_a_size_that_no_encoder_takes_is_told() -> None:
 
 def test_damaged_pictures_are_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
-    frames: list[tuple[int, Frame]] = [(0, jpeg(at_us=T0 + moment(index))) for index in range(10)]
+    frames: list[tuple[int, Media]] = [(0, jpeg(at_us=T0 + moment(index))) for index in range(10)]
     broken = frames[4][1]
-    assert isinstance(broken, VideoFrame)
-    frames[4] = (0, replace(broken, planes=(broken.planes[0][:300],)))
+    assert isinstance(broken, EncodedVideoChunk)
+    frames[4] = (0, replace(broken, data=broken.data[:300]))
     sink = recorded(path, frames, ["video"])
     assert sink.corrections(0) == {"decodeErrors": 1}
     assert close_to(frame_times(path), [moment(index) / 1e6 for index in range(10) if index != 4], 0.001)
@@ -399,7 +518,7 @@ def test_a_cameras_h264_is_recorded_in_every_container(suffix: str, tmp_path: Pa
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9", "vp8"])
 def test_a_lower_bit_rate_makes_a_smaller_file(codec: str, tmp_path: Path) -> None:
-    frames: list[tuple[int, Frame]] = [(0, noise(160, 120, T0 + moment(index), index)) for index in range(25)]
+    frames: list[tuple[int, Media]] = [(0, noise(160, 120, T0 + moment(index), index)) for index in range(25)]
     small, large = (
         recorded(tmp_path / "a.mkv", frames, ["video"], video_codec=codec, video_bits_per_second=bits).bytes_written
         for bits in (200_000, 4_000_000)
@@ -459,3 +578,19 @@ def test_nothing_is_said_on_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[
     for suffix, codec in (("mp4", "h264"), ("mkv", "hevc"), ("webm", "av1"), ("webm", "vp8")):
         recorded(tmp_path / f"a.{suffix}", pictures(5), ["video"], video_codec=codec)
     assert capfd.readouterr() == ("", "")
+
+
+def test_sound_that_overlaps_does_not_reach_past_the_end(tmp_path: Path) -> None:
+    blocks = [
+        replace(frame, timestamp=frame.timestamp - min(number, 40) * 1000)  # stamped too late at first
+        for number, (_, frame) in enumerate(sound(2.5))
+        if isinstance(frame, AudioData)
+    ]
+    sink = opened(SINKS["wav"], str(tmp_path / "a.wav"), ["audio"])
+    sink.end_us = blocks[0].timestamp + 2_000_000
+    written = [block for block in blocks if block.timestamp + block.duration <= sink.end_us]
+    for block in written:
+        sink.write(0, block)
+    sink.close()
+    assert len(pcm(tmp_path / "a.wav")) == 2 * 48_000
+    assert sink.corrections(0)["skipped"] == sum(block.number_of_frames for block in written) - 2 * 48_000 > 0

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from mscli.core.errors import NotSupportedError, OperationError
+from mscli.encode.options import SinkOptions
 from mscli.sinks import SinkRow, check_tracks, load_sink
-from mscli.sinks.base import SinkOptions
 from tests.disks import size_limit, tiny_disk
 from tests.sinks.synth import ROWS, check_readable, feed, feed_and_close, frames_for, kinds_of, opened
 
@@ -76,9 +76,8 @@ def test_an_aborted_recording_can_be_read_as_far_as_it_came(row: SinkRow, tmp_pa
 def test_an_existing_file_is_kept_where_it_may_not_be_replaced(row: SinkRow, tmp_path: Path) -> None:
     path = target(tmp_path, row)
     path.write_bytes(b"mine")
-    with pytest.raises(OperationError, match="exists already") as caught:
+    with pytest.raises(OperationError, match="already exists; use --force to overwrite it"):
         load_sink(row, str(path), SinkOptions(overwrite=False))
-    assert "--force" in caught.value.hints[0]
     assert path.read_bytes() == b"mine"
 
 
@@ -87,7 +86,7 @@ def test_a_file_that_comes_up_meanwhile_is_kept_too(row: SinkRow, tmp_path: Path
     path = target(tmp_path, row)
     sink = opened(row, str(path), overwrite=False)
     path.write_bytes(b"mine")
-    with pytest.raises(OperationError, match="exists already"):
+    with pytest.raises(OperationError, match="already exists; use --force to overwrite it"):
         feed_and_close(sink, frames_for(row, 60))
     sink.abort()
     assert [*tmp_path.iterdir()] == [path]
@@ -117,7 +116,7 @@ def test_a_link_stays_a_link_to_the_new_file(row: SinkRow, tmp_path: Path) -> No
 def test_a_missing_folder_is_named_before_anything_is_opened(row: SinkRow, tmp_path: Path) -> None:
     with pytest.raises(OperationError, match="folder does not exist") as caught:
         load_sink(row, str(tmp_path / "no" / "out"), SinkOptions())
-    assert caught.value.hints == (f"make the folder first: mkdir -p {tmp_path / 'no'}",)
+    assert caught.value.hints == (f"create the folder first: mkdir -p {tmp_path / 'no'}",)
 
 
 @every_row
@@ -128,14 +127,14 @@ def test_a_folder_is_no_output(row: SinkRow, tmp_path: Path) -> None:
 
 @every_row
 def test_a_folder_of_others_is_refused(row: SinkRow, tmp_path: Path) -> None:
-    with as_nobody(tmp_path), pytest.raises(OperationError, match="may not write there"):
+    with as_nobody(tmp_path), pytest.raises(OperationError, match="permission denied"):
         load_sink(row, str(target(tmp_path, row)), SinkOptions())
 
 
 @every_row
 def test_a_full_disk_is_said_in_a_sentence(row: SinkRow) -> None:
     sink = opened(row, "/dev/full")
-    with pytest.raises(OperationError, match="“/dev/full” cannot be written: the disk is full"):
+    with pytest.raises(OperationError, match="cannot write /dev/full: the disk is full"):
         feed_and_close(sink, frames_for(row, 60))
     sink.abort()
 
@@ -158,7 +157,7 @@ def test_what_was_written_before_the_disk_was_full_can_be_read(row: SinkRow, tmp
 def test_no_picture_is_left_if_the_disk_is_full(row: SinkRow, tmp_path: Path) -> None:
     with size_limit(64 if row.still else 1):
         sink = opened(row, str(target(tmp_path, row)))
-        with pytest.raises(OperationError, match="limit"):
+        with pytest.raises(OperationError, match="the file is as large as its file system or limit allows"):
             feed_and_close(sink, frames_for(row, 60))
         sink.close()
     assert list(tmp_path.iterdir()) == []

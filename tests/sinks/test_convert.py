@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import av
 
-from mscli.sinks.convert import Converter, PictureReader
+from mscli.media.pictures import Converter, PictureReader
 from tests.sinks.serial import numbered
 from tests.sinks.synth import BLUE, GREEN, RED, h264, picture
 
@@ -56,7 +56,7 @@ def test_encoded_pictures_that_a_decoder_swallows_without_an_error_are_damaged()
     given = [picture for frame in stream for picture in reader.read(frame)]
     given += reader.rest(stream[-1])
     assert reader.failures == 0
-    assert reader.damaged == len(stream) - len(given) > 0
+    assert reader.faults.damaged == len(stream) - len(given) > 0
 
 
 def test_what_a_decoder_holds_until_the_rest_is_asked_for_is_not_damaged() -> None:
@@ -64,11 +64,11 @@ def test_what_a_decoder_holds_until_the_rest_is_asked_for_is_not_damaged() -> No
     reader = PictureReader()
     given = [picture for frame in stream for picture in reader.read(frame)]
     assert len(given) < len(stream) == len(given) + len(reader.rest(stream[-1]))
-    assert reader.damaged == 0
+    assert reader.faults.damaged == 0
 
 
 def test_a_picture_that_was_not_converted_is_damaged() -> None:
     converter = Converter("I420")
     stream = [frame for frame in numbered(90, "H264") if frame.sequence % 7 != 6]
     given = [frame for frame in map(converter.convert, stream) if frame is not None]
-    assert converter.damaged == len(stream) - len(given) > 0
+    assert converter.faults.damaged == len(stream) - len(given) > 0

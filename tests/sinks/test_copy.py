@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 
+from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import NotReadableError, NotSupportedError
-from mscli.core.frames import Frame, Rect, VideoFrame, black
-from mscli.sinks import SINKS, load_sink
-from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+from mscli.core.frames import EncodedVideoChunk, Media, Rect, blank, packed_planes
+from mscli.encode.codecs import COPIED
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.media.pictures import Converter, from_av
+from mscli.sinks import SINKS, SinkPlan, load_sink, load_sinks
+from mscli.sinks.base import Sink
+from tests.camera.test_codecs import stream
 from tests.sinks.synth import T0, close_to, feed_and_close, frame_times, h264, jpeg, picture, probe, run, tone
 
 JITTER_US = (0, 3_000, -2_000, 11_000, 7_000)
@@ -24,11 +30,11 @@ def moment(index: int) -> int:
     return index * 40_000 + JITTER_US[index % len(JITTER_US)]
 
 
-def jpegs(count: int) -> list[VideoFrame]:
+def jpegs(count: int) -> list[EncodedVideoChunk]:
     return [jpeg(rgb=(index * 40 % 256, 90, 30), at_us=T0 + moment(index)) for index in range(count)]
 
 
-def chunks(count: int) -> list[VideoFrame]:
+def chunks(count: int) -> list[EncodedVideoChunk]:
     return [replace(chunk, timestamp=T0 + moment(index)) for index, chunk in enumerate(h264(count))]
 
 
@@ -40,14 +46,14 @@ def copier(path: Path | io.BytesIO, kinds: Sequence[str] = ("video",), *, form: 
     return sink
 
 
-def copied(path: Path, frames: Sequence[VideoFrame]) -> Sink:
+def copied(path: Path, frames: Sequence[Media]) -> Sink:
     sink = copier(path)
     feed_and_close(sink, [(0, frame) for frame in frames])
     return sink
 
 
-def content(frames: Sequence[VideoFrame]) -> bytes:
-    return b"".join(bytes(frame.planes[0]) for frame in frames)
+def content(frames: Sequence[EncodedVideoChunk]) -> bytes:
+    return b"".join(bytes(chunk.data) for chunk in frames)
 
 
 def picture_sums(source: Path, form: str) -> list[str]:
@@ -67,11 +73,53 @@ def test_the_files_jpegs_are_the_cameras_own(suffix: str, tmp_path: Path) -> Non
     assert close_to(frame_times(path), [moment(index) / 1e6 for index in range(20)], 0.001)
 
 
-def test_a_picture_that_cannot_be_decoded_is_copied_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov"])
+@pytest.mark.parametrize("codec", ["copy", "h264"])
+def test_pictures_keep_their_times_after_a_gap_of_seven_hours(codec: str, suffix: str, tmp_path: Path) -> None:
+    times = [0, 40_000, 80_000, *(7 * 3600 * 1_000_000 + step for step in (0, 40_000, 80_000))]
+    frames = [replace(jpegs(1)[0] if codec == "copy" else picture(), timestamp=T0 + at_us) for at_us in times]
+    path = tmp_path / f"a.{suffix}"
+    sink = load_sink(SINKS[suffix], str(path), SinkOptions(video_codec=codec))
+    sink.open([TrackFormat("video", {"frameRate": 25.0}, "")])
+    feed_and_close(sink, [(0, frame) for frame in frames])
+    repeated = 80_000 + 6 * 3600 * 1_000_000
+    assert close_to(frame_times(path), [at_us / 1e6 for at_us in sorted([*times, repeated])], 0.001)
+
+
+def test_copied_h264_goes_on_at_a_key_frame_after_such_a_gap(tmp_path: Path) -> None:
+    stream = [*h264(10), *h264(10)]  # key frames are the first and the eleventh
+    late_us = [index * 40_000 + (index >= 5) * 7 * 3600 * 1_000_000 for index in range(20)]
+    copied(tmp_path / "a.mp4", [replace(chunk, timestamp=T0 + us) for chunk, us in zip(stream, late_us, strict=True)])
+    shown = [*late_us[:5], late_us[4] + 6 * 3600 * 1_000_000, *late_us[10:]]
+    assert close_to(frame_times(tmp_path / "a.mp4"), [us / 1e6 for us in shown], 0.001)
+
+
+def without_tables(data: bytes) -> bytes:
+    """The JPEG as many cameras send it: without Huffman tables."""
+    at, kept = 2, data[:2]
+    while data[at + 1] != 0xDA:  # the scan
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        kept += b"" if data[at + 1] == 0xC4 else data[at:end]
+        at = end
+    return kept + data[at:]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov"])
+def test_jpegs_without_huffman_tables_get_them(suffix: str, tmp_path: Path) -> None:
+    bare = [replace(frame, data=memoryview(without_tables(bytes(frame.data)))) for frame in jpegs(3)]
+    assert all(b"\xff\xc4" not in bytes(frame.data) for frame in bare)
+    copied(tmp_path / f"a.{suffix}", bare)
+    stream = run("ffmpeg", "-v", "error", "-i", tmp_path / f"a.{suffix}", "-c", "copy", "-f", "mjpeg", "-")
+    assert stream.count(b"\xff\xc4") == 3
+
+
+def test_a_picture_that_is_not_whole_is_not_copied_but_counted(tmp_path: Path) -> None:
     frames = jpegs(6)
-    frames[3] = replace(frames[3], planes=(frames[3].planes[0][:200],))
-    copied(tmp_path / "a.mkv", frames)
-    assert run("ffmpeg", "-v", "error", "-i", tmp_path / "a.mkv", "-c", "copy", "-f", "mjpeg", "-") == content(frames)
+    torn = replace(frames[3], data=frames[3].data[:200])
+    sink = copied(tmp_path / "a.mkv", [*frames[:3], torn, *frames[4:]])
+    whole = [*frames[:3], *frames[4:]]
+    assert run("ffmpeg", "-v", "error", "-i", tmp_path / "a.mkv", "-c", "copy", "-f", "mjpeg", "-") == content(whole)
+    assert sink.corrections(0) == {"decodeErrors": 1}
 
 
 @copying_containers
@@ -90,7 +138,7 @@ def test_a_stream_that_begins_in_the_middle_is_recorded_from_its_first_key_frame
     late = [replace(frame, timestamp=frame.timestamp + 200_000) for frame in chunks(10)]
     sink = copied(path, [*chunks(5)[1:], *late])
     assert len(frame_times(path)) == 10
-    assert sink.corrections(0) == {"decodeErrors": 4}
+    assert sink.corrections(0) == {"early": 4}
 
 
 @copying_containers
@@ -108,16 +156,19 @@ def test_sound_goes_beside_copied_pictures(suffix: str, tmp_path: Path) -> None:
 
 def test_the_black_of_a_muted_track_is_left_out_and_counted(tmp_path: Path) -> None:
     frames = jpegs(5)
-    sink = copied(tmp_path / "a.mkv", [*frames[:2], black(frames[2]), *frames[3:]])
+    sink = copied(tmp_path / "a.mkv", [*frames[:2], blank(frames[2]), *frames[3:]])
     assert len(frame_times(tmp_path / "a.mkv")) == 4
     assert sink.corrections(0) == {"hidden": 1}
 
 
 def test_raw_pictures_are_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(NotSupportedError, match="gives YUYV in this mode, and only H264 or MJPEG can be copied"):
+    with pytest.raises(
+        NotSupportedError,
+        match="cannot copy YUYV, the format of this camera mode; only H264, HEVC, VP9, VP8 and MJPEG can be",
+    ):
         copier(tmp_path / "a.mkv", form="YUYV")
     sink = copier(tmp_path / "a.mkv")
-    with pytest.raises(NotSupportedError, match="gives YUYV"):
+    with pytest.raises(NotSupportedError, match="cannot copy YUYV"):
         sink.write(0, picture("YUYV"))
     sink.abort()
     assert list(tmp_path.iterdir()) == []
@@ -125,21 +176,57 @@ def test_raw_pictures_are_refused_before_anything_is_written(tmp_path: Path) -> 
 
 def test_pictures_that_are_to_be_cropped_are_refused() -> None:
     sink = copier(io.BytesIO())
-    with pytest.raises(NotSupportedError, match="cannot be cropped or scaled"):
+    with pytest.raises(NotSupportedError, match="cannot crop or scale video that is copied"):
         sink.write(0, replace(jpeg(), visible_rect=Rect(0, 0, 32, 24), display_size=(32, 24)))
     sink.abort()
 
 
 def test_a_container_that_takes_no_cameras_pictures_names_those_that_do() -> None:
-    with pytest.raises(NotSupportedError, match=r"\.webm") as caught:
-        copier(io.BytesIO(), suffix="webm")
-    assert caught.value.hints == ("use one of: .mkv, .mp4, .mov",)
+    with pytest.raises(NotSupportedError, match=r"\.wav") as caught:
+        copier(io.BytesIO(), suffix="wav")
+    assert caught.value.hints == ("use .mkv, .mp4, .mov, .webm",)
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(12, "within 11 s"), (3, "within 2 s")])
 def test_a_camera_that_gives_no_picture_to_begin_with_is_told_after_ten_seconds_or_at_the_end(seconds: int, told: str) -> None:
     sink = copier(io.BytesIO(), ("video", "audio"))
-    blocks: list[tuple[int, Frame]] = [(1, tone(index * 48_000, 48_000)) for index in range(seconds)]
-    with pytest.raises(NotReadableError, match=f"no picture to begin with {told}$"):
+    blocks: list[tuple[int, Media]] = [(1, tone(index * 48_000, 48_000)) for index in range(seconds)]
+    with pytest.raises(NotReadableError, match=f"no key frame from the camera {told}$"):
         feed_and_close(sink, blocks)
     sink.abort()
+
+
+STREAMS = {"H264": "libx264", "HEVC": "libx265", "VP8": "libvpx", "VP9": "libvpx-vp9"}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "form"), [(suffix, form) for suffix in COPIED for form in COPIED[suffix] if form != "MJPEG"]
+)
+def test_every_format_of_cameras_is_copied_picture_by_picture_into_the_containers_that_hold_it(
+    suffix: str, form: str, tmp_path: Path
+) -> None:
+    path, row = tmp_path / f"a.{suffix}", CAMERA_CODECS[form]
+    data = stream(STREAMS[form])
+    packets = [EncodedVideoChunk("delta", T0 + n * 40_000, memoryview(one), row.name, 64, 48) for n, one in enumerate(data)]
+    sink = copier(path, form=form)
+    feed_and_close(sink, [(0, packet) for packet in packets])
+    early = sink.faults(0).early
+    assert 0 < early < 10  # up to the first key frame
+    decoder = Converter("I420")
+    shown = [frame for packet in packets[early:] if (frame := decoder.convert(packet)) is not None]
+    with av.open(str(path), "r") as file:
+        assert (file.streams.video[0].width, file.streams.video[0].height) == (64, 48)
+        found = [from_av(picture, packets[0]) for picture in file.decode(video=0)]
+    assert len(found) == len(shown) == len(packets) - early
+    assert [list(map(bytes, packed_planes(one))) for one in found] == [list(map(bytes, packed_planes(one))) for one in shown]
+    assert close_to(frame_times(path), [n / 25 for n in range(len(found))], 0.001)
+
+
+def test_outputs_share_one_copier_of_what_all_of_them_hold(tmp_path: Path) -> None:
+    targets = [SinkPlan(SINKS[suffix], str(tmp_path / f"a.{suffix}"), SinkOptions(video_codec="copy"), (0,), ("video",))
+               for suffix in ("mkv", "mp4")]  # fmt: skip
+    (group,) = load_sinks(targets)
+    group.sink.open([TrackFormat("video", {"frameRate": 25.0})])
+    with pytest.raises(NotSupportedError, match=r"cannot copy VP8.*only H264, HEVC, VP9 and MJPEG can be copied"):
+        group.sink.write(0, EncodedVideoChunk("key", T0, memoryview(stream("libvpx")[7]), "vp8", 64, 48))
+    group.sink.abort()

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from mscli.sinks.drift import FORGET_S, DriftLine
+from mscli.media.timeline import FORGET_S, DriftLine
 
 
 def noted(*points: tuple[float, float]) -> DriftLine:

@@ -8,28 +8,24 @@ from pathlib import Path
 import pytest
 
 from mscli.core.errors import OperationError
-from mscli.sinks import SINKS, syncing
-from mscli.sinks.base import SinkOptions, TrackFormat
-from mscli.sinks.codecs import CONTAINERS
-from mscli.sinks.encoders import Encoders
+from mscli.encode.codecs import CONTAINERS
+from mscli.encode.encoding import Encoding, Outlet
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.sinks import SINKS
+from mscli.sinks import files as syncing
 from mscli.sinks.files import NamedFile, free_bytes
-from mscli.sinks.recordingfile import RecordingFile
-from tests.sinks.synth import T0, frame_times, frames_for
+from mscli.sinks.onefile import OneFile
+from tests.sinks.synth import frame_times, frames_for
 
 
-def begun(path: Path, count: int = 25) -> RecordingFile:
-    """A file with so many pictures, 25 a second, and as much sound."""
-    container, tracks = CONTAINERS["mkv"], [TrackFormat("video", {"frameRate": 25.0}), TrackFormat("audio")]
-    encoders = Encoders(container, tracks, SinkOptions())
-    output = NamedFile(str(path), overwrite=True)
-    file: RecordingFile | None = None
+def begun(path: Path, count: int = 25) -> OneFile:
+    """Return a file with so many pictures, 25 a second, and as much sound."""
+    options, tracks = SinkOptions(), [TrackFormat("video", {"frameRate": 25.0}), TrackFormat("audio")]
+    encoding = Encoding(tracks, CONTAINERS["mkv"], options)
+    file = OneFile(CONTAINERS["mkv"], NamedFile(str(path), overwrite=True))
+    encoding.add(Outlet("a.mkv", file, options))
     for track, frame in frames_for(SINKS["mkv"], count):
-        pieces = encoders.write(track, frame)
-        if encoders.origin_us is not None:
-            file = file or RecordingFile(container, output, encoders, T0)
-            for place, piece in pieces:
-                file.write(place, piece)
-    assert file is not None
+        encoding.write(track, frame)
     return file
 
 
@@ -67,7 +63,7 @@ def test_what_the_disk_says_after_the_last_byte_was_written_is_told_at_the_end(
     file.mark()
     assert file._syncer is not None
     file._syncer._thread.join()
-    with pytest.raises(OperationError, match="a” cannot be written: the disk reports a hardware error"):
+    with pytest.raises(OperationError, match=r"cannot write .*a: the disk reports a hardware error"):
         file.commit()
     assert (tmp_path / "a").read_bytes() == b"data"
 

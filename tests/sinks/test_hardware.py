@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from mscli.core.errors import NotSupportedError
-from mscli.core.frames import Frame
+from mscli.core.codecs import VIDEO_CODECS
+from mscli.core.errors import NotSupportedError, OperationError
+from mscli.core.frames import Media
+from mscli.encode import ffmpeg
+from mscli.encode.codecstring import video_codec_string
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.encode.tuning import ENCODERS
+from mscli.encode.video import Shape, first_that_opens
 from mscli.sinks import SINKS, check_tracks, codec_names, load_sink
-from mscli.sinks.base import SinkOptions, TrackFormat
-from mscli.sinks.codecs import VIDEO_CODECS
-from mscli.sinks.tuning import ENCODERS
-from mscli.sinks.videosetup import Shape, first_that_opens
 from tests.sinks.synth import GREEN, T0, close_to, feed_and_close, mean_rgb, picture, probe
 
 SHAPE = Shape(64, 48, 25.0)
-PICTURES: list[tuple[int, Frame]] = [(0, picture("NV12", 64, 48, GREEN, at_us=T0 + index * 40_000)) for index in range(10)]
+PICTURES: list[tuple[int, Media]] = [(0, picture("NV12", 64, 48, GREEN, at_us=T0 + index * 40_000)) for index in range(10)]
 
 
 def use(monkeypatch: pytest.MonkeyPatch, software: str, *hardware: str) -> None:
@@ -51,6 +53,17 @@ def test_none_is_taken_where_none_opens() -> None:
     assert first_that_opens(["h264_videotoolbox"], SHAPE, SinkOptions()) is None
 
 
+def test_a_lack_of_threads_is_no_hardware_and_no_failure_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ffmpeg, "lack_of_threads", lambda: OperationError("out of threads"))
+    too_wide = Shape(16_400, 64, 25.0)  # for libvpx
+    assert first_that_opens(["libvpx"], too_wide, SinkOptions()) is None
+    use(monkeypatch, "libvpx", "libvpx")
+    track = TrackFormat("video", {"width": 16_400, "height": 64, "frameRate": 25.0})
+    codec = VIDEO_CODECS["h264"]
+    for name in ("h264", "h264:hw"):
+        assert video_codec_string(codec, track, SinkOptions(video_codec=name)) == codec.mime_names[0]
+
+
 def test_a_recording_by_the_hardware_does_without_software(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use(monkeypatch, "h264_videotoolbox", "h264_v4l2m2m", "libx264")
     assert recorded(tmp_path / "a.mp4", "h264:hw") == []
@@ -63,7 +76,7 @@ def test_without_such_hardware_it_is_done_in_software_and_told(
 ) -> None:
     use(monkeypatch, "libx264", "h264_videotoolbox", "h264_amf", "h264_qsv")
     (note,) = recorded(tmp_path / "a.mp4", "avc1:hw", (1280, 720))
-    assert note.startswith("no hardware here encodes H.264 at 1280×720 (tried h264_videotoolbox, h264_amf, h264_qsv)")
+    assert note.startswith("no hardware encodes H.264 at 1280×720 (tried h264_videotoolbox, h264_amf, h264_qsv)")
     (stream,) = probe(tmp_path / "a.mp4")["streams"]
     assert stream["codec_name"] == "h264"
     assert close_to(mean_rgb(tmp_path / "a.mp4"), GREEN, 8)
@@ -103,7 +116,7 @@ def test_software_asks_no_hardware_and_tells_nothing(monkeypatch: pytest.MonkeyP
 def test_what_no_hardware_encodes_is_refused_with_what_some_does(codec: str) -> None:
     with pytest.raises(NotSupportedError) as caught:
         check_tracks(SINKS["mkv"], SinkOptions(video_codec=codec), ["video"])
-    assert caught.value.hints == ("by hardware: h264:hw, hevc:hw, av1:hw",)
+    assert caught.value.hints == ("hardware encoders: h264:hw, hevc:hw, av1:hw",)
 
 
 def test_every_name_that_is_offered_is_accepted() -> None:

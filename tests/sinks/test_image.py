@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mscli.core.errors import InvalidStateError, NotReadableError
-from mscli.core.frames import BT601, BT709, JPEG_COLOR, PIXEL_FORMATS, VideoColorSpace, VideoFrame
+from mscli.core.errors import InvalidStateError, NotSupportedError
+from mscli.core.frames import BT601, BT709, JPEG_COLOR, PIXEL_FORMATS, Media, Rect, VideoColorSpace, VideoFrame
+from mscli.core.jpeg import file_parts
+from mscli.core.orientation import Orientation
 from mscli.sinks import SINKS
+from mscli.sinks.base import Sink
 from mscli.sinks.image import jpeg_scale
-from mscli.sinks.jpeg import file_parts
-from tests.sinks.synth import BLUE, GREEN, RED, close_to, h264, jpeg, magick_rgb, noise, opened, picture, probe, run, yuv
+from tests.sinks.synth import (
+    BLUE,
+    GREEN,
+    RED,
+    close_to,
+    h264,
+    halves,
+    jpeg,
+    magick_rgb,
+    noise,
+    opened,
+    picture,
+    probe,
+    run,
+    yuv,
+)
 
 SUFFIXES = ("png", "jpg", "webp")
-RAW = [name for name, row in PIXEL_FORMATS.items() if not row.encoded]
+RAW = list(PIXEL_FORMATS)
 
 
-def saved(path: Path, frame: VideoFrame, quality: float | None = None) -> Path:
-    sink = opened(SINKS[path.suffix[1:]], str(path), quality=quality)
+def saved(path: Path, frame: Media, quality: float | None = None) -> Path:
+    sink = opened(SINKS[path.suffix[1:]], str(path), quality=quality, metadata=False)
     sink.write(0, frame)
     sink.close()
     return path
@@ -90,20 +108,20 @@ def test_the_scale_of_quality_is_that_of_libjpeg() -> None:
 
 def test_a_cameras_jpeg_is_the_file(tmp_path: Path) -> None:
     frame = jpeg()
-    assert saved(tmp_path / "a.jpg", frame).read_bytes() == bytes(frame.planes[0])
+    assert saved(tmp_path / "a.jpg", frame).read_bytes() == bytes(frame.data)
 
 
 def test_huffman_tables_that_a_camera_leaves_out_are_put_in(tmp_path: Path) -> None:
-    whole = bytes(jpeg().planes[0])
+    whole = bytes(jpeg().data)
     bare = re.sub(rb"\xff\xc4\x01\xa2.{416}", b"", whole, flags=re.DOTALL)
     assert len(bare) == len(whole) - 420
-    path = saved(tmp_path / "a.jpg", replace(jpeg(), planes=(memoryview(bare),)))
+    path = saved(tmp_path / "a.jpg", replace(jpeg(), data=memoryview(bare)))
     assert len(path.read_bytes()) == len(whole)
     assert decoded(path) == decoded(saved(tmp_path / "b.jpg", jpeg()))
 
 
 def test_a_jpeg_with_tables_is_not_copied() -> None:
-    data = jpeg().planes[0]
+    data = jpeg().data
     assert file_parts(data)[0] is data
 
 
@@ -116,16 +134,23 @@ def test_a_key_picture_of_a_cameras_h264_becomes_a_picture(tmp_path: Path) -> No
     assert close_to(magick_rgb(saved(tmp_path / "a.png", h264(1)[0])), GREEN, 5)
 
 
+def opened_in_memory(suffix: str) -> tuple[Sink, io.BytesIO]:
+    """A sink of that kind, and the file that it writes."""
+    file = io.BytesIO()
+    return opened(SINKS[suffix], file), file
+
+
 def test_a_picture_that_others_are_needed_for_is_refused() -> None:
-    with pytest.raises(NotReadableError):
-        opened(SINKS["png"], io.BytesIO()).write(0, h264(2)[1])
+    sink, file = opened_in_memory("png")
+    sink.write(0, h264(2)[1])
+    assert (sink.corrections(0), file.getvalue()) == ({"early": 1}, b"")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_damaged_picture_is_refused_and_the_next_one_taken(suffix: str, tmp_path: Path) -> None:
     sink = opened(SINKS[suffix], str(tmp_path / f"a.{suffix}"))
-    with pytest.raises(NotReadableError, match="damaged"):
-        sink.write(0, replace(jpeg(), planes=(jpeg().planes[0][:40],)))
+    sink.write(0, replace(jpeg(), data=jpeg().data[:-100]))
+    assert not (tmp_path / f"a.{suffix}").exists()
     sink.write(0, jpeg())
     sink.close()
     assert close_to(magick_rgb(tmp_path / f"a.{suffix}"), RED, 5)
@@ -134,8 +159,9 @@ def test_a_damaged_picture_is_refused_and_the_next_one_taken(suffix: str, tmp_pa
 
 def test_a_picture_that_lacks_rows_is_damaged() -> None:
     whole = picture("YUYV")
-    with pytest.raises(NotReadableError, match="damaged"):
-        opened(SINKS["png"], io.BytesIO()).write(0, replace(whole, planes=(whole.planes[0][:-100],)))
+    sink, file = opened_in_memory("png")
+    sink.write(0, replace(whole, planes=(whole.planes[0][:-100],)))
+    assert (sink.corrections(0), file.getvalue()) == ({"decodeErrors": 1}, b"")
 
 
 def test_a_file_takes_one_picture() -> None:
@@ -143,3 +169,74 @@ def test_a_file_takes_one_picture() -> None:
     sink.write(0, picture())
     with pytest.raises(InvalidStateError):
         sink.write(0, picture())
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
+@pytest.mark.parametrize(("name", "bits"), [("Y10", 10), ("Y12", 12), ("Y16", 16)])
+def test_deep_grey_keeps_its_depth(name: str, bits: int, suffix: str, tmp_path: Path) -> None:
+    values = [(index * 2**bits // 64) for index in range(64)]
+    plane = memoryview(b"".join(value.to_bytes(2, "little") for value in values))
+    path = saved(tmp_path / f"a.{suffix}", VideoFrame(name, 64, 1, 0, (plane,), (128,)))
+    read = run("ffmpeg", "-v", "error", "-i", path, "-pix_fmt", "gray16le", "-f", "rawvideo", "-")
+    deep = [int.from_bytes(read[at : at + 2], "little") >> 16 - bits for at in range(0, len(read), 2)]
+    assert deep == values
+
+
+@pytest.mark.parametrize("suffix", ["avif", "tiff", "ppm"])
+def test_further_formats_keep_the_colour(suffix: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / f"a.{suffix}", picture("NV12", 64, 48, BLUE))
+    assert close_to(magick_rgb(path), BLUE, 5)
+
+
+def test_a_pgm_is_grey(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.pgm", picture("I420", 64, 48, RED))
+    assert path.read_bytes().startswith(b"P5\n64 48\n255\n")
+
+
+def quarters(name: str) -> VideoFrame:
+    """A picture of 64×32 whose left half is red and right half blue."""
+    return replace(halves(name, RED, BLUE), coded_height=32)
+
+
+@pytest.mark.parametrize("name", ["I420", "YUYV", "RGB24", "NV12"])
+@pytest.mark.parametrize(
+    ("orientation", "size", "top_left", "bottom_right"),
+    [
+        (Orientation(rotate=90), (32, 64), RED, BLUE),
+        (Orientation(rotate=180), (64, 32), BLUE, RED),
+        (Orientation(rotate=270), (32, 64), BLUE, RED),
+        (Orientation(flip="horizontal"), (64, 32), BLUE, RED),
+        (Orientation(flip="vertical"), (64, 32), RED, BLUE),
+        (Orientation(Rect(40, 0, 20, 16)), (20, 16), BLUE, BLUE),
+        (Orientation(Rect(20, 0, 24, 16), "horizontal", 90), (16, 24), BLUE, RED),
+    ],
+)
+def test_pictures_are_cropped_flipped_and_rotated(
+    orientation: Orientation,
+    size: tuple[int, int],
+    top_left: Sequence[int],
+    bottom_right: Sequence[int],
+    name: str,
+    tmp_path: Path,
+) -> None:
+    sink = opened(SINKS["png"], str(tmp_path / "a.png"), orientation=orientation)
+    sink.write(0, quarters(name))
+    sink.close()
+    assert run("identify", "-format", "%wx%h", tmp_path / "a.png").decode() == f"{size[0]}x{size[1]}"
+    pixels = decoded(tmp_path / "a.png")
+    assert close_to(pixels[0], top_left, 8)
+    assert close_to(pixels[-1], bottom_right, 8)
+
+
+def test_a_crop_outside_the_picture_is_refused(tmp_path: Path) -> None:
+    sink = opened(SINKS["png"], str(tmp_path / "a.png"), orientation=Orientation(Rect(60, 0, 20, 16)))
+    with pytest.raises(NotSupportedError, match="64×32"):
+        sink.write(0, quarters("I420"))
+    sink.abort()
+
+
+def test_a_camera_s_jpeg_is_rotated(tmp_path: Path) -> None:
+    sink = opened(SINKS["jpg"], str(tmp_path / "a.jpg"), orientation=Orientation(rotate=90))
+    sink.write(0, jpeg(64, 48))
+    sink.close()
+    assert run("identify", "-format", "%wx%h", tmp_path / "a.jpg") == b"48x64"

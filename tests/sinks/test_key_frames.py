@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mscli.core.frames import Frame
+from mscli.core.frames import Media
+from mscli.encode.options import SinkOptions
+from mscli.encode.tuning import MOST_GOP, gop_size
 from mscli.sinks import SINKS
-from mscli.sinks.base import SinkOptions
-from mscli.sinks.tuning import MOST_GOP, gop_size
 from tests.sinks.serial import numbered
 from tests.sinks.synth import feed_and_close, frame_times, opened, probe
 from tests.sinks.test_survival import SECONDS, killed
@@ -21,7 +21,7 @@ CODECS = ["h264", "hevc", "av1", "vp9", "vp8"]
 
 def key_frames(path: Path, every: int = 1, **options: Any) -> list[int]:
     """Which pictures of four seconds of the fake camera, or of every so many of these, are key frames."""
-    frames: Sequence[tuple[int, Frame]] = [(0, frame) for frame in numbered(120)[::every]]
+    frames: Sequence[tuple[int, Media]] = [(0, frame) for frame in numbered(120)[::every]]
     feed_and_close(opened(SINKS["mkv"], str(path), ["video"], **options), frames)
     packets = probe(path, "-select_streams", "v", "-show_entries", "packet=flags")["packets"]
     return [index for index, packet in enumerate(packets) if "K" in packet["flags"]]
@@ -42,14 +42,20 @@ def test_seconds_are_those_of_the_pictures_however_many_come(tmp_path: Path) -> 
     assert key_frames(tmp_path / "b.mkv", every=3, key_frame_s=0) == list(range(40))
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_slower_camera_has_a_key_frame_each_second_if_nobody_asks(codec: str, tmp_path: Path) -> None:
+    """The settings say 25 frames a second, of which 10 come."""
+    assert {0, 10, 20, 30} <= set(key_frames(tmp_path / "a.mkv", every=3, video_codec=codec))
+
+
 def test_a_key_frame_comes_at_least_once_a_second_if_nobody_asks(tmp_path: Path) -> None:
-    assert {0, 25, 50, 75, 100} <= set(key_frames(tmp_path / "a.mkv", video_codec="vp8"))  # at a nominal 25 a second
+    assert {0, 30, 60, 90} <= set(key_frames(tmp_path / "a.mkv", video_codec="vp8"))  # of 30 a second
 
 
 @pytest.mark.parametrize(
     ("options", "pictures"),
     [
-        (SinkOptions(), 30),
+        (SinkOptions(), 60),
         (SinkOptions(key_frame_count=0), 1),
         (SinkOptions(key_frame_count=2**32 - 1), MOST_GOP),
         (SinkOptions(key_frame_s=1e300), MOST_GOP),

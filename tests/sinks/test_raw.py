@@ -12,19 +12,29 @@ from typing import Any
 
 import pytest
 
+from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import PIXEL_FORMATS, AudioData, Frame, VideoFrame, black, frame_bytes, packed_planes
+from mscli.core.frames import (
+    PIXEL_FORMATS,
+    AudioData,
+    EncodedVideoChunk,
+    Media,
+    VideoMedia,
+    blank,
+    frame_bytes,
+    packed_planes,
+)
+from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
-from mscli.sinks.base import SinkOptions, TrackFormat
-from mscli.sinks.outputs import PIPE_BYTES
+from mscli.sinks.files import PIPE_BYTES
 from tests.sinks.synth import RED, T0, close_to, feed_and_close, h264, jpeg, opened, picture, probe, run, tone, yuv
 
-RAW = [name for name, row in PIXEL_FORMATS.items() if not row.encoded]
+RAW = list(PIXEL_FORMATS)
 
 
-def written(frames: list[Frame], form: str = "") -> bytes:
+def written(frames: list[Media], form: str = "") -> bytes:
     file = io.BytesIO()
-    kind = "video" if isinstance(frames[0], VideoFrame) else "audio"
+    kind = "video" if isinstance(frames[0], VideoMedia) else "audio"
     feed_and_close(opened(SINKS["raw"], file, [kind], format=form), [(0, frame) for frame in frames])
     return file.getvalue()
 
@@ -53,7 +63,7 @@ def test_a_format_that_is_asked_for_is_delivered_with_the_same_colour(source: st
 
 def test_a_cameras_jpeg_is_decoded_unless_it_is_asked_for_as_it_is() -> None:
     frame = jpeg()
-    assert written([frame], "native") == bytes(frame.planes[0])
+    assert written([frame], "native") == bytes(frame.data)
     data = written([frame])
     assert len(data) == frame_bytes("I420", 64, 48)
     assert close_to([data[0], data[64 * 48], data[-1]], yuv(RED), 2)
@@ -75,37 +85,37 @@ def test_what_is_decoded_stays_what_it_was_when_a_raw_camera_goes_on() -> None:
 
 
 @pytest.mark.parametrize(("form", "encoded"), [("MJPEG", [jpeg(), jpeg(), jpeg()]), ("H264", h264(3))])
-def test_nothing_raw_stands_between_encoded_pictures(form: str, encoded: list[VideoFrame], tmp_path: Path) -> None:
+def test_nothing_raw_stands_between_encoded_pictures(form: str, encoded: list[EncodedVideoChunk], tmp_path: Path) -> None:
     path = tmp_path / "a"
     sink = load_sink(SINKS["raw"], str(path), SinkOptions(format="native"))
     sink.open([TrackFormat("video", {}, form)])
-    frames = [black(encoded[0]), encoded[0], black(encoded[1]), picture("YUYV"), *encoded[1:], black(encoded[2])]
+    frames = [blank(encoded[0]), encoded[0], blank(encoded[1]), picture("YUYV"), *encoded[1:], blank(encoded[2])]
     feed_and_close(sink, [(0, frame) for frame in frames])
-    assert path.read_bytes() == b"".join(bytes(frame.planes[0]) for frame in encoded)
+    assert path.read_bytes() == b"".join(bytes(frame.data) for frame in encoded)
     assert sink.corrections(0) == {"hidden": 4}
     shown = run(
-        "ffmpeg", "-v", "error", "-f", PIXEL_FORMATS[form].ffmpeg, "-i", path, "-pix_fmt", "gray", "-f", "rawvideo", "-"
+        "ffmpeg", "-v", "error", "-f", CAMERA_CODECS[form].decoder, "-i", path, "-pix_fmt", "gray", "-f", "rawvideo", "-"
     )
     assert len(shown) == 3 * 64 * 48
 
 
 def test_an_encoded_picture_that_is_to_be_scaled_has_no_place_between_such_as_are_whole() -> None:
-    with pytest.raises(NotSupportedError, match="cannot be cropped or scaled"):
+    with pytest.raises(NotSupportedError, match="cannot crop or scale video that is copied"):
         written([jpeg(), replace(jpeg(), display_size=(32, 24))], "native")
     assert len(written([replace(jpeg(), display_size=(32, 24)), jpeg()], "native")) == 2 * frame_bytes("I420", 32, 24)
 
 
 def test_damaged_pictures_are_left_out_and_counted() -> None:
     sink = opened(SINKS["raw"], file := io.BytesIO())
-    damaged = replace(jpeg(), planes=(jpeg().planes[0][:300],))
+    damaged = replace(jpeg(), data=jpeg().data[:300])
     feed_and_close(sink, [(0, frame) for frame in (jpeg(), damaged, jpeg())])
     assert len(file.getvalue()) == 2 * frame_bytes("I420", 64, 48)
     assert sink.corrections(0) == {"decodeErrors": 1}
 
 
 def test_damage_that_never_ends_is_taken_for_the_cameras_habit() -> None:
-    whole = jpeg(320, 240, pixels="yuvj420p").planes[0]
-    odd = replace(jpeg(320, 240), planes=(memoryview(bytes(whole[:-40])),))
+    whole = jpeg(320, 240, pixels="yuvj420p").data
+    odd = replace(jpeg(320, 240), data=memoryview(bytes(whole[:-40])))
     data = written([odd] * 12)
     assert len(data) == 7 * frame_bytes("I420", 320, 240)
 
@@ -126,7 +136,7 @@ def test_samples_that_are_right_are_written_as_they_come(form: str) -> None:
 
 def test_y4m_is_read_by_others(tmp_path: Path) -> None:
     path = tmp_path / "a.y4m"
-    frames: list[Frame] = [picture(name, 63, 47) for name in ("YUYV", "I420", "I420", "RGB24")]
+    frames: list[Media] = [picture(name, 63, 47) for name in ("YUYV", "I420", "I420", "RGB24")]
     path.write_bytes(written([*frames, jpeg(), picture("NV12", 31, 23)], "y4m"))
     (stream,) = probe(path, "-count_frames", "-show_streams")["streams"]
     assert (stream["width"], stream["height"], stream["pix_fmt"]) == (63, 47, "yuv420p")

@@ -7,12 +7,13 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import av
 import pytest
 
 from mscli.core.frames import AudioData
-from mscli.sinks import load_sound_converter
+from mscli.media import load_sound_converter
 from tests.conftest import require
 from tests.sinks.synth import T0
 
@@ -80,6 +81,34 @@ def test_a_gap_stays_a_gap() -> None:
     assert len({block.sequence for block in blocks}) == len(blocks)
 
 
+def test_gaps_do_not_make_the_resampler_compute_its_filter_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    real = av.AudioResampler
+
+    def make(*shape: Any) -> av.AudioResampler:
+        made.append(shape)
+        return real(*shape)
+
+    monkeypatch.setattr("av.AudioResampler", make)
+    convert = load_sound_converter(12345, 1, native=(48000, 1, 16))
+    assert len(made) == 1
+    blocks = [block for start in range(0, 96_000, 9600) for block in tone(48000, 0.1, start=start) if convert(block)]
+    assert len(made) == 1
+    assert blocks
+
+
+@pytest.mark.parametrize("native", [None, (48000, 1, 16)])
+def test_a_resampler_that_is_ready_before_the_first_block_changes_no_sound(native: tuple[int, int, int] | None) -> None:
+    convert = load_sound_converter(16000, 1, native=native)
+    blocks = [block for block in map(convert, tone(48000, 0.5)) if block is not None]
+    assert blocks[0].sequence == 0
+    assert blocks[0].timestamp == T0
+    values = b"".join(block.data for block in blocks)
+    heard = struct.unpack(f"{len(values) // 2}h", values)
+    wanted = [0.5 * 32767 * math.sin(2 * math.pi * TONE_HZ * n / 16000) for n in range(len(heard))]
+    assert max(abs(a - b) for a, b in list(zip(heard, wanted, strict=True))[100:]) < 400
+
+
 def test_channels_are_mixed_down_evenly_and_one_fills_two(tmp_path: Path) -> None:
     require("sox")
     mono = converted(tone(48000, 1, channels=2, loud=(0.6, 0.2)), 48000, 1)
@@ -101,3 +130,20 @@ def test_samples_get_the_size_that_is_asked_for(bits: int | None, name: str, ful
     samples = [sample for block in blocks for sample in memoryview(block.data).cast("B").cast(units[name])]
     assert (max(samples) - min(samples)) / 2 == pytest.approx(0.5 * full, rel=0.02)
     assert len(samples) == sum(block.number_of_frames for block in blocks) == 48000
+
+
+def test_channels_that_stand_for_no_loudspeakers_are_all_heard_in_one() -> None:
+    convert = load_sound_converter(48000, 1, native=(48000, 4, 16))
+    loud = struct.pack("4h", 0, 0, 0, 8000) * 480  # on the last of four alone
+    blocks = [AudioData("s16", 48000, 480, 4, T0 + n * 10_000, memoryview(loud), n * 480) for n in range(20)]
+    mixed = [block for block in map(convert, blocks) if block is not None]
+    assert {block.number_of_channels for block in mixed} == {1}
+    assert set(mixed[-1].data.cast("h")) == {2000}
+
+
+def test_a_layout_is_kept_at_another_rate() -> None:
+    convert = load_sound_converter(24000, 6)
+    blocks = [
+        AudioData("s16", 48000, 480, 6, T0 + n * 10_000, memoryview(bytes(5760)), n * 480, layout="5.1") for n in range(5)
+    ]
+    assert {block.layout for block in map(convert, blocks) if block is not None} == {"5.1"}

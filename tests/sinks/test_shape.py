@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mscli.core.frames import Rect, VideoFrame
+from mscli.core.frames import Rect
 from mscli.sinks import SINKS, SinkRow
 from tests.sinks.synth import BLUE, GREEN, RED, ROWS, close_to, feed_and_close, halves, jpeg, opened, probe, run
 
-VIDEO_ROWS = [row for row in ROWS if row.still or row.video]
+VIDEO_ROWS = [row for row in ROWS if (row.still or row.video) and row.suffix != "pgm"]  # which has no colours to compare
 every_row = pytest.mark.parametrize("row", VIDEO_ROWS, ids=[row.suffix for row in VIDEO_ROWS])
 
 
@@ -22,7 +23,7 @@ def colors(path: Path, width: int, height: int) -> list[tuple[int, ...]]:
     return [tuple(data[at : at + 3]) for at in range(0, len(data), 3)]
 
 
-def written(row: SinkRow, path: Path, frame: VideoFrame) -> Path:
+def written(row: SinkRow, path: Path, frame: Any) -> Path:
     sink = opened(row, str(path), ["video"], format="RGB24")
     feed_and_close(sink, [(0, replace(frame, timestamp=frame.timestamp + at)) for at in ([0] if row.still else [0, 40_000])])
     return path

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
+from av.video.frame import PictureType
 
-from mscli.core.frames import AudioData, Frame, VideoFrame
+from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.media.pictures import to_av
 from mscli.sinks import SINKS, load_sink
-from mscli.sinks.base import Sink, SinkOptions, TrackFormat
+from mscli.sinks.base import Sink
 from tests.pattern import pictures, read_code
 from tests.sinks.serial import (
     CAMERA,
@@ -31,10 +37,10 @@ from tests.sinks.synth import feed, feed_and_close, frame_times, mean_rgb, opene
 SECONDS = 5
 CODECS = [("mkv", "h264"), ("mp4", "hevc"), ("webm", "vp9"), ("mp4", "av1")]
 
-Entries = list[tuple[int, Frame]]
+Entries = list[tuple[int, Media]]
 
 
-def of_track(track: int, frames: Sequence[VideoFrame]) -> Entries:
+def of_track(track: int, frames: Sequence[Any]) -> Entries:
     return [(track, frame) for frame in frames]
 
 
@@ -163,7 +169,7 @@ def test_a_copied_camera_that_stalls_keeps_no_file_open_and_begins_again_with_a_
     counts = shown(tmp_path, "v:0")
     assert counts == [20, 1, 1, 1, 30]
     assert [numbers(path) for path in sorted(tmp_path.iterdir())][1:4] == [[0]] * 3  # of H.264 the last key frame
-    assert sink.corrections(0) == {"duplicated": 3, "severed": 15}  # from the 105th to the next key frame
+    assert sink.corrections(0) == {"duplicated": 3, "orphaned": 15}  # from the 105th to the next key frame
     assert [value for path in sorted(tmp_path.iterdir()) for value in samples(path)] == values(blocks)
 
 
@@ -190,16 +196,35 @@ def test_no_file_begins_while_a_copied_camera_alone_is_muted(suffix: str, form: 
     assert sink.corrections(0) == {"hidden": 95}
 
 
-@pytest.mark.parametrize(("away", "begun", "severed"), [(20, 61, 59), (75, 20, 45)])
+def seldom_keyed(frames: Sequence[VideoFrame], keys: Sequence[int]) -> list[EncodedVideoChunk]:
+    """Encode raw frames as H.264, with key frames at those numbers only."""
+    encoder = av.CodecContext.create("libx264", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = int(CAMERA["width"]), int(CAMERA["height"]), "yuv420p"
+    encoder.framerate, encoder.time_base = Fraction(30), Fraction(1, 30)
+    encoder.options = {"tune": "zerolatency", "g": "9999", "x264-params": "scenecut=0"}
+    chunks = []
+    for frame in frames:
+        picture = to_av(frame)
+        picture.pict_type = PictureType.I if frame.sequence in keys else PictureType.NONE
+        picture.pts = frame.sequence
+        (packet,) = encoder.encode(picture)
+        kind, size = "key" if packet.is_keyframe else "delta", (frame.coded_width, frame.coded_height)
+        data = memoryview(bytes(packet))
+        chunks.append(EncodedVideoChunk(kind, frame.timestamp, data, "h264", *size, frame.duration, frame.sequence))
+    return chunks
+
+
+@pytest.mark.parametrize(("away", "begun", "orphaned"), [(20, 61, 59), (75, 20, 45)])
 def test_what_goes_on_from_a_file_before_follows_no_repeated_picture(
-    away: int, begun: int, severed: int, tmp_path: Path
+    away: int, begun: int, orphaned: int, tmp_path: Path
 ) -> None:
-    frames = [replace(frame, key=frame.sequence in (0, 120)) for frame in numbered(SECONDS * 30, "H264")]
+    frames = seldom_keyed(numbered(SECONDS * 30), keys=(0, 120))
     sink = series(tmp_path / "a.mkv", ["video", "video"], duration_s=1, options={"video_codec": "copy"})
     fed(sink, together(of_track(0, numbered(SECONDS * 30, "MJPEG")), of_track(1, frames[:20] + frames[away:])))
     assert shown(tmp_path, "v:0") == [30] * SECONDS
     assert shown(tmp_path, "v:1") == [begun, 1, 1, 1, 30]
-    assert sink.corrections(1) == {"duplicated": 3, "severed": severed}
+    assert sink.corrections(1) == {"duplicated": 3, "orphaned": orphaned}
 
 
 def test_a_slow_camera_is_no_camera_that_ended(tmp_path: Path) -> None:
@@ -212,7 +237,7 @@ def test_a_slow_camera_is_no_camera_that_ended(tmp_path: Path) -> None:
 def late(entries: Entries, pictures: range, by_us: int) -> Entries:
     """The same in the order in which they come if these pictures come so late, as a muted camera's black ones do."""
 
-    def comes_us(entry: tuple[int, Frame]) -> int:
+    def comes_us(entry: tuple[int, Media]) -> int:
         frame = entry[1]
         return frame.timestamp + by_us * (isinstance(frame, VideoFrame) and frame.sequence in pictures)
 
@@ -263,3 +288,14 @@ def test_without_a_camera_sound_is_cut_when_it_is_due(tmp_path: Path) -> None:
     sink = series(tmp_path / "a.mkv", duration_s=1, options={"audio_codec": "pcm"})
     fed(sink, in_time(numbered(20), sound(SECONDS)))
     assert [len(samples(path)) for path in sorted(tmp_path.iterdir())] == [RATE] * SECONDS
+
+
+def test_a_camera_that_is_late_for_a_second_is_shown_once_more_and_loses_nothing(tmp_path: Path) -> None:
+    sink = series(tmp_path / "a.mp4", duration_s=1)
+    entries = in_time(numbered(90), sound(3))
+    late_us = entries[0][1].timestamp + 32 * FRAME_US
+    first = [(track, frame) for track, frame in entries if frame.timestamp < late_us + (1_100_000 if track else 0)]
+    feed_and_close(sink, first + [entry for entry in entries if entry not in first])
+    found = [number for path in sorted(tmp_path.iterdir()) for number in numbers(path)]
+    assert found == sorted([*range(90), 31])
+    assert sink.corrections(0) == {"duplicated": 1}

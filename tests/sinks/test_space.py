@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mscli.core.frames import Frame
+from mscli.core.frames import Media
+from mscli.encode.codecs import CONTAINERS
+from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS
-from mscli.sinks.base import SinkOptions, TrackFormat
-from mscli.sinks.codecs import CONTAINERS
 from mscli.sinks.space import expected_bits_per_second
 from tests.sinks.synth import T0, feed_and_close, noise, opened
 
@@ -51,7 +51,7 @@ def test_a_bit_rate_counts_where_it_is_held(codec: str, heeded: bool) -> None:
 @pytest.mark.parametrize("codec", ["mjpeg", "ffv1"])
 def test_noise_takes_more_than_is_usual_and_less_than_ten_times_that(codec: str, tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
-    pictures: list[tuple[int, Frame]] = [(0, noise(320, 240, T0 + n * 40_000, n)) for n in range(10)]
+    pictures: list[tuple[int, Media]] = [(0, noise(320, 240, T0 + n * 40_000, n)) for n in range(10)]
     feed_and_close(opened(SINKS["mkv"], str(path), ["video"], video_codec=codec), pictures)
     usual = expected("mkv", video_codec=codec) * 320 * 240 * 10 / 8
     assert usual < path.stat().st_size < 10 * usual

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pytest
 
 from mscli.core.frames import AudioData
+from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
-from mscli.sinks.base import Series, SinkOptions, TrackFormat
 from tests.sinks.synth import T0, feed_and_close, opened, run
 
 RATE, HZ, BLOCK = 48_000, 1000, 480

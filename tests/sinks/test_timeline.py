@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscli.core.holes import GAP_US
-from mscli.sinks.timeline import MEASURE_S, MOST, RUNAWAY_US, UNHEARD_S, AudioTimeline, Placement
+from mscli.core.timing import SOUND_GAP_US
+from mscli.media.timeline import MEASURE_S, MOST, RUNAWAY_US, UNHEARD_S, AudioTimeline, Placement
 
 RATE = 48_000
 BLOCK = 480  # 10 ms
@@ -51,7 +51,7 @@ def test_blocks_that_follow_each_other_are_left_alone() -> None:
 
 def test_jitter_is_no_gap() -> None:
     timeline = AudioTimeline(RATE, 0)
-    placements = [at(timeline, index, late_us=(index * 7919) % GAP_US) for index in range(500)]
+    placements = [at(timeline, index, late_us=(index * 7919) % SOUND_GAP_US) for index in range(500)]
     assert {placement[:2] for placement in placements} == {(0, 0)}
 
 

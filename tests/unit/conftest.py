@@ -8,26 +8,26 @@ from typing import Any
 
 import pytest
 
-from mscli.api import watch
-from mscli.core import mailbox
+from mscli.core import eventloop as event_loop
+from mscli.sources import device as watch
 from tests.unit.stage import MemorySink, Recording, Stage, camera, silent
 
 
 @pytest.fixture(autouse=True)
 def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames that stop coming are noticed only by tests that look, however slow the machine is."""
-    monkeypatch.setattr(watch, "LOOK_S", 3600.0)
+    """Disable the watchdog thread, whose timing depends on the machine. Tests call ``look`` themselves."""
+    monkeypatch.setattr(watch, "WATCH_S", 3600.0)
 
 
 @pytest.fixture(autouse=True)
 def pictures_keep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures that wait are dropped for their age only where a test moves the clock, however slow the machine is."""
-    monkeypatch.setattr(mailbox, "VIDEO_LANE_SECONDS", 3600.0)
+    """Keep waiting video frames from getting too old. Only tests that move the clock drop frames for their age."""
+    monkeypatch.setattr(event_loop, "VIDEO_QUEUE_SECONDS", 3600.0)
 
 
 @pytest.fixture
 def stage() -> Iterator[Callable[..., Stage]]:
-    """Sets stages, and closes them after the test."""
+    """Create stages, and close them after the test."""
     stages: list[Stage] = []
 
     def set_stage(*described: dict[str, Any], **more: Any) -> Stage:
@@ -41,7 +41,7 @@ def stage() -> Iterator[Callable[..., Stage]]:
 
 @pytest.fixture
 def sinks(monkeypatch: pytest.MonkeyPatch) -> list[MemorySink]:
-    """The sinks in memory that are made from now on."""
+    """Return the list of in-memory sinks created from now on."""
     made: list[MemorySink] = []
     monkeypatch.setattr(MemorySink, "made", made)
     return made
@@ -49,13 +49,13 @@ def sinks(monkeypatch: pytest.MonkeyPatch) -> list[MemorySink]:
 
 @pytest.fixture
 def recording(stage: Callable[..., Stage], sinks: list[MemorySink]) -> Recording:
-    """A recorder of a camera whose frames are pushed."""
+    """Create a recorder for a camera whose frames the test pushes."""
     return Recording(stage(silent(camera())))
 
 
 @pytest.fixture
 def reports(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
-    """The exceptions that are reported as uncaught ones from now on."""
+    """Return the list of exceptions reported as uncaught from now on."""
     made: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: made.append(error))
     return made
@@ -63,7 +63,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
 
 @pytest.fixture
 def hasty() -> Iterator[None]:
-    """Threads take turns after a few instructions, so that what must not be interrupted is."""
+    """Switch threads after a few instructions, to interrupt what must not be interrupted."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield

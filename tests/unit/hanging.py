@@ -1,4 +1,4 @@
-"""Backends that hang when they are asked, until the test lets them go."""
+"""Backends whose calls hang until the test releases them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import mscli
 from mscli.sources.base import DEVICE_KINDS, Abilities, Device
-from tests.unit.stage import PATIENCE_S
+from tests.unit.stage import TIMEOUT_S
 
 
 class Hanging(mscli.FakeBackend):
-    """Devices that nobody hears of as long as ``hangs_in`` names the call; ``asked`` counts the calls that hang."""
+    """Devices whose calls named in ``hangs_in`` hang. ``asked`` counts the calls that hang."""
 
     name = "hanging"
 
@@ -33,4 +33,4 @@ class Hanging(mscli.FakeBackend):
     def _pass(self, call: str) -> None:
         if call == self.hangs_in and not self.free.is_set():
             self.asked += 1
-            assert self.free.wait(PATIENCE_S)
+            assert self.free.wait(TIMEOUT_S)

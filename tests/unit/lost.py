@@ -1,4 +1,4 @@
-"""Devices that are plugged in and out by the test, at instants that are the test's own."""
+"""Devices that the test plugs in and out, at times that the test chooses."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.api import livesource
-from mscli.api.rescue import Rescue
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData
+from mscli.sources import device as device_module
 from mscli.sources.base import DEVICE_KINDS, Device, Receiver, Request, Source, Watching
-from mscli.sources.fake import FakeSource
-from tests.unit.stage import Heard, Stage, picture
+from mscli.sources.fake.backend import FakeSource
+from mscli.sources.reconnect import Reconnection
+from tests.unit.stage import Heard, Stage, device, picture
+from tests.untyped import untyped
 
 START_US = 5_000_000_000
 
 
 class Pluggable(mscli.FakeBackend):
-    """Fake devices, some of which are not there, or busy, for as long as the test says."""
+    """Fake devices, some of which are absent or busy for as long as the test says."""
 
     def __init__(self, desc: Mapping[str, Any] | None = None, **more: Any) -> None:
         super().__init__(desc, **more)
@@ -39,14 +40,14 @@ class Pluggable(mscli.FakeBackend):
 
 
 class Flawed(Pluggable):
-    """Fake devices of which the calls that ``fails`` names raise that, as often as it has errors for them."""
+    """Fake devices whose calls named in ``fails`` raise the errors listed there, one per call."""
 
     def __init__(self, *described: Any, **more: Any) -> None:
         super().__init__(*described, **more)
         self.fails: dict[str, list[Exception]] = {}
 
     def call(self, name: str) -> None:
-        """Raise what is next."""
+        """Raise the next error, if there is one."""
         if self.fails.get(name):
             raise self.fails[name].pop(0)
 
@@ -66,7 +67,7 @@ class Flawed(Pluggable):
 
 
 class Flaw(Source):
-    """A source that may fail to start; one that fails to stop has stopped all the same."""
+    """A source that may fail to start. If it fails to stop, it has stopped anyway."""
 
     def __init__(self, source: FakeSource, call: Callable[[str], None]) -> None:
         self._source, self._call = source, call
@@ -85,60 +86,60 @@ class Flaw(Source):
 
 
 class Scene:
-    """A track, and all that happens to its device: the test moves the time, the watch and the rescue."""
+    """A track and its device. The test moves the clock, the watchdog and the reconnection."""
 
     def __init__(
-        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str = "video", asked: Any = True, **care: Any
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str = "video", asked: Any = True, **policy: Any
     ) -> None:
         self.stage, self.at_us = stage, START_US
-        self.rescues: list[Rescue] = []
-        monkeypatch.setattr(livesource, "now_us", lambda: self.at_us)
-        monkeypatch.setattr(Rescue, "start", lambda rescue: self.rescues.append(rescue))
-        (self.track,) = stage.devices.get_user_media({kind: asked}, **care).get_tracks()
+        self.reconnections: list[Reconnection] = []
+        monkeypatch.setattr(device_module, "now_us", lambda: self.at_us)
+        monkeypatch.setattr(Reconnection, "start", lambda reconnection: self.reconnections.append(reconnection))
+        (self.track,) = stage.devices.get_user_media(untyped({kind: asked}), **policy).get_tracks()
         self.heard = Heard(self.track)
 
     @property
     def backend(self) -> Pluggable:
-        """Where devices come and go."""
+        """Return the backend of the device."""
         assert isinstance(self.stage.backend, Pluggable)
         return self.stage.backend
 
     def at(self, seconds: float) -> None:
-        """It is that time after the start."""
+        """Move the clock to a time after the start."""
         self.at_us = START_US + round(seconds * MICROSECONDS)
 
     def frame(self, seconds: float, level: int = 200, early_us: int = 0) -> None:
-        """A frame comes, captured so much earlier."""
+        """Deliver a frame that was captured earlier by this much."""
         self.at(seconds)
-        self.track.live.on_frame(self._made(self.at_us - early_us, level))
+        device(self.track).on_frame(self._made(self.at_us - early_us, level))
         self.stage.tasks.run_tasks()
 
     def look(self, seconds: float) -> None:
-        """The watch looks."""
+        """Let the watchdog check the device."""
         self.at(seconds)
-        self.track.live.look(self.at_us)
+        device(self.track).look(self.at_us)
         self.stage.tasks.run_tasks()
 
     def unplug(self, seconds: float, device_id: str = "c0") -> None:
-        """The device is gone, as its driver says."""
+        """Remove the device, as its driver reports."""
         self.at(seconds)
         self.backend.away.add(device_id)
-        self.track.live.on_ended(mscli.NotReadableError("it was unplugged"))
+        device(self.track).on_ended(mscli.NotReadableError("it was unplugged"))
         self.stage.tasks.run_tasks()
 
     def plug_in(self, device_id: str = "c0") -> None:
-        """It is there again."""
+        """Plug the device in again."""
         self.backend.away.discard(device_id)
 
-    def rescue(self, seconds: float) -> bool:
-        """The rescue looks; whether it is over."""
+    def reconnection(self, seconds: float) -> bool:
+        """Let the reconnection look. Return whether it is over."""
         self.at(seconds)
-        over = self.rescues[-1].look(self.at_us)
+        over = self.reconnections[-1].look(self.at_us)
         self.stage.tasks.run_tasks()
         return over
 
     def _made(self, at_us: int, level: int) -> Any:
         if self.track.kind == "video":
-            native = self.track.live.native
+            native = device(self.track).settings()
             return picture(at_us, int(native["width"]), int(native["height"]), level)
         return AudioData("s16", 48000, 480, 1, at_us, memoryview(bytes([level]) * 960))

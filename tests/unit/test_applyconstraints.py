@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import mscli
 from mscli.sources.base import Device, Request, Source
 from tests.unit.stage import Stage, camera, microphone, picture, push, reader, silent, waiting
+from tests.untyped import untyped
 
 Setting = Callable[..., Stage]
 
@@ -91,16 +93,16 @@ def test_no_constraints_take_all_away(stage: Setting) -> None:
 def test_constraints_are_returned_as_they_were_applied_in_order(stage: Setting) -> None:
     track = stage(camera()).track(height=48)
     asked = {"width": {"ideal": 128, "min": 1}, "sampleRate": 5, "aspectRatio": 1.5, "advanced": [{"height": 72}, {}]}
-    track.apply_constraints(asked)
+    track.apply_constraints(untyped(asked))
     assert track.get_constraints() == asked
     assert list(track.get_constraints()) == list(asked)
 
 
 def test_changing_what_a_getter_gave_changes_nothing(stage: Setting) -> None:
     track = stage(camera()).track(width={"ideal": 64})
-    track.get_settings().clear()
-    track.get_constraints()["width"]["ideal"] = 5
-    track.get_capabilities().clear()
+    untyped(track.get_settings()).clear()
+    untyped(track.get_constraints())["width"]["ideal"] = 5
+    untyped(track.get_capabilities()).clear()
     assert track.get_constraints() == {"width": {"ideal": 64}}
     assert track.get_settings()["width"] == 64
     assert track.get_capabilities()
@@ -133,6 +135,49 @@ def test_a_clone_is_changed_without_the_original(stage: Setting) -> None:
     clone.apply_constraints({"width": {"exact": 50}})
     assert (track.get_settings()["width"], clone.get_settings()["width"]) == (128, 50)
     assert track.get_constraints() == {"width": {"exact": 128}}
+
+
+MANY_OR_LARGE = [
+    {"width": 64, "height": 48, "pixelFormat": "GREY", "frameRate": 30},
+    {"width": 128, "height": 72, "pixelFormat": "GREY", "frameRate": 10},
+]
+
+
+def test_listeners_run_outside_the_turn_of_a_camera_whose_settings_are_given_back(stage: Setting) -> None:
+    here = stage(silent(camera(modes=MANY_OR_LARGE)))
+    fast = here.track(width=64, frameRate=30)
+    large = here.track(width={"exact": 128}, resizeMode={"exact": "none"})
+    other = here.track(width=128)
+    assert (fast.get_settings()["frameRate"], other.get_settings()["width"]) == (10, 128)
+    free: list[bool] = []
+
+    def look() -> None:
+        free.append(other.source.turn.acquire(blocking=False))
+        if free[-1]:
+            other.source.turn.release()
+
+    def ask(_: mscli.Event) -> None:
+        thread = Thread(target=look)
+        thread.start()
+        thread.join()
+
+    other.onconfigurationchange = ask
+    large.stop()
+    here.tasks.run_tasks()
+    assert free
+    assert all(free)
+
+
+def test_a_clone_of_a_reduced_track_returns_to_what_was_chosen_too(stage: Setting) -> None:
+    here = stage(silent(camera(modes=MANY_OR_LARGE)))
+    fast = here.track(width=64, frameRate=30)
+    large = here.track(width={"exact": 128}, resizeMode={"exact": "none"})
+    twin = fast.clone()
+    fast.stop()
+    assert twin.get_settings()["frameRate"] == 10
+    large.stop()
+    here.tasks.run_tasks()
+    assert twin.get_settings()["frameRate"] == 30
 
 
 def test_new_settings_hold_from_a_definite_timestamp_on(stage: Setting) -> None:
@@ -173,7 +218,7 @@ def test_sound_is_resampled_after_new_constraints(stage: Setting) -> None:
         assert {block.sample_rate for block in waiting(blocks)} == {48000}
 
 
-def test_a_described_microphone_gives_what_its_description_lists(stage: Setting) -> None:
+def test_a_described_microphone_has_the_abilities_of_its_description(stage: Setting) -> None:
     here = stage(microphone(sampleRates=[48000]))
     with pytest.raises(mscli.OverconstrainedError) as caught:
         here.track("audio", sampleRate={"exact": 16000})

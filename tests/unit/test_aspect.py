@@ -1,4 +1,4 @@
-"""Width and height under an aspect ratio, against trying every size."""
+"""Width and height under an aspect ratio, compared with trying every size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NINE = 16 / 9
 
 
 def cost(goal: Mapping[str, float]) -> Cost:
-    """The fitness distance of a size from a goal."""
+    """Return the fitness distance of a size from a goal."""
 
     def far(width: float, height: float) -> tuple[float]:
         at = {"width": width, "height": height, "aspectRatio": width / height}

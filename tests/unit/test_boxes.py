@@ -75,7 +75,7 @@ def test_numbers_are_apart_in_proportion(actual: float, ideal: float, distance: 
     assert apart(actual, ideal) == distance
 
 
-def test_a_mode_is_told_with_the_contracts_keys() -> None:
+def test_a_mode_has_the_contracts_keys() -> None:
     mode = Mode("YUYV", Span(16, 640, 16), 480, Span(1, 30))
     assert mode.to_json() == {
         "width": {"min": 16, "max": 640, "step": 16},
@@ -92,3 +92,11 @@ def test_a_number_is_a_set_of_one() -> None:
 
 def test_only_numbers_bound_a_set() -> None:
     assert list(scalars(("a", 5, 2.5))) == [5, 2.5]
+
+
+def test_the_numbers_of_a_span_have_no_rounding_error() -> None:
+    assert str(Span(0, 255, 1).nearest(999)) == "255"
+    span = Span(0, 1, 0.1)
+    wanted = [n / 10 for n in range(11)]
+    assert [span.nearest(number) for number in wanted] == wanted
+    assert [span.cut(number, number) for number in wanted] == [Span(number, number, 0.1) for number in wanted]

@@ -1,4 +1,4 @@
-"""A device that is set otherwise while it streams: what its tracks give and say then, and when its driver hangs or refuses."""
+"""Changing a device while it streams: the frames and events of its tracks, also if its driver hangs or refuses."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.api.care import USUAL
-from mscli.api.rescue import Rescue
 from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.limits import USUAL_TIMEOUTS, Timeouts
 from mscli.sources.base import Device, Receiver, Request, Source
-from mscli.sources.fake import FakeSource
+from mscli.sources.fake.backend import FakeSource
+from mscli.sources.reconnect import Reconnection
 from tests.unit.lost import Pluggable
-from tests.unit.stage import PATIENCE_S, Heard, Stage, camera, picture, push, reader, silent, waiting
+from tests.unit.stage import TIMEOUT_S, Heard, Stage, camera, device, picture, push, reader, silent, waiting
+from tests.untyped import untyped
 
 SMALL, LARGE = 64, 128  # the widths of the modes
-SOON = (0.01, 2.0)  # a driver is not waited for
-LONG = (PATIENCE_S, 2.0)
+SOON = Timeouts(0.01, 2.0)
+LONG = (TIMEOUT_S, 2.0)
 MINUTE_US = 60 * MICROSECONDS
-BRIEFLY_S = 0.1  # what a thread gets to overtake another one, where it can
+BRIEFLY_S = 0.1  # the time for another thread to overtake, if it can
 
 
 class Moody(Pluggable):
-    """Opens well, hangs until ``free``, or refuses, as the test says for each width; ``asked`` tells whom it keeps."""
+    """A device whose driver opens, hangs until ``free``, or refuses, by width. ``asked`` counts the calls that hang."""
 
     def __init__(self, *described: Any, **more: Any) -> None:
         super().__init__(*described, **more)
@@ -34,7 +35,7 @@ class Moody(Pluggable):
         self.refuses: set[int] = set()
         self.free = Flag()
         self.asked = Semaphore(0)
-        self.widths: list[int] = []  # that were asked for
+        self.widths: list[int] = []  # the requested widths
         self.sources: list[Source] = []
 
     def open(self, device: Device, request: Request) -> Source:
@@ -42,7 +43,7 @@ class Moody(Pluggable):
         self.widths.append(width)
         if width in self.hangs:
             self.asked.release()
-            assert self.free.wait(PATIENCE_S)
+            assert self.free.wait(TIMEOUT_S)
         if width in self.refuses:
             raise mscli.NotReadableError(f"the driver refuses {width}")
         self.sources.append(super().open(device, request))
@@ -50,29 +51,34 @@ class Moody(Pluggable):
 
 
 class Changing:
-    """A track of the small mode, and what it says."""
+    """A track in the small mode, and its events."""
 
-    def __init__(self, here: Stage, **care: Any) -> None:
+    def __init__(self, here: Stage, **policy: Any) -> None:
         assert isinstance(here.backend, Moody)
         self.stage, self.backend = here, here.backend
         asked = {"width": {"exact": SMALL}, "resizeMode": {"exact": "none"}}
-        (self.track,) = here.devices.get_user_media({"video": asked}, **care).get_tracks()
+        (self.track,) = here.devices.get_user_media(untyped({"video": asked}), **policy).get_tracks()
         self.heard = Heard(self.track)
         push(self.track, picture())
 
+    def hurry(self) -> Changing:
+        """Give the driver little time from now on."""
+        device(self.track).timeouts = SOON
+        return self
+
     def change(self) -> None:
-        """Ask for the large mode."""
+        """Request the large mode."""
         self.track.apply_constraints({"width": {"exact": LARGE}, "resizeMode": {"exact": "none"}})
 
     def fail(self) -> str:
-        """Ask for it in vain; the reason."""
+        """Request the large mode, which fails. Return the reason."""
         with pytest.raises(mscli.NotReadableError) as caught:
             self.change()
         self.stage.tasks.run_tasks()
         return str(caught.value)
 
     def hang(self) -> Thread:
-        """Ask for it on a thread, which the driver keeps now."""
+        """Request the large mode on a thread that hangs in the driver."""
 
         def change() -> None:
             self.change()
@@ -80,11 +86,11 @@ class Changing:
         self.backend.hangs = {LARGE}
         thread = Thread(target=change)
         thread.start()
-        assert self.backend.asked.acquire(timeout=PATIENCE_S)
+        assert self.backend.asked.acquire(timeout=TIMEOUT_S)
         return thread
 
     def shown(self, width: int) -> int:
-        """The width of the frame of the track when the camera gives one of that width, in a minute or two."""
+        """Return the width of the track's frame if the camera delivers this width."""
         with reader(self.track) as frames:
             push(self.track, picture(now_us() + 2 * MINUTE_US, width, 48 if width == SMALL else 72))
             self.stage.tasks.run_tasks()
@@ -96,11 +102,11 @@ Change = Callable[..., Changing]
 
 @pytest.fixture
 def changing(stage: Callable[..., Stage]) -> Iterator[Change]:
-    """Makes tracks, whose driver lets everybody go after the test."""
+    """Create tracks, and release all hanging calls after the test."""
     made: list[Changing] = []
 
-    def make(**care: Any) -> Changing:
-        made.append(Changing(stage(silent(camera()), backend=Moody), **care))
+    def make(**policy: Any) -> Changing:
+        made.append(Changing(stage(silent(camera()), backend=Moody), **policy))
         return made[-1]
 
     yield make
@@ -108,11 +114,11 @@ def changing(stage: Callable[..., Stage]) -> Iterator[Change]:
         one.backend.free.set()
 
 
-# What is told and given
+# Events and frames
 
 
 @pytest.mark.parametrize(("before", "after"), [(SMALL, LARGE), (LARGE, SMALL)])
-def test_a_change_that_was_asked_for_is_told_by_no_event(stage: Callable[..., Stage], before: int, after: int) -> None:
+def test_a_requested_change_fires_no_event(stage: Callable[..., Stage], before: int, after: int) -> None:
     here = stage(silent(camera()))
     track = here.track(width={"exact": before})
     heard = Heard(track)
@@ -171,7 +177,7 @@ def test_after_a_failure_every_track_is_as_it_was(changing: Change, monkeypatch:
     assert [source.released for source in one.backend.sources if isinstance(source, FakeSource)][-1] is False
 
 
-# A driver that does not go on
+# A driver that hangs
 
 
 def test_a_driver_that_refuses_the_old_mode_too_has_lost_its_device(changing: Change) -> None:
@@ -182,42 +188,40 @@ def test_a_driver_that_refuses_the_old_mode_too_has_lost_its_device(changing: Ch
 
 
 def test_a_driver_that_hangs_is_not_asked_for_the_old_mode(changing: Change) -> None:
-    one = changing(timeout_s=SOON)
+    one = changing().hurry()
     one.backend.hangs = {LARGE}
-    assert "did not open within 0.01 s: its driver hangs" in one.fail()
+    assert "did not open within 0.01 s, because its driver hangs" in one.fail()
     assert (one.heard.types, one.backend.widths) == (["ended"], [SMALL, LARGE])
-    assert "did not open within 0.01 s: its driver hangs" in one.heard.events[0].detail["reason"]
+    assert "did not open within 0.01 s, because its driver hangs" in one.heard.events[0].detail["reason"]
 
 
-def test_one_that_hangs_is_waited_for_where_that_is_asked_and_goes_on_as_before(
-    changing: Change, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun: list[Rescue] = []
-    monkeypatch.setattr(Rescue, "start", lambda rescue: begun.append(rescue))
-    one = changing(timeout_s=SOON, reconnect_s=3600)
+def test_a_device_that_hangs_is_waited_for_and_continues(changing: Change, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Reconnection] = []
+    monkeypatch.setattr(Reconnection, "start", lambda reconnection: begun.append(reconnection))
+    one = changing(reconnect_s=3600).hurry()
     one.backend.hangs = {LARGE}
     one.fail()
     assert (one.heard.types, begun[0].look(now_us())) == (["mute"], False)
     one.backend.free.set()
-    one.track.live.patience = USUAL
-    one.stage.run_until(lambda: not one.track.live.hold.silent)
+    device(one.track).timeouts = USUAL_TIMEOUTS
+    one.stage.run_until(lambda: not device(one.track).handle.owes)
     assert begun[0].look(now_us())
     assert one.shown(SMALL) == SMALL
     assert (one.heard.types, one.track.get_constraints()["width"]) == (["mute", "unmute"], {"exact": SMALL})
 
 
 def test_a_device_that_is_gone_is_not_asked(changing: Change, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Rescue, "start", lambda _: None)
+    monkeypatch.setattr(Reconnection, "start", lambda _: None)
     one = changing(reconnect_s=3600)
-    one.track.live.on_ended(mscli.NotReadableError("it was unplugged"))
+    device(one.track).on_ended(mscli.NotReadableError("it was unplugged"))
     assert (one.fail(), one.backend.widths) == ("it was unplugged", [SMALL])
 
 
-# Others, while the driver is asked
+# Other tracks during a call to the driver
 
 
 @pytest.mark.parametrize("end", ["stop", "close"])
-def test_who_ends_the_track_does_not_wait_for_the_driver(changing: Change, end: str) -> None:
+def test_stopping_the_track_does_not_wait_for_the_driver(changing: Change, end: str) -> None:
     one = changing(timeout_s=LONG)
     thread = one.hang()
     (one.track.stop if end == "stop" else one.stage.devices.close)()
@@ -228,10 +232,10 @@ def test_who_ends_the_track_does_not_wait_for_the_driver(changing: Change, end: 
     assert one.stage.track(width={"exact": SMALL}).ready_state == "live" if end == "stop" else True
 
 
-def test_meanwhile_it_may_give_nothing(changing: Change, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_may_deliver_nothing_in_between(changing: Change, monkeypatch: pytest.MonkeyPatch) -> None:
     one = changing(timeout_s=LONG)
     thread = one.hang()
-    one.track.live.look(now_us() + MINUTE_US)
+    device(one.track).look(now_us() + MINUTE_US)
     one.stage.tasks.run_tasks()
     assert (thread.is_alive(), one.heard.types) == (True, ["mute"])
     one.backend.free.set()
@@ -252,3 +256,24 @@ def test_two_that_want_the_same_change_it_once(changing: Change) -> None:
     first.join()
     second.join()
     assert (one.backend.widths, clone.get_settings()["width"]) == ([SMALL, LARGE], LARGE)
+
+
+def test_a_track_that_stops_gives_back_the_size_that_it_took(stage: Callable[..., Stage]) -> None:
+    here = stage(silent(camera()))
+    (large,) = here.devices.get_user_media({"video": {"width": LARGE}}).get_tracks()
+    (small,) = here.devices.get_user_media({"video": {"width": {"exact": SMALL}, "resizeMode": {"exact": "none"}}}).get_tracks()
+    assert large.get_settings()["width"] == SMALL
+    heard = Heard(large)
+    small.stop()
+    here.run_until(lambda: large.get_settings()["width"] == LARGE)
+    assert heard.types == ["configurationchange"]
+
+
+def test_a_track_keeps_its_size_if_it_has_asked_for_it_itself(stage: Callable[..., Stage]) -> None:
+    here = stage(silent(camera()))
+    (large,) = here.devices.get_user_media({"video": {"width": LARGE}}).get_tracks()
+    (small,) = here.devices.get_user_media({"video": {"width": {"exact": SMALL}, "resizeMode": {"exact": "none"}}}).get_tracks()
+    large.apply_constraints({"width": {"exact": SMALL}})
+    small.stop()
+    here.tasks.run_tasks()
+    assert large.get_settings()["width"] == SMALL

@@ -1,4 +1,4 @@
-"""Rules and the fitness distance, by the standard's list: https://www.w3.org/TR/mediacapture-streams/#dfn-fitness-distance."""
+"""Rules and the fitness distance, as listed in the standard: https://www.w3.org/TR/mediacapture-streams/#dfn-fitness-distance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INF = math.inf
 
 
 def rule(name: str, value: Any, kind: str = "video") -> Rule:
-    """The rule of one basic constraint."""
+    """Return the rule of one basic constraint."""
     (one,) = parse_constraints(track_constraints({name: value}), kind).basic
     return one
 
@@ -54,7 +54,7 @@ def test_the_distance_of_a_setting_is_the_standards(name: str, value: Any, setti
     ("value", "setting", "distance"),
     [(True, True, 0), (True, False, 1), ("remote-only", True, 1), ({"exact": True}, "remote-only", INF), ("all", "all", 0)],
 )
-def test_booleans_and_modes_of_echo_cancellation_are_told_apart(value: Any, setting: Any, distance: float) -> None:
+def test_booleans_and_modes_of_echo_cancellation_are_distinguished(value: Any, setting: Any, distance: float) -> None:
     assert rule("echoCancellation", value, "audio").distance(setting) == distance
 
 

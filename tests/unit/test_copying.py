@@ -1,4 +1,4 @@
-"""Which mode a camera is set to when its pictures are to be copied."""
+"""The mode of a camera whose encoded video is copied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.api.copying import CopiedFormats, NativeFormats, formats_to_follow
+from mscli.api.nativeformats import CopiedFormats, NativeFormats, formats_to_follow
+from tests.untyped import untyped
 
 COPIED = CopiedFormats(("H264", "MJPEG"))
 RAW = {"width": 640, "height": 480, "frameRate": 30, "pixelFormat": "YUYV"}
@@ -18,10 +19,10 @@ STREAM = {"width": 1280, "height": 720, "frameRate": 30, "pixelFormat": "H264"}
 
 
 def chosen(*modes: dict[str, Any], **constraints: Any) -> dict[str, Any]:
-    """The settings and native mode for a camera with these modes."""
+    """Return the settings and native mode chosen for a camera with these modes."""
     description = {"devices": [{"kind": "videoinput", "label": "Cam", "deviceId": "c", "modes": list(modes)}]}
     with mscli.MediaDevices(backends=[mscli.FakeBackend(description)]) as devices:
-        (choice,) = devices.negotiate({"video": constraints or True}, pixel_formats=COPIED)
+        (choice,) = devices.negotiate(untyped({"video": constraints or True}), pixel_formats=COPIED)
     mode = choice.selection.box.mode
     assert mode is not None
     return {**choice.selection.settings, "pixelFormat": mode.pixel_format}
@@ -57,8 +58,8 @@ def test_a_size_is_not_made_by_scaling() -> None:
     assert caught.value.constraint == "width"
 
 
-def test_a_camera_with_raw_modes_only_is_refused_by_what_it_gives() -> None:
-    with pytest.raises(mscli.NotSupportedError, match="“Cam” gives YUYV, and only H264 or MJPEG can be copied"):
+def test_a_camera_with_only_raw_modes_is_refused_with_its_formats() -> None:
+    with pytest.raises(mscli.NotSupportedError, match="cannot copy YUYV from “Cam”; only H264 and MJPEG can be copied"):
         chosen(RAW)
 
 
@@ -84,5 +85,5 @@ def test_what_is_taken_as_it_is_is_gone_on_with_in_its_format(
 
 
 @pytest.mark.parametrize("asked", [(), NativeFormats()])
-def test_a_microphone_that_goes_on_for_another_has_no_pixel_format(asked: Sequence[str]) -> None:
+def test_a_microphone_that_replaces_another_has_no_pixel_format(asked: Sequence[str]) -> None:
     assert list(formats_to_follow(asked, "", whole=True)) == []

@@ -1,4 +1,4 @@
-"""Derived settings: which native mode they are made of, what is cropped, and which frames stay."""
+"""Derived settings: their native mode, what is cropped, and which frames remain."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_crop_lies_inside_and_is_no_smaller_than_what_is_made_of_it(native: tu
 
 
 def kept(native: float, wanted: float, seconds: float = 10, jitter_us: int = 0) -> list[int]:
-    """The timestamps that a decimator keeps of a camera's frames."""
+    """Return the timestamps that a decimator keeps."""
     decimator, interval = Decimator(wanted), 1e6 / native
     times = [round(n * interval) + (jitter_us if n % 3 == 1 else 0) for n in range(round(seconds * native))]
     return [at for at in times if decimator.keeps(at, round(interval))]
@@ -100,7 +100,7 @@ def test_after_a_gap_frames_come_at_the_same_pace_and_not_all_at_once() -> None:
     assert len(after) == 10
 
 
-def test_native_frames_pass_as_they_are_and_others_are_told_how_to_be_shown() -> None:
+def test_native_frames_pass_unchanged_and_others_get_a_crop() -> None:
     native = {"width": 64, "height": 48, "frameRate": 30.0}
     frame = VideoFrame("GREY", 64, 48, 0, (memoryview(bytes(64 * 48)),), (64,), 33_333)
     assert Shaper(native, native).shape(frame) is frame

@@ -1,4 +1,4 @@
-"""Open descriptors: a full pipe takes no more, a file always does, and what points nowhere takes everything."""
+"""Open descriptors: a full pipe accepts nothing more, a file always does, and a redirected one accepts everything."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from mscli.core import descriptors
-from mscli.core.descriptors import SLEEPS_S, Reader, point_nowhere, takes_more
-from mscli.sinks.files import NamedFile
-from mscli.sinks.outputs import Descriptor
+from mscli.core.descriptors import Reader, point_nowhere, takes_more
+from mscli.core.limits import SLEEPS_S
+from mscli.sinks.files import Descriptor, NamedFile
 
 
 def fill(writing: int) -> None:
@@ -51,7 +51,7 @@ def test_a_descriptor_above_a_thousand_is_asked_too() -> None:
         os.close(writing)
 
 
-def test_what_nobody_reads_any_more_takes_a_write_that_fails() -> None:
+def test_a_pipe_without_a_reader_is_ready_for_a_write_that_fails() -> None:
     reading, writing = os.pipe()
     fill(writing)
     os.close(reading)
@@ -64,11 +64,11 @@ def test_only_a_reader_that_sleeps_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     reading, writing = os.pipe()
     output = Descriptor(writing)
     output.open()
-    assert not output.forsake()
+    assert not output.abandon_reader()
     fill(writing)
-    assert output.forsake()
+    assert output.abandon_reader()
     assert takes_more(writing)
-    assert not output.forsake()  # that is done
+    assert not output.abandon_reader()  # that is done
     os.close(reading)
     os.close(writing)
 
@@ -93,7 +93,7 @@ def test_a_file_is_never_given_up(tmp_path: Path) -> None:
     file = NamedFile(str(tmp_path / "file"), overwrite=False)
     file.open()
     file.write(b"kept")
-    assert not file.forsake()
+    assert not file.abandon_reader()
     file.mark()
     file.commit()
     assert (tmp_path / "file").read_bytes() == b"kept"

@@ -1,4 +1,4 @@
-"""devicechange: when it fires and with what, and that nothing watches when nobody listens."""
+"""devicechange: when it fires and with what, and that nothing watches if nobody listens."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 
 import mscli
 from mscli.api import devicewatch
-from mscli.core.mailbox import Mailbox
+from mscli.core.eventloop import EventLoop
 from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Request, Source, Watching
-from tests.unit.stage import PATIENCE_S, Heard, Stage, camera, microphone
+from tests.unit.stage import TIMEOUT_S, Heard, Stage, camera, microphone
 
 Setting = Callable[..., Stage]
 
 
 def watchers() -> list[str]:
-    """The threads that watch."""
+    """Return the threads that watch."""
     return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("mscli-"))
 
 
@@ -33,7 +33,7 @@ def appearing(device: dict[str, Any], seconds: float) -> dict[str, Any]:
 # When it fires
 
 
-def test_a_device_that_appears_is_told_with_all_that_are_there(stage: Setting) -> None:
+def test_a_new_device_is_reported_with_all_current_ones(stage: Setting) -> None:
     here = stage(camera(0), appearing(camera(1), 5), microphone())
     heard = Heard(here.devices)
     here.clock.jump(5)
@@ -46,7 +46,7 @@ def test_a_device_that_appears_is_told_with_all_that_are_there(stage: Setting) -
     assert event.user_inserted_devices[0] is event.devices[2]
 
 
-def test_a_device_that_vanishes_is_told(stage: Setting) -> None:
+def test_a_removed_device_is_reported(stage: Setting) -> None:
     here = stage(camera(0), {**camera(1), "faults": {"vanishAfterFrames": 0}})
     heard = Heard(here.devices)
     here.track(deviceId={"exact": "c1"})
@@ -65,7 +65,7 @@ def test_a_handler_is_called_as_a_listener_is(stage: Setting) -> None:
     assert ids(events[0].devices) == ["c0"]
 
 
-def test_what_comes_at_once_is_told_at_once(stage: Setting) -> None:
+def test_devices_that_appear_together_are_one_event(stage: Setting) -> None:
     here = stage(appearing(camera(0), 1), appearing(microphone(), 1.01))
     heard = Heard(here.devices)
     here.clock.jump(2)
@@ -85,10 +85,10 @@ def test_an_event_may_be_made_by_anyone() -> None:
             setattr(event, name, ())
 
 
-# Who watches
+# What watches
 
 
-def test_nobody_watches_as_long_as_nobody_listens(stage: Setting) -> None:
+def test_nothing_watches_while_nobody_listens(stage: Setting) -> None:
     here = stage(appearing(camera(), 5))
     here.devices.enumerate_devices()
     here.devices.add_event_listener("other", print)
@@ -113,7 +113,7 @@ def test_the_watch_lasts_from_the_first_listener_to_the_last(stage: Setting, end
     assert watchers() == []
 
 
-def test_who_listens_again_hears_of_what_changes_then(stage: Setting) -> None:
+def test_a_new_listener_gets_later_changes(stage: Setting) -> None:
     here = stage(appearing(camera(0), 5), appearing(camera(1), 10))
     heard = Heard(here.devices)
     here.devices.remove_event_listener("devicechange", heard.events.append)
@@ -125,7 +125,7 @@ def test_who_listens_again_hears_of_what_changes_then(stage: Setting) -> None:
     assert [ids(event.user_inserted_devices) for event in again.events] == [["c1"]]
 
 
-def test_who_listens_after_the_end_hears_nothing(stage: Setting) -> None:
+def test_a_listener_after_close_gets_nothing(stage: Setting) -> None:
     here = stage(camera())
     here.devices.close()
     here.devices.add_event_listener("devicechange", print)
@@ -141,17 +141,19 @@ def test_without_a_loop_of_the_caller_a_thread_runs_the_listeners() -> None:
         devices.close()  # which a listener may
         came.set()
 
-    devices = mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": [appearing(camera(), 0.05)]})])
+    backend = Scripted([], [listed("a")])
+    devices = mscli.MediaDevices(backends=[backend])
     devices.ondevicechange = on_change
-    assert came.wait(PATIENCE_S)
+    backend.notify()
+    assert came.wait(TIMEOUT_S)
     assert names == ["mscli-events"]
 
 
-# How it looks
+# How it lists devices
 
 
 class Scripted(Backend):
-    """A backend that lists what the script says, one entry after the other, the last for good."""
+    """A backend with a script of listings. The last one stays."""
 
     name = "scripted"
 
@@ -160,7 +162,7 @@ class Scripted(Backend):
         self._silent = silent
         self.notify: Callable[[], object] = lambda: None
         self.looks = 0
-        self.looked = threading.Semaphore(0)  # as often as it was looked at
+        self.looked = threading.Semaphore(0)  # released once per listing
         self.watched = 0
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
@@ -184,25 +186,25 @@ class Scripted(Backend):
 
 
 class Followed:
-    """MediaDevices of such backends that someone listens to."""
+    """MediaDevices with such backends, and a listener."""
 
     def __init__(self, *backends: Backend) -> None:
-        self.tasks = Mailbox()
+        self.tasks = EventLoop()
         self.devices = mscli.MediaDevices(backends=backends, tasks=self.tasks)
         self.heard = Heard(self.devices)
 
     def wait_for_events(self, count: int) -> list[mscli.DeviceChangeEvent]:
-        """Run tasks until so many have been heard; they come from other threads."""
+        """Run tasks until there were this many events, which come from other threads."""
         while len(self.heard.events) < count:
             before = len(self.heard.events)
-            self.tasks.wait(PATIENCE_S)
+            self.tasks.wait(TIMEOUT_S)
             assert len(self.heard.events) > before, "it did not come"
         return self.heard.events
 
 
 @pytest.fixture
 def follow() -> Iterator[Callable[..., Followed]]:
-    """Listens to backends, and closes them after the test."""
+    """Listen to backends, and close them after the test."""
     made: list[Followed] = []
 
     def listen(*backends: Backend) -> Followed:
@@ -229,7 +231,7 @@ def test_a_new_device_is_given_time_to_become_ready(follow: Callable[..., Follow
     assert event.devices[0].problem == ""
 
 
-def test_a_new_device_that_stays_forbidden_is_told_nevertheless(follow: Callable[..., Followed]) -> None:
+def test_a_new_device_without_permission_is_reported_anyway(follow: Callable[..., Followed]) -> None:
     backend = Scripted([], [listed("a", **DENIED)])
     followed = follow(backend)
     backend.notify()
@@ -238,7 +240,7 @@ def test_a_new_device_that_stays_forbidden_is_told_nevertheless(follow: Callable
     assert backend.looks == 2 + len(devicewatch.READY_S)
 
 
-def test_a_new_device_that_someone_uses_already_is_told_without_delay(follow: Callable[..., Followed]) -> None:
+def test_a_new_device_in_use_is_reported_without_delay(follow: Callable[..., Followed]) -> None:
     backend = Scripted([], [listed("a", problem="in use", busy=True)])
     followed = follow(backend)
     backend.notify()
@@ -270,7 +272,7 @@ def test_a_look_that_finds_nothing_new_is_no_event(follow: Callable[..., Followe
     followed = follow(calm, other)
     calm.notify()
     for _ in ("at first", "after the notice"):
-        assert calm.looked.acquire(timeout=PATIENCE_S)
+        assert calm.looked.acquire(timeout=TIMEOUT_S)
     other.notify()
     (event,) = followed.wait_for_events(1)
     assert ids(event.devices) == ["a", "b"]
@@ -285,11 +287,11 @@ def test_only_the_backend_that_gave_notice_is_looked_at(follow: Callable[..., Fo
     assert untouched.looks == 1
 
 
-# Looks that fail
+# Listings that fail
 
 
 class Faulty(Scripted):
-    """Some entries of its script are errors, which that look raises."""
+    """A backend with some errors in its script, which the listing raises."""
 
     def __init__(self, *script: list[Device] | Exception) -> None:
         super().__init__(*(entry for entry in script if isinstance(entry, list)))
@@ -309,7 +311,7 @@ DEFECT = RuntimeError("a defect")
 
 @pytest.fixture
 def polled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is asked again after a while is asked at once."""
+    """List again at once instead of after a delay."""
     monkeypatch.setattr(devicewatch, "POLL_S", 0.001)
 
 
@@ -339,7 +341,7 @@ def test_a_first_look_that_fails_ends_no_watch(
 
 
 class Slow(Scripted):
-    """It does not answer a look as long as ``free`` is cleared; ``asked`` is set by a look that waits for that."""
+    """A backend whose listing hangs while ``free`` is cleared. ``asked`` is set by a listing that hangs."""
 
     def __init__(self, *script: list[Device]) -> None:
         super().__init__(*script)
@@ -349,7 +351,7 @@ class Slow(Scripted):
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
         if not self.free.is_set():
             self.asked.set()
-            assert self.free.wait(PATIENCE_S)
+            assert self.free.wait(TIMEOUT_S)
         return super().devices(kinds)
 
 
@@ -359,7 +361,7 @@ def test_a_backend_that_is_slow_holds_up_no_other(follow: Callable[..., Followed
     followed = follow(*(slow, quick)[::order])
     slow.free.clear()
     slow.notify()
-    assert slow.asked.wait(PATIENCE_S)
+    assert slow.asked.wait(TIMEOUT_S)
     quick.notify()
     (event,) = followed.wait_for_events(1)
     assert not followed.devices.silent(DEVICE_KINDS)  # the slow one has not been given up yet
@@ -371,27 +373,27 @@ def test_a_backend_that_is_slow_holds_up_no_other(follow: Callable[..., Followed
 
 
 def test_what_two_backends_find_at_once_is_one_event(follow: Callable[..., Followed], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devicewatch, "TOGETHER_S", PATIENCE_S)
+    monkeypatch.setattr(devicewatch, "TOGETHER_S", TIMEOUT_S)
     slow, quick = Slow([], [listed("s")]), Scripted([], [listed("q")])
     followed = follow(slow, quick)
     slow.free.clear()
     slow.notify()
-    assert slow.asked.wait(PATIENCE_S)
+    assert slow.asked.wait(TIMEOUT_S)
     quick.notify()
     for _ in ("at first", "after the notice"):
-        assert quick.looked.acquire(timeout=PATIENCE_S)
+        assert quick.looked.acquire(timeout=TIMEOUT_S)
     slow.free.set()
     (event,) = followed.wait_for_events(1)
     assert ids(event.user_inserted_devices) == ["s", "q"]
 
 
 class Meeting(Scripted):
-    """It answers only while others are asked too."""
+    """A backend that only answers while others are listing too."""
 
     all_here = threading.Barrier(2)
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
-        self.all_here.wait(PATIENCE_S)
+        self.all_here.wait(TIMEOUT_S)
         return super().devices(kinds)
 
 
@@ -409,7 +411,7 @@ def test_a_backend_without_events_is_polled(follow: Callable[..., Followed], mon
     assert ids(event.devices) == ["a"]
 
 
-def test_a_backend_is_told_when_nobody_follows_it_any_more(follow: Callable[..., Followed]) -> None:
+def test_a_backend_is_notified_when_the_watch_closes(follow: Callable[..., Followed]) -> None:
     backend = Scripted([])
     followed = follow(backend)
     assert backend.watched == 1

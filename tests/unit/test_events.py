@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+import mscli
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError
 from mscli.core.events import Event, EventTarget, required_member
 
 
 class Bell(EventTarget):
-    """Fires ``ring``."""
+    """A target that fires ``ring``."""
 
     EVENTS = ("ring",)
     onring: Any
@@ -21,7 +22,7 @@ class Bell(EventTarget):
 
 @pytest.fixture
 def called() -> list[str]:
-    """What listeners note."""
+    """Return the list to which listeners append."""
     return []
 
 
@@ -32,6 +33,47 @@ def test_a_handler_is_none_at_first_and_called_before_the_listeners(called: list
     bell.onring = lambda event: called.append("handler")
     bell.dispatch_event(Event("ring"))
     assert called == ["handler", "listener"]
+
+
+def test_a_listener_for_one_event_is_removed_before_its_call(called: list[str]) -> None:
+    bell = Bell()
+
+    def ring_again(event: Event) -> None:
+        called.append("once")
+        bell.dispatch_event(Event("ring"))
+
+    bell.add_event_listener("ring", ring_again, once=True)
+    bell.add_event_listener("ring", lambda event: called.append("always"))
+    bell.dispatch_event(Event("ring"))
+    assert called == ["once", "always", "always"]
+
+
+def test_a_listener_that_was_added_for_good_stays_if_it_is_added_for_one_event(called: list[str]) -> None:
+    bell = Bell()
+    for once in (False, True):
+        bell.add_event_listener("ring", called.append, once=once)
+    for _ in range(2):
+        bell.dispatch_event(Event("ring"))
+    assert len(called) == 2
+
+
+def test_only_an_event_of_the_library_is_trusted() -> None:
+    bell, event = Bell(), Event("ring", {"bubbles": True})
+    trusted = []
+    bell.onring = lambda event: trusted.append(event.is_trusted)
+    assert (event.bubbles, event.cancelable, event.is_trusted) == (True, False, False)
+    bell.fire(event)
+    bell.dispatch_event(event)
+    assert trusted == [True, False]
+    with pytest.raises(AttributeError):
+        event.is_trusted = True
+
+
+@pytest.mark.parametrize("name", [name for name in dir(mscli) if "EVENTS" in dir(getattr(mscli, name))])
+def test_handlers_are_declared_for_type_checkers(name: str) -> None:
+    target = getattr(mscli, name)
+    declared = {handler for one in target.__mro__ for handler in (*vars(one).get("__annotations__", ()), *vars(one))}
+    assert {f"on{event}" for event in target.EVENTS} <= declared
 
 
 def test_listeners_are_called_in_the_order_in_which_they_were_added(called: list[str]) -> None:
@@ -51,7 +93,7 @@ def test_a_listener_that_is_added_twice_is_called_once(called: list[str]) -> Non
     assert len(called) == 1
 
 
-def test_other_types_call_nobody(called: list[str]) -> None:
+def test_other_types_call_no_listener(called: list[str]) -> None:
     bell = Bell()
     bell.add_event_listener("ring", lambda event: called.append("ring"))
     bell.dispatch_event(Event("knock"))
@@ -93,7 +135,7 @@ def test_a_listener_may_remove_itself_and_later_ones(called: list[str]) -> None:
     assert called == ["first", "second", "second"]
 
 
-def test_a_listener_added_meanwhile_waits_for_the_next_event(called: list[str]) -> None:
+def test_a_listener_added_during_an_event_waits_for_the_next(called: list[str]) -> None:
     bell = Bell()
     bell.add_event_listener("ring", lambda event: bell.add_event_listener("ring", late))
 
@@ -106,9 +148,7 @@ def test_a_listener_added_meanwhile_waits_for_the_next_event(called: list[str]) 
     assert called == ["late"]
 
 
-def test_an_exception_in_a_listener_is_reported_and_keeps_nobody_from_running(
-    called: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exception_in_a_listener_is_reported_and_others_run(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: called.append(str(error)))
     bell = Bell()
     bell.onring = lambda event: 1 / 0

@@ -1,4 +1,4 @@
-"""The thread that runs events for callers without a loop of their own."""
+"""The thread that runs events for programs without a loop of their own."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from threading import current_thread
 import pytest
 
 from mscli.api.eventthread import EventThread
+from mscli.core.eventloop import EventLoop
 from mscli.core.events import Event, EventTarget
-from mscli.core.mailbox import Mailbox
-from tests.unit.stage import PATIENCE_S
+from tests.unit.stage import TIMEOUT_S
 
 
 class Bell(EventTarget):
-    """Something that rings."""
+    """An event target."""
 
     EVENTS = ("ring",)
 
 
 def failing(kind: type[BaseException]) -> Callable[..., None]:
-    """A task, or a listener, that raises such an error."""
+    """Return a task or listener that raises this error."""
 
     def fail(_event: Event | None = None) -> None:
         raise kind("a task that fails")
@@ -40,12 +40,12 @@ def test_a_task_that_fails_is_reported_and_the_next_ones_run(
     fail = failing(kind)
     reported: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: reported.append(error))
-    mailbox, ran = Mailbox(), Flag()
-    events = EventThread(mailbox)
+    event_loop, ran = EventLoop(), Flag()
+    events = EventThread(event_loop)
     for task in (fail, fail, ran.set):
-        mailbox.post(task)
+        event_loop.post(task)
     events.start()
-    assert ran.wait(PATIENCE_S)
+    assert ran.wait(TIMEOUT_S)
     events.stop()
     assert [str(error) for error in reported] == ["a task that fails"] * 2
 
@@ -56,12 +56,12 @@ def test_a_listener_that_fails_is_reported_and_the_next_one_runs(
 ) -> None:
     reported: list[str] = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: reported.append(kind.__name__))
-    mailbox, bell, ran = Mailbox(), Bell(), Flag()
+    event_loop, bell, ran = EventLoop(), Bell(), Flag()
     bell.add_event_listener("ring", failing(kind))
     bell.add_event_listener("ring", lambda _: ran.set())
-    events = EventThread(mailbox)
+    events = EventThread(event_loop)
     events.start()
-    mailbox.post(lambda: bell.dispatch_event(Event("ring")))
+    event_loop.post(lambda: bell.dispatch_event(Event("ring")))
     events.stop()
     assert (ran.is_set(), reported) == (True, [kind.__name__])
 
@@ -74,11 +74,21 @@ def test_what_ends_a_program_passes_through_a_listener_on_the_main_thread(kind: 
         bell.dispatch_event(Event("ring"))
 
 
+def test_a_thread_that_has_ended_can_be_started_again() -> None:
+    event_loop, ran = EventLoop(), list[int]()
+    events = EventThread(event_loop)
+    for number in range(3):
+        event_loop.post(lambda number=number: ran.append(number))  # type: ignore[misc]
+        events.start()
+        events.stop()
+        assert ran == list(range(number + 1))
+
+
 def test_tasks_run_in_order_on_the_named_thread_and_all_before_the_end() -> None:
-    mailbox, names = Mailbox(), list[str]()
-    events = EventThread(mailbox)
+    event_loop, names = EventLoop(), list[str]()
+    events = EventThread(event_loop)
     events.start()
     for _ in range(3):
-        mailbox.post(lambda: names.append(current_thread().name))
+        event_loop.post(lambda: names.append(current_thread().name))
     events.stop()
     assert names == ["mscli-events"] * 3

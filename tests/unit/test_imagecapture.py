@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import mscli
-from tests.unit.stage import Stage, camera, microphone, picture, push, silent
+from tests.unit.stage import Stage, camera, device, microphone, picture, push, silent
 
 Setting = Callable[..., Stage]
 
 
 def grab(track: mscli.MediaStreamTrack, use: Callable[[], Any], frame: Any = None) -> Any:
-    """What ``use`` gives when a frame comes, or the track ends, while it waits."""
+    """Return the result of ``use`` while a frame comes or the track ends."""
     got: list[Any] = []
 
     def run() -> None:
@@ -28,7 +28,7 @@ def grab(track: mscli.MediaStreamTrack, use: Callable[[], Any], frame: Any = Non
     thread.start()
     while thread.is_alive():
         if frame is None:
-            track.live.on_ended(mscli.NotReadableError("unplugged"))
+            device(track).on_ended(mscli.NotReadableError("unplugged"))
         else:
             push(track, frame)
         thread.join(0.01)
@@ -41,11 +41,12 @@ def test_the_next_frame_is_grabbed(stage: Setting) -> None:
     assert grab(track, mscli.ImageCapture(track).grab_frame, frame) is frame
 
 
-def test_a_disabled_track_gives_a_black_frame(stage: Setting) -> None:
-    track = stage(silent(camera())).track()
+def test_the_frame_of_a_disabled_track_is_black(stage: Setting) -> None:
+    track = stage(silent(camera())).track(width=64)
     track.enabled = False
-    grabbed = grab(track, mscli.ImageCapture(track).grab_frame, picture())
-    assert set(bytes(grabbed.planes[0])) == {0}
+    frame = grab(track, mscli.ImageCapture(track).grab_frame, picture())
+    assert frame.blank
+    assert set(frame.planes[0]) == {0}
 
 
 @pytest.mark.parametrize(("type_", "begin"), [("image/jpeg", b"\xff\xd8"), ("image/png", b"\x89PNG"), ("image/webp", b"RIFF")])
@@ -77,7 +78,7 @@ def test_an_ended_track_is_an_invalid_state(stage: Setting) -> None:
             use()
 
 
-def test_a_device_that_fails_meanwhile_is_told(stage: Setting) -> None:
+def test_a_device_that_fails_in_between_is_reported(stage: Setting) -> None:
     track = stage(silent(camera())).track()
     result = grab(track, mscli.ImageCapture(track).grab_frame)
     assert isinstance(result, mscli.NotReadableError)
@@ -97,13 +98,13 @@ def test_what_is_no_track_is_a_type_error(track: Any) -> None:
 
 def test_photo_sizes_are_those_of_the_stream(stage: Setting) -> None:
     capture = mscli.ImageCapture(stage(camera()).track(width={"exact": 64}))
-    assert capture.get_photo_settings() == {"imageWidth": 64, "imageHeight": 48}
+    assert capture.get_photo_settings() == {"redEyeReduction": False, "imageWidth": 64, "imageHeight": 48}
     able = capture.get_photo_capabilities()
     assert able["imageWidth"]["max"] == 128
     assert able["redEyeReduction"] == "never"
 
 
-def test_grabbing_leaves_no_lane_behind(stage: Setting) -> None:
+def test_grabbing_leaves_no_queue_behind(stage: Setting) -> None:
     track = stage(silent(camera())).track()
     grab(track, mscli.ImageCapture(track).grab_frame, picture())
-    assert track._lanes == ()
+    assert track._queues == {}

@@ -1,10 +1,11 @@
-"""The house's import rules: cli → api → bases and registries of sources and sinks → core; backends and sinks by registry."""
+"""The import rules: cli → api → {sources, encode, sinks} → {media, v4l2} → core; backends and sinks by registry."""
 
 from __future__ import annotations
 
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,22 +14,34 @@ import pytest
 from mscli.sources import BACKENDS
 
 ROOT = Path(__file__).parent.parent.parent
-DOORS = ("mscli.sources", "mscli.sources.base", "mscli.sources.identity", "mscli.sinks", "mscli.sinks.base")
+# What api and cli may import from the packages below. The rest is found through a registry, or through these modules.
+DOORS = (
+    "mscli.sources", "mscli.sources.base", "mscli.sources.track", "mscli.sources.device",
+    "mscli.sources.reconnect", "mscli.sources.identity", "mscli.sinks", "mscli.sinks.base", "mscli.media",
+    "mscli.media.screen", "mscli.encode.options",
+)  # fmt: skip
+ROOMS_BEHIND_DOORS = ("mscli.sources", "mscli.media", "mscli.encode", "mscli.sinks")
 LATE = {"av", "cv2", "numpy", "rich", "sounddevice"}
 
-# Layer → what of mscli it may import. A name that ends in a dot: every module below it.
+# Package → what it may import from mscli. A name that ends in a dot covers every module below it.
 CORE = ("mscli.core", "mscli.core.")
 MAY_IMPORT = {
     "mscli.core": CORE,
-    "mscli.sources": (*CORE, "mscli.sources", "mscli.sources."),
-    "mscli.sinks": (*CORE, "mscli.sinks", "mscli.sinks."),
+    "mscli.v4l2": (*CORE, "mscli.v4l2", "mscli.v4l2."),
+    "mscli.media": (*CORE, "mscli.media", "mscli.media."),
+    "mscli.sources": (*CORE, "mscli.v4l2", "mscli.v4l2.", "mscli.media", "mscli.media.", "mscli.sources", "mscli.sources."),
+    "mscli.encode": (*CORE, "mscli.media", "mscli.media.", "mscli.encode", "mscli.encode."),
+    "mscli.sinks": (
+        *CORE, "mscli.v4l2", "mscli.v4l2.", "mscli.media", "mscli.media.", "mscli.encode", "mscli.encode.", "mscli.sinks",
+        "mscli.sinks.",
+    ),
     "mscli.api": (*CORE, *DOORS, "mscli.api", "mscli.api."),
     "mscli.cli": (*CORE, *DOORS, "mscli.api", "mscli.api.", "mscli.cli", "mscli.cli.", "mscli"),
-}
+}  # fmt: skip
 
 
 class Import(NamedTuple):
-    """One imported module, and where; ``late``: not when the importer is imported."""
+    """An imported module and its place. ``late``: not imported together with the importer."""
 
     importer: str
     module: str
@@ -37,12 +50,12 @@ class Import(NamedTuple):
 
     @property
     def layer(self) -> str:
-        """The folder of mscli that the importer stands in; the package itself for a file at its top."""
+        """Return the package of mscli that contains the importer, or mscli itself for a file at its top."""
         return ".".join(self.importer.split(".")[:2])
 
     @property
     def package(self) -> str:
-        """The distribution-level name: mscli, av, os."""
+        """Return the top-level package: mscli, av, os."""
         return self.module.partition(".")[0]
 
     def __str__(self) -> str:
@@ -60,7 +73,7 @@ def is_module(name: str) -> bool:
 
 
 def imported(node: ast.AST, importer: Path) -> list[str]:
-    """The modules that an import statement names; ``from package import module`` names the module."""
+    """Return the modules named by an import statement, also in ``from package import module``."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
@@ -73,7 +86,7 @@ def imported(node: ast.AST, importer: Path) -> list[str]:
 
 
 def walk(node: ast.AST, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """All nodes below, each with whether it runs later than the module's import: in a function, or never (for types only)."""
+    """Yield all nodes below, and whether each one runs after the module's import: in a function, or never (types only)."""
     for child in ast.iter_child_nodes(node):
         for_types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
         inside = late or for_types or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
@@ -81,6 +94,7 @@ def walk(node: ast.AST, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
         yield from walk(child, inside)
 
 
+@cache
 def all_imports() -> list[Import]:
     found = []
     for path in sorted((ROOT / "mscli").rglob("*.py")):
@@ -89,9 +103,6 @@ def all_imports() -> list[Import]:
             for module in dict.fromkeys(imported(node, path)):
                 found.append(Import(module_name(path), module, f"{place}:{getattr(node, 'lineno', 0)}", late))
     return found
-
-
-IMPORTS = all_imports()
 
 
 def is_allowed(module: str, allowed: tuple[str, ...]) -> bool:
@@ -104,38 +115,51 @@ def report(violations: list[Import]) -> str:
 
 @pytest.mark.parametrize("layer", MAY_IMPORT)
 def test_a_layer_imports_only_from_itself_and_below(layer: str) -> None:
-    ours = [each for each in IMPORTS if each.layer == layer and each.package == "mscli"]
+    ours = [each for each in all_imports() if each.layer == layer and each.package == "mscli"]
     wrong = [each for each in ours if not is_allowed(each.module, MAY_IMPORT[layer])]
     assert not wrong, report(wrong)
 
 
 def test_the_core_needs_nothing_but_the_standard_library() -> None:
     known = {"mscli", *sys.stdlib_module_names}
-    wrong = [each for each in IMPORTS if each.layer == "mscli.core" and each.package not in known]
+    wrong = [each for each in all_imports() if each.layer == "mscli.core" and each.package not in known]
     assert not wrong, report(wrong)
 
 
 def test_click_and_rich_are_known_to_the_command_line_only() -> None:
     command_line = ("mscli.cli", "mscli.__main__")
-    wrong = [each for each in IMPORTS if each.package in ("click", "rich") and each.layer not in command_line]
+    wrong = [each for each in all_imports() if each.package in ("click", "rich") and each.layer not in command_line]
     assert not wrong, report(wrong)
 
 
 def test_heavy_libraries_are_imported_late_outside_backends_and_sinks() -> None:
-    """At the top only of a room of its own that is always entered late: imported inside functions and nowhere else."""
-    late_rooms = {each.module for each in IMPORTS if each.late} - {each.module for each in IMPORTS if not each.late}
-    behind_doors = {each.importer for each in IMPORTS if each.layer in ("mscli.sources", "mscli.sinks")} - set(DOORS)
-    eager = [each for each in IMPORTS if each.package in LATE and not each.late]
+    """They may be imported at the top of modules that are always imported late, and inside functions."""
+    late_rooms = {each.module for each in all_imports() if each.late} - {each.module for each in all_imports() if not each.late}
+    behind_doors = {each.importer for each in all_imports() if each.layer in ROOMS_BEHIND_DOORS} - set(DOORS)
+    eager = [each for each in all_imports() if each.package in LATE and not each.late]
     wrong = [each for each in eager if each.importer not in late_rooms | behind_doors]
     assert not wrong, report(wrong)
 
 
 def test_opencv_and_numpy_are_imported_late_everywhere() -> None:
-    wrong = [each for each in IMPORTS if each.package in ("cv2", "numpy") and not each.late]
+    wrong = [each for each in all_imports() if each.package in ("cv2", "numpy") and not each.late]
     assert not wrong, report(wrong)
+
+
+def test_nobody_reaches_through_a_track_into_its_source() -> None:
+    """The track provides all that api and cli need from a source."""
+    track = ROOT / "mscli" / "api" / "mediastreamtrack.py"
+    others = [path for room in ("api", "cli") for path in (ROOT / "mscli" / room).rglob("*.py") if path != track]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno} reaches into {ast.unparse(node)}"
+        for path in others
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "source"
+    ]
+    assert wrong == []
 
 
 def test_backends_do_not_know_each_other() -> None:
     backends = {row.module for row in BACKENDS.values()}
-    wrong = [each for each in IMPORTS if each.importer in backends and each.module in backends - {each.importer}]
+    wrong = [each for each in all_imports() if each.importer in backends and each.module in backends - {each.importer}]
     assert not wrong, report(wrong)

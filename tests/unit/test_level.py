@@ -1,4 +1,4 @@
-"""How loud a block of sound is."""
+"""The level of an audio block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mscli.cli.level import CLIPPED, FLOOR_DB, Meter, decibels, peak
+from mscli.cli.status import CLIPPED, FLOOR_DB, Meter, decibels, peak
 from mscli.core.frames import AudioData
 from tests.unit.stage import Stage, microphone, push, silent
 

@@ -1,4 +1,4 @@
-"""A look at devices is bounded in time, and what hangs hides nothing else."""
+"""Listing devices has a time limit, and a backend that hangs hides no other."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ import mscli
 from mscli.api.listing import Listing
 from mscli.sources.base import AUDIO_INPUT, DEVICE_KINDS, VIDEO_INPUT, Abilities, Device
 from tests.unit.hanging import Hanging
-from tests.unit.stage import PATIENCE_S, camera, microphone
+from tests.unit.stage import TIMEOUT_S, camera, microphone
 
-AT_ONCE_S = 1.5  # enough for what answers, on a machine that is busy
-HANGS = "hanging did not list its devices within 1.5 s: a driver hangs: unplug what was plugged in last, and try again"
+AT_ONCE_S = 1.5  # enough for an answer on a busy machine
+HANGS = (
+    "hanging did not list its devices within 1.5 s, because a driver hangs; "
+    "unplug the device that you plugged in last, and try again"
+)
 
 
 @pytest.fixture
 def hanging() -> Iterator[Hanging]:
-    """A camera that nobody can list yet."""
+    """Create a camera that cannot be listed yet."""
     backend = Hanging(camera(0))
     yield backend
     backend.free.set()
 
 
 def lists() -> int:
-    """The calls that are under way."""
+    """Return the running calls."""
     return sum(thread.name == "mscli-list" for thread in threading.enumerate())
 
 
@@ -44,14 +47,14 @@ def test_one_that_hangs_still_is_not_asked_again_and_then_answers(hanging: Hangi
     hanging.free.set()
     for thread in threading.enumerate():
         if thread.name == "mscli-list":
-            thread.join(PATIENCE_S)
+            thread.join(TIMEOUT_S)
     found = listing.look()
     assert found is not None
     assert ([device.device_id for device in found], listing.problem, listing.silent) == (["c0"], "", False)
 
 
 class Failing(mscli.FakeBackend):
-    """Devices that are listed only when there is no error left."""
+    """Devices that are listed once there are no more errors."""
 
     def __init__(self, *errors: Exception) -> None:
         super().__init__({"devices": [camera(0)]})
@@ -100,7 +103,7 @@ def test_what_is_not_there_is_named_with_all_kinds() -> None:
     with mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": []})]) as devices:
         error = devices.missing([VIDEO_INPUT, AUDIO_INPUT])
     assert isinstance(error, mscli.NotFoundError)
-    assert str(error) == "there is no camera and no microphone on this machine"
+    assert str(error) == "no camera or microphone found"
 
 
 # What a device can do
@@ -108,7 +111,7 @@ def test_what_is_not_there_is_named_with_all_kinds() -> None:
 
 @pytest.fixture
 def mute_driver() -> Iterator[Hanging]:
-    """A camera that does not tell what it can do, and one that is asked after it."""
+    """Create a camera whose driver does not answer, and another one after it."""
     backend = Hanging(camera(0), hangs_in="abilities")
     yield backend
     backend.free.set()
@@ -117,7 +120,9 @@ def mute_driver() -> Iterator[Hanging]:
 def test_the_question_what_a_device_can_do_obeys_the_time_out(mute_driver: Hanging) -> None:
     with mscli.MediaDevices(backends=[mute_driver]) as devices:
         for ask in (devices.get_user_media, devices.negotiate):
-            with pytest.raises(mscli.NotReadableError, match=r"“Camera 0” did not answer within 1\.5 s: its driver hangs"):
+            with pytest.raises(
+                mscli.NotReadableError, match=r"“Camera 0” did not answer within 1\.5 s, because its driver hangs"
+            ):
                 ask({"video": True}, timeout_s=(AT_ONCE_S, 1))
 
 
@@ -130,7 +135,7 @@ def test_another_camera_is_used_that_answers(mute_driver: Hanging) -> None:
 
 
 class Counting(mscli.FakeBackend):
-    """Counts how often it is asked what a device can do."""
+    """A backend that counts the queries of abilities."""
 
     asked = 0
 
@@ -141,7 +146,7 @@ class Counting(mscli.FakeBackend):
 
 @pytest.fixture
 def counting() -> Iterator[tuple[Counting, mscli.MediaDevices]]:
-    """A camera of such a backend."""
+    """Create a camera of such a backend."""
     backend = Counting({"devices": [camera()]})
     with mscli.MediaDevices(backends=[backend]) as devices:
         yield backend, devices

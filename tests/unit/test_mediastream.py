@@ -1,4 +1,4 @@
-"""MediaStream: a group of tracks, each of them once."""
+"""MediaStream: a group of tracks, each of which it holds once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Setting = Callable[..., Stage]
 
 @pytest.fixture
 def tracks(stage: Setting) -> list[mscli.MediaStreamTrack]:
-    """A track of sound, one of pictures and another one of pictures."""
+    """Create an audio track and two video tracks."""
     here = stage(camera(), microphone())
     return [here.track("audio"), here.track("video"), here.track("video")]
 
@@ -39,7 +39,7 @@ def test_adding_again_does_not_change_the_order(tracks: list[mscli.MediaStreamTr
     assert stream.get_tracks() == tracks
 
 
-def test_what_a_getter_gives_is_a_snapshot(tracks: list[mscli.MediaStreamTrack]) -> None:
+def test_a_getter_returns_a_copy(tracks: list[mscli.MediaStreamTrack]) -> None:
     stream = mscli.MediaStream(tracks)
     before = stream.get_tracks()
     before.clear()

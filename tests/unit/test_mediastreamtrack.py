@@ -1,4 +1,4 @@
-"""MediaStreamTrack: what flows, when it is muted, how it ends."""
+"""MediaStreamTrack: its frames, when it is muted, how it ends."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.core.mailbox import Mailbox
-from tests.unit.stage import Heard, Stage, camera, microphone, picture, push, reader, silent, waiting
+from mscli.core.eventloop import EventLoop
+from tests.unit.stage import Heard, Stage, camera, device, microphone, picture, push, reader, silent, waiting
+from tests.untyped import untyped
 
 Setting = Callable[..., Stage]
 INHERENT = {"deviceId", "groupId", "facingMode"}
 
 
 def level(frame: Any) -> int:
-    """The brightness of a grey picture's first pixel."""
+    """Return the brightness of a grey frame's first pixel."""
     return int(frame.planes[0][0])
 
 
-# What flows
+# Frames
 
 
 def test_frames_pass_untouched_while_the_track_is_enabled(stage: Setting) -> None:
@@ -69,7 +70,7 @@ def test_reading_ends_with_the_track_after_the_last_frame(stage: Setting) -> Non
     assert [level(frame) for frame in frames] == [1, 2]
 
 
-def test_an_ended_track_gives_a_reader_nothing(stage: Setting) -> None:
+def test_an_ended_track_delivers_nothing(stage: Setting) -> None:
     track = stage(silent(camera())).track()
     track.stop()
     assert list(reader(track)) == []
@@ -128,7 +129,7 @@ def test_stopping_fires_nothing_and_may_be_repeated(stage: Setting) -> None:
 
 def test_an_ended_track_keeps_what_is_inherent_in_its_device(stage: Setting) -> None:
     track = stage(camera(facingMode="user")).track(width=64)
-    before, able = track.get_settings(), track.get_capabilities()
+    before, able = track.current_settings, track.get_capabilities()
     track.stop()
     assert track.get_settings() == {name: before[name] for name in INHERENT}
     assert track.settings == before
@@ -142,7 +143,7 @@ def test_applying_constraints_to_an_ended_track_does_nothing(stage: Setting) -> 
     track.apply_constraints({"width": {"exact": 5000}})
     assert track.get_constraints() == {"width": 64}
     with pytest.raises(TypeError):
-        track.apply_constraints({"frameRate": "x"})
+        track.apply_constraints(untyped({"frameRate": "x"}))
 
 
 def test_enabled_can_still_be_set_after_the_end(stage: Setting) -> None:
@@ -192,7 +193,7 @@ def test_a_device_that_vanishes_ends_clones_too(stage: Setting) -> None:
     track = here.track()
     clone = track.clone()
     heard = Heard(clone)
-    track.live.on_ended(mscli.NotReadableError("gone"))
+    device(track).on_ended(mscli.NotReadableError("gone"))
     here.tasks.run_tasks()
     assert (track.ready_state, clone.ready_state, heard.types) == ("ended", "ended", ["ended"])
 
@@ -218,7 +219,7 @@ def test_a_content_hint_of_another_kind_is_ignored(stage: Setting, kind: str, hi
 def test_stopping_waits_for_no_consumer(stage: Setting) -> None:
     here = stage(camera())
     track = here.track()
-    track.open_lane(Mailbox(), limit_bytes=1)
+    track.open_queue(EventLoop(), limit_bytes=1)
     here.clock.run(0.2)
     track.stop()
     assert track.ready_state == "ended"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mscli.sinks.names import Names, candidates, expand, is_pattern, single, with_counter
+from mscli.cli.target import record_target
+from mscli.sinks.series import Names, candidates, expand, is_pattern, single, with_counter
 
 NOON = datetime(2026, 3, 4, 12, 5, 6)
 
@@ -58,16 +59,22 @@ def test_a_percent_sign_alone_or_a_literal_one_makes_no_pattern(name: str, said:
     assert is_pattern(name) is said
 
 
-def test_a_counter_goes_on_and_a_time_gets_one() -> None:
+def test_a_counter_continues_and_a_time_gets_a_number() -> None:
     assert [name for name, _ in islice(candidates("a-%02d", NOON, 3), 3)] == ["a-03", "a-04", "a-05"]
-    assert [name for name, _ in islice(candidates("%H.x", NOON, 3), 3)] == ["12.x", "12-2.x", "12-3.x"]
+    assert [name for name, _ in islice(candidates("%H.x", NOON, 3), 3)] == ["12.x", "12_02.x", "12_03.x"]
+
+
+def test_files_of_one_second_are_listed_in_the_order_in_which_they_were_made() -> None:
+    later = NOON.replace(second=NOON.second + 1)
+    names = [name for at in (NOON, later) for name, _ in islice(candidates("%H%M%S.mkv", at, 1), 12)]
+    assert sorted(names) == names
 
 
 def test_names_that_are_taken_are_passed_over_and_none_comes_twice() -> None:
     numbered = Names("a-%02d", {"a-01", "a-03"}.__contains__)
     assert [numbered.next(NOON) for _ in range(3)] == ["a-02", "a-04", "a-05"]
-    timed = Names("%H.x", {"12-2.x"}.__contains__)
-    assert [timed.next(NOON) for _ in range(3)] == ["12.x", "12-3.x", "12-4.x"]
+    timed = Names("%H.x", {"12_02.x"}.__contains__)
+    assert [timed.next(NOON) for _ in range(3)] == ["12.x", "12_03.x", "12_04.x"]
 
 
 def test_one_recording_takes_the_next_number_that_is_free(tmp_path: Path) -> None:
@@ -77,3 +84,13 @@ def test_one_recording_takes_the_next_number_that_is_free(tmp_path: Path) -> Non
     year = single(str(tmp_path / "%Y"), overwrite=False)
     Path(year).touch()
     assert single(str(tmp_path / "%Y"), overwrite=False) == year  # and the output says that it exists
+
+
+@pytest.mark.parametrize(("name", "container"), [("a.webm", "webm"), ("a.wav", "wav"), ("a.tmp", "mkv"), ("a", "mkv")])
+def test_a_descriptor_of_an_ordinary_file_has_the_container_of_its_name_or_that_of_a_pipe(
+    name: str, container: str, tmp_path: Path
+) -> None:
+    with (tmp_path / name).open("wb") as file:
+        for folder in ("/dev/fd", "/proc/self/fd"):
+            assert record_target(f"{folder}/{file.fileno()}", None).row.suffix == container
+            assert record_target(f"{folder}/{file.fileno()}", "mp4").row.suffix == "mp4"

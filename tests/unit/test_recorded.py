@@ -1,4 +1,4 @@
-"""What MediaRecorder records: its pieces, the frames in them, pauses and windows."""
+"""What MediaRecorder records: its chunks, their frames, pauses and windows."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 
 import mscli
 from mscli.api import recording as run
+from mscli.api.recording import Slices
 from mscli.core import window
 from mscli.core.clock import now_us
-from mscli.core.frames import AudioData, VideoFrame
-from tests.unit.stage import MemorySink, Recording, Stage, camera, microphone, picture, push, silent
+from mscli.core.frames import AudioData, EncodedVideoChunk, VideoFrame
+from tests.unit.stage import MemorySink, Recording, Stage, camera, device, microphone, picture, push, silent
 
 Setting = Callable[..., Stage]
 
@@ -35,7 +36,7 @@ def test_requested_data_comes_in_pieces_that_make_the_whole(recording: Recording
     assert recording.data() == [b"ff", b"f", b"."]
 
 
-def test_a_timeslice_gives_pieces_by_itself(recording: Recording) -> None:
+def test_a_timeslice_delivers_slices(recording: Recording) -> None:
     recording.recorder.start(100)
     start = now_us()
     push(recording.track, *(picture(start + n * 50_000) for n in range(6)))
@@ -109,7 +110,7 @@ def test_what_comes_in_a_pause_is_left_out_and_leaves_no_gap(recording: Recordin
 
 
 def pause_inside_a_group(recording: Recording) -> int:
-    """A recording of H.264 whose third picture falls into a pause; when the next may come."""
+    """Record H.264 with a pause at the third frame. Return when the next frame may come."""
     begin_us = now_us() - 1_000_000
     recording.recorder.start()
     push(recording.track, chunk(begin_us, key=True), chunk(begin_us + 1))
@@ -119,8 +120,8 @@ def pause_inside_a_group(recording: Recording) -> int:
     return now_us()
 
 
-def chunk(at_us: int, key: bool = False) -> VideoFrame:
-    return replace(picture(at_us), format="H264", strides=(0,), key=key)
+def chunk(at_us: int, key: bool = False) -> EncodedVideoChunk:
+    return EncodedVideoChunk("key" if key else "delta", at_us, memoryview(b"chunk"), "h264", 64, 48)
 
 
 def test_what_cannot_be_decoded_after_a_pause_is_dropped_and_counted(recording: Recording, sinks: list[MemorySink]) -> None:
@@ -130,10 +131,8 @@ def test_what_cannot_be_decoded_after_a_pause_is_dropped_and_counted(recording: 
     push(recording.track, chunk(at_us + 4, key=True), chunk(at_us + 5))
     recording.recorder.stop()
     recording.finish()
-    written = [frame for _, frame in sinks[0].frames if isinstance(frame, VideoFrame)]
-    assert [(frame.key, frame.blank) for frame in written] == [
-        (True, False), (False, False), (True, True), (True, False), (False, False)
-    ]  # fmt: skip
+    written: list[Any] = [frame for _, frame in sinks[0].frames]
+    assert ["black" if frame.blank else frame.type for frame in written] == ["key", "delta", "black", "key", "delta"]
     assert (recording.run.dropped, recording.run.counts[0].frames) == ([3], 5)
 
 
@@ -156,14 +155,14 @@ def test_a_disabled_track_is_recorded_black(recording: Recording, sinks: list[Me
     assert set(bytes(frame.planes[0])) == {0}
 
 
-def test_the_sink_is_told_the_tracks_and_how_to_write(stage: Setting, sinks: list[MemorySink]) -> None:
+def test_the_sink_gets_the_tracks_and_the_options(stage: Setting, sinks: list[MemorySink]) -> None:
     here = stage(silent(camera()), silent(microphone()))
     recording = Recording(here, "audio", "video", options={"audioBitsPerSecond": 64_000})
     recording.recorder.start()
     recording.recorder.stop()
     recording.finish()
     assert [track.kind for track in sinks[0].tracks] == ["audio", "video"]
-    assert sinks[0].tracks[1].settings["width"] == 128
+    assert sinks[0].tracks[1].settings["width"] == 64
     assert sinks[0].tracks[1].pixel_format == "GREY"
     assert (sinks[0].options.audio_bits_per_second, sinks[0].options.video_bits_per_second) == (64_000, None)
 
@@ -188,11 +187,11 @@ def test_a_window_of_seconds_ends_the_recording(stage: Setting, sinks: list[Memo
     assert (len(sinks[0].frames), recording.run.reason) == (3, "duration")
 
 
-def test_a_track_that_stalls_does_not_hold_a_window_for_ever(
+def test_a_stalled_track_does_not_hold_a_window_forever(
     stage: Setting, sinks: list[MemorySink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(window, "LATE_US", 1000)
-    recording = Recording(stage(silent(camera())), window=(0.01, None))
+    recording = Recording(stage(silent(camera())), window=(0.1, None))
     recording.recorder.start()
     push(recording.track, picture())
     assert recording.finish() == ["start", "dataavailable", "stop"]
@@ -207,14 +206,12 @@ def test_a_recording_whose_devices_are_gone_has_ended_unless_it_was_asked_to(
     recording.recorder.start()
     push(recording.track, picture())
     recording.run.asked_reason = asked
-    recording.track.live.on_ended(None)
-    assert recording.run.join()  # before anybody was told that the device is gone
+    device(recording.track).on_ended(None)
+    assert recording.run.join()  # before anybody was notified that the device is gone
     assert recording.run.reason == reason
 
 
-def test_what_a_recording_came_to_by_itself_is_why_it_ended_whoever_asked_meanwhile(
-    stage: Setting, sinks: list[MemorySink]
-) -> None:
+def test_a_recordings_own_end_takes_precedence(stage: Setting, sinks: list[MemorySink]) -> None:
     recording = Recording(stage(silent(camera())), window=(None, 1))
     recording.recorder.start()
     push(recording.track, picture())
@@ -245,3 +242,14 @@ def test_a_pause_does_not_count_for_the_window(
     assert recording.finish()[-1] == "stop"
     (_, first), (_, second) = sinks[0].frames
     assert late.timestamp - after <= second.timestamp - first.timestamp - 100_000 <= late.timestamp - before
+
+
+def test_a_slice_never_begins_before_the_first_although_a_frame_of_another_track_is_earlier() -> None:
+    pieces = Slices()
+    for at_us in (1_000_000, 990_000, 1_010_000):
+        pieces.begin_frame(at_us)
+        pieces.write(b"x")
+        pieces.cut()
+    timecodes = [pieces.take().timecode for _ in range(3)]
+    assert timecodes == sorted(timecodes)
+    assert timecodes[0] == 0

@@ -1,4 +1,4 @@
-"""MediaRecorderOptions: WebIDL conversion, and what becomes of the bit rates."""
+"""MediaRecorderOptions: WebIDL conversion, and the resulting bit rates."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 import mscli
 from mscli.api.recorderoptions import RecorderOptions
-from mscli.sinks.base import SinkOptions
+from mscli.encode.options import SinkOptions
 from tests.sinks.synth import probe, tone
-from tests.unit.stage import PATIENCE_S, Recording, Stage, camera, microphone, picture, push, silent
+from tests.unit.stage import TIMEOUT_S, Recording, Stage, camera, microphone, picture, push, silent
 
 BOTH = ("audio", "video")
 
@@ -55,6 +55,12 @@ def test_bits_per_second_are_what_was_asked_or_the_usual(options: dict[str, Any]
     assert RecorderOptions.convert(options).bit_rates() == (audio, video)
 
 
+@pytest.mark.parametrize(("channels", "audio"), [(1, 64_000), (2, 128_000), (6, 384_000)])
+def test_the_usual_bits_of_sound_are_those_of_its_channels(channels: int, audio: int) -> None:
+    assert RecorderOptions.convert({}).bit_rates(["audio"], channels)[0] == audio
+    assert RecorderOptions.convert({"audioBitsPerSecond": 7}).bit_rates(["audio"], channels)[0] == 7
+
+
 @pytest.mark.parametrize(
     ("options", "kinds", "audio", "video"),
     [
@@ -67,7 +73,7 @@ def test_bits_per_second_are_what_was_asked_or_the_usual(options: dict[str, Any]
         ({"bitsPerSecond": 2_000_000}, ("video",), None, 2_000_000),
     ],
 )
-def test_encoders_choose_what_nobody_has_asked_for(
+def test_encoders_choose_what_nobody_requested(
     options: dict[str, Any], kinds: tuple[str, ...], audio: int | None, video: int | None
 ) -> None:
     applied = RecorderOptions.convert(options).applied_to(SinkOptions(), kinds, "", "")
@@ -100,9 +106,44 @@ def test_a_recording_has_its_key_frames_in_that_interval(
     recorder.start()
     push(stream.get_tracks()[0], *(picture(n * 100_000, 128, 72) for n in range(20)))
     recorder.stop()
-    assert recorder.join(PATIENCE_S)
+    assert recorder.join(TIMEOUT_S)
     packets = probe(tmp_path / "a.webm", "-show_entries", "packet=flags")["packets"]
     assert [index for index, packet in enumerate(packets) if "K" in packet["flags"]] == [0, 5, 10, 15]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "container"),
+    [
+        ("a.mp4", {}, "mov,mp4,m4a,3gp,3g2,mj2"),
+        ("a.mkv", {}, "matroska,webm"),
+        ("a", {}, "matroska,webm"),
+        ("a", {"mimeType": "video/mp4"}, "mov,mp4,m4a,3gp,3g2,mj2"),
+    ],
+)
+def test_the_suffix_of_a_file_says_the_container_if_no_type_does(
+    stage: Callable[..., Stage], name: str, options: dict[str, str], container: str, tmp_path: Path
+) -> None:
+    here = stage(silent(camera()))
+    stream = here.devices.get_user_media({"video": True})
+    recorder = mscli.MediaRecorder(stream, options, file=str(tmp_path / name))
+    recorder.start()
+    push(stream.get_tracks()[0], *(picture(n * 100_000, 128, 72) for n in range(3)))
+    recorder.stop()
+    assert recorder.join(TIMEOUT_S)
+    assert probe(tmp_path / name, "-show_entries", "format=format_name")["format"]["format_name"] == container
+
+
+def test_a_type_that_contradicts_the_suffix_is_refused(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    stream = stage(silent(camera())).devices.get_user_media({"video": True})
+    with pytest.raises(mscli.NotSupportedError, match=r"a \.mkv file cannot hold “video/mp4”"):
+        mscli.MediaRecorder(stream, {"mimeType": "video/mp4"}, file=str(tmp_path / "a.mkv"))
+
+
+def test_start_raises_for_an_unknown_suffix(stage: Callable[..., Stage], tmp_path: Path) -> None:
+    here = stage(silent(camera()))
+    recorder = mscli.MediaRecorder(here.devices.get_user_media({"video": True}), file=str(tmp_path / "a.nobody"))
+    with pytest.raises(mscli.NotSupportedError, match=r"cannot write \.nobody recordings"):
+        recorder.start()
 
 
 def test_codecs_of_the_sink_come_before_those_of_the_type() -> None:
@@ -128,6 +169,18 @@ def test_whatever_bit_rate_is_asked_for_is_recorded(stage: Callable[..., Stage],
     push(stream.get_video_tracks()[0], *(picture(n * 100_000, 128, 72) for n in range(5)))
     push(stream.get_audio_tracks()[0], *(tone(n * 4800, 4800, at_us=n * 100_000) for n in range(5)))
     recorder.stop()
-    assert recorder.join(PATIENCE_S)
+    assert recorder.join(TIMEOUT_S)
     assert recorder.recording is not None
     assert recorder.recording.error is None
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_recorder_says_the_bits_of_the_channels_that_it_records(channels: int) -> None:
+    microphone = {"kind": "audioinput", "channelCounts": [channels]}
+    with mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": [microphone]})]) as devices:
+        recorder = mscli.MediaRecorder(devices.get_user_media({"audio": True}))
+        recorder.start()
+        said = recorder.audio_bits_per_second
+        recorder.stop()
+        recorder.join()
+    assert said == 64_000 * channels

@@ -1,4 +1,4 @@
-"""What raises in a way that nobody foresaw is reported, once as long as it does so again, and ends nothing."""
+"""Unexpected exceptions are reported, once while they repeat, and end nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what people call a device to the device."""
+"""Finding a device by what people call it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
 from mscli.cli import resolve
-from mscli.cli.resolve import describe, resolve_device
+from mscli.cli.resolve import device_line, resolve_device
 from mscli.core.errors import NotFoundError
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, Device
 
 
 def info(device_id: str, label: str, path: str | None = None) -> MediaDeviceInfo:
-    """A camera."""
+    """Return a camera."""
     return MediaDeviceInfo(Device(device_id, VIDEO_INPUT, label, "g", "fake", path=path))
 
 
@@ -83,7 +83,7 @@ def test_a_node_that_is_no_camera_says_so(tmp_path: Path) -> None:
     metadata.touch()
     with pytest.raises(NotFoundError) as caught:
         resolve_device(str(metadata), CAMERAS, VIDEO_INPUT)
-    assert caught.value.hints[0] == f"{metadata} is no such device, or a node of one for other data"
+    assert caught.value.hints[0] == f"{metadata} is not such a device, or only carries other data"
 
 
 def test_a_path_to_nothing_says_so() -> None:
@@ -93,30 +93,30 @@ def test_a_path_to_nothing_says_so() -> None:
 
 
 def test_several_matches_are_listed() -> None:
-    with pytest.raises(NotFoundError, match="“webcam” is part of the names of 2 devices") as caught:
+    with pytest.raises(NotFoundError, match="“webcam” matches 2 devices") as caught:
         resolve_device("webcam", CAMERAS)
-    assert caught.value.hints[1:] == (describe(CAMERAS[0]), describe(CAMERAS[1]))
+    assert caught.value.hints[1:] == (device_line(CAMERAS[0]), device_line(CAMERAS[1]))
 
 
-def test_devices_of_the_same_name_are_told_apart_by_more() -> None:
+def test_devices_with_the_same_name_need_more_of_it() -> None:
     with pytest.raises(NotFoundError) as caught:
         resolve_device("Same", [info("1", "Same", "/dev/video0"), info("2", "Same", "/dev/video2")])
     assert "/dev/video2" in caught.value.hints[2]
 
 
 def test_a_near_miss_is_asked_back() -> None:
-    with pytest.raises(NotFoundError, match=r"there is no camera “Intergrated Camera”; did you mean “Integrated Camera”\?"):
+    with pytest.raises(NotFoundError, match=r"no camera matches “Intergrated Camera” \(did you mean “Integrated Camera”\?\)"):
         resolve_device("Intergrated Camera", CAMERAS, VIDEO_INPUT)
 
 
 def test_what_is_there_is_listed_when_nothing_is_near() -> None:
-    with pytest.raises(NotFoundError, match=r"there is no device “zzz”$") as caught:
+    with pytest.raises(NotFoundError, match=r"no device matches “zzz”$") as caught:
         resolve_device("zzz", CAMERAS)
     assert len(caught.value.hints) == 4
 
 
 def test_a_machine_without_devices_says_so() -> None:
-    with pytest.raises(NotFoundError, match="there is no camera “x”: this machine has none"):
+    with pytest.raises(NotFoundError, match="no camera found"):
         resolve_device("x", [], VIDEO_INPUT)
 
 
@@ -126,4 +126,4 @@ def test_no_name_is_no_device() -> None:
 
 
 def test_a_device_without_a_path_is_described_by_its_kind() -> None:
-    assert describe(CAMERAS[2]) == "“Integrated Camera”  videoinput  c3"
+    assert device_line(CAMERAS[2]) == "camera “Integrated Camera”, c3"

@@ -1,6 +1,6 @@
 """SelectSettings where the standard leaves a choice: ties, names of what failed, and explanations.
 
-That the answers are the standard's is shown in tests/property/test_select.py.
+``tests/property/test_select.py`` shows that the answers are the standard's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WEBCAM = [
 
 
 def boxes(*cameras: list[Mode], **values: Any) -> list[Box]:
-    """The settings space of cameras in their order of preference."""
+    """Return the settings space of cameras in their order of preference."""
     return [
         box
         for place, modes in enumerate(cameras)
@@ -34,17 +34,17 @@ def boxes(*cameras: list[Mode], **values: Any) -> list[Box]:
 
 
 def select(asked: dict[str, Any], *cameras: list[Mode], pixel_formats: tuple[str, ...] = ()) -> Selection:
-    """What is chosen among cameras, a webcam if none is given."""
+    """Return the choice among cameras, by default one webcam."""
     return select_settings(boxes(*(cameras or (WEBCAM,))), parse_constraints(track_constraints(asked), "video"), pixel_formats)
 
 
 def size(selection: Selection) -> tuple[Any, Any, Any]:
-    """Width, height and rate."""
+    """Return width, height and rate."""
     return tuple(selection.settings[name] for name in ("width", "height", "frameRate"))  # type: ignore[return-value]
 
 
 def refused(asked: dict[str, Any], *cameras: list[Mode]) -> OverconstrainedError:
-    """The error for constraints that nothing satisfies."""
+    """Return the error for constraints that nothing satisfies."""
     with pytest.raises(OverconstrainedError) as caught:
         select(asked, *cameras)
     return caught.value
@@ -53,7 +53,7 @@ def refused(asked: dict[str, Any], *cameras: list[Mode]) -> OverconstrainedError
 # Ties
 
 
-def test_nothing_asked_gives_640_by_480_at_30_in_the_best_format() -> None:
+def test_no_request_means_640_by_480_at_30_in_the_best_format() -> None:
     selection = select({})
     assert size(selection) == (640, 480, 30)
     assert selection.settings["resizeMode"] == "none"
@@ -97,12 +97,12 @@ def test_an_even_size_comes_before_an_odd_one() -> None:
     [
         ({"width": 1920, "resizeMode": "none"}, ""),
         ({"width": 1920}, "a native mode comes before a derived one"),
-        ({"frameRate": {"max": 20}}, "it is closer to the defaults, 640×480 at 30 frames/s and mono at 48 kHz"),
-        ({"width": 640}, "its pixel format shows more"),
-        ({"width": {"exact": 700}}, "it is closer to the defaults, 640×480 at 30 frames/s and mono at 48 kHz"),
+        ({"frameRate": {"max": 20}}, "it is closer to the defaults: 640×480 at 30 fps, mono at 48 kHz"),
+        ({"width": 640}, "its pixel format keeps more of the picture"),
+        ({"width": {"exact": 700}}, "it is closer to the defaults: 640×480 at 30 fps, mono at 48 kHz"),
     ],
 )
-def test_the_reason_that_broke_the_tie_is_told(asked: dict[str, Any], reason: str) -> None:
+def test_the_reason_that_broke_the_tie_is_reported(asked: dict[str, Any], reason: str) -> None:
     assert select(asked).decided_by == reason
 
 
@@ -142,7 +142,7 @@ def test_a_constraint_that_fails_everywhere_is_named_before_one_that_fails_for_t
     assert refused(asked).constraint == "height"
 
 
-def test_what_an_advanced_set_left_out_is_told() -> None:
+def test_boxes_excluded_by_an_advanced_set_are_reported() -> None:
     selection = select({"advanced": [{"width": 5000}, {"width": 1280, "frameRate": {"min": 50}}]})
     reasons = [one.excluded_by for one in selection.candidates if one.box.mode == Mode("YUYV", 1280, 720, 10)]
     assert reasons == ["advanced set 2: frameRate"]
@@ -235,7 +235,7 @@ def test_what_failed_by_itself_is_named_and_a_minimal_conflict(
     assert list(error.conflict) == conflict
 
 
-def test_the_nearest_settings_are_told() -> None:
+def test_the_nearest_settings_are_reported() -> None:
     nearest = refused({"width": {"exact": 5000}, "frameRate": {"exact": 50}}).nearest
     assert nearest is not None
     assert (nearest["width"], nearest["height"], nearest["frameRate"]) == (1280, 720, 50)
@@ -248,13 +248,13 @@ def test_the_message_says_what_cannot_be() -> None:
     assert refused({"width": {"min": 1920}, "frameRate": {"min": 50, "max": 60}}).message == together
 
 
-def test_the_error_is_told_to_scripts() -> None:
+def test_the_error_is_available_to_scripts() -> None:
     told = refused({"width": {"exact": 5000}}).to_json()
     assert (told["name"], told["constraint"], told["conflict"]) == ("OverconstrainedError", "width", ["width"])
     assert told["nearest"]["width"] == 1920
 
 
-def test_every_excluded_candidate_is_told_with_what_excluded_it() -> None:
+def test_every_excluded_candidate_is_reported_with_its_reason() -> None:
     error = refused({"width": {"exact": 5000}, "height": 1})
     assert len(error.candidates) == len(boxes(WEBCAM))
     assert {candidate.excluded_by for candidate in error.candidates} == {"width"}
@@ -263,7 +263,7 @@ def test_every_excluded_candidate_is_told_with_what_excluded_it() -> None:
 # Explanations
 
 
-def test_every_box_is_told_with_its_distance_per_constraint_or_what_excluded_it() -> None:
+def test_every_box_is_reported_with_its_distances_or_its_reason() -> None:
     selection = select({"width": 1280, "frameRate": {"min": 30}, "resizeMode": {"exact": "none"}})
     assert len(selection.candidates) == len(boxes(WEBCAM))
     excluded = [candidate.excluded_by for candidate in selection.candidates if candidate.settings is None]
@@ -290,7 +290,7 @@ def test_sizes_are_whole_numbers_of_type_int() -> None:
         assert type(settings["height"]) is int
 
 
-def test_a_stepwise_camera_without_wishes_gives_the_usual_size() -> None:
+def test_a_stepwise_camera_without_wishes_gets_the_default_size() -> None:
     stepwise = [Mode("YUYV", Span(16, 4096, 16), Span(16, 2160, 8), Span(1, 60))]
     assert size(select({}, stepwise)) == (640, 480, 30)
 

@@ -8,21 +8,22 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.core.mailbox import Lane
+from mscli.core.eventloop import FrameQueue
 from tests.unit.stage import Stage, camera, microphone
+from tests.untyped import untyped
 
 Setting = Callable[..., Stage]
 BROKEN = {"errorOnStart": True}
 
 
-def open_stream(here: Stage, constraints: dict[str, Any]) -> tuple[mscli.MediaStream, list[Lane]]:
-    """A stream whose consumer was there before its devices ran."""
-    lanes: list[Lane] = []
+def open_stream(here: Stage, constraints: dict[str, Any]) -> tuple[mscli.MediaStream, list[FrameQueue]]:
+    """Open a stream whose consumer exists before its devices run."""
+    queues: list[FrameQueue] = []
 
     def prepare(stream: mscli.MediaStream) -> None:
-        lanes.extend(track.open_lane(here.tasks) for track in stream.get_tracks())
+        queues.extend(track.open_queue(here.tasks) for track in stream.get_tracks())
 
-    return here.devices.get_user_media(constraints, prepare=prepare), lanes
+    return here.devices.get_user_media(untyped(constraints), prepare=prepare), queues
 
 
 def sizes(*modes: tuple[int, int]) -> list[dict[str, Any]]:
@@ -34,17 +35,15 @@ def test_the_next_device_that_fits_is_used_and_the_first_is_given_back(stage: Se
     stream, _ = open_stream(here, {"video": True, "audio": True})
     (track,) = stream.get_video_tracks()
     assert (track.label, track.get_settings()["deviceId"]) == ("Camera 1", "c1")
-    assert [str(error) for error in track.passed_over] == [
-        "“Camera 0” does not start: the driver reports an input/output error"
-    ]
-    with pytest.raises(mscli.NotReadableError, match="does not start"):
+    assert [str(error) for error in track.passed_over] == ["cannot start “Camera 0”: the driver reports an input/output error"]
+    with pytest.raises(mscli.NotReadableError, match="cannot start"):
         here.track(deviceId={"exact": "c0"})  # not “is in use”
 
 
-def test_who_was_there_before_the_start_has_the_frames_of_the_other_device(stage: Setting) -> None:
+def test_an_early_consumer_gets_the_frames_of_the_replacement(stage: Setting) -> None:
     here = stage(camera(0, faults=BROKEN), camera(1))
-    stream, (lane,) = open_stream(here, {"video": True})
-    here.run_until(lane.head)
+    stream, (queue,) = open_stream(here, {"video": True})
+    here.run_until(queue.head)
     assert stream.get_video_tracks()[0].ready_state == "live"
 
 
@@ -69,9 +68,9 @@ def test_several_that_do_not_start_or_open_are_passed_over(stage: Setting) -> No
     assert len(track.passed_over) == 3
 
 
-def test_if_none_starts_the_reason_is_told_and_nothing_stays_open(stage: Setting) -> None:
+def test_if_none_starts_the_reason_is_reported_and_nothing_stays_open(stage: Setting) -> None:
     here = stage(camera(0, faults=BROKEN), camera(1, faults=BROKEN), microphone())
-    with pytest.raises(mscli.NotReadableError, match="“Camera 0” does not start"):
+    with pytest.raises(mscli.NotReadableError, match="cannot start “Camera 0”"):
         open_stream(here, {"video": True, "audio": True})
     assert here.devices.enumerate_devices(["audioinput"])
     assert here.track("audio").ready_state == "live"
@@ -79,5 +78,5 @@ def test_if_none_starts_the_reason_is_told_and_nothing_stays_open(stage: Setting
 
 def test_a_device_that_was_asked_for_by_its_id_is_not_replaced(stage: Setting) -> None:
     here = stage(camera(0, faults=BROKEN), camera(1))
-    with pytest.raises(mscli.NotReadableError, match="“Camera 0” does not start"):
+    with pytest.raises(mscli.NotReadableError, match="cannot start “Camera 0”"):
         here.track(deviceId={"exact": "c0"})

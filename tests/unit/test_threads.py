@@ -1,31 +1,37 @@
-"""Several threads of a program that use the same devices at once, and of devices that are lost at once."""
+"""Threads of one program that use the same devices concurrently, and devices that are lost concurrently."""
 
 from __future__ import annotations
 
+import re
+import signal
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from threading import Barrier, Thread
 from threading import Event as Flag
 from typing import Any
+from weakref import ref
 
 import pytest
 
 import mscli
 from mscli.api import mediastreamtrack
 from mscli.api.getusermedia import UserMedia
-from mscli.api.rescue import Rescue
 from mscli.core.clock import now_us
 from mscli.core.select import select_settings
+from mscli.core.threads import Thread as LeavingSignals
 from mscli.sources.base import DEVICE_KINDS, Device, Receiver
-from mscli.sources.fake import FakeSource
-from tests.unit.stage import PATIENCE_S, Stage, camera, silent
+from mscli.sources.fake.backend import FakeSource
+from mscli.sources.reconnect import Reconnection
+from tests.unit.stage import TIMEOUT_S, Stage, camera, device, silent
 
 Setting = Callable[..., Stage]
-BRIEFLY_S = 0.1  # what a thread gets to overtake another one, where it can
+BRIEFLY_S = 0.1  # the time for another thread to overtake, if it can
 
 
 class Slow(mscli.FakeBackend):
-    """Lists its devices when the test lets it; ``asked`` counts who waits for that."""
+    """A backend that lists its devices when the test lets it. ``asked`` counts the waiting calls."""
 
     def __init__(self) -> None:
         super().__init__({"devices": [camera()]})
@@ -34,32 +40,39 @@ class Slow(mscli.FakeBackend):
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
         self.asked.release()
-        assert self.free.wait(PATIENCE_S)
+        assert self.free.wait(TIMEOUT_S)
         return super().devices(kinds)
 
 
 class Worker:
-    """A worker that goes on; the first look at it lets ``overtaking`` run on a thread of its own."""
+    """A worker that does not end."""
 
-    def __init__(self, overtaking: Callable[[], object] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.joined = 0
-        self.overtaking = Thread(target=overtaking)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Count who waits for the end."""
         self.joined += timeout_s is None
-        if self.overtaking.ident is None:
-            self.overtaking.start()
-            self.overtaking.join(BRIEFLY_S)
         return False
 
 
+def test_a_thread_whose_start_was_prevented_can_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    thread = LeavingSignals(target=lambda: None)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        thread.start()
+    assert thread.join_or_abandon(TIMEOUT_S)
+
+
 def at_once(*calls: Callable[[], object]) -> None:
-    """Make the calls at the same time, on a thread each."""
+    """Make the calls concurrently, each on a thread."""
     ready = Barrier(len(calls))
 
     def call_one(call: Callable[[], object]) -> None:
-        ready.wait(PATIENCE_S)
+        ready.wait(TIMEOUT_S)
         call()
 
     threads = [Thread(target=call_one, args=(call,)) for call in calls]
@@ -70,19 +83,19 @@ def at_once(*calls: Callable[[], object]) -> None:
 
 
 def running(name: str) -> int:
-    """How many threads of that name there are."""
+    """Return the number of threads with this name."""
     return [thread.name for thread in threading.enumerate()].count(name)
 
 
 # Who listens
 
 
-def test_who_begins_to_listen_while_the_devices_are_closed_leaves_no_watch_behind() -> None:
+def test_a_listener_added_during_close_leaves_no_watch() -> None:
     backend = Slow()
     devices = mscli.MediaDevices(backends=[backend])
     late = Thread(target=devices.add_event_listener, args=("devicechange", print))
     late.start()
-    assert backend.asked.acquire(timeout=PATIENCE_S)
+    assert backend.asked.acquire(timeout=TIMEOUT_S)
     devices.close()
     backend.free.set()
     late.join()
@@ -95,7 +108,7 @@ def test_two_that_begin_to_listen_at_once_share_one_watch() -> None:
         threads = [Thread(target=devices.add_event_listener, args=("devicechange", one)) for one in (print, repr)]
         for thread in threads:
             thread.start()
-            assert backend.asked.acquire(timeout=PATIENCE_S)
+            assert backend.asked.acquire(timeout=TIMEOUT_S)
         backend.free.set()
         for thread in threads:
             thread.join()
@@ -103,7 +116,7 @@ def test_two_that_begin_to_listen_at_once_share_one_watch() -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_events_run_on_one_thread_whoever_is_the_first_to_need_it() -> None:
+def test_events_run_on_one_thread() -> None:
     for _ in range(200):
         with mscli.MediaDevices(backends=[]) as devices:
             at_once(*[lambda: devices._machinery().poster()] * 2)
@@ -115,40 +128,33 @@ def test_events_run_on_one_thread_whoever_is_the_first_to_need_it() -> None:
 
 def test_every_worker_is_waited_for_although_two_begin_at_once(stage: Setting) -> None:
     here = stage(camera())
-    keep = here.track().live.keep
-    second = Worker()
-    first = Worker(lambda: keep(second))
-    keep(first)
-    keep(Worker())
-    first.overtaking.join()
+    keep = here.track().keep
+    workers = [Worker() for _ in range(8)]
+    at_once(*[partial(keep, worker) for worker in workers])
     here.devices.close()
-    assert (first.joined, second.joined) == (1, 1)
+    assert [worker.joined for worker in workers] == [1] * 8
 
 
-def test_every_rescue_ends_at_the_end_although_two_devices_are_lost_at_once(
+def test_a_worker_is_freed_once_nobody_holds_it(stage: Setting) -> None:
+    here = stage(camera())
+    worker = Worker()
+    here.track().keep(worker)
+    freed = ref(worker)
+    del worker
+    assert freed() is None
+
+
+def test_every_reconnection_ends_at_the_end_although_two_devices_are_lost_at_once(
     stage: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = stage(*(silent(camera(number)) for number in range(3)))
-    lives = [
-        here.devices.get_user_media({"video": {"deviceId": {"exact": f"c{n}"}}}, reconnect_s=3600).get_tracks()[0].live
-        for n in range(3)
-    ]
-    begun: list[Rescue] = []
-    overtaking = Thread(target=lives[2].on_ended, args=(mscli.NotReadableError("it was unplugged, too"),))
-
-    def wait(rescue: Rescue, timeout_s: float) -> bool:
-        if overtaking.ident is None:
-            overtaking.start()
-            overtaking.join(BRIEFLY_S)
-        return False
-
-    monkeypatch.setattr(Rescue, "start", lambda rescue: begun.append(rescue))
-    monkeypatch.setattr(Rescue, "wait", wait)
-    for live in lives[:2]:
-        live.on_ended(mscli.NotReadableError("it was unplugged"))
-    overtaking.join()
+    streams = [here.devices.get_user_media({"video": {"deviceId": {"exact": f"c{n}"}}}, reconnect_s=3600) for n in range(3)]
+    lives = [device(stream.get_tracks()[0]) for stream in streams]
+    begun: list[Reconnection] = []
+    monkeypatch.setattr(Reconnection, "start", lambda reconnection: begun.append(reconnection))
+    at_once(*[partial(live.on_ended, mscli.NotReadableError("it was unplugged")) for live in lives])
     here.close()
-    assert [rescue._cancelled for rescue in begun] == [True] * 3
+    assert [reconnection._cancelled for reconnection in begun] == [True] * 3
 
 
 def test_a_device_that_is_being_opened_while_all_are_closed_is_given_back(
@@ -181,22 +187,25 @@ def test_two_that_ask_for_a_camera_at_once_share_it(stage: Setting, monkeypatch:
     monkeypatch.setattr(here.backend, "open", take_late)
     tracks.append(here.track())
     second.join()
-    assert tracks[0].live is tracks[1].live
+    assert device(tracks[0]) is device(tracks[1])
 
 
-def test_a_camera_that_is_given_back_while_somebody_joins_is_opened_anew(
-    stage: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here = stage(camera())
-    first = here.track()
+def stop_once_acquired(track: mscli.MediaStreamTrack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop a track after its device was chosen for another track that does not use it yet."""
     acquire = UserMedia._acquire
 
     def acquire_late(machinery: UserMedia, *asked: Any) -> Any:
         acquired = acquire(machinery, *asked)
-        first.stop()
+        track.stop()
         return acquired
 
     monkeypatch.setattr(UserMedia, "_acquire", acquire_late)
+
+
+def test_a_camera_released_while_a_track_joins_is_opened_again(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = stage(camera())
+    first = here.track()
+    stop_once_acquired(first, monkeypatch)
     second = here.track()
     assert (second.ready_state, running("mscli-fake-c0")) == ("live", 1)
 
@@ -216,7 +225,7 @@ def test_settings_that_are_applied_while_others_follow_the_device_are_those_that
         return selected
 
     monkeypatch.setattr(mediastreamtrack, "select_settings", select_late)
-    track.source_changed()
+    track.follow()
     applying.join()
     assert (track.get_settings()["width"], track.get_constraints()["width"]) == (32, {"exact": 32})
 
@@ -224,25 +233,16 @@ def test_settings_that_are_applied_while_others_follow_the_device_are_those_that
 # What is lost at once
 
 
-def test_a_camera_that_is_given_back_while_it_takes_the_place_of_another_is_opened_anew(
-    stage: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_camera_released_while_it_replaces_another_is_opened_again(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     here = stage(silent(camera(0)), silent(camera(1)))
-    begun: list[Rescue] = []
-    monkeypatch.setattr(Rescue, "start", lambda rescue: begun.append(rescue))
+    begun: list[Reconnection] = []
+    monkeypatch.setattr(Reconnection, "start", lambda reconnection: begun.append(reconnection))
     (track,) = here.devices.get_user_media({"video": {"deviceId": "c0"}}, fallback=True).get_tracks()
     other = here.track(deviceId={"exact": "c1"})
-    acquire = UserMedia._acquire
-
-    def acquire_late(machinery: UserMedia, *asked: Any) -> Any:
-        acquired = acquire(machinery, *asked)
-        other.stop()
-        return acquired
-
-    monkeypatch.setattr(UserMedia, "_acquire", acquire_late)
-    track.live.on_ended(mscli.NotReadableError("it hangs"))
+    stop_once_acquired(other, monkeypatch)
+    device(track).on_ended(mscli.NotReadableError("it hangs"))
     assert begun[0].look(now_us())
-    assert (track.label, track.live.ended, running("mscli-fake-c1")) == ("Camera 1", False, 1)
+    assert (track.label, device(track).ended, running("mscli-fake-c1")) == ("Camera 1", False, 1)
 
 
 def test_of_two_devices_that_are_lost_at_once_none_takes_the_place_of_the_other(
@@ -252,7 +252,7 @@ def test_of_two_devices_that_are_lost_at_once_none_takes_the_place_of_the_other(
     tracks = [
         here.devices.get_user_media({"video": {"deviceId": f"c{n}"}}, fallback=True).get_video_tracks()[0] for n in range(2)
     ]
-    begun: list[Rescue] = []
+    begun: list[Reconnection] = []
     acquire = UserMedia._acquire
 
     def acquire_overtaken(machinery: UserMedia, *asked: Any) -> Any:
@@ -261,12 +261,12 @@ def test_of_two_devices_that_are_lost_at_once_none_takes_the_place_of_the_other(
             begun.pop().look(now_us())
         return acquired
 
-    monkeypatch.setattr(Rescue, "start", lambda rescue: begun.append(rescue))
+    monkeypatch.setattr(Reconnection, "start", lambda reconnection: begun.append(reconnection))
     monkeypatch.setattr(UserMedia, "_acquire", acquire_overtaken)
     for track in tracks:
-        track.live.on_ended(mscli.NotReadableError("it hangs"))
-    for rescue in tuple(begun):
-        rescue.look(now_us())
+        device(track).on_ended(mscli.NotReadableError("it hangs"))
+    for reconnection in tuple(begun):
+        reconnection.look(now_us())
     here.tasks.run_tasks()
     assert [track.ready_state == "live" for track in tracks] == [track.ended_error is None for track in tracks]
 
@@ -300,7 +300,7 @@ def test_a_track_that_is_stopped_while_its_device_is_started_leaves_that_alone(
 def test_a_device_that_two_stop_at_once_is_stopped_by_one_after_the_other(
     stage: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold = stage(camera()).track().live.hold
+    hold = device(stage(camera()).track()).handle
     assert hold.opened is not None
     second = Thread(target=hold.stop_if_let_go, args=(hold.opened,))
     within: list[FakeSource] = []
@@ -326,14 +326,14 @@ def test_a_recording_that_has_not_begun_yet_disturbs_no_other(stage: Setting, mo
     here = stage(camera())
     stream = here.devices.get_user_media({"video": True})
     recorder = mscli.MediaRecorder(stream)
-    live = stream.get_tracks()[0].live
-    keep, other = live.keep, Worker()
+    (track,) = stream.get_tracks()
+    keep, other = track.keep, Worker()
 
     def keep_both(worker: Any) -> None:
         keep(worker)
         keep(other)
 
-    monkeypatch.setattr(live, "keep", keep_both)
+    monkeypatch.setattr(track, "keep", keep_both)
     recorder.start()
     here.clock.run(0.2)
     recorder.stop()
@@ -355,3 +355,65 @@ def test_a_stream_may_be_asked_for_its_tracks_while_one_joins(stage: Setting, mo
     monkeypatch.setattr(mscli.MediaStreamTrack, "kind", property(join_and_tell))
     assert stream.get_video_tracks() == [first]
     assert stream.get_video_tracks() == [first, second]
+
+
+def test_a_thread_and_what_it_starts_leave_signals_to_the_main_thread() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    masks: list[set[int]] = []
+
+    def look() -> None:
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+    def look_within() -> None:
+        look()
+        inner = Thread(target=look)
+        inner.start()
+        inner.join()
+
+    thread = LeavingSignals(target=look_within, name="mscli-test", daemon=True)
+    thread.start()
+    thread.join()
+    assert len(masks) == 2
+    for mask in masks:
+        assert mask >= {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH, signal.SIGUSR1}
+        assert not mask & {signal.SIGALRM, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+def test_a_thread_that_does_not_end_in_time_is_abandoned_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    free = Flag()
+    thread = LeavingSignals(target=free.wait, name="mscli-test", daemon=True)
+    thread.start()
+    with caplog.at_level("WARNING", "mscli"):
+        assert not thread.join_or_abandon(0.01)
+        assert caplog.messages == ["the thread mscli-test did not end within 0.01 s: abandoned"]
+        free.set()
+        assert thread.join_or_abandon(TIMEOUT_S)
+    assert len(caplog.messages) == 1
+
+
+def test_every_thread_of_the_program_leaves_signals_to_the_main_thread() -> None:
+    """A thread that the kernel may give a signal to keeps the handler waiting for the main thread's wait to end."""
+    package = Path(mscli.__file__).parent
+    makers = [
+        path
+        for path in package.rglob("*.py")
+        if path.name != "relay_child.py"  # a program of its own, which handles no signals
+        and re.search(r"threading\.Thread\(|from threading import .*\bThread\b", path.read_text())
+    ]
+    assert makers == []
+
+
+def test_a_thread_that_ends_before_it_has_begun_is_an_error_for_its_starter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own start waits for ever then: seen with little memory."""
+
+    def fail(_: threading.Thread) -> None:
+        raise KeyError("no memory to note it")
+
+    monkeypatch.setattr(threading.Thread, "_bootstrap_inner", fail)
+    thread = LeavingSignals(target=pytest.fail, name="unborn")
+    with pytest.raises(MemoryError, match="could not begin"):
+        thread.start()
+    monkeypatch.undo()
+    limbo: dict[threading.Thread, threading.Thread] = vars(threading)["_limbo"]
+    assert limbo.pop(thread) is thread

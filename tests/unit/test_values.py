@@ -1,4 +1,4 @@
-"""Values of constraint flags: what they stand for in JSON, and what is no value."""
+"""Values of constraint options: their JSON, and what is invalid."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ VALUES: list[tuple[str, str, Any]] = [
     ("width", "min:640,ideal:1280,max:1920", {"min": 640, "ideal": 1280, "max": 1920}),
     ("width", "max:1920,min:640", {"max": 1920, "min": 640}),
     ("frameRate", "29.97", 29.97),
+    ("frameRate", "exact:29.97", {"min": 29.965, "ideal": 30000 / 1001, "max": 29.975}),
+    ("frameRate", "exact:23.976", {"min": 23.9755, "ideal": 24000 / 1001, "max": 23.9765}),
+    ("frameRate", "exact:8.33", {"min": 8.325, "ideal": 25 / 3, "max": 8.335}),
+    ("frameRate", "exact:12.34", {"min": 12.335, "ideal": 12.34, "max": 12.345}),
+    ("frameRate", "exact:30000/1001", {"exact": 30000 / 1001}),
+    ("frameRate", "exact:7.5", {"exact": 7.5}),
     ("frameRate", "min:15", {"min": 15.0}),
     ("frameRate", "30000/1001", 30000 / 1001),
     ("aspectRatio", "16:9", 16 / 9),
@@ -37,6 +43,14 @@ VALUES: list[tuple[str, str, Any]] = [
     ("echoCancellation", "true", True),
     ("echoCancellation", "remote-only", "remote-only"),
     ("echoCancellation", "exact:all", {"exact": "all"}),
+    ("pan", "-3600", -3600.0),
+    ("pan", "true", True),
+    ("zoom", "min:100,ideal:200.5", {"min": 100.0, "ideal": 200.5}),
+    ("brightness", "ideal:-7", {"ideal": -7.0}),
+    ("exposureMode", "manual|continuous", ["manual", "continuous"]),
+    ("torch", "exact:true", {"exact": True}),
+    ("pointsOfInterest", "0.5,1", [{"x": 0.5, "y": 1.0}]),
+    ("pointsOfInterest", "ideal:0,0.25|1,1", {"ideal": [{"x": 0.0, "y": 0.25}, {"x": 1.0, "y": 1.0}]}),
 ]
 
 
@@ -63,12 +77,16 @@ NO_VALUES = [
     ("frameRate", "nan", "is not a number"),
     ("frameRate", "30/0", "is not a number"),
     ("aspectRatio", "16:0", "is not a number"),
+    ("frameRate", "-5", "is not a number"),
+    ("pan", "left", "“left” is not a number for pan"),
+    ("pan", "exact:true", "“true” is not a number for pan"),
+    ("brightness", "--7", "is not a number"),
     ("facingMode", "", "facingMode needs a value"),
     ("facingMode", "exact:", "facingMode needs a value"),
-    ("facingMode", "min:user", "facingMode takes exact: and ideal:, not min:"),
-    ("noiseSuppression", "yes", "“yes” is neither true nor false, which noiseSuppression takes"),
-    ("echoCancellation", "", "“” is none of true, false, all, remote-only, which echoCancellation takes"),
-    ("echoCancellation", "exact:ture", "“ture” is none of true, false, all, remote-only, which echoCancellation takes"),
+    ("facingMode", "min:user", "facingMode has no min:, only exact: and ideal:"),
+    ("noiseSuppression", "yes", "noiseSuppression must be true or false, not “yes”"),
+    ("echoCancellation", "", "echoCancellation must be one of true, false, all, remote-only, not “”"),
+    ("echoCancellation", "exact:ture", "echoCancellation must be one of true, false, all, remote-only, not “ture”"),
 ]
 
 

@@ -108,9 +108,9 @@ REFUSED = {
     "frameRate: 'NaN' is not a finite number": {"frameRate": NAN},
     "frameRate.min: 'Infinity' is not a finite number": {"frameRate": {"min": INF}},
     "aspectRatio: '16:9' is not a finite number": {"aspectRatio": "16:9"},
-    "advanced: a list of constraint sets is needed, not 'null'": {"advanced": None},
-    "advanced: a list of constraint sets is needed, not '[object Object]'": {"advanced": {}},
-    "advanced[1]: a constraint set is an object, not '5'": {"advanced": [{}, 5]},
+    "advanced must be a list of constraint sets, not 'null'": {"advanced": None},
+    "advanced must be a list of constraint sets, not '[object Object]'": {"advanced": {}},
+    "advanced[1]: a constraint set must be an object, not '5'": {"advanced": [{}, 5]},
     "advanced[0].latency.max: 'x' is not a finite number": {"advanced": [{"latency": {"max": "x"}}]},
 }
 
@@ -130,7 +130,7 @@ def test_nothing_requested_is_a_type_error(value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["x", 5, True])
 def test_constraints_that_are_no_object_are_a_type_error(value: Any) -> None:
-    with pytest.raises(TypeError, match="constraints are an object"):
+    with pytest.raises(TypeError, match="constraints must be an object"):
         stream_constraints(value)
 
 
@@ -152,7 +152,7 @@ def test_the_order_of_constraints_is_kept() -> None:
     assert list(track_constraints({"height": 1, "width": 2, "frameRate": 3})) == ["height", "width", "frameRate"]
 
 
-def test_unknown_names_are_told_with_their_place() -> None:
+def test_unknown_names_are_reported_with_their_path() -> None:
     video = {"wdth": 1, "width": {"foo": 1}, "advanced": [{}, {"hight": 1, "advanced": [{"x": 1}]}, 5]}
     assert unknown_names({"screen": True, "video": video, "audio": 5}) == [
         "screen",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from mscli.core.frames import AudioData, Frame, VideoFrame
+from mscli.core.frames import AudioData, Media, VideoFrame
 from mscli.core.window import Pauses, Window
 
 START = 7_000_123
@@ -14,21 +14,21 @@ SECOND = 1_000_000
 
 
 def pictures(rate: float, count: int, start: int = START, jitter: int = 0) -> Iterator[VideoFrame]:
-    """Pictures at a rate, every other one but the first late by ``jitter`` microseconds."""
+    """Yield video frames at a rate, every second one except the first late by ``jitter`` microseconds."""
     for n in range(count):
         timestamp = start + round(n * SECOND / rate) + (jitter if n and n % 2 == 0 else 0)
         yield VideoFrame("GREY", 1, 1, timestamp, (memoryview(b"\0"),), (1,), round(SECOND / rate))
 
 
 def blocks(samples: int, count: int, rate: int = 48000, start: int = START) -> Iterator[AudioData]:
-    """Blocks of mono sound; each sample is the low byte of its number."""
+    """Yield blocks of mono sound in which each sample is the low byte of its number."""
     for n in range(count):
         data = bytes((n * samples + i) % 256 for i in range(samples))
         yield AudioData("u8", rate, samples, 1, start + n * samples * SECOND // rate, memoryview(data))
 
 
-def admitted(window: Window, frames: Iterable[Frame], track: int = 0) -> list[Frame]:
-    """What a window lets in of the frames of a track, until it is over."""
+def admitted(window: Window, frames: Iterable[Media], track: int = 0) -> list[Media]:
+    """Return the parts of a track's frames that a window admits, until it is over."""
     inside = []
     for frame in frames:
         if window.over:
@@ -39,8 +39,8 @@ def admitted(window: Window, frames: Iterable[Frame], track: int = 0) -> list[Fr
     return inside
 
 
-def samples(frames: Iterable[Frame]) -> int:
-    """How many samples there are."""
+def samples(frames: Iterable[Media]) -> int:
+    """Return the number of samples."""
     return sum(frame.number_of_frames for frame in frames if isinstance(frame, AudioData))
 
 
@@ -77,7 +77,7 @@ def test_the_last_block_is_cut_and_its_samples_are_the_first_ones() -> None:
     assert bytes(last.data) == bytes((480 + i) % 256 for i in range(240))
 
 
-def test_a_block_of_which_less_than_half_a_sample_is_inside_is_left_out() -> None:
+def test_a_block_with_less_than_half_a_sample_inside_is_dropped() -> None:
     window = Window(["audio"], duration_s=0.010005)
     assert samples(admitted(window, blocks(480, 5))) == 480
     assert window.over
@@ -114,6 +114,26 @@ def test_frames_count_pictures_where_there_are_any() -> None:
     assert window.reason == "frames"
 
 
+def test_frames_count_the_pictures_of_each_camera() -> None:
+    window = Window(["video", "audio", "video"], frames=3)
+    assert len(admitted(window, pictures(30, 10), track=0)) == 3
+    assert not window.over
+    assert len(admitted(window, blocks(480, 5), track=1)) == 5
+    assert len(admitted(window, pictures(30, 10), track=2)) == 3
+    assert (window.over, window.reason) == (True, "frames")
+
+
+def test_a_camera_that_has_ended_is_not_waited_for() -> None:
+    window = Window(["video", "video", "audio"], frames=3)
+    assert len(admitted(window, pictures(30, 10), track=0)) == 3
+    assert window.leave(1)
+    assert window.over
+    window = Window(["video", "video"], duration_s=0.1)
+    assert len(admitted(window, pictures(30, 10), track=0)) == 3
+    window.leave(1)
+    assert (window.over, window.reason) == (True, "duration")
+
+
 def test_frames_count_samples_where_there_is_only_sound() -> None:
     window = Window(["audio"], frames=1000)
     inside = admitted(window, blocks(480, 5))
@@ -135,8 +155,21 @@ def test_a_track_is_waited_for_a_second_beyond_the_end() -> None:
     assert not window.overdue(10**12)  # it has not begun
     (first,) = admitted(window, pictures(30, 1))
     assert not window.overdue(first.timestamp + 1_100_000)
-    assert window.overdue(first.timestamp + 1_100_001)
+    assert window.overdue(first.timestamp + 1_100_001) == "ended"
     assert not Window(["video"]).overdue(10**12)
+
+
+def test_a_picture_that_lasts_until_the_end_is_the_last_one() -> None:
+    window = Window(["video"], duration_s=7)
+    assert len(admitted(window, pictures(0.2, 2))) == 2
+    assert window.overdue(START + 8 * SECOND + 1) == "duration"
+
+
+def test_no_picture_stands_for_sound_that_stalls() -> None:
+    window = Window(["video", "audio"], duration_s=7)
+    admitted(window, pictures(0.2, 2))
+    admitted(window, blocks(480, 5), track=1)
+    assert window.overdue(START + 8 * SECOND + 1) == "ended"
 
 
 def test_no_frames_are_over_at_once() -> None:

@@ -22,12 +22,12 @@ from tests.conftest import ROOT, RUN_IN_VM, VM_KERNEL, require_vm
 
 GUEST = Path(__file__).parent / "guest"
 REPORTS = "MSCLI_VM_REPORTS"  # in the guest: the file descriptor for the reports
-TEST_SECONDS = 300  # for one test, emulated
-MACHINE_SECONDS = 1800  # for all of them
+TEST_SECONDS = 600  # for one test, emulated
+MACHINE_SECONDS = 3600  # for all of them
 
 # The guest's pytest prints for people on stderr; stdout is for the reports.
-IN_GUEST = ["sh", "-c", '"$@" 3>&1 >&2', "sh", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-TIMEOUTS = [f"--timeout={TEST_SECONDS}", "--timeout-method=signal"]
+IN_GUEST = ["sh", "-c", '"$@" 3>&1 >&2', "sh", sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider"]
+TIMEOUTS = [f"--timeout={TEST_SECONDS}"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -100,7 +100,7 @@ class Host:
     def _boot(self) -> subprocess.Popen[str]:
         there = {REPORTS: "3", "VM_TIMEOUT": str(MACHINE_SECONDS), "MSCLI_VM_KERNEL": str(VM_KERNEL.absolute())}
         return subprocess.Popen(
-            [RUN_IN_VM, "--out", self._folder.name, "--", *IN_GUEST, *TIMEOUTS, *self._nodes],
+            ["setpriv", "--pdeathsig", "TERM", RUN_IN_VM, "--out", self._folder.name, "--", *IN_GUEST, *TIMEOUTS, *self._nodes],
             cwd=ROOT,
             env=os.environ | there,
             stdin=subprocess.DEVNULL,

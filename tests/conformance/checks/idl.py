@@ -83,8 +83,20 @@ def the_attributes_of_a_stream(room: Room) -> None:
 
 @check("W260")
 def the_operations_of_a_stream(room: Room) -> None:
-    getters = ("get_audio_tracks", "get_video_tracks", "get_tracks", "get_track_by_id")
-    check_methods(room.stream(video=True), *getters, "add_track", "remove_track", "clone")
+    stream = room.stream(audio=True, video=True)
+    sound, picture = stream.get_tracks()
+    assert (stream.get_audio_tracks(), stream.get_video_tracks()) == ([sound], [picture])
+    assert stream.get_track_by_id(picture.id) is picture
+    stream.remove_track(picture)
+    assert stream.get_tracks() == [sound]
+    stream.add_track(picture)
+    assert stream.get_tracks() == [sound, picture]
+    twin = stream.clone()
+    assert [track.kind for track in twin.get_tracks()] == ["audio", "video"]
+    assert not {track.id for track in twin.get_tracks()} & {sound.id, picture.id}
+    for use in (stream.get_track_by_id, stream.add_track, stream.remove_track):
+        with pytest.raises(TypeError):
+            use()  # type: ignore[call-arg]
 
 
 @check("W261")
@@ -119,7 +131,15 @@ def the_handlers_of_a_track(room: Room) -> None:
 
 @check("W266")
 def the_operations_of_a_track(room: Room) -> None:
-    check_methods(room.track(), "clone", "stop", "get_capabilities", "get_constraints", "get_settings", "apply_constraints")
+    track = room.track(width={"exact": 320})
+    assert track.get_capabilities()["width"]["max"] >= 640
+    assert track.get_constraints() == {"width": {"exact": 320}}
+    assert track.get_settings()["width"] == 320
+    track.apply_constraints({"width": {"exact": 640}})
+    assert track.get_settings()["width"] == 640
+    twin = track.clone()
+    track.stop()
+    assert (track.ready_state, twin.ready_state, twin.id == track.id) == ("ended", "live", False)
 
 
 @check("W267")

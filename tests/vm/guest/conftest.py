@@ -10,17 +10,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from mscli.core.boxes import Scalar
 from mscli.core.errors import DOMException
-from mscli.core.frames import Frame, VideoFrame
+from mscli.core.frames import Media, VideoFrame
 from mscli.sources.base import SWITCHED_OFF, Abilities, Device, Request, Source
-from mscli.sources.v4l2 import V4L2Backend
+from mscli.sources.v4l2.backend import V4L2Backend
+from tests.conftest import Completed, Program
+from tests.vm.guest.starts import SERVER, Forked
 
 PATIENCE_SECONDS = 60  # for what comes at once on real hardware
 TWO_WEBCAMS = "n_devs=2 node_types=0x1,0x1"  # as the machine has booted
+ONE_MONITOR = "n_devs=1 node_types=0x1 num_inputs=1 input_types=3"  # HDMI: one size, 60 frames a second, few modes to look at
+DRIVER = Path("/sys/bus/platform/drivers/vivid")
 
 
 def run(*command: str) -> str:
@@ -30,10 +36,20 @@ def run(*command: str) -> str:
     return done.stdout
 
 
+_loaded = TWO_WEBCAMS
+
+
 def load_vivid(options: str) -> None:
-    """Load the driver anew: its devices are as new, and as ``options`` has them."""
+    """Give the driver to new devices, which are as ``options`` has them. No device may be open."""
+    global _loaded
+    if options == _loaded and DRIVER.exists():  # then they come at once
+        assert int(Path("/sys/module/vivid/refcnt").read_text()) == 0, "a camera is still open"
+        for action in ("unbind", "bind") if (DRIVER / "vivid.0").exists() else ("bind",):
+            (DRIVER / action).write_text("vivid.0")
+        return
     run("modprobe", "-r", "vivid")
     run("modprobe", "vivid", *options.split())
+    _loaded = options
 
 
 def control(path: str, **values: int) -> None:
@@ -63,7 +79,7 @@ class Receiver:
     causes: set[str] = field(default_factory=set)
     changes: list[dict[str, Scalar]] = field(default_factory=list)
 
-    def on_frame(self, frame: Frame) -> None:
+    def on_frame(self, frame: Media) -> None:
         assert isinstance(frame, VideoFrame)
         self.threads.add(threading.current_thread().name)
         self.timestamps.append(frame.timestamp)
@@ -72,6 +88,9 @@ class Receiver:
 
     def on_lost(self, count: int) -> None:
         self.lost += count
+
+    def on_warned(self, reason: str) -> None:
+        """Take no note of it."""
 
     def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         self.mutes.append(muted)
@@ -100,6 +119,28 @@ class Receiver:
         wait_until(lambda: self.ended, "the end")
         assert self.ended[0] is not None
         return self.ended[0]
+
+
+class Emulated(Program):
+    """The program where everything takes its time."""
+
+    popen: ClassVar[type[subprocess.Popen[bytes]]] = Forked
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        code: int | None = None,
+        seconds: float = 4 * PATIENCE_SECONDS,
+    ) -> Completed:
+        return super().__call__(*arguments, env=env, stdin=stdin, code=code, seconds=seconds)
+
+
+class Executed(Emulated):
+    """The program, started as users start it."""
+
+    popen: ClassVar[type[subprocess.Popen[bytes]]] = subprocess.Popen
 
 
 _opened: list[Source] = []
@@ -134,6 +175,26 @@ def used_by_another(path: str) -> Iterator[int]:
         other.kill()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def server() -> Iterator[None]:
+    """Programs start at once."""
+    SERVER.start()
+    yield
+    SERVER.close()
+
+
+@pytest.fixture
+def mscli(tmp_path: Path) -> Program:
+    return Emulated(tmp_path)
+
+
+@pytest.fixture
+def executed(tmp_path: Path) -> Program:
+    """The real program, which does not start beside the imports of the other one."""
+    SERVER.wait()
+    return Executed(tmp_path)
+
+
 @pytest.fixture(autouse=True)
 def no_camera_stays_open() -> Iterator[None]:
     """Also after a test that fails, whose traceback pytest keeps, with its frames: the next test loads the driver anew."""
@@ -154,3 +215,10 @@ def webcam() -> Device:
     assert device.path
     control(device.path, osd_text_mode=2)
     return device
+
+
+@pytest.fixture
+def monitor() -> Device:
+    """A new camera that is opened in no time."""
+    load_vivid(ONE_MONITOR)
+    return cameras()[0]

@@ -12,14 +12,14 @@ import pytest
 
 import mscli
 from mscli.core.frames import VideoFrame
-from mscli.sinks import show
 from mscli.sources.base import Device
 from tests.conftest import Program
+from tests.untyped import untyped
 from tests.vm.guest.conftest import run
 from tests.vm.guest.pictures import assert_colour_bars
 from tests.vm.guest.test_cli import TONE_HZ, assert_tone, streams, tone
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 NATIVE: list[dict[str, Any]] = [
     {"width": {"exact": 320}, "height": {"exact": 180}, "frameRate": {"exact": 15}},
     {"width": {"exact": 640}, "height": {"exact": 360}, "frameRate": {"exact": 10}},
@@ -45,15 +45,15 @@ def measured_rate(frames: list[VideoFrame]) -> float:
 def check(asked: dict[str, Any], resize_mode: str) -> None:
     """What is asked for is settled, and the frames have it."""
     with mscli.MediaDevices() as devices:
-        (track,) = devices.get_user_media({"video": asked}).get_tracks()
-        settings = track.get_settings()
+        (track,) = devices.get_user_media(untyped({"video": asked})).get_tracks()
+        settings: dict[str, Any] = dict(track.get_settings())
         frames = frames_of(track, 12)
         track.stop()
     assert settings["resizeMode"] == resize_mode
     for name, range_ in asked.items():
         low, high = range_.get("exact", 0), range_.get("exact", range_.get("max"))
         assert low <= settings[name] <= high, name
-    shown = show(frames[-1])
+    shown = frames[-1]
     assert (shown.coded_width, shown.coded_height) == (settings["width"], settings["height"])
     assert {(frame.display_width, frame.display_height) for frame in frames} == {(settings["width"], settings["height"])}
     assert measured_rate(frames) == pytest.approx(settings["frameRate"], rel=0.15)
@@ -87,7 +87,7 @@ def test_two_tracks_of_one_camera_both_get_their_size_and_new_constraints_change
 def test_cropping_takes_the_middle_of_the_picture(webcam: Device) -> None:
     with mscli.MediaDevices() as devices:
         (track,) = devices.get_user_media({"video": {"width": {"exact": 320}, "height": {"exact": 90}}}).get_tracks()
-        shown = show(frames_of(track, 1)[0])
+        shown = frames_of(track, 1)[0]
     assert (shown.coded_width, shown.coded_height) == (320, 90)
     assert_colour_bars(shown)
 
@@ -105,3 +105,10 @@ def test_sound_that_the_card_does_not_have_is_made_of_what_it_has(mscli: Program
     assert rate / 2 > TONE_HZ
     assert_tone(mscli.folder / "x.wav")
     assert run("soxi", "-b", str(Path(mscli.folder) / "x.wav")).strip() == "16"
+
+
+def test_one_channel_is_a_mix_of_all_inputs_of_the_card(mscli: Program) -> None:
+    with tone(mscli.folder, "remix", "0", "1"):  # on the right input alone
+        mscli("record", "--duration", "2", "--microphone", "hw:0,0", "--channel-count", "exact:1", "x.wav")
+    assert streams(mscli.folder / "x.wav")["audio"]["channels"] == 1
+    assert_tone(mscli.folder / "x.wav")

@@ -11,7 +11,7 @@ import pytest
 from mscli.core.clock import now_us
 from mscli.core.frames import frame_bytes
 from mscli.sources.base import Device
-from mscli.sources.v4l2_buffers import BUFFERS, QUEUED_AT_LEAST
+from mscli.v4l2.buffers import BUFFERS, QUEUED_AT_LEAST
 from tests.vm.guest.conftest import Receiver, cameras, control, load_vivid, open_camera, streaming
 from tests.vm.guest.pictures import assert_colour_bars
 
@@ -62,11 +62,12 @@ def test_an_hdmi_picture_says_that_its_matrix_is_bt709() -> None:
 
 
 def test_settings_say_what_the_driver_has_set(webcam: Device) -> None:
+    controls = {"brightness": 128, "contrast": 128, "saturation": 128}  # vivid's defaults
     source = open_camera(webcam, "YUYV", 640, 480, 12.5)
-    assert source.settings == {"width": 640, "height": 480, "frameRate": 12.5}
+    assert source.settings == {"width": 640, "height": 480, "frameRate": 12.5, **controls}
     source.stop()
     source = open_camera(webcam, "YUYV", 700, 500, 14)  # no mode of it, nor near one
-    assert source.settings == {"width": 640, "height": 480, "frameRate": 15}
+    assert source.settings == {"width": 640, "height": 480, "frameRate": 15, **controls}
     source.stop()
 
 
@@ -98,9 +99,8 @@ def test_frames_cannot_be_written_to(webcam: Device) -> None:
 
 
 def test_frames_that_are_kept_are_copied_before_the_driver_runs_short(webcam: Device) -> None:
-    kept = 3 * BUFFERS
-    with streaming(open_camera(webcam), Receiver(keep=kept)) as receiver:
-        receiver.wait(kept)
+    with streaming(open_camera(webcam), Receiver(keep=1_000_000)) as receiver:
+        receiver.wait(3 * BUFFERS)
     lent = {type(frame.planes[0].obj) is not bytes for frame in receiver.frames}
     assert lent == {True, False}
     assert sum(type(frame.planes[0].obj) is not bytes for frame in receiver.frames) == BUFFERS - QUEUED_AT_LEAST

@@ -12,7 +12,7 @@ import pytest
 from mscli.core.boxes import Mode
 from mscli.core.errors import NotAllowedError, NotReadableError
 from mscli.sources.base import AUDIO_INPUT, Device
-from mscli.sources.v4l2 import V4L2Backend
+from mscli.sources.v4l2.backend import V4L2Backend
 from tests.vm.guest.conftest import TWO_WEBCAMS, cameras, control, load_vivid, run, used_by_another
 from tests.vm.guest.v4l2_ctl import Listed, listed_modes
 
@@ -87,7 +87,7 @@ def test_a_camera_without_permission_is_listed_with_its_id_and_the_reason() -> N
         found = cameras()
     assert ids(found) == ids(before)
     assert "/dev/video0" in found[0].problem
-    assert "may not be used by this user" in found[0].problem
+    assert "no permission to use" in found[0].problem
     assert found[1] == before[1]
 
 

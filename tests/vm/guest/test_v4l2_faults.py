@@ -10,8 +10,8 @@ import pytest
 
 from mscli.core.errors import NotReadableError
 from mscli.sources.base import Device
-from mscli.sources.v4l2_buffers import BUFFERS
-from mscli.sources.v4l2_stream import V4L2Source
+from mscli.sources.v4l2.stream import V4L2Source
+from mscli.v4l2.buffers import BUFFERS
 from tests.vm.guest.conftest import (
     PATIENCE_SECONDS,
     Receiver,

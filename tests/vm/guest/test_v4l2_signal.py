@@ -6,16 +6,18 @@ import re
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mscli
 from mscli.core.errors import NotReadableError
-from mscli.core.mailbox import Mailbox
+from mscli.core.eventloop import EventLoop
 from mscli.sources.base import NO_SIGNAL, Device, Source
-from mscli.sources.v4l2 import V4L2Backend
+from mscli.sources.v4l2.backend import V4L2Backend
 from tests.vm.guest.conftest import (
     PATIENCE_SECONDS,
+    Emulated,
     Receiver,
     cameras,
     control,
@@ -25,7 +27,7 @@ from tests.vm.guest.conftest import (
     streaming,
     wait_until,
 )
-from tests.vm.guest.test_cli import Emulated, picture_times, running, streams
+from tests.vm.guest.test_cli import picture_times, running, streams
 from tests.vm.guest.test_lifecycle import frames_in, told
 
 NODE, TELEVISION = "/dev/video0", "/dev/video1"
@@ -89,9 +91,9 @@ def test_the_signal_that_comes_is_taken_when_modes_are_read_and_when_the_camera_
 
 def test_a_camera_without_a_signal_is_not_opened_and_says_why(cable: Cable) -> None:
     reasons = {
-        NONE: "gets no signal",
-        UNSTEADY: "gets a signal that is too unsteady",
-        OUT_OF_RANGE: "gets a signal that it cannot take",
+        NONE: "has no signal",
+        UNSTEADY: "has an unsteady signal",
+        OUT_OF_RANGE: "has a signal that it does not support",
     }
     for mode, why in reasons.items():
         control(NODE, dv_timings_signal_mode=mode)
@@ -156,7 +158,7 @@ def test_television_is_followed_too(cable: Cable) -> None:
 
 
 def test_constraints_that_a_signal_breaks_hold_again_with_the_next(cable: Cable) -> None:
-    tasks = Mailbox()
+    tasks = EventLoop()
     heard: list[str] = []
     with mscli.MediaDevices(tasks=tasks) as devices:
         (track,) = devices.get_user_media({"video": {"width": {"exact": 720}}}).get_tracks()
@@ -180,16 +182,21 @@ def test_a_recording_goes_on_through_another_signal_and_none(cable: Cable, tmp_p
         cable.give(VGA)
         wait_until(lambda: len(told(tmp_path, "settings")) == 2, "the new settings")
         cable.pull()
-        wait_until(lambda: told(tmp_path, "mute"), "the mute")
+        wait_until(lambda: lost_signal(tmp_path), "the mute")
         cable.give(VGA)
-        wait_until(lambda: told(tmp_path, "unmute"), "the unmute")
+        (lost,) = lost_signal(tmp_path)
+        wait_until(lambda: any(event["time"] > lost["time"] for event in told(tmp_path, "unmute")), "the unmute")
         size = file.stat().st_size
         wait_until(lambda: file.stat().st_size > size, "more of the file")
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, stderr.decode()
     assert [event["settings"]["width"] for event in told(tmp_path, "settings")] == [720, 640]
-    assert "gets no signal" in told(tmp_path, "mute")[0]["reason"]
     assert not told(tmp_path, "ended")
-    assert picture_times(file)[-1] > told(tmp_path, "mute")[0]["time"] - told(tmp_path, "start")[0]["time"]
+    assert picture_times(file)[-1] > lost["time"] - told(tmp_path, "start")[0]["time"]
     assert (streams(file)["video"]["width"], streams(file)["video"]["height"]) == (720, 576)
+
+
+def lost_signal(folder: Path) -> list[dict[str, Any]]:
+    """The mutes for want of a signal. An emulated camera may also be muted because its next frame takes long."""
+    return [event for event in told(folder, "mute") if "has no signal" in event["reason"]]

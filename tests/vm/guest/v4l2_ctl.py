@@ -6,13 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from mscli.v4l2.abi import LAYOUTS
 from tests.vm.guest.conftest import run
 
-OUR_NAMES = {
-    "YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "NM12": "NV12", "YU12": "I420", "YM12": "I420", "422P": "I422",
-    "YM16": "I422", "YM24": "I444", "RGB3": "RGB24", "BGR3": "BGR24", "XB24": "RGBX", "AB24": "RGBX", "XR24": "BGRX",
-    "AR24": "BGRX", "BGR4": "BGRX", "GREY": "GREY", "MJPG": "MJPEG", "JPEG": "MJPEG", "H264": "H264",
-}  # fmt: skip
+OUR_NAMES = {layout.fourcc: layout.name for layout in LAYOUTS}
 
 
 class Listed(NamedTuple):
@@ -37,7 +34,7 @@ def listed_modes(path: str) -> set[Listed]:
     found: dict[tuple[str, str], list[str]] = {}
     name = size = ""
     for line in run("v4l2-ctl", "-d", path, "--list-formats-ext").splitlines():
-        if match := re.search(r"\[\d+\]: '(....)'", line):
+        if match := re.search(r"\[\d+\]: '(....(?:-BE)?)'", line):
             name = OUR_NAMES.get(match[1], "")
         elif match := re.search(r"Size: (?:Discrete|Stepwise) (.+)", line):
             size = match[1]

@@ -1,4 +1,6 @@
-"""A UVC 1.0 camera: MJPG and YUYV in three sizes at three rates, brightness and contrast; colour bars that move.
+"""A UVC 1.0 camera: MJPG and YUYV in three sizes at three rates, controls; colour bars that move.
+
+Exposure time, focus and color temperature are refused while their automatic is on. No control changes the picture.
 
 USB Video Class 1.0: https://www.usb.org/document-library/video-class-v15-document-set (older revisions inside).
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import struct
 import time
 from functools import cache
+from typing import NamedTuple
 
 from tests.vm.rig.usb import jpeg
 from tests.vm.rig.usb.usbip import (
@@ -34,7 +37,51 @@ VIDEO, CONTROL, STREAMING, COLLECTION = 14, 1, 2, 3  # class and subclasses
 CAMERA_TERMINAL, PROCESSING_UNIT, USB_TERMINAL = 1, 2, 3
 SET_CUR, GET_CUR, GET_MIN, GET_MAX, GET_RES, GET_LEN, GET_INFO, GET_DEF = 0x01, *range(0x81, 0x88)
 PROBE, COMMIT = 1, 2  # control selectors of the streaming interface
-BRIGHTNESS, CONTRAST = 2, 3  # of the processing unit
+ERROR_CODE, WRONG_STATE = 2, 2  # control selector of the control interface, and why a request was refused
+
+
+class Control(NamedTuple):
+    """A control (UVC 1.0, 4.2.2): where it is, its bit in the unit's bitmap, its layout, its range, step and default.
+
+    ``held``: the control that is an automatic, and its value by which this one can be set.
+    """
+
+    unit: int
+    selector: int
+    bit: int
+    layout: str
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    step: tuple[int, ...]
+    default: tuple[int, ...]
+    held: tuple[tuple[int, int], int] | None = None
+
+    def pack(self, numbers: tuple[int, ...]) -> bytes:
+        return struct.pack(self.layout, *numbers)
+
+
+EXPOSURE_AUTO, FOCUS_AUTO, WHITE_BALANCE_AUTO = (CAMERA_TERMINAL, 2), (CAMERA_TERMINAL, 8), (PROCESSING_UNIT, 11)
+CONTROLS = {
+    (control.unit, control.selector): control
+    for control in (
+        Control(*EXPOSURE_AUTO, 1, "<B", (1,), (8,), (1 | 8,), (8,)),  # 1 is manual; 8: the time is automatic
+        Control(CAMERA_TERMINAL, 4, 3, "<I", (3,), (2047,), (1,), (250,), (EXPOSURE_AUTO, 1)),  # its time, in 100 µs
+        Control(CAMERA_TERMINAL, 6, 5, "<H", (0,), (250,), (5,), (30,), (FOCUS_AUTO, 0)),  # distance in focus
+        Control(*FOCUS_AUTO, 17, "<B", (0,), (1,), (1,), (1,)),
+        Control(CAMERA_TERMINAL, 11, 9, "<H", (100,), (500,), (1,), (100,)),  # zoom
+        Control(CAMERA_TERMINAL, 13, 11, "<ii", (-36000,) * 2, (36000,) * 2, (3600,) * 2, (0, 0)),  # pan and tilt
+        Control(PROCESSING_UNIT, 2, 0, "<h", (0,), (255,), (1,), (128,)),  # brightness
+        Control(PROCESSING_UNIT, 3, 1, "<H", (0,), (64,), (1,), (32,)),  # contrast
+        Control(PROCESSING_UNIT, 10, 6, "<H", (2800,), (6500,), (10,), (4600,), (WHITE_BALANCE_AUTO, 0)),  # K
+        Control(*WHITE_BALANCE_AUTO, 12, "<B", (0,), (1,), (1,), (1,)),
+    )
+}
+
+
+def bitmap(unit: int) -> bytes:
+    """Which controls a unit has."""
+    return u32(sum(1 << control.bit for control in CONTROLS.values() if control.unit == unit))
+
 
 # White, yellow, cyan, green, magenta, red, blue, black at 75 % (BT.601), as Y, U, V; the JPEGs hold the same numbers.
 BARS = (
@@ -70,14 +117,13 @@ class Camera(Function):
         self._commit = b""
         self._count = 0
         self._due = 0.0
-        #                   value, minimum, maximum, step, default
-        self._controls = {BRIGHTNESS: [128, 0, 255, 1, 128], CONTRAST: [32, 0, 64, 1, 32]}
+        self._set = {place: control.pack(control.default) for place, control in CONTROLS.items()}
 
     def descriptors(self) -> bytes:
         control, streaming = self.first_interface, self.first_interface + 1
         units = (
-            descriptor(CLASS_INTERFACE, 2, CAMERA_TERMINAL, u16(0x0201), 0, 0, bytes(6), 3, bytes(3))
-            + descriptor(CLASS_INTERFACE, 5, PROCESSING_UNIT, CAMERA_TERMINAL, u16(0), 2, u16(0b11), 0)
+            descriptor(CLASS_INTERFACE, 2, CAMERA_TERMINAL, u16(0x0201), 0, 0, bytes(6), 3, bitmap(CAMERA_TERMINAL)[:3])
+            + descriptor(CLASS_INTERFACE, 5, PROCESSING_UNIT, CAMERA_TERMINAL, u16(0), 2, bitmap(PROCESSING_UNIT)[:2], 0)
             + descriptor(CLASS_INTERFACE, 3, USB_TERMINAL, u16(0x0101), 0, PROCESSING_UNIT, 0)
         )
         formats = self._formats()
@@ -112,9 +158,9 @@ class Camera(Function):
         selector, unit, interface = setup.value >> 8, setup.index >> 8, setup.index & 0xFF
         if interface == self.first_interface + 1 and selector in (PROBE, COMMIT):
             return self._negotiate(setup.request, selector, data)
-        if unit == PROCESSING_UNIT and selector in self._controls:
-            return self._control(setup.request, self._controls[selector], data)
-        return None
+        if (unit, selector) in CONTROLS:
+            return self._control(setup.request, CONTROLS[unit, selector], data)
+        return bytes([WRONG_STATE]) if (unit, selector) == (0, ERROR_CODE) else None
 
     def _negotiate(self, request: int, selector: int, data: bytes) -> bytes | None:
         if request == SET_CUR:
@@ -141,15 +187,23 @@ class Camera(Function):
         width, height = SIZES[number - 1]
         return struct.pack("<HBBI10xII", 1, form, number, interval, width * height * 2, PAYLOAD)
 
-    @staticmethod
-    def _control(request: int, control: list[int], data: bytes) -> bytes | None:
+    def _control(self, request: int, control: Control, data: bytes) -> bytes | None:
+        place, size = (control.unit, control.selector), struct.calcsize(control.layout)
         if request == SET_CUR:
-            (control[0],) = struct.unpack("<h", data[:2])
+            if control.held is not None and self._set[control.held[0]][0] != control.held[1]:
+                return None
+            self._set[place] = data[:size]
             return b""
-        if request in (GET_LEN, GET_INFO):
-            return u16(2) if request == GET_LEN else b"\3"
-        order = (GET_CUR, GET_MIN, GET_MAX, GET_RES, GET_DEF)
-        return struct.pack("<h", control[order.index(request)]) if request in order else None
+        answers = {
+            GET_CUR: self._set[place],
+            GET_MIN: control.pack(control.low),
+            GET_MAX: control.pack(control.high),
+            GET_RES: control.pack(control.step),
+            GET_DEF: control.pack(control.default),
+            GET_LEN: u16(size),
+            GET_INFO: b"\3",  # can be read and set
+        }
+        return answers.get(request)
 
     def step(self, link: Link) -> None:
         urb = link.take(self.endpoint, 1.0)

@@ -29,7 +29,10 @@ AUDIO, CONTROL, STREAMING = 1, 1, 2  # class and subclasses
 INPUT_TERMINAL, FEATURE_UNIT, USB_TERMINAL = 1, 2, 3
 SET_CUR, GET_CUR, GET_MIN, GET_MAX, GET_RES = 0x01, *range(0x81, 0x85)
 MUTE, VOLUME = 1, 2  # control selectors of the feature unit
-SECOND = b"".join(struct.pack("<h", round(AMPLITUDE * math.sin(2 * math.pi * TONE * n / RATE))) for n in range(RATE))
+PERIOD = RATE // math.gcd(RATE, TONE)  # samples after which the sine is the same
+SECOND = b"".join(struct.pack("<h", round(AMPLITUDE * math.sin(2 * math.pi * TONE * n / RATE))) for n in range(PERIOD)) * (
+    RATE // PERIOD
+)
 
 
 class Microphone(Function):

@@ -1,0 +1,65 @@
+"""The commands of --exec."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+
+HOOK_S = 10.0  # how long a command may run after the last picture
+MOST_HOOKS = 4  # commands that run at the same time; while this number runs, no other is started
+
+
+class Hooks:
+    """The commands that are run for pictures, without a shell. ``{}`` in an argument stands for the file."""
+
+    def __init__(self, command: str, warn: Callable[[str], object]) -> None:
+        self.failed = 0
+        self._arguments = shlex.split(command)
+        self._warn = warn
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def start(self, name: str) -> None:
+        """Run the command for a file, and go on."""
+        self._reap()
+        if len(self._running) >= MOST_HOOKS:
+            self._fail(f"--exec was skipped for {name}, because {MOST_HOOKS} commands are still running")
+            return
+        arguments = [argument.replace("{}", name) for argument in self._arguments]
+        if arguments == self._arguments:
+            arguments.append(name)
+        try:
+            running = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno())
+        except OSError as error:
+            self._fail(f"--exec cannot run “{arguments[0]}”: {os.strerror(error.errno or 0).lower()}")
+        else:
+            self._running.append((name, running))
+
+    def finish(self) -> None:
+        """Wait for the commands, and terminate those that do not end."""
+        for name, running in self._running:
+            try:
+                running.wait(HOOK_S)
+            except subprocess.TimeoutExpired:
+                self._fail(f"--exec did not end within {HOOK_S:g} s for {name} and was terminated")
+                running.kill()
+                running.wait()
+            else:
+                self._check(name, running)
+        self._running = []
+
+    def _reap(self) -> None:
+        ended = [one for one in self._running if one[1].poll() is not None]
+        self._running = [one for one in self._running if one not in ended]
+        for one in ended:
+            self._check(*one)
+
+    def _check(self, name: str, running: subprocess.Popen[bytes]) -> None:
+        if running.returncode:
+            self._fail(f"--exec failed for {name} with exit code {running.returncode}")
+
+    def _fail(self, sentence: str) -> None:
+        self.failed += 1
+        self._warn(sentence)

@@ -1,0 +1,591 @@
+"""Take pictures: one, or a series by the clock, by triggers, in bursts, with different exposures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mscli.api.mediastream import MediaStream
+from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.recording import Delivery
+from mscli.api.wanted import Wanted
+from mscli.cli.exitcodes import ExitCode
+from mscli.cli.forgiving import STDERR, STDOUT
+from mscli.cli.report import Report, duration_text, finish
+from mscli.cli.session import Session
+from mscli.cli.trigger import Trigger
+from mscli.core.addresses import masked
+from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.controls import MODES
+from mscli.core.errors import DOMException, NotReadableError, NotSupportedError, OperationError
+from mscli.core.eventloop import FrameQueue
+from mscli.core.frames import Counts, EncodedVideoChunk, VideoFrame
+from mscli.core.properties import DISPLAY_SURFACE, MANUAL, VIDEO
+from mscli.core.ticks import Ticks
+from mscli.core.window import Window
+from mscli.encode.options import Series, SinkOptions, TrackFormat
+from mscli.media import load_mean, load_sharpest, load_warmup
+from mscli.sinks import SinkRow, describe_picture, load_album, next_mark_us
+from mscli.sinks.base import Sink
+
+if TYPE_CHECKING:
+    from mscli.cli.hooks import Hooks
+
+Picture = VideoFrame | EncodedVideoChunk
+
+if TYPE_CHECKING:
+    from mscli.api.dictionaries import MediaTrackConstraints
+
+CLOSE_ABOVE_S = 60.0  # with a longer interval the camera is closed between pictures
+SETTLE_S = 2.0  # how long a camera may take to settle
+_EXPOSED_FRAMES = 4  # frames that a camera may take to follow a new exposure
+_WAIT_S = 0.5
+
+
+class ShootingPlan(NamedTuple):
+    """What to take. At each tick of the series, ``burst`` pictures are taken with each exposure of ``bracket``."""
+
+    number: int | None = None  # of ticks; None: one, or without end if something repeats them
+    interval_s: float | None = None
+    clock_s: int | None = None  # a tick at every multiple of this in the local day
+    trigger: str = ""
+    burst: int = 1
+    bracket: Sequence[float] = ()  # exposure compensations, in EV
+    best_of: int = 1  # frames of which the sharpest is the picture
+    average: int = 1  # frames whose mean is the picture
+    delay_s: float = 0.0
+    settle_s: float = SETTLE_S  # how long to wait for a settled picture; 0: not at all
+    settle_frames: int | None = None  # skip exactly this number of frames instead
+    keep: Mapping[str, int] = MappingProxyType({})
+    latest: str | None = None  # a symbolic link to the newest picture
+    command: str | None = None  # run for each picture
+    close_between: bool | None = None
+    show: bool = False  # draw each picture in the terminal
+    keep_going: bool = False  # after a picture that cannot be written
+
+    @property
+    def repeats(self) -> bool:
+        """Return whether there is more than one tick."""
+        return bool(self.interval_s or self.clock_s or self.trigger) or (self.number or 1) > 1
+
+    @property
+    def is_series(self) -> bool:
+        """Return whether there is more than one picture."""
+        return self.repeats or self.burst > 1 or len(self.bracket) > 1
+
+    @property
+    def ticks(self) -> int | None:
+        """Return the number of ticks, or None for a series without end."""
+        return self.number or (None if self.repeats else 1)
+
+    @property
+    def closes(self) -> bool:
+        """Return whether the camera is closed between ticks."""
+        every_s = self.interval_s or self.clock_s or 0.0
+        return self.repeats and (every_s > CLOSE_ABOVE_S if self.close_between is None else self.close_between)
+
+
+class Shooting:
+    """The run of a command that takes pictures."""
+
+    def __init__(
+        self, session: Session, wanted: Sequence[Wanted], row: SinkRow, file: str, options: SinkOptions, plan: ShootingPlan
+    ) -> None:
+        self._session = session
+        self._plan = plan
+        self._pictures = TakenPictures(session, row, file, options, plan)
+        self._camera = Camera(session, wanted, plan, self._pictures.begin)
+        self._trigger = Trigger(plan.trigger, session.wake)
+        self._waiting = 0  # triggers without a picture
+        self._ticks = 0  # of the series, so far
+        self._missed = 0  # ticks without a picture
+
+    def run(self) -> int:
+        """Take the pictures and return the exit code."""
+        self._pictures.check()  # report an impossible output before the camera's light goes on
+        try:
+            with self._trigger:
+                if not self._plan.closes:
+                    self._camera.open()
+                reason = self._take_all()
+        except DOMException:
+            if self._pictures.taken:
+                self._end()
+                self._report("error")
+            raise
+        finally:
+            self._end()
+        return self._report(reason)
+
+    def _end(self) -> None:
+        self._camera.close()
+        self._pictures.finish()
+
+    def _take_all(self) -> str:
+        """Take the pictures of every tick. Return why the series ended."""
+        for done, since_us in enumerate(self._moments(), 1):
+            self._ticks = done
+            self._camera.open()
+            is_last = done == self._plan.ticks
+            if not self._take(since_us, is_last=is_last):
+                break
+            if is_last:
+                return "frames"
+            if self._plan.closes:
+                self._camera.close()
+        if self._session.stopper.requested:
+            return "signal"
+        if not self._camera.is_gone:
+            return "frames"
+        if not self._pictures.taken and (self._ticks or not self._plan.trigger):
+            self._session.check_source(0)
+            raise NotReadableError(f"{self._camera.track.source_name} ended before the first picture")
+        return "ended"
+
+    def _moments(self) -> Iterator[int]:
+        """Yield, at each tick, the time from which frames are used."""
+        plan = self._plan
+        self._pass_until(now_us() + round(plan.delay_s * MICROSECONDS), "first picture")
+        ticks = Ticks(round(plan.interval_s * MICROSECONDS), now_us()) if plan.interval_s else None
+        at_us = now_us() if self._plan.delay_s else 0
+        while not self._is_over():
+            if plan.trigger:
+                if not self._triggered():
+                    return
+                at_us = now_us()
+            elif plan.clock_s:
+                at_us = self._pass_until(next_mark_us(plan.clock_s), "next")
+            elif ticks is not None:
+                at_us = self._pass_until(ticks.next_us(now_us()), "next")
+                self._missed = ticks.missed
+            if self._is_over():
+                return
+            yield at_us
+
+    def _is_over(self) -> bool:
+        return self._session.stopper.requested or self._camera.is_gone
+
+    def _pass_until(self, due_us: int, what: str) -> int:
+        """Let frames pass until a time, and return it. ``what``: what comes then, for the status line."""
+        while not self._is_over() and (left_s := (due_us - now_us()) / MICROSECONDS) > 0:
+            self._pictures.wait(what, left_s)
+            self._session.event_loop.take(min(left_s, _WAIT_S))
+        return due_us
+
+    def _triggered(self) -> bool:
+        """Let frames pass until a trigger. Return False if none can come any more."""
+        while not self._is_over():
+            over = self._trigger.over  # checked before the last triggers are counted
+            self._waiting += self._trigger.pulled()
+            if self._waiting:
+                self._waiting -= 1
+                return True
+            if over:
+                return False
+            self._pictures.wait("trigger", None)
+            self._session.event_loop.take(_WAIT_S)
+        return False
+
+    def _take(self, since_us: int, *, is_last: bool) -> bool:
+        """Take the pictures of one tick. Return False if the camera has ended or the command was interrupted before."""
+        if not self._plan.bracket:
+            return self._take_burst(since_us, is_last=is_last)
+        with self._camera.kept_exposure():
+            return all(self._take_burst(self._camera.expose(one)) for one in self._plan.bracket)
+
+    def _take_burst(self, since_us: int, *, is_last: bool = False) -> bool:
+        frames, burst = self._frames(since_us), self._plan.burst
+        ends = (self._camera.close if is_last and number == burst else None for number in range(1, burst + 1))
+        return all(self._save(frames, close) for close in ends)
+
+    def _save(self, frames: Iterator[Picture], close: Callable[[], object] | None) -> bool:
+        is_saved = self._pictures.save(self._camera.track, frames, close)
+        self._camera.pictures += is_saved
+        return is_saved
+
+    def _frames(self, since_us: int) -> Iterator[Picture]:
+        """Yield the pictures from a time on: the camera's frames, or what is made of several of them."""
+        plan, frames = self._plan, self._camera.frames(since_us)
+        if plan.burst > 1:
+            frames = _ahead(frames, plan.burst)
+        make = load_sharpest() if plan.best_of > 1 else load_mean() if plan.average > 1 else None
+        if make is None:
+            return frames
+        several = max(plan.best_of, plan.average)
+        return (make([first, *islice(frames, several - 1)]) for first in frames)
+
+    def _report(self, reason: str) -> int:
+        session, pictures = self._session, self._pictures
+        if not pictures.taken and session.stopper.requested and not self._plan.trigger:
+            return ExitCode.ABANDONED
+        warnings = [*self._camera.warnings(), *pictures.warnings]
+        if self._camera.skipped:
+            text = ", ".join(f"{count} {why}" for why, count in self._camera.skipped.items())
+            session.voice.detail(f"skipped before the picture: {text}")
+        if self._missed:
+            noun = "picture was" if self._missed == 1 else "pictures were"
+            warnings.append(f"{self._missed} {noun} missed, because the camera or the disk took longer than --interval")
+        report = pictures.report(reason, self._camera.tracks, warnings, self._camera.losses)
+        report = report._replace(skipped=self._camera.skipped, limited=self._plan.ticks is not None)
+        options = session.options
+        code = finish([report], session.voice, as_json=options.json, strict=options.strict, to_stderr=pictures.to_stdout)
+        if code == ExitCode.DONE and (pictures.failed or pictures.unwritten):
+            return ExitCode.OUTPUT_FAILED
+        return code
+
+
+def _ahead(frames: Iterator[Picture], count: int) -> Iterator[Picture]:
+    """Yield the frames of a burst after all have come, because writing one may take longer than the next one takes to come."""
+    yield from list(islice(frames, count))
+    yield from frames
+
+
+class Camera:
+    """The camera of a series: opened and closed as needed, and its frames that are worth keeping."""
+
+    def __init__(
+        self, session: Session, wanted: Sequence[Wanted], plan: ShootingPlan, begin: Callable[[MediaStreamTrack], object]
+    ) -> None:
+        self._session, self._wanted, self._plan, self._begin = session, wanted, plan, begin
+        self.tracks: list[MediaStreamTrack] = []  # all that were opened
+        self.pictures = 0  # that were taken of it
+        self.skipped: dict[str, int] = {}  # frames while the camera settled, by reason
+        self._queue: FrameQueue | None = None
+        self._dropped = 0  # by queues that are closed
+        self._warmup: Any = None  # while the camera settles
+        self._unsettled = 0  # how often the time to settle was too short
+        self._exposed = 0.0  # the exposure time to which compensations refer, in units of 100 µs
+
+    @property
+    def track(self) -> MediaStreamTrack:
+        """Return the open track."""
+        return self.tracks[-1]
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the open camera has ended by itself."""
+        return self._queue is not None and self._queue.finished
+
+    @property
+    def losses(self) -> tuple[int, int]:
+        """Return how many frames were dropped by us and lost before."""
+        return self._dropped + (self._queue.dropped if self._queue else 0), sum(track.lost for track in self.tracks)
+
+    def open(self) -> None:
+        """Open the camera, unless it is open."""
+        if self._queue is not None:
+            return
+
+        def prepare(stream: MediaStream) -> None:
+            (track,) = stream.get_tracks()
+            self._begin(track)
+            self._queue = track.open_queue(self._session.event_loop)
+
+        is_first = not self.tracks
+        self._session.open(self._wanted, prepare=prepare)
+        self.tracks += self._session.tracks
+        if is_first:
+            self._session.show_tracks(self._session.options.json)
+        self._warm_up()
+
+    def close(self) -> None:
+        """Close the camera, if it is open: its light goes off."""
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            self._session.release_cameras()
+            for track in self.tracks[-1:]:  # none if the camera did not start
+                track.stop()
+            self._session.event_loop.remove(queue)
+            self._dropped += queue.dropped
+
+    def frames(self, since_us: int) -> Iterator[Picture]:
+        """Yield the frames captured from a time on, once the camera has settled. Raises the error that prevents any.
+
+        Raises OverconstrainedError if the camera has changed so that the constraints do not hold: all frames are black then.
+        """
+        while (frame := self._next()) is not None:
+            broken = self.track.overconstrained
+            if frame.blank and broken is not None:
+                raise broken
+            if frame.blank or frame.timestamp < since_us:
+                continue
+            if self._warmup is not None:
+                if self._warmup.is_good(frame):
+                    self._end_warmup()
+                elif not self._warmup.is_damaged:  # damaged ones are judged, and counted, by who writes them
+                    self._check_hope()
+                    continue
+            yield frame
+
+    @contextmanager
+    def kept_exposure(self) -> Iterator[None]:
+        """Return the camera's exposure to what it is now, afterwards."""
+        with self.track.kept_as_it_is():
+            yield
+        self._exposed = 0.0
+
+    def expose(self, compensation: float) -> int:
+        """Set the exposure compensation (EV), and return the time from which on frames show it.
+
+        A camera without this control gets a multiple of its exposure time. Raises NotSupportedError if it has neither.
+        """
+        track, able = self.track, self.track.get_capabilities()
+        settings = track.get_settings()
+        if "exposureCompensation" in able:
+            change: MediaTrackConstraints = {"exposureCompensation": compensation}
+        elif "exposureTime" in able and MANUAL in able.get("exposureMode", [MANUAL]):
+            self._exposed = self._exposed or float(settings["exposureTime"])
+            change = {"exposureTime": self._exposed * 2**compensation}
+            if "exposureMode" in able:
+                change["exposureMode"] = MANUAL
+        else:
+            raise NotSupportedError(f"{track.source_name} has no exposure that can be set", hints=["leave --bracket out"])
+        track.apply_constraints({**track.get_constraints(), **change})
+        frame_us = round(MICROSECONDS / float(settings.get("frameRate") or 30))
+        self._warm_up()
+        return now_us() + _EXPOSED_FRAMES * frame_us
+
+    def warnings(self) -> list[str]:
+        """Return sentences about pictures that may not be what people wanted."""
+        if not self._unsettled:
+            return []
+        return [f"exposure or white balance had not settled after {self._plan.settle_s:g} s; --settle sets a longer time"]
+
+    def _warm_up(self) -> None:
+        plan = self._plan
+        if plan.settle_frames is None and not plan.settle_s:
+            return
+        if DISPLAY_SURFACE in self.track.get_settings():  # a screen may well be black
+            return
+        settles = self.track.settles and not _is_manual(self.track.get_settings())
+        self._warmup = load_warmup(plan.settle_s, plan.settle_frames, judged=settles)
+
+    def _end_warmup(self) -> None:
+        self._unsettled += self._warmup.is_capped
+        self._note_skipped()
+        self._warmup = None
+
+    def _note_skipped(self) -> None:
+        for why, count in self._warmup.skipped.items():
+            self.skipped[why] = self.skipped.get(why, 0) + count
+
+    def _check_hope(self) -> None:
+        """Raise NotReadableError if the camera has shown nothing for as long as it may take to settle."""
+        if self._warmup.is_hopeless:
+            self._note_skipped()
+            (why, count) = max(self._warmup.skipped.items(), key=lambda item: item[1])
+            raise NotReadableError(
+                f"{self.track.source_name} sent only {why} frames: {count} within {self._plan.settle_s:g} s",
+                hints=["remove the lens cap, check the privacy switch, or use --settle off to take the picture anyway"],
+            )
+
+    def _next(self) -> Picture | None:
+        """Return the next frame, or None after a signal or the camera's end. Before the first picture these are errors."""
+        session = self._session
+        while self._queue is not None and not self._queue.finished:
+            if not self.pictures:
+                session.stopper.interrupt_if_requested()
+            if session.stopper.requested:
+                return None
+            taken = session.event_loop.take(_WAIT_S)
+            if taken is not None and isinstance(taken.frame, VideoFrame | EncodedVideoChunk):
+                return taken.frame
+            session.check_source(self.pictures)
+        return None
+
+
+def _is_manual(settings: Mapping[str, Any]) -> bool:
+    """Return whether exposure and white balance are known to stay as they are."""
+    modes = [settings[name] for name in ("exposureMode", "whiteBalanceMode") if name in MODES and name in settings]
+    return bool(modes) and all(mode == MANUAL for mode in modes)
+
+
+class TakenPictures:
+    """The pictures that were taken, and what is done with each."""
+
+    def __init__(self, session: Session, row: SinkRow, file: str, options: SinkOptions, plan: ShootingPlan) -> None:
+        self.warnings: list[str] = []
+        self.taken = 0
+        self.unwritten = 0  # pictures that could not be written
+        self._session, self._plan, self._unnamed = session, plan, masked(file)
+        series = Series(keep_files=plan.keep.get("keep_files"), keep_bytes=plan.keep.get("keep_bytes"))
+        self._album = load_album(row, file, options, series if plan.is_series else None, plan.latest or "")
+        self.to_stdout = self._album.to_stdout
+        self._deinterlace = options.deinterlace
+        self._sink: Sink | None = None  # of the next picture, opened with the camera
+        self._opened: Sink | None = None  # the latest one that was opened
+        self._unlinked = False  # whether the link to the newest picture could not be made
+        self._reported: set[str] = set()  # kinds of errors of the output
+        self._counts = Counts()
+        self._bytes = 0
+        self._hooks = _load_hooks(plan.command, session.voice.warn) if plan.command else None
+
+    @property
+    def failed(self) -> bool:
+        """Return whether something that was asked for beside the pictures has failed: a command, a link."""
+        return self._unlinked or (self._hooks is not None and self._hooks.failed > 0)
+
+    def check(self) -> None:
+        """Raise the error that the first picture is certain to raise."""
+        self._sink = self._album.next_sink()
+        self._session.write_to(self._abandon_reader, to_stdout=self.to_stdout)
+
+    def begin(self, track: MediaStreamTrack) -> None:
+        """Open the output of the next picture, while the camera is being opened."""
+        try:
+            self._open(track)
+        except OperationError as error:
+            self._go_on_after(error)
+
+    def save(self, track: MediaStreamTrack, frames: Iterator[Picture], close: Callable[[], object] | None) -> bool:
+        """Write the first whole one of the frames. Return False if there is none, after a signal or the camera's end.
+
+        ``close``: called when nothing more is needed from the camera.
+        """
+        first = next(frames, None)
+        if first is None:
+            return False
+        try:
+            return self._write(first, track, frames, close)
+        except OperationError as error:
+            self._go_on_after(error)
+        self.unwritten += 1
+        return True
+
+    def _go_on_after(self, error: OperationError) -> None:
+        """Report an error of the output once, and give the output up. Raise the error unless the series is to go on."""
+        if not self._plan.keep_going:
+            raise error
+        self._sink = None
+        self._report_error(error)
+
+    def _report_error(self, error: OperationError) -> None:
+        """Report an error after which the series goes on. On the terminal, report each kind once."""
+        self._session.events.emit("error", error=error.to_json())
+        kind = str(error).rpartition(":")[2]  # what failed, without the name of the file
+        if kind not in self._reported:
+            self._reported.add(kind)
+            self._session.voice.warn(f"{error}; the series goes on")
+
+    def _open(self, track: MediaStreamTrack) -> Sink:
+        """Return the open output of the next picture, which knows how the camera is set now."""
+        sink, now = self._album.next_sink() if self._sink is None else self._sink, _format(track)
+        if sink is self._opened:
+            describe_picture(sink, now)
+        else:
+            sink.open([now])
+        self._sink = self._opened = sink
+        return sink
+
+    def _write(
+        self, first: Picture, track: MediaStreamTrack, frames: Iterator[Picture], close: Callable[[], object] | None
+    ) -> bool:
+        sink = self._open(track)
+        delivery = Delivery(sink, [track], Window([VIDEO], frames=1), deinterlace=self._deinterlace)
+        delivery.write_all(_closing(chain([first], frames), close))
+        self._sink = None
+        (counts,) = delivery.counts
+        self._counts.add(counts)
+        self.warnings += delivery.damage()
+        if counts.frames:
+            self.taken += 1
+            self._bytes += sink.bytes_written
+            self._note(self._album.add(sink))
+        return counts.frames > 0
+
+    def _note(self, name: str) -> None:
+        """Tell of a picture that was saved."""
+        if not name:
+            return
+        self._link(name)
+        self._session.events.emit("dataavailable", None, file=name)
+        if self._plan.is_series:
+            self._session.voice.detail(f"Saved {name}")
+        if self._hooks is not None:
+            self._hooks.start(name)
+        if self._plan.show:
+            self._show(name)
+
+    def _link(self, name: str) -> None:
+        """Let the link to the newest picture point to this one. Raises OperationError unless the series is to go on."""
+        try:
+            self._album.link(name)
+        except OperationError as error:
+            if not self._plan.keep_going:
+                raise
+            self._report_error(error)
+            self._unlinked = True
+
+    def _show(self, name: str) -> None:
+        """Draw a picture in the terminal, if there is one."""
+        terminal = next((fd for fd in (STDERR, STDOUT) if os.isatty(fd)), None)
+        if terminal is None:
+            self.warnings += ["--show needs a terminal"] * (self.taken == 1)
+            return
+        import av
+
+        from mscli.cli.draw import show
+
+        with av.open(name, "r") as file:
+            picture = next(file.decode(video=0))
+        self.hide()
+        show(picture, terminal)
+
+    def finish(self) -> None:
+        """Wait for the commands that still run, and forget the output of a picture that was not taken."""
+        if self._session.voice.live:
+            self.hide()
+        if self._sink is not None:
+            self._sink.abort()
+        if self._hooks is not None:
+            self._hooks.finish()
+
+    def wait(self, what: str, left_s: float | None) -> None:
+        """Show on a terminal how many pictures there are, and what comes next, perhaps in some seconds."""
+        voice = self._session.voice
+        if not voice.live:
+            return
+        from mscli.cli.status import Item, fitting, line_of
+
+        when = "" if left_s is None else f" in {duration_text(left_s + 0.999)}"
+        count = Item(f"{self.taken} picture{'s' if self.taken != 1 else ''}", 2)
+        items = fitting([Item("Ctrl-C stop", 3, "dim"), count, Item(f"{what}{when}", 1)], voice.columns - 1)
+        voice.show_status(*line_of(items))
+
+    def hide(self) -> None:
+        """Remove the line from the terminal."""
+        self._session.voice.show_status("", 0)
+
+    def report(self, reason: str, tracks: Sequence[MediaStreamTrack], warnings: list[str], losses: tuple[int, int]) -> Report:
+        """Return the report of all pictures."""
+        self._counts.dropped, self._counts.lost = losses[0], self._counts.lost + losses[1]
+        unnamed = "" if not self.taken else "stdout" if self.to_stdout else self._unnamed
+        lacking = [f"{self.unwritten} pictures could not be written"] if self.unwritten else []
+        report = Report(self._album.files, reason, [tracks[-1]], [self._counts], self._bytes, unnamed=unnamed)
+        return report._replace(warnings=[*warnings, *lacking], still=self._album.size)
+
+    def _abandon_reader(self) -> None:
+        if self._sink is not None:
+            self._sink.abandon_reader()
+
+
+def _format(track: MediaStreamTrack) -> TrackFormat:
+    return TrackFormat(VIDEO, track.current_settings, track.pixel_format, track.label, track.maker)
+
+
+def _load_hooks(command: str, warn: Callable[[str], object]) -> Hooks:
+    from mscli.cli.hooks import Hooks
+
+    return Hooks(command, warn)
+
+
+def _closing(frames: Iterator[Picture], close: Callable[[], object] | None) -> Iterator[Picture]:
+    """Yield frames. Close the camera as soon as one is complete, before it is written."""
+    for frame in frames:
+        if close is not None and isinstance(frame, VideoFrame):
+            close()
+        yield frame

@@ -1,0 +1,143 @@
+"""The options of pictures and of series of pictures."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import click
+
+from mscli.cli.completion import complete_file
+from mscli.cli.helppages import FILES, OUTPUT, PICTURE, STOP, option
+from mscli.cli.paramtypes import ClockIntervalType, CountType, DurationType, ParsedType
+from mscli.cli.quantities import parse_duration
+from mscli.cli.series import keep_option, trigger_option
+from mscli.cli.shared import CommandFunction, Decorator, decorated_with
+
+_MOST_EV = 10.0  # exposure compensation
+_PIXELS = 1_000_000  # more than any side has
+
+
+class SettleType(ParsedType):
+    """How long to let a camera settle: a duration with its unit, a number of frames, or ``off``."""
+
+    name = "DURATION|N|off"
+
+    def read(self, text: str) -> dict[str, Any]:
+        if text == "off":
+            return {"settle_s": 0.0}
+        if text.isascii() and text.isdigit():
+            return {"settle_frames": int(text)}
+        try:
+            return {"settle_s": parse_duration(text)}
+        except ValueError:
+            raise ValueError(f"“{text}” is neither a duration such as 2s, nor a number of frames, nor off") from None
+
+
+class ExposuresType(ParsedType):
+    """Exposure compensations in EV, with commas between them."""
+
+    name = "EV,..."
+
+    def read(self, text: str) -> tuple[float, ...]:
+        try:
+            values = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            values = ()
+        if not values or not all(abs(value) <= _MOST_EV for value in values):
+            raise ValueError(f"“{text}” is not a list of exposure compensations such as -2,0,2")
+        return values
+
+
+class CropType(ParsedType):
+    """A part of the picture, in pixels."""
+
+    name = "X,Y,W,H"
+
+    def read(self, text: str) -> tuple[int, ...]:
+        parts = text.split(",")
+        if len(parts) == 4 and all(part.isascii() and part.isdigit() for part in parts):
+            x, y, width, height = (int(part) for part in parts)
+            if 0 < width <= _PIXELS and 0 < height <= _PIXELS and max(x, y) <= _PIXELS:
+                return x, y, width, height
+        raise ValueError(f"“{text}” is not a part of the picture such as 100,50,640,480")
+
+
+_SERIES: list[Decorator] = [
+    option("--count", group=STOP, common=True, type=CountType(), help="Take N pictures."),
+    option("--interval", group=FILES, common=True, type=DurationType(), help="Take a picture every DURATION."),
+    option(
+        "--at-clock",
+        group=FILES,
+        type=ClockIntervalType(),
+        help="Take a picture when the clock reaches a multiple of DURATION, such as 1m or 1h.",
+    ),
+    trigger_option("Take a picture"),
+    option("--burst", group=FILES, type=CountType(), help="Take N consecutive frames each time."),
+    option("--bracket", group=FILES, type=ExposuresType(), help="Take a picture with each of these exposure compensations."),
+    keep_option,
+    option("--keep-going", group=FILES, is_flag=True, help="Go on if a picture cannot be written, such as on a full disk."),
+    option(
+        "--latest", group=FILES, metavar="LINK", shell_complete=complete_file, help="Make LINK point to the newest picture."
+    ),
+    option(
+        "--exec",
+        "command",
+        group=FILES,
+        metavar="COMMAND",
+        help="Run COMMAND for each picture; {} in it is the file, or the file is added.",
+    ),
+    option(
+        "--close-between/--keep-open",
+        group=FILES,
+        default=None,
+        usual="close if --interval or --at-clock is above 1 minute",
+        help="Close the camera between pictures, or keep it open.",
+    ),
+]
+
+_PICTURES: list[Decorator] = [
+    option("--delay", group=PICTURE, common=True, type=DurationType(), help="Wait DURATION before the first picture."),
+    option(
+        "--settle",
+        group=PICTURE,
+        type=SettleType(),
+        usual="2s at most, and only as long as needed",
+        help="Let exposure and white balance settle.",
+    ),
+    option("--best-of", group=PICTURE, type=CountType(), help="Take the sharpest of N frames."),
+    option("--average", group=PICTURE, type=CountType(), help="Average N frames, for less noise."),
+    option("--crop", group=PICTURE, type=CropType(), help="Save only this part of the picture."),
+    option("--flip", group=PICTURE, type=click.Choice(["horizontal", "vertical"]), help="Mirror the picture."),
+    option(
+        "--rotate",
+        group=PICTURE,
+        type=click.Choice(["90", "180", "270"]),
+        help="Rotate the picture clockwise, in degrees.",
+    ),
+    option("--metadata/--no-metadata", group=OUTPUT, default=True, help="Write time, camera and settings into the file."),
+    option("--show", group=OUTPUT, common=True, is_flag=True, help="Draw the picture in the terminal."),
+]
+
+
+def picture_options(function: CommandFunction) -> CommandFunction:
+    """Add these options to a command. Raises UsageError for conflicts."""
+
+    @functools.wraps(function)
+    def checked(*arguments: Any, **given: Any) -> Any:
+        _check({name for name, value in given.items() if value})
+        return function(*arguments, **given)
+
+    return decorated_with([*_SERIES, *_PICTURES], checked)
+
+
+_EXCLUSIVE = ("interval", "at_clock", "trigger"), ("best_of", "average")
+
+
+def _check(given: set[str]) -> None:
+    for names in _EXCLUSIVE:
+        named = [f"--{name.replace('_', '-')}" for name in names if name in given]
+        if len(named) > 1:
+            raise click.UsageError(f"{' and '.join(named)} cannot be combined")
+    if "keep" in given and not given & {"count", "interval", "at_clock", "trigger", "burst", "bracket"}:
+        raise click.UsageError("--keep needs --count, --interval, --at-clock, --trigger or --burst")

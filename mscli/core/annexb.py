@@ -1,0 +1,66 @@
+"""Find the pictures and the parameter sets in an H.264 or HEVC chunk.
+
+A chunk consists of units with start codes: annex B of https://www.itu.int/rec/T-REC-H.264 and
+https://www.itu.int/rec/T-REC-H.265.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+# These patterns are compiled when they are first used, because most runs use none.
+_UNIT = rb"(?s)\x00\x00\x01([\x00-\x7f])"  # a start code and the header, whose first bit must be 0
+
+
+class Content(NamedTuple):
+    """The content of a chunk. ``sets``: its parameter sets with their start codes, in order; ``kinds``: their types."""
+
+    picture: bool
+    sets: bytes
+    kinds: frozenset[int]
+
+
+class Units(NamedTuple):
+    """The unit types of a standard. ``needed``, ``names``: its parameter sets, all of which decoding needs."""
+
+    shift: int  # the position of the type in the first byte of a header
+    kinds: range  # types with a meaning; the last one is also the mask of the type
+    pictures: range
+    needed: tuple[int, ...]
+    names: tuple[str, ...]
+    start: bytes  # a pattern of a unit at which decoding can start
+
+    def is_start(self, data: memoryview) -> bool:
+        """Return whether decoding can start at the chunk."""
+        return re.search(self.start, data) is not None
+
+    def content(self, data: memoryview) -> Content | None:
+        """Return the content of the chunk, or None if it has no unit."""
+        units = list(self._units(data))
+        if not units:
+            return None
+        sets = b"".join(b"\0" + bytes(unit).rstrip(b"\0") for kind, unit in units if kind in self.needed)
+        kinds = {kind for kind, _ in units}
+        return Content(not kinds.isdisjoint(self.pictures), sets, frozenset(kinds.intersection(self.needed)))
+
+    def _units(self, data: memoryview) -> Iterator[tuple[int, memoryview]]:
+        """Yield the type of each unit, and its bytes with the start code."""
+        found = [(match.start(), match[1][0] >> self.shift & self.kinds[-1]) for match in re.finditer(_UNIT, data)]
+        for (at, kind), (end, _) in pairwise([*found, (data.nbytes, 0)]):
+            if kind in self.kinds:
+                yield kind, data[at:end]
+
+
+H264 = Units(
+    0, range(1, 32), range(1, 6), (7, 8), ("SPS", "PPS"),  # slices and their partitions
+    # an IDR slice, or a recovery point as the first message of a SEI unit
+    rb"(?s)\x00\x00\x01(?:[\x05\x25\x45\x65]|\x06\x06)",
+)  # fmt: skip
+HEVC = Units(
+    1, range(64), range(32), (32, 33, 34), ("VPS", "SPS", "PPS"),  # slices
+    # an IRAP slice (types 16 to 21), or a recovery point as the first message of a prefix SEI unit (type 39)
+    rb"(?s)\x00\x00\x01(?:[\x20\x22\x24\x26\x28\x2a]|\x4e.\x06)",
+)  # fmt: skip

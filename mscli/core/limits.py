@@ -1,0 +1,115 @@
+"""All time limits for what may hang, and the policy for devices that stall or disappear.
+
+``tests/unit/test_limits.py`` checks the inequalities between them. A delay or an interval on which nothing else depends is
+defined in the module that uses it. So is ``LAST_S`` of ``mscli.cli.leaving``, which is imported before anything else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mscli.core.clock import LONGEST_S
+from mscli.core.errors import ArgumentError
+
+# A device that delivers no frames
+
+MUTE_S = 0.8  # a device is muted after this time without a frame, or after SLOW_FRAMES frame durations if that is longer
+SLOW_FRAMES = 3
+WATCH_S = 0.1  # the interval between checks of a stalled device: the pace of filler frames
+CALM_S = 0.3  # the interval between checks while frames arrive; also the delay before the first check of a new device
+STOOD_S = 0.5  # a check that is this late means that the whole program was stopped (SIGSTOP): no device is to blame
+CLOSE_US = 1000  # the smallest distance between crowded frames: Matroska cannot resolve less
+FILL_BEHIND_US = 100_000  # how far filler frames stay behind the present: the next real frame may have been captured already
+
+# A driver that does not respond
+
+LISTING_S = 2.0  # the limit for drivers to describe their device nodes; a sleeping camera may need half a second
+SOUND_ASKED_S = 5.0  # the limit for PortAudio to open or start a device
+SOUND_CLOSED_S = 0.7  # the limit for PortAudio to close a device before it is abandoned
+STOP_S = 1.0  # the limit for a driver to release its device before it is abandoned
+SOURCE_STOP_S = 2.0  # the limit for a source's own thread to end: longer, so that a hanging driver is noticed and reported
+LOOK_CLOSED_S = 0.7  # the limit for a device listing that hangs while the devices are being closed
+X_SERVER_S = 4.0  # the limit for an X server to let us connect
+SERVER_S = 1.0  # the limit for a sound server to answer
+SERVER_CLOSED_S = 1.2 * SERVER_S  # the limit for the thread that asks the server to end
+
+# A device that is gone
+
+RECONNECT_S = 0.5  # the interval between attempts to reconnect if no notification arrives
+SOON_S = 0.05  # the delay before a device that is present but not ready is tried again; it doubles up to RECONNECT_S
+
+# Queues and recordings
+
+OVERLOAD_SECONDS = 0.25  # how far an overloaded reader is kept behind the present
+VIDEO_QUEUE_SECONDS = 2  # how long video frames wait for a late reader
+AUDIO_QUEUE_SECONDS = 30  # how long sound waits: never less than video frames, whatever the reader is busy with
+MAX_LAG_US = 1_000_000  # how far a track may fall behind the other tracks of its recording
+# how long a camera's next frame determines where a file is cut: as long as filler frames may take
+LEAD_US = MAX_LAG_US + 250_000
+TRIGGERED_S = 1.0  # how long a recording that ends waits for the files of its triggers
+FINISH_S = 30.0  # how long an encoder may take to write captured frames before it is abandoned
+ABANDON_S = 2.0  # the same, if the captured frames are being discarded
+ASLEEP_S = 5.0  # a reader that takes nothing for this long is abandoned once all other outputs are written
+PLUGIN_S = 10.0  # how long a sink of another package may take for one call before it is abandoned
+CHANGE_S = 5.0  # how long adding or removing an output of a recording may take
+
+# Other programs
+
+CLIENT_SLEEPS_S = 5.0  # a client of --control that reads no answer for this long is dropped
+WINDOW_OPENED_S = 20.0  # the limit for loading OpenCV and opening the preview window, on a slow machine
+WINDOW_CLOSED_S = 1.0  # the limit for closing the preview window
+
+# The end of a command
+
+COMMAND_CLOSED_S = 0.5  # the limit for a line of --control that is being obeyed at the end; after that it is abandoned
+FOLLOWER_CLOSED_S = 0.5  # the limit for the first device listing of --events; after that it is abandoned
+SOUND_END_S = 0.25  # the limit for a call to PortAudio at the exit of the program, and for its callbacks
+
+ANSWER_S = 1.0  # how long a device that is being queried or opened has after a signal before it is abandoned
+GRACE_S = 1.0  # from the second SIGINT to the KeyboardInterrupt
+TIDY_S = 3.0  # from that to the forced exit: longer than closing an abandoned recording takes
+READER_S = 0.25  # the interval between checks for stalled readers, after the first signal
+SLEEPS_S = 0.75  # a reader that takes nothing for this long while data waits counts as stalled
+
+
+class Timeouts(NamedTuple):
+    """How long a device may go without a frame, in seconds."""
+
+    first_s: float = 5.0  # until its first frame, and for any response of its driver
+    then_s: float = 2.0  # until the next frame, counted from when the device is muted
+
+
+USUAL_TIMEOUTS = Timeouts()
+
+
+class FrameTimeouts(NamedTuple):
+    """How long one device may go without a frame, in seconds."""
+
+    mute_s: float  # until it is muted
+    first_s: float  # until it is given up, before its first frame
+    then_s: float  # until it is given up, after that
+
+    @classmethod
+    def of(cls, rate: float, timeouts: Timeouts) -> FrameTimeouts:
+        """Return the limits of a device with this rate (frames per second): a slow one has more time."""
+        slow_s = SLOW_FRAMES / rate
+        mute_s = max(MUTE_S, slow_s)
+        return cls(mute_s, max(timeouts.first_s, slow_s), mute_s + max(timeouts.then_s, slow_s))
+
+
+class ReconnectPolicy(NamedTuple):
+    """A policy for a device that stalls or disappears."""
+
+    timeouts: Timeouts = USUAL_TIMEOUTS
+    reconnect_s: float = 0.0  # how long to wait for the same device
+    fallback: bool = False  # whether to switch to another device after that
+
+    @classmethod
+    def asked(
+        cls, timeout_s: tuple[float, float] = USUAL_TIMEOUTS, reconnect_s: float = 0.0, *, fallback: bool = False
+    ) -> ReconnectPolicy:
+        """Return a policy with the caller's values. Raises TypeError for seconds that are not between 0 and ``LONGEST_S``."""
+        for name, seconds in (*(("timeout_s", each) for each in timeout_s), ("reconnect_s", reconnect_s)):
+            if not 0 <= seconds <= LONGEST_S:
+                raise ArgumentError(f"{name} must be from 0 to {LONGEST_S} seconds, not {seconds}")
+        return cls(Timeouts(*timeout_s), reconnect_s, fallback)

@@ -1,0 +1,89 @@
+"""Threads that leave signals to the main thread.
+
+Python runs signal handlers on the main thread only. If the kernel gives a signal to another thread, as it does while the main
+thread has another signal pending, the main thread keeps waiting, and the handler runs when that wait ends by itself.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from functools import cache
+
+from mscli.core.errors import OperationError
+from mscli.core.log import Log
+
+_log = Log("device")
+
+_FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS")  # of the thread that causes them
+_DIRECTED = ("SIGALRM",)  # the main thread sends it to a thread whose write must end
+
+
+@cache
+def _left_to_main() -> set[signal.Signals]:
+    """Return the signals that other threads do not take."""
+    return signal.valid_signals() - {getattr(signal, name, None) for name in (*_FAULTS, *_DIRECTED)}
+
+
+class Thread(threading.Thread):
+    """A thread with all signals blocked but those that are meant for it. So are the threads that libraries start from it."""
+
+    _unborn: BaseException | None = None  # why the thread ended before it had begun
+
+    def start(self) -> None:
+        """Start the thread. Raises RuntimeError if the system has no room for another one, and MemoryError."""
+        if not hasattr(signal, "pthread_sigmask"):
+            super().start()
+        else:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _left_to_main())  # a thread begins with the mask of its starter
+            try:
+                super().start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if self._unborn is not None:
+            raise MemoryError("a thread could not begin") from self._unborn
+
+    def _bootstrap(self) -> None:
+        """Begin. Without memory that can fail, and whoever starts the thread would wait for its beginning for ever."""
+        begun: threading.Event = self._started  # type: ignore[attr-defined]
+        try:
+            super()._bootstrap()  # type: ignore[misc]
+        except BaseException as error:
+            if begun.is_set():
+                raise
+            self._unborn = error
+            begun.set()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread has ended. One that did not start, for lack of memory or because of a signal, has ended."""
+        if self.ident is not None:
+            super().join(timeout)
+
+    def join_or_abandon(self, timeout_s: float) -> bool:
+        """Wait until the thread has ended. If it does not end in time, log that and abandon it. Return whether it has ended."""
+        self.join(timeout_s)
+        if self.is_alive():
+            _log.warning("the thread %s did not end within %g s: abandoned", self.name, timeout_s)
+        return not self.is_alive()
+
+
+REMEDY = "end other programs of this user, or raise ulimit -u (and -v, for memory)"
+_LIBRARY_THREADS = 64  # that a codec may start
+
+
+def lack_of_threads() -> OperationError | None:
+    """Return the error if a library cannot start its threads, or None. Ask after it has failed: few libraries say why."""
+    done = threading.Event()
+    started: list[Thread] = []
+    try:
+        for _ in range(_LIBRARY_THREADS):
+            thread = Thread(target=done.wait, name="mscli-room", daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        return OperationError("out of threads", hints=[REMEDY])
+    finally:
+        done.set()
+        for thread in started:
+            thread.join()
+    return None

@@ -1,0 +1,3 @@
+"""The version of mscli."""
+
+__version__ = "0.1.0"

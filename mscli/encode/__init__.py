@@ -1,0 +1,15 @@
+"""Encoding: turn the frames of tracks into chunks, once for any number of outputs.
+
+- ``encoding``: an ``Encoding`` and the ``PacketSink`` interface of its outputs
+- ``options``: the options of a sink
+- ``chunks``: descriptions of tracks for packet sinks
+- ``codecs``: the table of containers, and MIME types
+- ``profiles``: codec names with profile and level
+- ``codecstring``: the name of a codec with profile and level, for MIME types
+- ``tuning``: the table of FFmpeg's video encoders and their options
+- ``video``, ``audio``: the encoders of video and sound
+- ``copier``: a camera's encoded video, without re-encoding
+- ``ffmpeg``: FFmpeg's encoders and streams
+- ``wav``: the header of a growing WAV file
+- ``mp3``, ``mp4``: the delay of an MP3, and the index of an MP4 in front
+"""

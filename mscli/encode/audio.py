@@ -1,0 +1,267 @@
+"""Place sound on the clock of the pictures, counted from the recording's origin, and encode it.
+
+Silence replaces missing sound, and the drift of the device's clock is corrected. Either a file encodes the samples itself
+(``SoundTrack``), so that it can be cut to the sample, or the samples are encoded once for all outputs that share them
+(``SoundPackets``). Blocks wait until the recording starts, because its origin is not known before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+
+from mscli.core.clock import MICROSECONDS
+from mscli.core.codecs import AudioCodec
+from mscli.core.errors import NotSupportedError
+from mscli.core.frames import KEY, AudioData, EncodedAudioChunk, clip, reordered, silence, without_first
+from mscli.core.log import Burst, Log
+from mscli.encode.chunks import PacketStream, SoundShape
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.encode.video import EncoderHome
+from mscli.media.screen import NO_FAULTS
+from mscli.media.sound import labelled, layout_name, sound_from_av, sound_to_av
+from mscli.media.stretch import Stretcher
+from mscli.media.timeline import AudioTimeline, silent_pieces
+
+if TYPE_CHECKING:
+    from mscli.encode.ffmpeg import Packet
+
+_log = Log("encode")
+
+
+def set_up_sound(context: av.AudioCodecContext, codec: AudioCodec, shape: SoundShape, options: SinkOptions) -> str:
+    """Configure an encoder. Return its shape in words."""
+    context.sample_rate = codec.rate(shape.rate)
+    context.layout = shape.layout or codec.layouts.get(shape.channels) or layout_name(shape.channels)
+    context.format = codec.encoder(shape.bits)[1]
+    context.time_base = Fraction(1, context.sample_rate)
+    words = f"{shape.channels} channels at {shape.rate} Hz"
+    if codec.lossy:
+        context.bit_rate = codec.bit_rate(options.audio_bits_per_second, shape.channels)
+        words += f" into {context.bit_rate} bits per second"
+    return words
+
+
+def check_channels(codec: AudioCodec, channels: int) -> None:
+    """Raise NotSupportedError if the codec cannot have this many channels."""
+    if channels > codec.most_channels:
+        hints = [f"choose another codec, or --channel-count exact:{codec.most_channels}"]
+        sentence = f"{codec.title} holds at most {codec.most_channels} channels, not {channels}"
+        raise NotSupportedError(sentence, hints=hints)
+
+
+def placed_av(sound: AudioData, begin: int, layout: str, codec: AudioCodec) -> av.AudioFrame:
+    """Return placed sound as an FFmpeg frame for the codec, with this layout. Its time counts from sample ``begin``."""
+    order = codec.orders.get(sound.number_of_channels)
+    frame = sound_to_av(sound if order is None else reordered(sound, order))
+    frame.pts, frame.time_base = sound.sequence - begin, Fraction(1, sound.sample_rate)
+    return labelled(frame, layout)
+
+
+class SoundPackets:
+    """An encoder of a track's sound for any number of files. Its packets count samples from ``origin_us``.
+
+    A decoder outputs garbage for the first samples of a file, as many as the encoder numbers below zero at its start. So a file
+    that begins later also takes the packets that precede its beginning by that much.
+    """
+
+    def __init__(self, codec: AudioCodec, shape: SoundShape, options: SinkOptions, origin_us: int) -> None:
+        self.codec = codec
+        self._shape = shape
+        self._origin_us = origin_us
+        self._home = EncoderHome(av.AudioStream, codec.encoder(shape.bits)[0])
+        context = self._home.stream.codec_context
+        self._home.open(codec.apart, codec.title, set_up_sound(context, codec, shape, options))
+        self._rate = context.sample_rate  # possibly higher than that of the samples
+        self._description = context.extradata
+        self._delay: int | None = None  # of a decoder, in samples
+        self._sent = 0  # samples passed to the encoder
+
+    @property
+    def delay_us(self) -> int:
+        """Return how long before a file's beginning its decoder needs chunks."""
+        return round((self._delay or 0) * MICROSECONDS / self._rate)
+
+    def encode(self, sound: AudioData) -> list[EncodedAudioChunk]:
+        """Return the chunks that the samples complete."""
+        self._sent = sound.sequence + sound.number_of_frames
+        return self._chunks(
+            self._home.stream.encode(placed_av(sound, 0, self._home.stream.codec_context.layout.name, self.codec))
+        )
+
+    def finish(self) -> list[EncodedAudioChunk]:
+        """Return the chunks that the encoder still holds."""
+        return self._chunks(self._home.stream.encode(None))
+
+    def close(self) -> None:
+        """Free the encoder."""
+        self._home.close()
+
+    def stream(self) -> PacketStream:
+        """Return the description of the packets for a file's header."""
+        return PacketStream(self.codec.name, self._home.stream, rate=self._rate, origin_us=self._origin_us)
+
+    def _chunks(self, packets: list[Packet]) -> list[EncodedAudioChunk]:
+        return [self._chunk(packet) for packet in packets]
+
+    def _chunk(self, packet: Packet) -> EncodedAudioChunk:
+        place, lasts = packet.pts or 0, packet.duration or 0
+        if self._delay is None:
+            self._delay = max(0, -place)
+        at_us = self._origin_us + round(place * MICROSECONDS / self._rate)
+        count = self._heard(place + lasts) - self._heard(place)
+        return EncodedAudioChunk(
+            KEY, at_us, memoryview(packet), self.codec.name, self._rate, self._shape.channels, count,
+            round(lasts * MICROSECONDS / self._rate), place, self._description,
+        )  # fmt: skip
+
+    def _heard(self, position: int) -> int:
+        """Return how many of the device's samples come before a position."""
+        return min(max(0, position * self._shape.rate // self._rate), self._sent)
+
+
+class SoundPlacer:
+    """A placer of a track's sound. It fills gaps and late starts with silence, so that every sample is at its capture time."""
+
+    first_wait_us = MICROSECONDS  # how long other tracks wait for its first block
+    faults = NO_FAULTS
+
+    def __init__(self, track: TrackFormat) -> None:
+        self._settings = track.settings
+        self._early: list[AudioData] = []
+        self._format, self._rate, self._channels, self._layout = "", 0, 0, ""
+        self._timeline: AudioTimeline | None = None
+        self._sent = 0  # samples
+        self._stretcher: Stretcher | None = None  # while drift is corrected
+        self._before: AudioData | None = None  # the previous block, unless there is a gap after it
+        self._origin_us = 0
+        self.end_us: int | None = None  # no sample is placed after this time
+        self._past_end = 0  # samples left out for that reason
+        self._filled = Burst(_log, "sound: %d sample(s) of silence put in for a gap, up to %.3f s")
+        self._left_out = Burst(_log, "sound: %d sample(s) left out that came twice, at %.3f s")
+
+    @property
+    def first_us(self) -> int | None:
+        """Return the capture time of the track's first sample (microseconds), or None if none came before the start."""
+        return self._early[0].timestamp if self._early else None
+
+    def hold(self, block: AudioData) -> None:
+        """Take a block before the start."""
+        if not self._rate:
+            self._format, self._rate, self._channels = block.format, block.sample_rate, block.number_of_channels
+            self._layout = block.layout
+        self._early.append(block)
+
+    def start(self, origin_us: int, now_us: int) -> None:  # noqa: ARG002 (whatever has come by now)
+        """Count time from ``origin_us``. A track without sound gets the rate of its settings."""
+        if not self._rate:
+            self._format, self._rate = "s16", int(self._settings.get("sampleRate") or 48_000)
+            self._channels = int(self._settings.get("channelCount") or 1)
+        self._origin_us = origin_us
+        self._timeline = AudioTimeline(self._rate, origin_us)
+
+    def held(self) -> list[AudioData]:
+        """Return the sound that waited for the start."""
+        blocks, self._early = self._early, []
+        return [sound for block in blocks for sound in self.encode(block)]
+
+    def encode(self, block: AudioData) -> list[AudioData]:
+        """Return the silence before the block, and the block without samples that overlap earlier ones."""
+        assert self._timeline is not None, "started"
+        self._check_shape(block)
+        silence, skip, position = self._timeline.place(block.timestamp, block.number_of_frames, block.sequence)
+        if silence or skip:
+            self._filled.note(silence, block.timestamp / MICROSECONDS)
+            self._left_out.note(skip, block.timestamp / MICROSECONDS)
+            sounds = self._fill_to(position)
+        else:
+            self._filled.end()
+            self._left_out.end()
+            sounds = []
+        if skip < block.number_of_frames:
+            sounds += self._sound(without_first(block, skip), position)
+        return sounds
+
+    def keep_up(self, until_us: int) -> list[AudioData]:
+        """Return silence up to ``until_us`` if no sound has come."""
+        assert self._timeline is not None, "started"
+        return self._fill_to(self._timeline.position) if self._timeline.advance(until_us) else []
+
+    def finish(self) -> list[AudioData]:
+        """Return the sound that is still held back."""
+        return self._settle()
+
+    def close(self) -> None:
+        """Free the sound that is still held back."""
+        self._early, self._stretcher, self._before = [], None, None
+
+    @property
+    def shape(self) -> SoundShape:
+        """Return the shape of the samples for an encoder. The track must have started."""
+        return SoundShape(self._rate, self._channels, int(self._settings.get("sampleSize") or 16), self._layout)
+
+    def position(self, at_us: int) -> int:
+        """Return the sample number at an instant, counted from the recording's origin."""
+        return round((at_us - self._origin_us) * self._rate / MICROSECONDS)
+
+    def instant_us(self, position: int) -> int:
+        """Return the instant of a sample, the inverse of ``position``."""
+        return self._origin_us + round(position * MICROSECONDS / self._rate)
+
+    def corrections(self) -> Mapping[str, int]:
+        """Return the corrections of the sound for the report."""
+        timeline = self._timeline
+        if timeline is None:
+            return {}
+        skipped = timeline.skipped + self._past_end
+        return {"silence": timeline.silence, "skipped": skipped, "driftPpm": timeline.drift_ppm}
+
+    def _check_shape(self, block: AudioData) -> None:
+        if (block.format, block.sample_rate, block.number_of_channels) != (self._format, self._rate, self._channels):
+            now = f"{block.number_of_channels} channels at {block.sample_rate} Hz ({block.format})"
+            raise NotSupportedError(f"the sound changed to {now} during the recording", hints=["start a new recording"])
+
+    def _sound(self, block: AudioData, position: float) -> list[AudioData]:
+        """Return the device's sound for this position: unchanged, or corrected for drift once the correction has begun."""
+        assert self._timeline is not None, "started"
+        if not self._timeline.stretching:
+            self._before = block
+            return [self._sent_on(block)]
+        frame = sound_to_av(block)
+        if self._stretcher is None:
+            before = sound_to_av(self._before) if self._before is not None else None
+            self._stretcher = Stretcher(frame, before, self._sent)
+        return [self._stretched(part) for part in self._stretcher.stretch(frame, position)]
+
+    def _settle(self) -> list[AudioData]:
+        """Return the sound that the drift correction holds back, because a gap follows."""
+        stretcher, self._stretcher, self._before = self._stretcher, None, None
+        return [self._stretched(part) for part in stretcher.rest()] if stretcher else []
+
+    def _stretched(self, part: av.AudioFrame) -> AudioData:
+        return self._sent_on(sound_from_av(part, self._format))
+
+    def _fill_to(self, position: float) -> list[AudioData]:
+        """Return silence up to a position (samples), in pieces."""
+        sounds = self._settle()
+        for count in silent_pieces(round(position) - self._sent, self._rate):
+            shape = AudioData(self._format, self._rate, count, self._channels, 0, memoryview(b""))
+            sounds.append(self._sent_on(silence(shape)))
+        return sounds
+
+    def _sent_on(self, block: AudioData) -> AudioData:
+        """Return the block in its place, cut off at the end. ``sequence`` counts from the recording's origin.
+
+        Blocks that overlap slightly, because the first ones were stamped late, would otherwise reach past the end.
+        """
+        if self.end_us is not None:
+            whole = block.number_of_frames
+            block = clip(block, max(0, self.position(self.end_us) - self._sent))
+            self._past_end += whole - block.number_of_frames
+        placed = replace(block, sequence=self._sent, timestamp=self.instant_us(self._sent))
+        self._sent += block.number_of_frames
+        return placed

@@ -1,0 +1,78 @@
+"""The options of a recording: its tracks, codecs, bit rates and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from mscli.core.boxes import Scalar
+    from mscli.core.orientation import Orientation
+
+# The speeds of video encoders, from the fastest with the largest files. All encoders use x264's names.
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+COPY = "copy"  # in place of a video codec's name: write the camera's encoded video unchanged
+
+
+TAGS = ("title", "artist", "album", "genre", "comment", "copyright")  # what every container can say about itself
+
+
+class TrackFormat(NamedTuple):
+    """The description of a track before its first frame: its kind and settings (IDL names), and the native format."""
+
+    kind: str  # "video" | "audio"
+    settings: Mapping[str, Scalar] = MappingProxyType({})
+    pixel_format: str = ""  # of the expected frames, if known
+    label: str = ""  # the device's name
+    maker: str = ""  # who made the device, if known
+    paced: bool = False  # whether its source waits for its readers, so that nothing is lost
+
+
+class Series(NamedTuple):
+    """The rules for a recording in several files: when the next file begins, and which files are kept. None: no such rule.
+
+    If ``triggered``, each trigger begins a file, which includes the ``pre_roll_s`` seconds before it.
+    """
+
+    duration_s: float | None = None  # the length of a file; for a triggered one, from its trigger on
+    size_bytes: int | None = None  # the largest size of a file
+    clock_s: int | None = None  # a new file begins at every multiple of this interval in the local day
+    keep_files: int | None = None  # how many of the newest finished files to keep
+    keep_bytes: int | None = None  # the total size of the newest finished files to keep, at least one
+    triggered: bool = False
+    pre_roll_s: float = 0.0
+
+    @property
+    def keeps_all(self) -> bool:
+        """Return whether no file is removed again."""
+        return self.keep_files is None and self.keep_bytes is None
+
+
+class SinkOptions(NamedTuple):
+    """The options of a sink. Empty or None means the sink's default for the container."""
+
+    format: str = ""  # for raw sinks: the pixel or sample format to convert to
+    video_codec: str = ""
+    audio_codec: str = ""
+    video_bits_per_second: int | None = None
+    audio_bits_per_second: int | None = None
+    quality: float | None = None  # 0 to 1; for images as in canvas.toBlob; for video if no bit rate is given
+    key_frame_s: float | None = None  # seconds between key frames; by default one
+    key_frame_count: int | None = None
+    preset: str = ""  # the video encoder's speed: one of PRESETS
+    overwrite: bool = True  # whether a file may be replaced
+    over_device: bool = False  # whether a block device may be overwritten
+    metadata: bool = True  # whether files name their recording time, devices and program
+    tags: Mapping[str, str] = MappingProxyType({})  # what else files say about themselves, by the names of TAGS
+    deinterlace: bool = False  # whether interlaced pictures are made whole before they come to the sink
+    time_lapse_s: float | None = (
+        None  # seconds between two frames of a time-lapse, played at PLAYED_RATE of mscli.core.timelapse
+    )
+    faststart: bool = False  # whether the index of an MP4 or QuickTime file moves to its front at the end
+    max_bytes: int | None = None  # the size limit of the whole recording; the sink ends before exceeding it
+    series: Series | None = None  # for recordings in several files; the target is the pattern of their names
+    orientation: Orientation | None = None  # for pictures: how they are cropped, flipped and rotated
+    on_note: Callable[[str], None] | None = None  # called with a sentence about a request that cannot be met
+    extra: Mapping[str, Any] = MappingProxyType({})

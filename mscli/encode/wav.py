@@ -1,0 +1,44 @@
+"""Update the header of a growing WAV file, because FFmpeg only writes the sizes at the end.
+
+http://soundfile.sapp.org/doc/WaveFormat/. Without this, programs that trust the header could not read the recording of a
+killed process. A file above 4 GiB becomes an RF64 file, in the space that FFmpeg reserves for that:
+https://tech.ebu.ch/docs/tech/tech3306v1_0.pdf.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+_HEAD_BYTES = 4096  # the samples begin within them
+_MOST = 2**32 - 1  # the largest size in bytes; in RF64 it means that the size is elsewhere
+_ROOM_AT = 12  # the offset in bytes of the chunk JUNK, which becomes ds64
+_ROOM_BYTES = 28
+
+
+class WavHeader:
+    """A header with correct sizes."""
+
+    def __init__(self) -> None:
+        self._head = bytearray()  # everything before the samples
+        self._sample_bytes = 0  # of all channels
+        self._large = False  # whether the file is RF64
+
+    def update(self, fd: int, size: int) -> None:
+        """Write the sizes for a file of ``size`` bytes into the open file, with a single write."""
+        if not self._head:
+            self._read(fd)
+        whole, samples = size - 8, size - len(self._head)
+        self._large = self._large or whole > _MOST
+        if self._large:
+            sizes = (whole, samples, samples // self._sample_bytes, 0)
+            struct.pack_into("<4sIQQQI", self._head, _ROOM_AT, b"ds64", _ROOM_BYTES, *sizes)
+            self._head[:4] = b"RF64"
+        for at, count in ((4, whole), (len(self._head) - 4, samples)):
+            struct.pack_into("<I", self._head, at, _MOST if self._large else count)
+        os.pwrite(fd, self._head, 0)
+
+    def _read(self, fd: int) -> None:
+        begin = os.pread(fd, _HEAD_BYTES, 0)
+        self._head += begin[: begin.index(b"data") + 8]
+        (self._sample_bytes,) = struct.unpack_from("<H", begin, begin.index(b"fmt ") + 20)

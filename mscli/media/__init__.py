@@ -1,0 +1,94 @@
+"""Processing of video and sound between sources and sinks, with PyAV (FFmpeg).
+
+- ``pictures``: decodes, converts, crops and scales pictures
+- ``exchange``: frames and sound to and from NumPy arrays and PyAV's frames
+- ``sound``: decodes sound, and converts sample formats
+- ``warmup``: skips a camera's first pictures until one is worth keeping
+- ``stack``: one picture of several
+- ``deinterlace``: makes whole pictures of interlaced ones
+- ``orient``: crops, flips and rotates pictures
+- ``unpack``: camera formats that FFmpeg cannot read, into ones that it can
+- ``screen``: checks of chunks before they are decoded or copied
+- ``resample``: sample rates and channel counts
+- ``mix``: fewer channels from a device's many
+- ``timeline``: the position of audio blocks on the common clock: gaps, drift, late starts
+- ``stretch``: correction of drift
+
+Apart from ``timeline``, ``screen`` and ``unpack``, these modules import PyAV. The functions below import them on
+first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, VideoFrame
+    from mscli.media.deinterlace import Deinterlacer
+    from mscli.media.pictures import Converter
+    from mscli.media.warmup import Warmup
+
+
+def load_converter(pixel_format: str = "") -> Converter:
+    """Return a converter of frames and chunks to a raw format, cropped and scaled.
+
+    By default frames keep their format and chunks become I420.
+    """
+    from mscli.media.pictures import Converter
+
+    return Converter(pixel_format)
+
+
+def load_warmup(seconds: float, frames: int | None = None, *, judged: bool = True) -> Warmup:
+    """Return a judge of a camera's first frames. See ``mscli.media.warmup.Settle``."""
+    from mscli.media.warmup import Settle, Warmup
+
+    return Warmup(Settle(seconds, frames, judged))
+
+
+def load_sharpest() -> Callable[[Iterable[VideoFrame | EncodedVideoChunk]], VideoFrame | EncodedVideoChunk]:
+    """Return a function that returns the sharpest of some frames."""
+    from mscli.media.stack import sharpest
+
+    return sharpest
+
+
+def load_mean() -> Callable[[Iterable[VideoFrame | EncodedVideoChunk]], VideoFrame]:
+    """Return a function that returns the mean of some frames."""
+    from mscli.media.stack import mean_of
+
+    return mean_of
+
+
+def load_deinterlacer() -> Deinterlacer:
+    """Return a filter that makes whole pictures of interlaced frames and chunks, and decodes the others."""
+    from mscli.media.deinterlace import Deinterlacer
+
+    return Deinterlacer()
+
+
+def load_sound_decoder() -> Callable[[EncodedAudioChunk], AudioData | None]:
+    """Return a function that decodes the chunks of a track, in order. It returns None for a chunk that yields no sound."""
+    from mscli.media.sound import SoundReader
+
+    return SoundReader().read
+
+
+def load_mixer(channels: int) -> Callable[[AudioData], AudioData]:
+    """Return a function that mixes blocks of sound to fewer channels."""
+    from mscli.media.mix import Mixer
+
+    return Mixer(channels).mix
+
+
+def load_sound_converter(
+    sample_rate: int, channels: int, bits: int | None = None, native: tuple[int, int, int] | None = None
+) -> Callable[[AudioData], AudioData | None]:
+    """Return a function that converts blocks to a sample rate (Hz), a channel count and, if given, a number of bits per sample.
+
+    It returns None while it has too little sound. ``native``: the blocks' own rate, channel count and bits, if known.
+    """
+    from mscli.media.resample import SoundConverter
+
+    return SoundConverter(sample_rate, channels, bits, native).convert

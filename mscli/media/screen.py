@@ -1,0 +1,199 @@
+"""Check chunks before they are decoded or passed on: whether they contain a whole picture, and whether decoding can start.
+
+A stream is passed on from the first chunk at which decoding can start. Parameter sets in a separate chunk are joined to the
+next picture. The codec's row determines what is checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from mscli.core.annexb import Content, Units
+from mscli.core.clock import MICROSECONDS
+from mscli.core.codecs import VIDEO_CODECS, ImageFile, VideoCodec
+from mscli.core.frames import EncodedVideoChunk
+from mscli.core.jpeg import BrokenJpegError
+from mscli.core.log import Burst, Log
+
+_log = Log("media")
+
+_NOTHING = "holds no {} (no start code)"
+_NO_SETS = "lacks the parameter sets ({}) that {} needs"
+_NO_KEY = "depends on a key frame that did not arrive"
+
+
+class Faults(NamedTuple):
+    """The counts of frames that a sink could not use properly.
+
+    ``why`` is the reason for the latest one, as the end of a sentence about “a frame”.
+    """
+
+    damaged: int = 0  # left out: they cannot be decoded into a whole picture
+    early: int = 0  # left out: they depend on frames from before the first one
+    parts: int = 0  # left out: they contain no picture, only parameter sets for the next one
+    torn: int = 0  # damaged but shown, because the camera delivers no others
+    why: str = ""
+
+    @property
+    def left_out(self) -> int:
+        """Return how many of the frames are not in the output."""
+        return self.damaged + self.early + self.parts
+
+    def with_those(self, other: Faults) -> Faults:
+        """Return the sum of both."""
+        damaged, early = self.damaged + other.damaged, self.early + other.early
+        return Faults(damaged, early, self.parts + other.parts, self.torn + other.torn, other.why or self.why)
+
+    @property
+    def corrections(self) -> dict[str, int]:
+        """Return the counts with the keys of ``Sink.corrections``."""
+        return {"decodeErrors": self.damaged, "early": self.early, "parts": self.parts, "torn": self.torn}
+
+
+NO_FAULTS = Faults()
+
+
+class Screen:
+    """A filter for a camera's chunks. It passes on the usable ones and counts the others.
+
+    ``whole``: image files are passed on without decoding, so each must be complete and have the size of its chunk.
+    """
+
+    def __init__(self, *, whole: bool) -> None:
+        self._whole = whole
+        self._damaged = self._early = self._parts = 0
+        self._why = ""
+        self._sets = b""  # the latest parameter sets
+        self._kinds: frozenset[int] = frozenset()  # their types
+        self._waiting = b""  # parameter sets to join to the next picture
+        self._begun = False
+        self._left_out = Burst(_log, "%d frame(s) left out, the latest, of %s, at %.3f s: it %s")
+
+    @property
+    def faults(self) -> Faults:
+        """Return the counts of the chunks that were not passed on."""
+        return Faults(self._damaged, self._early, self._parts, why=self._why)
+
+    def pass_on(self, chunk: EncodedVideoChunk) -> memoryview | None:
+        """Return the usable bytes of the chunk, or None if it has no usable picture."""
+        bad = self._damaged + self._early
+        data = self._passed_on(chunk, VIDEO_CODECS[chunk.codec])
+        if self._damaged + self._early > bad:
+            self._left_out.note(1, chunk.codec, chunk.timestamp / MICROSECONDS, self._why)
+        elif data is not None:
+            self._left_out.end()
+        return data
+
+    def begin_again(self) -> None:
+        """Pass on nothing until the next chunk at which decoding can start."""
+        self._begun = False
+
+    def _passed_on(self, chunk: EncodedVideoChunk, codec: VideoCodec) -> memoryview | None:
+        if codec.image is not None:
+            return self._image(chunk, codec.image)
+        if codec.units is not None and chunk.description is None:
+            return self._with_sets(chunk, codec.units, codec)
+        if not (self._begun or chunk.key or codec.starts(chunk.data)):
+            self._note_early(_NO_KEY)
+            return None
+        self._begun = True
+        return chunk.data
+
+    def _image(self, chunk: EncodedVideoChunk, image: ImageFile) -> memoryview | None:
+        try:
+            if self._whole:
+                return whole_image(chunk)
+            image.check(chunk.data)
+        except BrokenJpegError as error:
+            self._damaged += 1
+            self._why = str(error)
+            return None
+        return chunk.data
+
+    def _with_sets(self, chunk: EncodedVideoChunk, units: Units, codec: VideoCodec) -> memoryview | None:
+        data = chunk.data
+        content = units.content(data)
+        if content is None:
+            self._damaged += 1
+            self._why = _NOTHING.format(codec.title)
+            return None
+        if content.sets:
+            self._note_sets(content, units)
+        if not content.picture:
+            self._parts += 1
+            self._waiting += bytes(data)
+            return None
+        waiting, self._waiting = self._waiting, b""
+        if self._begun:
+            return memoryview(waiting + bytes(data)) if waiting else data
+        if not self._kinds.issuperset(units.needed):
+            names = " and ".join(units.names)
+            self._note_early(_NO_SETS.format(names, codec.title))
+            return None
+        if not (chunk.key or units.is_start(data)):
+            self._note_early(_NO_KEY)
+            return None
+        self._begun = True
+        return data if content.kinds.issuperset(units.needed) else memoryview(self._sets + bytes(data))
+
+    def _note_early(self, why: str) -> None:
+        self._early += 1
+        self._why = why
+
+    def _note_sets(self, content: Content, units: Units) -> None:
+        """Remember parameter sets. The first type starts a new collection; others are added to it."""
+        if units.needed[0] in content.kinds:
+            self._sets, self._kinds = content.sets, content.kinds
+        elif content.sets not in self._sets:
+            self._sets, self._kinds = self._sets + content.sets, self._kinds | content.kinds
+
+
+class OwnSizes:
+    """The sizes that a camera's chunks tell themselves, which take precedence over the driver's."""
+
+    def __init__(self) -> None:
+        self._head = b""  # the bytes that told the latest size of a stream
+        self._told: tuple[int, int] | None = None  # that size
+
+    def in_its_own(self, chunk: EncodedVideoChunk, known: tuple[int, int]) -> EncodedVideoChunk:
+        """Return the chunk with its own size. ``known``: the size of the previous chunks.
+
+        An image with another size must be complete, because otherwise its header may be damaged.
+        """
+        codec, said = VIDEO_CODECS[chunk.codec], (chunk.coded_width, chunk.coded_height)
+        size = _size_of_image(chunk, codec.image, known) if codec.image is not None else self._size_of_stream(chunk, codec)
+        return chunk if size in (said, None) else replace(chunk, coded_width=size[0], coded_height=size[1])
+
+    def _size_of_stream(self, chunk: EncodedVideoChunk, codec: VideoCodec) -> tuple[int, int] | None:
+        """Return the size in the latest parameter sets or key frame, or None if it is unknown."""
+        head = codec.head(chunk.data) if chunk.description is None else b""
+        if head and head != self._head:
+            self._head, self._told = head, None
+        if self._head and self._told is None:
+            from mscli.media.pictures import coded_size
+
+            self._told = coded_size(chunk, self._head if codec.units is not None and not head else b"")
+        return self._told
+
+
+def _size_of_image(chunk: EncodedVideoChunk, image: ImageFile, known: tuple[int, int]) -> tuple[int, int]:
+    try:
+        size = image.size(chunk.data)
+        if size not in (known, (chunk.coded_width, chunk.coded_height)):
+            size = image.size(image.cut(chunk.data))
+    except BrokenJpegError:
+        size = known
+    return size
+
+
+def whole_image(chunk: EncodedVideoChunk) -> memoryview:
+    """Return a camera's complete image without other bytes. Raises BrokenJpegError."""
+    image = VIDEO_CODECS[chunk.codec].image
+    assert image is not None, "it is an image file"
+    picture = image.cut(chunk.data)
+    width, height = image.size(picture)
+    if (width, height) != (chunk.coded_width, chunk.coded_height):
+        camera = f"{chunk.coded_width}×{chunk.coded_height}"
+        raise BrokenJpegError(f"has {width}×{height} pixels, in a camera mode of {camera}")
+    return picture

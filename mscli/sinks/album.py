@@ -1,0 +1,95 @@
+"""The files of a series of pictures: their names, the surplus ones, and a link to the newest one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mscli.core.clock import now_us
+from mscli.core.errors import OperationError
+from mscli.core.ticks import next_boundary
+from mscli.encode.options import Series, SinkOptions, TrackFormat
+from mscli.sinks import SinkRow, load_sink, next_name
+from mscli.sinks.files import OutputSink
+from mscli.sinks.image import ImageSink
+from mscli.sinks.series import Names, Retention, make_folder, wall_clock, with_counter
+
+if TYPE_CHECKING:
+    from mscli.sinks.base import Sink
+
+
+class Album:
+    """The outputs of pictures, one each. ``series``: which are kept, or None for a single picture.
+
+    ``latest``: the name of a symbolic link to the newest picture, or "".
+    """
+
+    def __init__(self, row: SinkRow, file: str, options: SinkOptions, series: Series | None, latest: str = "") -> None:
+        self.to_stdout = file == "-"
+        self.is_named = not (self.to_stdout or row.writes_to(file))  # whether its pictures are files with names
+        self._row, self._file, self._options, self._latest = row, file, options, latest
+        self._pattern = with_counter(file) if self.is_named and series is not None else ""
+        self._names = Names(self._pattern, self._is_taken)
+        self._kept = Retention(series or Series())
+        self.size = (0, 0)  # of the latest picture, if known
+
+    @property
+    def files(self) -> list[str]:
+        """Return the pictures that are kept."""
+        return self._kept.names
+
+    def next_sink(self) -> Sink:
+        """Return the sink of the next picture, not opened yet. Raises OperationError if writing it is certain to fail."""
+        return load_sink(self._row, sys.stdout.fileno() if self.to_stdout else self._next_name(), self._options)
+
+    def add(self, sink: Sink) -> str:
+        """Count a picture that was written, remove surplus ones, and return its name, or "". Raises OperationError."""
+        self.size = sink.size if isinstance(sink, ImageSink) else self.size
+        if not self.is_named:
+            return ""
+        assert isinstance(sink, OutputSink), "a picture has one output"
+        self._kept.add(sink.output)
+        return sink.output.name
+
+    def link(self, name: str) -> None:
+        """Let the link to the newest picture, if there is one, point to this file. Raises OperationError."""
+        if self._latest:
+            _link(self._latest, name)
+
+    def _next_name(self) -> str:
+        if not self._pattern:
+            return next_name(self._file, overwrite=self._options.over_device) if self.is_named else self._file
+        name = self._names.next(datetime.now().astimezone())
+        make_folder(self._pattern, name)
+        return name
+
+    def _is_taken(self, name: str) -> bool:
+        return not self._options.over_device and os.path.lexists(name)
+
+
+def describe(sink: Sink, track: TrackFormat) -> None:
+    """Note how the camera is set when the picture is taken, for its metadata."""
+    if isinstance(sink, ImageSink):
+        sink.track = track
+
+
+def next_mark_us(interval_s: int) -> int:
+    """Return when the local clock shows the next multiple of an interval, in microseconds on CLOCK_MONOTONIC."""
+    now = now_us()
+    wall = wall_clock(now)
+    return now + (next_boundary(wall, interval_s) - wall) // timedelta(microseconds=1)
+
+
+def _link(link: str, name: str) -> None:
+    """Make a symbolic link to a file, in one step. Raises OperationError."""
+    beside = f"{link}.{os.getpid()}.part"
+    try:
+        os.symlink(os.path.relpath(name, os.path.dirname(os.path.abspath(link))), beside)
+        os.replace(beside, link)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise OperationError(f"cannot link {link} to {name}: {os.strerror(error.errno or 0).lower()}") from error

@@ -1,0 +1,276 @@
+"""A sink of another package. Whatever it does, the run ends in time, and no other output is harmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from threading import Condition
+from time import monotonic
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mscli.core.calls import bounded
+from mscli.core.errors import DOMException, OperationError
+from mscli.core.limits import PLUGIN_S, SLEEPS_S
+from mscli.core.log import Log
+from mscli.core.plugins import failure_of
+from mscli.core.threads import Thread
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.media.screen import NO_FAULTS, Faults
+from mscli.sinks.base import Sink
+
+if TYPE_CHECKING:
+    from mscli.sinks import SinkRow, Target
+
+_POLL_S = 0.05  # the interval between checks whether to wait longer
+_NUMBER = (int, float)
+
+_FACTS: Mapping[str, type | tuple[type, ...]] = {  # what a sink says of itself → its type
+    "name": str,
+    "ended": str,
+    "bytes_written": int,
+    "files": list,
+    "finished": (list, tuple),
+    "is_file": bool,
+    "free_bytes": (int, NoneType),
+    "expected_bits_per_second": _NUMBER,
+    "gather_s": _NUMBER,
+    "finish_s": _NUMBER,
+    "missed": int,
+}
+_TOLD = ("paused_us", "end_us", "end_by_s")  # what the recorder tells a sink
+
+_log = Log("sinks")
+
+T = TypeVar("T")
+Task = tuple[Callable[[], Any], list[BaseException]]  # a call, and its error
+
+
+class HostedSink(Sink):
+    """A sink of another package, on a thread of its own from ``open`` to ``close`` or ``abort``.
+
+    A call that does not return within ``PLUGIN_S`` is abandoned with the thread, and the output has failed. Every exception
+    becomes an OperationError that names the package. Other threads see what the sink said of itself after its last call.
+    """
+
+    def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
+        super().__init__(row, target, options)
+        self._facts: dict[str, Any] = {}
+        self._track_facts: dict[int, tuple[int, Faults, Mapping[str, int]]] = {}
+        self._tracks = 0
+        self._changed = Condition()
+        self._task: Task | None = None
+        self._thread: Thread | None = None
+        self._gone: DOMException | None = None  # why the sink is not called any more
+        self._asked = False  # whether to give up a stalled reader
+        self._may_wait: Callable[[float], bool] = lambda _: True
+        self._inner: Sink = _once(row, "its constructor", lambda: self._made(row, target, options))
+        self.codecs = self._inner.codecs
+
+    @classmethod
+    def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
+        """Let the package check the tracks."""
+        _once(row, "check", lambda: _class(row).check(row, options, kinds))
+
+    def open(self, tracks: list[TrackFormat]) -> None:
+        """Start the thread and open the sink."""
+        self._tracks = len(tracks)
+        self._thread = Thread(target=self._run, name="mscli-plugin", daemon=True)
+        self._thread.start()
+
+        def begin() -> None:
+            self._inner.give_up_readers(self._waits_for_reader)
+            self._inner.open(tracks)
+
+        self._ask("open", begin)
+
+    def write(self, track: int, frame: Any) -> None:
+        """Let the sink take a frame."""
+        self._ask("write", lambda: self._inner.write(track, frame), (track,))
+
+    def close(self) -> None:
+        """Let the sink finish."""
+        self._ask("close", self._inner.close, range(self._tracks))
+        self._end()
+
+    def abort(self) -> None:
+        """Give up. Errors are only logged."""
+        if self._thread is not None and self._gone is None:
+            try:
+                self._ask("abort", self._inner.abort, range(self._tracks))
+            except (DOMException, BrokenPipeError) as error:
+                _log.warning("%s: abort: %s", self.row.package, error)
+        self._end()
+
+    def abandon_reader(self) -> bool:
+        """Give up a write that has taken ``SLEEPS_S``."""
+        self._asked = True
+        return False
+
+    def give_up_readers(self, may_wait: Callable[[float], bool]) -> None:
+        """Let ``may_wait`` decide how long to wait for a stalled reader."""
+        self._may_wait = may_wait
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Return the sink's name of the output."""
+        return str(self._facts["name"])
+
+    @property
+    def bytes_written(self) -> int:
+        """Return the bytes that the output has taken."""
+        return int(self._facts["bytes_written"])
+
+    @property
+    def files(self) -> list[str]:
+        """Return the names of the files."""
+        return [str(name) for name in self._facts["files"]]
+
+    @property
+    def finished(self) -> Sequence[str]:
+        """Return the finished files of a series."""
+        return [str(name) for name in self._facts["finished"]]
+
+    @property
+    def is_file(self) -> bool:
+        """Return whether it is a regular file."""
+        return bool(self._facts["is_file"])
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Return the free space in bytes, or None."""
+        free: int | None = self._facts["free_bytes"]
+        return free
+
+    @property
+    def expected_bits_per_second(self) -> float:
+        """Return the expected bit rate, or 0."""
+        return float(self._facts["expected_bits_per_second"])
+
+    @property
+    def gather_s(self) -> float:  # type: ignore[override]
+        """Return how long audio and encoded video may wait for each other."""
+        return float(self._facts["gather_s"])
+
+    @property
+    def finish_s(self) -> float:  # type: ignore[override]
+        """Return how long it may take at the end to write waiting packets."""
+        return float(self._facts["finish_s"])
+
+    @property
+    def missed(self) -> int:  # type: ignore[override]
+        """Return the triggers without a file."""
+        return int(self._facts["missed"])
+
+    def track_bytes(self, track: int) -> int:
+        """Return the size of the track."""
+        return self._track_facts[track][0] if track in self._track_facts else 0
+
+    def faults(self, track: int) -> Faults:
+        """Return the faults of the track's frames."""
+        return self._track_facts[track][1] if track in self._track_facts else NO_FAULTS
+
+    def corrections(self, track: int) -> Mapping[str, int]:
+        """Return the corrections of the track's frames."""
+        return self._track_facts[track][2] if track in self._track_facts else {}
+
+    def _waits_for_reader(self, waited_s: float) -> bool:
+        """Return whether the sink waits longer for a stalled reader. It stops before its call is abandoned."""
+        limit_s = SLEEPS_S if self._asked else PLUGIN_S
+        return self._gone is None and waited_s < limit_s - 2 * _POLL_S and self._may_wait(waited_s)
+
+    def _made(self, row: SinkRow, target: Target, options: SinkOptions) -> Sink:
+        made: Sink = _checked("the class", _class(row)(row, target, options), Sink)
+        self._look(made, ())
+        return made
+
+    # Calls
+
+    def _ask(self, what: str, call: Callable[[], Any], tracks: Sequence[int] = ()) -> None:
+        """Run a call on the sink's thread and wait for it. Raises the package's errors, and OperationError if it hangs."""
+        errors: list[BaseException] = []
+        since_s = monotonic()
+        with self._changed:
+            if self._gone is not None:
+                raise self._gone
+            task = self._task = (lambda: self._perform(call, tracks)), errors
+            self._changed.notify_all()
+            while self._task is task:
+                limit_s = SLEEPS_S if self._asked and what == "write" else PLUGIN_S
+                if monotonic() - since_s >= limit_s:
+                    self._gone = _late(self.row, what, limit_s)
+                    self._changed.notify_all()
+                    raise self._gone
+                self._changed.wait(_POLL_S)
+        for error in errors:
+            raise failure_of(self.row.package, error, OperationError)
+
+    def _perform(self, call: Callable[[], Any], tracks: Sequence[int]) -> None:
+        for name in _TOLD:
+            if getattr(self._inner, name) != getattr(self, name):
+                setattr(self._inner, name, getattr(self, name))
+        call()
+        self._look(self._inner, tracks)
+
+    def _look(self, inner: Sink, tracks: Sequence[int]) -> None:
+        """Note what the sink says of itself. Raises TypeError for a wrong type."""
+        self._facts = {name: _checked(name, getattr(inner, name), kind) for name, kind in _FACTS.items()}
+        self.ended = self._facts["ended"]
+        for track in tracks:
+            size = _checked("track_bytes", inner.track_bytes(track), int)
+            faults = _checked("faults", inner.faults(track), Faults)
+            self._track_facts[track] = size, faults, _checked("corrections", inner.corrections(track), Mapping)
+
+    def _end(self) -> None:
+        """End the thread, unless it hangs."""
+        with self._changed:
+            hangs, self._gone = self._gone is not None, self._gone or OperationError(f"“{self.name}” is closed")
+            self._changed.notify_all()
+        if self._thread is not None and not hangs:
+            self._thread.join()
+
+    # On the sink's thread
+
+    def _run(self) -> None:
+        while (task := self._next()) is not None:
+            call, errors = task
+            try:
+                call()
+            except BaseException as error:  # raised for the caller
+                errors.append(error)
+            with self._changed:
+                if self._task is task:  # not if a signal has interrupted its caller, who has another one now
+                    self._task = None
+                self._changed.notify_all()
+
+    def _next(self) -> Task | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._task is not None or self._gone is not None)
+            return self._task if self._gone is None else None
+
+
+def _class(row: SinkRow) -> Any:
+    return getattr(import_module(row.module), row.cls)
+
+
+def _once(row: SinkRow, what: str, call: Callable[[], T]) -> T:
+    """Return the result of a call before there is a thread. Raises OperationError, NotSupportedError, ArgumentError."""
+    try:
+        return bounded(call, PLUGIN_S, "mscli-plugin")
+    except TimeoutError:
+        raise _late(row, what, PLUGIN_S) from None
+    except BaseException as error:
+        raise failure_of(row.package, error, OperationError) from None
+
+
+def _late(row: SinkRow, what: str, limit_s: float) -> OperationError:
+    sentence = f"the package {row.package} did not return from {what} within {limit_s:g} s: it was abandoned"
+    _log.warning("%s", sentence)
+    return OperationError(sentence, hints=[f"this is a bug in {row.package}, not in mscli"])
+
+
+def _checked(name: str, given: Any, kind: type | tuple[type, ...]) -> Any:
+    """Return what a sink gave. Raises TypeError for a wrong type."""
+    if not isinstance(given, kind):
+        raise TypeError(f"{name} is a {type(given).__name__}")
+    return given

@@ -1,0 +1,649 @@
+"""Write packets of all tracks into one file, beginning at a given time, with FFmpeg's muxers.
+
+https://ffmpeg.org/ffmpeg-formats.html. The output may fail at any byte, and whatever was readable before stays readable.
+Packets are flushed as they come. The output gets its name with the first packet that can be read back.
+
+Timestamps count from the file's beginning. A packet may go into several files, so it is never modified here.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import av
+import av.container
+
+from mscli.core.clock import MICROSECONDS
+from mscli.core.codecs import AUDIO_CODECS, AudioCodec
+from mscli.core.errors import NotSupportedError, OperationError
+from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk
+from mscli.encode.audio import placed_av, set_up_sound
+from mscli.encode.chunks import PacketStream, Piece, SoundStream
+from mscli.encode.codecs import FRAGMENT_US, Container, fragment_us, in_fragments
+from mscli.encode.encoding import EncodedTrack, PacketSink, first_camera
+from mscli.encode.ffmpeg import TIME_BASE, add_stream, open_encoder
+from mscli.encode.mp4 import Fragments
+from mscli.encode.options import SinkOptions
+from mscli.sinks.files import Headed, Output
+from mscli.sinks.series import wall_clock
+
+if TYPE_CHECKING:
+    from mscli.encode.ffmpeg import Packet
+
+    Stream = av.VideoStream | av.AudioStream
+
+
+# Upper bounds for the size that each container adds to its packets.
+
+
+class Overhead(NamedTuple):
+    """The bytes that a container adds to a file, to each packet (including its index entry), and to each fragment or page."""
+
+    head: int
+    packet: int
+    fragment: int
+
+
+_TRACK_HEAD = 1500  # per further track: MP4 needs 1320 bytes
+_MP4 = Overhead(4096, 40, 300)
+_MATROSKA = Overhead(4096, 16, 80)
+_OTHER = Overhead(8192 + 512, 12, 40)  # FLAC reserves 8 KiB after its header
+
+OVERHEADS = {  # by suffix
+    "mp4": _MP4, "mov": _MP4, "m4a": _MP4, "mkv": _MATROSKA, "webm": _MATROSKA, "ogg": Overhead(1024, 12, 40),
+    "wav": Overhead(512, 0, 0),
+}  # fmt: skip
+
+
+TITLES = {"mp4": "handler_name", "mov": "handler_name", "mkv": "title", "webm": "title"}  # suffix → key of a track's title
+
+
+class SizeBound:
+    """An upper bound for the size of a file, given its packets. ``fragment_us``: the length of its fragments."""
+
+    def __init__(self, suffix: str, fragment_us: int) -> None:
+        self._row = OVERHEADS.get(suffix, _OTHER)
+        self._fragment_us = fragment_us
+        self._packets = 0  # bytes, including their overhead
+        self._span_us = 0  # the time from the file's beginning to its latest packet
+
+    @property
+    def bytes(self) -> int:
+        """Return the bound for the packets so far."""
+        return self._row.head + self._packets + self._row.fragment * (2 + self._span_us // self._fragment_us)
+
+    def add_head(self, tracks: int, title_bytes: int) -> None:
+        """Add the size of the header's tracks and titles. The fixed part already includes two tracks without a title."""
+        self._packets += _TRACK_HEAD * max(0, tracks - 2) + title_bytes
+
+    def cost(self, size: int, *, key: bool = False) -> int:
+        """Return the bytes that a packet of this size needs. ``key``: whether it is a key frame, which begins a fragment."""
+        return size + self._row.packet + (self._row.fragment if key else 0)
+
+    def add(self, size: int, until_us: int, *, key: bool = False) -> None:
+        """Add a packet that ends at ``until_us`` in the file."""
+        self._packets += self.cost(size, key=key)
+        self._span_us = max(self._span_us, until_us)
+
+
+# FFmpeg's muxer, and the tracks of a file.
+
+
+_INTERLEAVE_US = 400_000  # how long a track's packets wait for those of another track
+_MILLISECONDS = 1000  # per second: Matroska's unit of time
+_BUFFER_BYTES = 1 << 18  # enough to write a camera's JPEG with one call
+_INDEX_BYTES = 80  # of memory for each packet
+MOST_INDEXED = (256 << 20) // _INDEX_BYTES  # packets: 12 hours at 30 frames per second with sound
+
+
+class Muxer:
+    """A muxer of one file. Call ``add_...`` for each stream, ``start``, ``mux``, and ``close`` or ``salvage``.
+
+    FFmpeg keeps the index of an MP4 in memory until the end. Once it has MOST_INDEXED packets, another of FFmpeg's muxers
+    continues the file, which then stays in fragments.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        output: Output,
+        *,
+        metadata: bool = True,
+        tags: Mapping[str, str] = MappingProxyType({}),
+        fragment_us: int = FRAGMENT_US,
+    ) -> None:
+        """Open FFmpeg's muxer.
+
+        ``metadata``: whether to write when and by what the file was recorded. ``tags``: what else. ``fragment_us``: the
+        length of a fragment.
+        """
+        self.started = False
+        self._closed = False
+        self.bytes: Counter[int] = Counter()  # stream index → size of its packets
+        self.bound = SizeBound(container.suffix, fragment_us)  # for the file's size
+        self._container = container
+        self._output = output
+        self._delays: dict[int, AudioCodec] = {}  # stream index → the codec whose delay the container adds
+        self._ahead: Counter[int] = Counter()  # stream index → milliseconds by which its packets are muxed earlier
+        self._head = 0  # bytes before the first packet
+        self._packets = 0
+        self._indexed = 0  # packets in the index of FFmpeg's present muxer
+        self._firsts: dict[int, int] = {}  # stream index → the decoding time of its first packet
+        self._earlier: dict[int, int] | None = None  # the same → what another muxer takes from its times; None: it is the first
+        self._fragment_us = fragment_us
+        self._fragments = Fragments(output)
+        options = container.options if output.seekable() else container.streaming
+        self._metadata = metadata
+        self._tags = tags
+        if container.first_head is not None:
+            output = Headed(output, container.first_head)
+        options = {**options} if metadata else {**options, "fflags": "+bitexact"}  # omits the program's name
+        self._file = self._opened(self._fragments if container.continued else output, options)
+
+    def _opened(self, target: Any, options: Mapping[str, str]) -> av.container.OutputContainer:
+        """Open FFmpeg's muxer."""
+        general = {"flush_packets": "1", "max_interleave_delta": str(_INTERLEAVE_US)}
+        name = self._container.muxer
+        return av.open(
+            target,
+            "w",
+            format=name,
+            container_options={**general, **in_fragments(options, self._fragment_us)},
+            buffer_size=_BUFFER_BYTES,
+        )
+
+    def add_like(self, pattern: Stream, codec: str, time_base: Fraction = TIME_BASE) -> Stream:
+        """Add a stream for packets of an encoder that somebody else opened. ``codec``: our name."""
+        stream = self._file.add_stream_from_template(pattern, opaque=True, time_base=time_base)
+        if codec in self._container.tags:
+            stream.codec_context.codec_tag = self._container.tags[codec]
+        if codec in AUDIO_CODECS:
+            self._delays[stream.index] = AUDIO_CODECS[codec]
+        return stream
+
+    def add_copied(self, codec: str, width: int, height: int) -> av.VideoStream:
+        """Add a stream for a camera's packets. ``codec``: FFmpeg's name."""
+        stream = self._file.add_mux_stream(codec, width=width, height=height, time_base=TIME_BASE)
+        assert isinstance(stream, av.VideoStream), "a video codec makes a video stream"
+        return stream
+
+    def add_audio(self, codec: AudioCodec, bits: int) -> av.AudioStream:
+        """Add a stream with an encoder for samples of this many bits. The encoder must be open before ``start``."""
+        stream = add_stream(self._file, codec.encoder(bits)[0])
+        assert isinstance(stream, av.AudioStream), "an audio encoder makes an audio stream"
+        self._delays[stream.index] = codec
+        return stream
+
+    def start(self, titles: Sequence[str] = (), recorded: datetime | None = None) -> None:
+        """Write the header. All streams must have been added. ``titles``: of the tracks; ``recorded``: the recording time."""
+        if not self._metadata:
+            titles, recorded = [""] * len(titles), None
+        if recorded is not None:
+            self._file.metadata[self._container.date] = recorded.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._file.metadata.update(self._tags)
+        name = TITLES.get(self._container.suffix)
+        for stream, title in zip(self._file.streams, titles, strict=False):
+            if name and title:
+                stream.metadata[name] = title
+        self.bound.add_head(len(titles), sum(len(text.encode()) for text in (*titles, *self._tags.values())))
+        self._put_in_order()
+        self._file.start_encoding()
+        self.started = True
+        self._head = self._output.size
+
+    def mux(self, packets: Sequence[Packet], ticks: int) -> None:
+        """Write packets whose timestamps count ``ticks`` per second. Raises OperationError, BrokenPipeError."""
+        before = self._output.size
+        if packets and self._indexed >= MOST_INDEXED and self._can_continue_with(packets[0]):
+            self._continue()
+        for packet in packets:
+            self.bytes[packet.stream.index] += packet.size
+            end_us = ((packet.pts or 0) + (packet.duration or 0)) * MICROSECONDS // ticks
+            self.bound.add(packet.size, end_us, key=packet.is_keyframe and packet.stream.type == "video")
+            if packet.dts is not None and packet.stream.index in self._ahead:
+                packet.dts -= self._ahead[packet.stream.index] * ticks // _MILLISECONDS
+            if self._container.continued:
+                self._place(packet)
+        self._file.mux(packets)
+        self._packets += len(packets)
+        self._indexed += len(packets)
+        if self._output.size > max(before, self._head) and self._packets >= self._container.packets:
+            self._output.mark()
+
+    def _can_continue_with(self, packet: Packet) -> bool:
+        """Return whether another muxer can begin with the packet: a key frame of the first stream, once all have begun."""
+        begun = len(self._firsts) == len(self._file.streams)
+        return bool(self._container.continued) and begun and packet.is_keyframe and not packet.stream.index
+
+    def _continue(self) -> None:
+        """Have another muxer write the rest of the file."""
+        streams = [*self._file.streams]
+        self._fragments.alone = True
+        self._file.close()
+        begun = self._fragments.begun
+        self._fragments = Fragments(self._output, begun, alone=True)
+        options = {**self._container.continued, "fragment_index": str(begun + 1)}
+        self._file = self._opened(self._fragments, options)
+        for stream in streams:
+            self._file.add_stream_from_template(stream, opaque=True)
+        self._file.start_encoding()
+        self._indexed, self._earlier = 0, {}
+
+    def _place(self, packet: Packet) -> None:
+        """Note the time of a stream's first packet, or give a packet the stream and the times that another muxer needs.
+
+        That muxer takes the presentation time of its first packet (``frag_discont``) for the decoding time in the file, which
+        counts from the stream's first packet.
+        """
+        index, decoded, shown = packet.stream.index, packet.dts, packet.pts
+        assert decoded is not None, "the encoder's packets have times"
+        assert shown is not None, "the encoder's packets have times"
+        first = self._firsts.setdefault(index, decoded)
+        if self._earlier is None:
+            return
+        earlier = self._earlier.setdefault(index, first + shown - decoded)
+        packet.stream, packet.pts, packet.dts = self._file.streams[index], shown - earlier, decoded - earlier
+
+    def _put_in_order(self) -> None:
+        """Write packets in the order of their timestamps in the container, as Media Source Extensions require.
+
+        FFmpeg orders packets by ``dts``. In Matroska, audio blocks are later than that by the codec's delay. So the packets of
+        the other streams get an earlier ``dts``, which Matroska does not store.
+        https://www.w3.org/TR/mse-byte-stream-format-webm/#webm-media-segments
+        """
+        if not self._container.adds_delay:
+            return
+        late = {stream.index: self._late_ms(stream) for stream in self._file.streams}
+        latest = max(late.values(), default=0)
+        self._ahead.update({index: latest - one for index, one in late.items() if one < latest})
+
+    def _late_ms(self, stream: object) -> int:
+        """Return the delay that the container adds to the stream's packets, rounded as FFmpeg does."""
+        if not isinstance(stream, av.AudioStream):
+            return 0
+        codec = self._delays[stream.index]
+        rate = stream.codec_context.sample_rate
+        return (2 * codec.delay * _MILLISECONDS + rate) // (2 * rate)
+
+    def close(self) -> None:
+        """Write the trailer, finish the output and free the streams. Raises OperationError, BrokenPipeError."""
+        self._output.finishing(self._container.unindexed)
+        self._close_file()
+        self._output.commit()
+
+    def salvage(self) -> None:
+        """Keep what can be read, if anything. Write no trailer, because an incomplete one would damage the file."""
+        self._output.failed = True
+        with suppress(av.FFmpegError, OperationError, BrokenPipeError):
+            self._close_file()
+        self._output.discard()
+
+    def _close_file(self) -> None:
+        """Close FFmpeg's file, and free it with its encoders."""
+        if not self._closed:
+            self._closed, file = True, self._file
+            del self._file
+            file.close()
+
+
+_HELD_FRAMES = 2  # the most frames that an audio encoder holds back
+_LOSSY_FRAME = 768  # bytes of each channel in the largest packet of a lossy codec (AAC: 6144 bits)
+
+
+def packet_of(data: memoryview) -> Packet:
+    """Return the packet that owns these bytes, or a new packet with a copy of them."""
+    owner = data.obj
+    if isinstance(owner, av.Packet) and owner.size == data.nbytes:
+        return owner
+    return av.Packet(cast(bytes, data))
+
+
+class FileTrack:
+    """A track of a file."""
+
+    rest = 0  # the most bytes that may still be written at the end
+
+    def __init__(self, muxer: Muxer, stream: av.VideoStream | av.AudioStream) -> None:
+        self._muxer = muxer
+        self.index = stream.index  # in the file
+
+
+class PacketTrack(FileTrack):
+    """A track of already encoded chunks in a file that begins at ``begin_us``."""
+
+    def __init__(self, muxer: Muxer, described: PacketStream, begin_us: int) -> None:
+        codec, pattern, size, rate, origin_us = described
+        self._unit = Fraction(1, rate)
+        stream = muxer.add_copied(codec, *size) if pattern is None else muxer.add_like(pattern, codec, self._unit)
+        super().__init__(muxer, stream)
+        self._stream = stream
+        self._pictures = stream.type == "video"
+        self._rate = rate
+        self._begin_us = begin_us
+        self._begin = self._units(begin_us - origin_us)  # for sound: the sample number
+        self._decoded: int | None = None  # the decoding time of the previous chunk, in the file's time
+        self._begun = False
+
+    def _units(self, us: int) -> int:
+        return round(us * self._rate / MICROSECONDS)
+
+    def cost(self, chunk: Chunk) -> int:
+        """Return the most bytes that the chunk can add to the file."""
+        return self._muxer.bound.cost(chunk.nbytes, key=chunk.key and self._pictures)
+
+    def write(self, chunk: Chunk) -> None:
+        """Write the chunk. Skip chunks before the first key frame."""
+        self._begun = self._begun or chunk.key
+        if not self._begun:
+            return
+        packet = packet_of(chunk.data)
+        if isinstance(chunk, EncodedAudioChunk):
+            shown = decoded = chunk.sequence - self._begin
+        else:
+            shown = self._units(chunk.timestamp - self._begin_us)
+            decoded = shown - self._units(chunk.reorder_us) if chunk.reorder_us else shown
+            if self._decoded is not None and decoded <= self._decoded:  # containers require rising decoding times
+                decoded = self._decoded + 1
+            shown, self._decoded = max(shown, decoded), decoded
+        packet.pts, packet.dts, packet.duration = shown, decoded, self._units(chunk.duration or 0)
+        packet.time_base, packet.is_keyframe = self._unit, chunk.key
+        packet.stream = self._stream
+        self._muxer.mux([packet], self._rate)
+
+    def finish(self) -> None:
+        """Do nothing: no packet is held back here."""
+
+
+class SoundTrack(FileTrack):
+    """A track of audio samples with its own encoder. It begins with sample ``begin`` of the recording."""
+
+    def __init__(self, muxer: Muxer, described: SoundStream, begin: int) -> None:
+        codec, shape, options = described
+        self._codec = codec
+        self._stream = muxer.add_audio(codec, shape.bits)
+        super().__init__(muxer, self._stream)
+        self._begin = begin
+        context = self._stream.codec_context
+        open_encoder(context, {}, codec.title, set_up_sound(context, codec, shape, options))
+        self._sample_bytes = shape.channels * context.format.bytes
+        frame = _LOSSY_FRAME * shape.channels if codec.lossy else context.frame_size * self._sample_bytes
+        self.rest = _HELD_FRAMES * frame
+
+    def cost(self, sound: AudioData) -> int:
+        """Return the most bytes that the samples can add to the file."""
+        return self._muxer.bound.cost(sound.number_of_frames * self._sample_bytes)
+
+    def write(self, sound: AudioData) -> None:
+        """Encode the samples at their place."""
+        context = self._stream.codec_context
+        self._muxer.mux(
+            self._stream.encode(placed_av(sound, self._begin, context.layout.name, self._codec)), context.sample_rate
+        )
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        self._muxer.mux(self._stream.encode(None), self._stream.codec_context.sample_rate)
+
+
+def track_in(muxer: Muxer, track: EncodedTrack, begin_us: int) -> PacketTrack | SoundTrack:
+    """Add a track to a file that begins at ``begin_us``."""
+    described = track.stream()
+    if isinstance(described, SoundStream):
+        return SoundTrack(muxer, described, track.position(begin_us))
+    return PacketTrack(muxer, described, begin_us)
+
+
+# Sinks of one file.
+
+
+FULL = "size"  # the reason of a recording that ends at its size limit
+
+
+class FileSink(PacketSink):
+    """The interface of a sink of one file, for series and size limits."""
+
+    output: Output
+    begin_us = 0  # when it begins
+    paused_us = 0  # the total length of the pauses before it, which ``begin_us`` excludes
+
+    @property
+    def bytes_written(self) -> int:
+        """Return the size of the file so far, in bytes. A file without a packet does not stay."""
+        return self.output.size if self.begun else 0
+
+    @property
+    def readable(self) -> bool:
+        """Return whether the file can be read so far."""
+        return self.output.readable
+
+    @property
+    @abstractmethod
+    def begun(self) -> bool:
+        """Return whether anything was written."""
+
+    @property
+    @abstractmethod
+    def most_bytes(self) -> int:
+        """Return the bytes that the file cannot exceed if it is finished now."""
+
+    @abstractmethod
+    def cost(self, track: int, piece: Piece) -> int:
+        """Return the most bytes that the file can grow by with that piece."""
+
+
+class OneFile(FileSink):
+    """A sink that writes one file, video tracks first. It does not wait for a slow output.
+
+    If the queue of a slow output is full, packets are skipped and counted, up to the next key frame that fits.
+    """
+
+    def __init__(self, container: Container, output: Output, options: SinkOptions | None = None) -> None:
+        self.takes = container
+        self._options = options or SinkOptions()
+        self.output = output
+        self.tracks: dict[int, Any] = {}  # until the file ends
+        self._streams: dict[int, int] = {}  # track → index of its stream in the file
+        self._behind: Counter[int] = Counter()
+        self._muxer: Muxer | None = None
+        self._lead: int | None = None  # the track at whose key frames the file continues
+        self._skipping = False
+        self._ended = False
+
+    def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
+        """Write the header. The file begins at ``begin_us``."""
+        self.begin_us = origin_us
+        self.output.durable = True
+        if self.takes.head is not None and hasattr(os, "pwrite"):
+            self.output.on_mark = self.takes.head().update
+        said, length_us = self._options, fragment_us(self._options)
+        self._muxer = Muxer(self.takes, self.output, metadata=said.metadata, tags=said.tags, fragment_us=length_us)
+        order = sorted(tracks, key=lambda track: track.kind != "video")
+        self._lead = first_camera(tracks)
+        for track in order:
+            added = self.tracks[track.index] = track_in(self._muxer, track, origin_us)
+            self._streams[track.index] = added.index
+        self._muxer.start([track.label for track in order], wall_clock(origin_us + self.paused_us))
+
+    def put(self, track: int, piece: Piece) -> None:
+        """Write a packet or samples of the track. Raises OperationError, BrokenPipeError."""
+        if (self.output.behind or self._skipping) and self._is_passed_by(track, piece):
+            self._behind[track] += piece.count
+        else:
+            self.tracks[track].write(piece)
+
+    def end(self) -> None:
+        """Finish the file, or keep what was readable before its output failed. Raises OperationError, BrokenPipeError."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._muxer is None or self.output.failed:
+            self._salvage()
+            return
+        try:
+            for track in self.tracks.values():
+                track.finish()
+            if self.begun:
+                self._muxer.close()
+            else:  # it was removed before its first packet
+                self._salvage()
+        except BaseException:
+            with suppress(OperationError):
+                self._salvage()
+            raise
+        finally:
+            self.tracks.clear()  # and their encoders
+
+    def settle(self) -> None:
+        """Wait for a slow output. Raises OperationError, BrokenPipeError."""
+        self.output.settle()
+
+    def abort(self) -> None:
+        """Give up. Keep what can be read, and remove the rest."""
+        with suppress(av.FFmpegError, OperationError, BrokenPipeError):
+            if self.output.readable:
+                self.end()
+            else:
+                self._salvage()
+
+    @property
+    def begun(self) -> bool:
+        """Return whether anything was written."""
+        return self._muxer is not None and any(self._muxer.bytes.values())
+
+    @property
+    def most_bytes(self) -> int:
+        """Return the bytes that the file cannot exceed if it is finished now."""
+        assert self._muxer is not None, "begun"
+        return self._muxer.bound.bytes + int(sum(track.rest for track in self.tracks.values()))
+
+    def cost(self, track: int, piece: Piece) -> int:
+        """Return the most bytes that the packet or samples can add to the file."""
+        return int(self.tracks[track].cost(piece))
+
+    def track_bytes(self, track: int) -> int:
+        """Return the bytes of the packets of that track."""
+        return self._muxer.bytes[self._streams[track]] if self._muxer is not None and track in self._streams else 0
+
+    def left_out(self, track: int) -> Mapping[str, int]:
+        """Return how many frames or samples were skipped because the output is slow."""
+        return {"behind": self._behind[track]}
+
+    def _is_passed_by(self, track: int, piece: Piece) -> bool:
+        """Return whether the packet does not fit, or depends on a skipped packet."""
+        begins = self._lead is None or (track == self._lead and not isinstance(piece, AudioData) and piece.key)
+        self._skipping = self.output.behind or not begins
+        return self._skipping
+
+    def _salvage(self) -> None:
+        """Keep what can be read, if anything. Raises OperationError."""
+        if self._muxer is None:
+            self.output.discard()
+        else:
+            self._muxer.salvage()
+        self.tracks.clear()
+
+
+class Budget:
+    """The total size limit for all files of one output. ``on_full`` is called once it is reached."""
+
+    def __init__(self, most_bytes: int, on_full: Callable[[], None]) -> None:
+        self.most_bytes = most_bytes
+        self.full = False
+        self._on_full = on_full
+        self._spent = 0  # bytes of files that are finished
+        self._open: list[FileSink] = []
+
+    def open(self, file: FileSink) -> None:
+        """Count a file while it grows."""
+        self._open.append(file)
+
+    def close(self, file: FileSink) -> None:
+        """Count a file that is finished."""
+        if file in self._open:
+            self._open.remove(file)
+            self._spent += file.output.size
+
+    def admits(self, file: FileSink, track: int, piece: Piece) -> bool:
+        """Return whether the packet fits. After one that does not, none does.
+
+        Raises NotSupportedError if not even the first one fits.
+        """
+        if self.full or self._spent + sum(one.most_bytes for one in self._open) + file.cost(track, piece) <= self.most_bytes:
+            return not self.full
+        if not self._spent and not any(one.begun for one in self._open):
+            raise NotSupportedError(
+                f"a recording needs more than the limit of {self.most_bytes} bytes",
+                hints=["raise --max-size or --segment-size"],
+            )
+        self.full = True
+        self._on_full()
+        return False
+
+
+class Bounded(FileSink):
+    """A sink that writes into another while the budget permits, and counts the rest."""
+
+    def __init__(self, file: FileSink, budget: Budget) -> None:
+        self.takes, self.output = file.takes, file.output
+        self._file = file
+        self._budget = budget
+        self._unwritten: Counter[int] = Counter()
+
+    def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
+        """Begin the file."""
+        self.begin_us, self._file.paused_us = origin_us, self.paused_us
+        self._file.begin(tracks, origin_us)
+        self._budget.open(self._file)
+
+    def put(self, track: int, piece: Piece) -> None:
+        """Write the packet if it fits."""
+        if self._budget.admits(self._file, track, piece):
+            self._file.put(track, piece)
+        else:
+            self._unwritten[track] += piece.count
+
+    def end(self) -> None:
+        """Finish the file."""
+        try:
+            self._file.end()
+        finally:
+            self._budget.close(self._file)
+
+    def settle(self) -> None:
+        """Wait for the file."""
+        self._file.settle()
+
+    def abort(self) -> None:
+        """Give up the file."""
+        self._file.abort()
+        self._budget.close(self._file)
+
+    @property
+    def begun(self) -> bool:
+        """Return whether anything was written."""
+        return self._file.begun
+
+    @property
+    def most_bytes(self) -> int:
+        """Return the bytes that the file cannot exceed if it is finished now."""
+        return self._file.most_bytes
+
+    def cost(self, track: int, piece: Piece) -> int:
+        """Return the most bytes that the file can grow by with that piece."""
+        return self._file.cost(track, piece)
+
+    def track_bytes(self, track: int) -> int:
+        """Return the bytes of the packets of that track."""
+        return self._file.track_bytes(track)
+
+    def left_out(self, track: int) -> Mapping[str, int]:
+        """Return how many frames or samples did not fit, and how many the file skipped."""
+        return {**self._file.left_out(track), "unwritten": self._unwritten[track]}

@@ -1,0 +1,503 @@
+"""The sink of recordings: it encodes frames and writes the packets into video and audio files.
+
+Frames keep their capture times. Whatever happens, a file can be read up to its last fragment, a quarter of a second
+behind the encoder's output. Several outputs share one encoding, and each is then written on its own thread.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING
+
+from mscli.core.codecs import VIDEO_CODECS
+from mscli.core.errors import DOMException, InvalidStateError, NotSupportedError
+from mscli.core.frames import Media
+from mscli.core.timelapse import PLAYED_RATE
+from mscli.encode.codecs import CONTAINERS, codec_for, copied_formats, describe_encoding, video_codec
+from mscli.encode.options import COPY, SinkOptions, TrackFormat
+from mscli.encode.tuning import COPIER
+from mscli.media.screen import NO_FAULTS, Faults
+from mscli.sinks.base import GATHER_S, Sink
+from mscli.sinks.files import Descriptor, Output, output_for
+from mscli.sinks.queued import Queued
+from mscli.sinks.space import expected_bits_per_second
+
+if TYPE_CHECKING:
+    from mscli.encode.encoding import Encoding, Outlet, PacketSink
+    from mscli.sinks import SinkRow, Target
+    from mscli.sinks.series import FileSeries
+
+    Asked = tuple[SinkRow, Target, SinkOptions]
+
+
+class RecordingOutput:
+    """One output of a recording: a file, or a series of files.
+
+    ``queued``: it is written on its own thread, as a pipe always is, because its reader may sleep. ``on_file`` is called with
+    the name of each finished file of a series.
+    """
+
+    def __init__(
+        self, row: SinkRow, target: Target, options: SinkOptions, on_file: Callable[[str], None], *, queued: bool
+    ) -> None:
+        """Remember the target. Raises OperationError if writing is certain to fail."""
+        self.row = row
+        self.options = options
+        self.container = CONTAINERS[row.suffix]
+        self.outlet: Outlet | None = None
+        self.expected_bits_per_second = 0.0
+        self._encoding: Encoding | None = None
+        self._abandoned = False
+        if options.faststart and self.container.index_first is None and options.on_note is not None:
+            options.on_note(f"--faststart has no effect on .{row.suffix} files")
+        queued = queued or (options.faststart and options.series is not None)  # a file is written again beside the next one
+        self._queued = queued
+        self._waits = False  # whether the recording waits for a slow output
+        self._output: Output | None = None
+        self._series: FileSeries | None = None
+        if options.series is None:
+            self._output = self._wrap(output_for(target, options))
+            self.name = self._output.name
+        else:
+            from mscli.sinks.series import FileSeries
+
+            self._series = FileSeries(target, options, options.series, on_file, self._wrap)
+            self.name = str(target)
+
+    def open(self, encoding: Encoding, tracks: Sequence[TrackFormat]) -> None:
+        """Open the output and add it to the encoding. Raises OperationError, NotSupportedError."""
+        from mscli.encode.encoding import Outlet
+
+        self._encoding = encoding
+        self._waits = any(track.paced for track in tracks)
+        self.expected_bits_per_second = expected_bits_per_second(self.container, tracks, self.options)
+        if self._output is not None:
+            self._let_wait(self._output)
+            self._output.open()
+        self.outlet = Outlet(self.name, self._packet_sink(), self.options)
+        encoding.add(self.outlet)
+
+    def _wrap(self, output: Output) -> Output:
+        """Return the output with a thread of its own, if it needs one."""
+        wrapped = Queued(output) if self._queued else _queued_if_it_may_sleep(output)
+        self._let_wait(wrapped)
+        return wrapped
+
+    def _let_wait(self, output: Output) -> None:
+        if isinstance(output, Queued):
+            output.waits = self._waits
+
+    def share(self) -> None:
+        """Hold up no other output from now on. Safe from any thread."""
+        if isinstance(self._output, Queued):
+            self._output.share()
+
+    def discard(self) -> None:
+        """Give up the output before it has begun."""
+        if self._output is not None:
+            self._output.discard()
+
+    def abandon_reader(self) -> bool:
+        """Give up a stalled reader."""
+        return self._output is not None and self._output.abandon_reader()
+
+    def abandon(self) -> None:
+        """Leave a finished file as it is, without its index in front."""
+        self._abandoned = True
+
+    def _check_wanted(self) -> None:
+        if self._abandoned:
+            raise OSError(errno.ECANCELED, "the recording was abandoned")
+
+    @property
+    def error(self) -> Exception | None:
+        """Return why the output has failed, if it has."""
+        return self.outlet.error if self.outlet is not None else None
+
+    @property
+    def over(self) -> bool:
+        """Return whether it has ended, failed or was removed."""
+        return self.outlet is not None and self.outlet.over
+
+    @property
+    def span_us(self) -> tuple[int | None, int | None] | None:
+        """Return when it began, if it was added, and when it ended, if others continued. Return None if it never began."""
+        if self.outlet is None or not self.outlet.begun:
+            return None
+        return self.outlet.begun_us, self.outlet.ended_us
+
+    @property
+    def is_file(self) -> bool:
+        """Return whether the output is a regular file or a series of files."""
+        return self._output is None or self._output.seekable()
+
+    @property
+    def gather_s(self) -> float:
+        """Return how long audio and video may wait for each other. In a pipe they do not, because its reader waits too."""
+        return GATHER_S if self.is_file else 0.0
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Return the free space in bytes, or None if unknown."""
+        return self._series.free_bytes if self._series is not None else self._output.free_bytes if self._output else None
+
+    @property
+    def files(self) -> list[str]:
+        """Return the files, including unfinished ones."""
+        return self._series.files if self._series is not None else [self.name]
+
+    @property
+    def finished(self) -> Sequence[str]:
+        """Return the finished files of a series."""
+        return self._series.finished if self._series is not None else ()
+
+    @property
+    def begun(self) -> int:
+        """Return how many files of a series have begun."""
+        return self._series.begun if self._series is not None else 0
+
+    @property
+    def armed(self) -> bool:
+        """Return whether a series waits for a trigger."""
+        return self._series is not None and self._series.armed
+
+    @property
+    def bytes_written(self) -> int:
+        """Return the bytes that all files have taken so far."""
+        return self.sink.bytes_written
+
+    @property
+    def readable(self) -> bool:
+        """Return whether an unfinished file can be read."""
+        return self.sink.readable
+
+    @property
+    def missed(self) -> int:
+        """Return the number of triggers without a file."""
+        return self.sink.missed
+
+    def track_bytes(self, track: int) -> int:
+        """Return the bytes of the track's packets."""
+        return self.sink.track_bytes(track)
+
+    def corrections(self, track: int) -> Mapping[str, int]:
+        """Return the corrections of the track's frames in this output, without those that did not happen."""
+        assert self._encoding is not None, "open"
+        assert self.outlet is not None, "open"
+        own = {"unwritten": 0, **self.sink.left_out(track)}
+        own["unwritten"] += self._encoding.absent(self.outlet, track)
+        return {name: count for name, count in {**self._encoding.encoders[track].corrections(), **own}.items() if count}
+
+    @property
+    def sink(self) -> PacketSink:
+        """Return the sink of the packets. The output must be open."""
+        assert self.outlet is not None, "open"
+        return self.outlet.sink
+
+    def _packet_sink(self) -> PacketSink:
+        """Compose the sink of the packets: a file, optionally with a size limit, optionally in a series."""
+        from mscli.sinks.onefile import FULL, Bounded, Budget, FileSink, OneFile
+
+        def on_full() -> None:
+            self.sink.ended = FULL
+
+        most, container = self.options.max_bytes, self.container
+        budget = None if most is None else Budget(most, on_full)
+
+        def make(output: Output) -> FileSink:
+            if self.options.faststart and container.index_first is not None:
+                output.rearrange = partial(container.index_first, self._check_wanted)
+            file = OneFile(container, output, self.options)
+            return file if budget is None else Bounded(file, budget)
+
+        if self._series is None:
+            assert self._output is not None, "one of them"
+            return make(self._output)
+        from mscli.sinks.segments import Segments
+        from mscli.sinks.triggered import Triggered
+
+        return (Triggered if self._series.plan.triggered else Segments)(self._series, container, make)
+
+
+def _queued_if_it_may_sleep(output: Output) -> Output:
+    """Return the only output of a recording, with a thread if it is a pipe or a device, so that others can join it later."""
+    return Queued(output, alone=True) if isinstance(output, Descriptor) and not output.seekable() else output
+
+
+class RecordingSink(Sink):
+    """A sink that encodes all tracks once, for one output or several."""
+
+    codecs = VIDEO_CODECS
+
+    def __init__(self, row: SinkRow, target: Target, options: SinkOptions, *more: Asked) -> None:
+        """``more``: further outputs with the same encoding of pictures. Raises OperationError as ``RecordingOutput``."""
+        asked = [(row, target, options), *more]
+        self._outputs = [RecordingOutput(*one, self._on_file, queued=len(asked) > 1) for one in asked]
+        self.name = self._outputs[0].name
+        self.gather_s = min(output.gather_s for output in self._outputs)
+        self._encoding: Encoding | None = None
+        self._tracks: list[TrackFormat] = []
+        self._closed = False
+        self._paused_us = 0
+        self._end_by_s = inf
+
+    @classmethod
+    def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
+        """Check that the container can hold the tracks in the requested codecs. Raises NotSupportedError."""
+        container = CONTAINERS[row.suffix]
+        if not kinds:
+            raise NotSupportedError("no track to record")
+        asked = {"video": options.video_codec, "audio": options.audio_codec}
+        for kind in dict.fromkeys([*kinds, *(kind for kind, codec in asked.items() if codec)]):
+            if kind == "video" and options.video_codec == COPY:
+                copied_formats(row.suffix)
+                if options.deinterlace:
+                    raise NotSupportedError("cannot deinterlace video that is copied", hints=["choose a video codec"])
+            else:
+                codec_for(kind, container, options)
+        if len(kinds) > 1 and not container.video:
+            raise NotSupportedError(f"a .{row.suffix} file holds only one track", hints=["use .mkv or .mp4"])
+        bits = (options.video_bits_per_second, options.audio_bits_per_second)
+        if any(rate is not None and rate <= 0 for rate in bits):
+            raise NotSupportedError("a bit rate must be above 0")
+
+    @classmethod
+    def describe(cls, row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
+        """Return the codec of each track, with the size and rate of pictures, or the rate and channels of sound."""
+        return "; ".join(describe_encoding(CONTAINERS[row.suffix], options, _played(track, options)) for track in tracks)
+
+    def open(self, tracks: list[TrackFormat]) -> None:
+        """Check the tracks and open the outputs. The first frames open the encoders."""
+        from mscli.encode.encoding import Encoding
+
+        kinds = [track.kind for track in tracks]
+        for output in self._outputs:
+            self.check(output.row, output.options, kinds)
+        first = self._outputs[0]
+        self._report_ignored(kinds, first.options)
+        self._tracks = tracks = [_played(track, first.options) for track in tracks]
+        encoding = Encoding(tracks, first.container, first.options)
+        encoding.on_failure = self._on_failure
+        for output in self._outputs:
+            output.open(encoding, tracks)
+        self._encoding = encoding
+
+    def write(self, track: int, frame: Media) -> None:
+        """Record the frame. Raises OperationError, BrokenPipeError, and NotSupportedError if an encoder rejects its shape."""
+        if self._closed or self._encoding is None:
+            raise InvalidStateError("the recording is not open")
+        try:
+            self._encoding.write(track, frame)
+        except Exception as error:
+            self._raise(error)
+        self.ended = self._encoding.ended
+
+    def close(self) -> None:
+        """Finish all outputs. Without any frame, no file is created."""
+        if self._encoding is None or self._closed:
+            return
+        self._closed = True
+        try:
+            self._encoding.end()
+        except Exception as error:
+            self._raise(error)
+        finally:
+            self._encoding.abort()
+
+    def abort(self) -> None:
+        """Give up. Finish files that can be read, and remove the others."""
+        if self._encoding is not None and any(output.readable for output in self._outputs):
+            with suppress(DOMException, BrokenPipeError):
+                self.close()
+        self._closed = True
+        if self._encoding is not None:
+            self._encoding.abort()
+        for output in self._outputs:
+            output.discard()
+
+    def abandon(self) -> None:
+        """Leave finished files as they are, without their index in front."""
+        for output in self._outputs:
+            output.abandon()
+
+    def abandon_reader(self) -> bool:
+        """Give up stalled readers."""
+        waits = [output.abandon_reader() for output in self._outputs]  # call it for each, without short-circuit
+        return any(waits)
+
+    def share(self) -> None:
+        """Let no output hold up another one that is about to be added. Safe from any thread."""
+        for output in self._outputs:
+            output.share()
+
+    def add(self, row: SinkRow, target: Target, options: SinkOptions) -> RecordingOutput:
+        """Add an output, which begins with the next key frame. Raises OperationError, NotSupportedError."""
+        if self._encoding is None or self._closed:
+            raise InvalidStateError("the recording is not open")
+        self.check(row, options, [track.kind for track in self._tracks])
+        output = RecordingOutput(row, target, options, self._on_file, queued=True)
+        output.open(self._encoding, self._tracks)
+        output.sink.paused_us, output.sink.end_by_s = self._paused_us, self._end_by_s
+        self._outputs.append(output)
+        return output
+
+    def remove(self, output: RecordingOutput) -> None:
+        """Finish one output and continue with the others."""
+        assert self._encoding is not None, "open"
+        assert output.outlet is not None, "open"
+        self._encoding.remove(output.outlet)
+        self.ended = self._encoding.ended
+
+    @property
+    def outputs(self) -> Sequence[RecordingOutput]:
+        """Return all outputs, including those that have failed or were removed."""
+        return self._outputs
+
+    @property
+    def bytes_written(self) -> int:
+        """Return the bytes that all outputs have taken so far."""
+        return sum(output.bytes_written for output in self._outputs) if self._encoding is not None else 0
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Return the free space in bytes, or None if unknown."""
+        return self._outputs[0].free_bytes
+
+    @property
+    def expected_bits_per_second(self) -> float:
+        """Return the requested bit rate, or the rate that the tracks suggest."""
+        return self._outputs[0].expected_bits_per_second
+
+    @property
+    def files(self) -> list[str]:
+        """Return the files, including unfinished ones."""
+        return [name for output in self._outputs for name in output.files]
+
+    @property
+    def finished(self) -> Sequence[str]:
+        """Return the finished files of all series."""
+        return [name for output in self._outputs for name in output.finished]
+
+    @property
+    def missed(self) -> int:  # type: ignore[override]
+        """Return the number of triggers without a file."""
+        return max(output.missed for output in self._outputs) if self._encoding is not None else 0
+
+    @property
+    def finish_s(self) -> float:  # type: ignore[override]
+        """Return how long it may take at the end to write waiting packets."""
+        return min((sink.finish_s for sink in self._sinks), default=inf)
+
+    @property
+    def end_us(self) -> int | None:
+        """Return the recording's end in the frames' time, once known. No sample is placed after it."""
+        return self._encoding.end_us if self._encoding is not None else None
+
+    @end_us.setter
+    def end_us(self, end_us: int | None) -> None:
+        assert self._encoding is not None, "open"
+        self._encoding.end_us = end_us
+
+    @property
+    def end_by_s(self) -> float:
+        """Return the end of that time on the monotonic clock, once known."""
+        return self._end_by_s
+
+    @end_by_s.setter
+    def end_by_s(self, until_s: float) -> None:
+        self._end_by_s = until_s
+        for sink in self._sinks:
+            sink.end_by_s = until_s
+
+    @property
+    def paused_us(self) -> int:
+        """Return the total length of the pauses so far. Timestamps exclude pauses."""
+        return self._paused_us
+
+    @paused_us.setter
+    def paused_us(self, paused_us: int) -> None:
+        self._paused_us = paused_us
+        for sink in self._sinks:
+            sink.paused_us = paused_us
+
+    def trigger(self, at_us: int, times: int = 1) -> None:
+        """Begin files of each triggered series at ``at_us``. Raises InvalidStateError if there is no such series."""
+        triggered = [sink for sink in self._sinks if sink.triggered]
+        if not triggered:
+            super().trigger(at_us, times)
+        for sink in triggered:
+            sink.trigger(at_us, times)
+
+    def end_triggers(self) -> None:
+        """Expect no more triggers."""
+        for sink in self._sinks:
+            sink.end_triggers()
+        if self._encoding is not None:
+            self._encoding.note_ended()
+            self.ended = self._encoding.ended
+
+    def track_bytes(self, track: int) -> int:
+        """Return the bytes of the track's packets in the first output."""
+        return self._outputs[0].track_bytes(track) if self._encoding is not None else 0
+
+    def faults(self, track: int) -> Faults:
+        """Return the faults of the frames that the encoder could not use."""
+        found: Faults = self._encoding.encoders[track].faults if self._encoding is not None else NO_FAULTS
+        return found
+
+    def corrections(self, track: int) -> Mapping[str, int]:
+        """Return the corrections of the track's frames in the first output."""
+        return self._outputs[0].corrections(track) if self._encoding is not None else {}
+
+    @property
+    def _sinks(self) -> list[PacketSink]:
+        return [output.sink for output in self._outputs if output.outlet is not None]
+
+    def _on_file(self, name: str) -> None:
+        if self.on_file is not None:
+            self.on_file(name)
+
+    def _on_failure(self, outlet: Outlet) -> None:
+        if self.on_failure is not None and len(self._outputs) > 1:
+            self.on_failure(next(output for output in self._outputs if output.outlet is outlet))
+
+    def _raise(self, error: Exception) -> None:
+        """Raise the error, translated. An error that does not belong to one output is attributed to all of them."""
+        from mscli.encode.encoding import in_words
+
+        failure = in_words(self.name, error)
+        for output in self._outputs:
+            if output.outlet is not None and not output.outlet.over:
+                output.outlet.error = output.outlet.error or failure
+        raise failure
+
+    @staticmethod
+    def _report_ignored(kinds: Sequence[str], options: SinkOptions) -> None:
+        """Report the options that have no meaning for copied video."""
+        if "video" not in kinds or options.video_codec != COPY or options.on_note is None:
+            return
+        for what in COPIER.ignored(options):
+            options.on_note(f"ignoring the {what}: the camera's video is copied, not encoded")
+
+
+def encoding_key(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> object:
+    """Return a key that is equal for outputs that can share an encoding: all options of the video encoder."""
+    container = CONTAINERS[row.suffix]
+    if "video" not in kinds:
+        return ()
+    if options.video_codec == COPY:
+        return COPY
+    codec = options.video_codec or video_codec(container, options).name
+    bits, keys = options.video_bits_per_second, (options.key_frame_s, options.key_frame_count)
+    return codec, bits, options.quality, options.preset, keys
+
+
+def _played(track: TrackFormat, options: SinkOptions) -> TrackFormat:
+    """Return a track as it is played: a time-lapse has a rate of its own."""
+    if options.time_lapse_s is None or track.kind != "video":
+        return track
+    return track._replace(settings={**track.settings, "frameRate": PLAYED_RATE})

@@ -1,0 +1,91 @@
+"""A media file as a camera and a microphone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from urllib.parse import unquote, urlsplit
+
+from mscli.core.addresses import scheme_of
+from mscli.core.errors import NotAllowedError, NotFoundError, NotReadableError
+from mscli.core.nearest import did_you_mean
+from mscli.core.properties import AUDIO, TRACK_KINDS, VIDEO
+from mscli.sources.base import CONTENTS, DEVICE_KINDS, USUAL_INPUT, Abilities, Backend, Device, InputOptions, Request, Source
+from mscli.sources.demux import InputContainer, InputContent, open_container
+from mscli.sources.file.player import Player, check_start
+
+
+class FileBackend(Backend):
+    """The streams of the file at an address: a path, or ``file:`` and a path. It is read when this is created.
+
+    Raises NotFoundError, NotAllowedError, NotReadableError, and TypeError if the file is to begin after its end.
+    """
+
+    name = "file"
+
+    def __init__(self, address: str, options: InputOptions = USUAL_INPUT) -> None:
+        self._path = file_path(address)
+        check_readable(self._path)
+        with self._open() as container:
+            length_us = container.duration_us
+            self._content: InputContent = container.describe(decode=True)
+        check_start(options, length_us, self._path)
+        self.player = Player(self._path, self._open, self._content, options)
+
+    def _open(self) -> InputContainer:
+        return InputContainer(open_container(f"file:{self._path}", self._path), self._path)
+
+    def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
+        """Return a device for each kind of stream in the file."""
+        content = {VIDEO: self._content.video, AUDIO: self._content.sound}
+        label = os.path.basename(self._path)
+        return [
+            Device(self._path, device_kind, label, self._path, self.name, called=CONTENTS[device_kind])
+            for device_kind, kind in TRACK_KINDS.items()
+            if device_kind in kinds and content[kind] is not None
+        ]
+
+    def abilities(self, device: Device) -> Abilities:
+        """Return what a stream can be set to. Raises NotSupportedError if its codec is unknown."""
+        return self._content.abilities(TRACK_KINDS[device.kind])
+
+    def open(self, device: Device, request: Request) -> Source:
+        """Open a stream."""
+        return self.player.open(TRACK_KINDS[device.kind], request.settings, request.pixel_format)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.player.close()
+
+
+def file_path(address: str) -> str:
+    """Return the path in an address: https://www.rfc-editor.org/rfc/rfc8089."""
+    if scheme_of(address) != "file":
+        return address
+    rest = address[len("file:") :]
+    return unquote(urlsplit(address).path) if rest.startswith("//") else rest
+
+
+def check_readable(path: str) -> None:
+    """Raise the error for people about a file that cannot be read."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        folder, name = os.path.split(path)
+        raise NotFoundError(f"{path} does not exist{did_you_mean(name, _names(folder))}") from None
+    except OSError as error:
+        raise NotReadableError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise NotReadableError(f"{path} is a folder", hints=["name a file in it"])
+    if not os.access(path, os.R_OK):
+        raise NotAllowedError(f"no permission to read {path}")
+    if stat.S_ISREG(status.st_mode) and not status.st_size:
+        raise NotReadableError(f"{path} is empty")
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder or ".")
+    except OSError:
+        return []

@@ -1,0 +1,13 @@
+"""Streams, images and files of the network as cameras and microphones.
+
+- ``backend``: what is at an address
+- ``location``: an address and its parts
+- ``failures``: the errors for people
+- ``links``: connections that bring bytes
+- ``http``: what a web server serves
+- ``logins``: logging in to a web server
+- ``relay``, ``relay_child``: a process that reads what FFmpeg connects to
+- ``files``: files of a web server
+- ``feeds``: live streams for the tracks of an input
+- ``liveclock``: a sender's times on our clock
+"""

@@ -1,0 +1,230 @@
+"""Live streams for the tracks of an input. A stream that was stopped or has ended is not read on: connect again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from threading import current_thread
+from typing import Protocol
+
+from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame
+from mscli.core.limits import CLOSE_US, STOP_S
+from mscli.core.properties import AUDIO, VIDEO
+from mscli.sources.base import Receiver
+from mscli.sources.demux import InputContainer, InputContent
+from mscli.sources.feed import GAP_US, InputFeed, InputFeedSource, Playback
+from mscli.sources.network.failures import closed
+from mscli.sources.network.links import LinkReader
+from mscli.sources.network.liveclock import JUMP_US, LiveClock
+from mscli.sources.pipe.feeds import FormatFeed
+from mscli.sources.pipe.formats import PipeFormat
+from mscli.sources.streams import StreamReaders, by_time
+
+Picture = VideoFrame | EncodedVideoChunk
+
+_OLD_US = 500_000  # how long reading what had come before the start takes at most
+_HELD_SOUND = 100  # blocks of sound that wait until the sender's clock is known
+
+
+class Shuttable(Protocol):
+    """The connection of a live stream."""
+
+    name: str
+
+    def shut(self) -> None:
+        """End a wait for it. Nothing more comes."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class LiveFeed(InputFeed):
+    """A live stream. It ends by a failure only, because it has no end of its own."""
+
+    finite = False
+
+    def __init__(self, link: Shuttable) -> None:
+        super().__init__(link.name, live=True, irregular=False)
+        self._link = link
+
+    def start(self, source: InputFeedSource, receiver: Receiver) -> None:
+        """Pass on what comes for a source. Raises NotReadableError if the stream has ended meanwhile."""
+        with self.changed:
+            if self.over:
+                raise closed(self.name)
+            super().start(source, receiver)
+
+    def interrupt(self) -> None:
+        """Leave the server at a stop, because what it sends from then on is for nobody."""
+        if self.stopping:
+            self._link.shut()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._leave()
+        self._link.close()
+
+    def _leave(self) -> None:
+        """Leave the server, and wait until nobody reads. A track that is still open loses it, and can connect again."""
+        self._link.shut()
+        if self._thread is not None and self._thread is not current_thread():
+            self._thread.join(STOP_S)
+
+
+class LiveImages(LiveFeed, FormatFeed):
+    """Pictures or samples without times, stamped when they arrive."""
+
+    _reader: LinkReader
+
+    def __init__(self, reader: LinkReader, parts: PipeFormat) -> None:
+        FormatFeed.__init__(self, reader, parts, live=True)
+        self._link = reader
+
+    def media(self) -> Iterator[tuple[str, Media]]:
+        """Yield what comes. Raises NotReadableError at the end. Pictures that had come before the start are old: drop them."""
+        late_us = now_us() + _OLD_US
+        for kind, medium in FormatFeed.media(self):
+            if kind == VIDEO and now_us() < late_us and self._reader.waiting() > medium.nbytes // 2:
+                continue
+            late_us = 0
+            yield kind, medium
+        if not self.stopping:
+            raise closed(self.name)
+
+
+class LiveStills(LiveFeed):
+    """Pictures that a server makes when it is asked, again and again. ``ask`` returns one. ``rate``: how many per second."""
+
+    def __init__(self, link: Shuttable, first: Picture, ask: Callable[[], Picture], rate: float) -> None:
+        super().__init__(link)
+        self._ask, self._first, self._pause_us = ask, first, round(MICROSECONDS / rate)
+
+    def media(self) -> Iterator[tuple[str, Media]]:
+        """Yield a picture at each of its times. If the server is slower, ask again at once."""
+        picture, due_us = self._first, now_us()
+        while self._waited(due_us):
+            yield VIDEO, replace(picture, timestamp=now_us(), duration=self._pause_us)
+            due_us = max(due_us + self._pause_us, now_us() - self._pause_us)
+            if not self._waited(due_us):
+                return
+            picture = self._ask()
+
+    def _waited(self, until_us: int) -> bool:
+        """Wait until then. Return False if reading was stopped instead."""
+        with self.changed:
+            while not self.stopping and (left_us := until_us - now_us()) > 0:
+                self.changed.wait(left_us / MICROSECONDS)
+            return not self.stopping
+
+
+class LiveContainer(LiveFeed):
+    """A container that a server sends as it comes into being. Its media are stamped by the sender's clock, brought onto ours.
+
+    They are passed on as soon as they are decoded. No jitter buffer holds them back.
+    """
+
+    def __init__(self, link: Shuttable, container: InputContainer, content: InputContent) -> None:
+        super().__init__(link)
+        container.hurry()
+        self._container, self._content = container, content
+        self._sound_end_us = 0  # the end of the last block of sound, on our clock
+
+    def media(self) -> Iterator[tuple[str, Media]]:
+        """Yield what comes. Raises NotReadableError at the end."""
+        readers = StreamReaders(self, self._container, self._content)
+        clock, beginning, lead = LiveClock(), _Beginning(now_us()), AUDIO if self._content.video is None else VIDEO
+        for step in self._container.steps(readers.of, ordered=False):
+            if self.stopping:
+                return
+            if step.kind == lead and step.until_us:  # packets without a time, and the last of a decoder, have none
+                clock.note(step.until_us, now_us())
+            if clock.shift_us is None:
+                beginning.hold(step.media)
+                continue
+            new = [replace(medium, timestamp=medium.timestamp + clock.shift_us) for medium in step.media]
+            for medium in (*beginning.release(clock.shift_us), *new):
+                self._count_gap(medium)
+                yield AUDIO if isinstance(medium, AudioData) else VIDEO, medium
+            readers.report()
+        raise closed(self.name)
+
+    def _count_gap(self, medium: Media) -> None:
+        """Count the samples that are missing before a block of sound. Where the sender's times have jumped, none are."""
+        if isinstance(medium, AudioData):
+            gap_us = medium.timestamp - self._sound_end_us if self._sound_end_us else 0
+            if GAP_US < gap_us < JUMP_US:
+                self.lose(AUDIO, gap_us * medium.sample_rate // MICROSECONDS)
+            self._sound_end_us = medium.timestamp + medium.lasts_us
+
+    def close(self) -> None:
+        """Close the container and its connection."""
+        self._leave()
+        self._container.close()
+        self._link.close()
+
+
+class LivePlayback(LiveFeed, Playback):
+    """A live stream that comes in segments, many seconds at once, and is played at its own pace.
+
+    ``finite``: it has an end, which is no failure.
+    """
+
+    def __init__(self, link: Shuttable, container: InputContainer, content: InputContent, *, finite: bool) -> None:
+        Playback.__init__(self, link.name, live=True, irregular=False, catches_up=True)
+        self._link, self._container, self._content, self.finite = link, container, content, finite
+
+    def timed(self) -> Iterator[tuple[str, Media]]:
+        """Yield what comes. The time of the first is 0. Raises NotReadableError at the end, if there should be none."""
+        readers = StreamReaders(self, self._container, self._content)
+        first_us: int | None = None
+        for kind, medium in by_time(self._container.steps(readers.of, ordered=False)):
+            first_us = medium.timestamp if first_us is None else first_us
+            yield kind, replace(medium, timestamp=medium.timestamp - first_us)
+            readers.report()
+        if not (self.finite or self.stopping):
+            raise closed(self.name)
+
+    def close(self) -> None:
+        """Close the container and its connection."""
+        Playback.close(self)
+        self._leave()
+        self._container.close()
+        self._link.close()
+
+
+class _Beginning:
+    """Holds media until the sender's clock is known. Passes on only those that are new at ``begin_us`` (our clock).
+
+    Chunks are kept since the last key frame, and passed on in quick succession, because later ones depend on them.
+    """
+
+    def __init__(self, begin_us: int) -> None:
+        self._begin_us = begin_us
+        self._pictures: list[Media] = []  # bound: one frame, or the chunks since a key frame
+        self._blocks: list[AudioData] = []
+
+    def hold(self, media: list[Media]) -> None:
+        """Keep these until the clock is known."""
+        for medium in media:
+            if isinstance(medium, AudioData):
+                self._blocks = [*self._blocks[-_HELD_SOUND:], medium]
+            elif isinstance(medium, EncodedVideoChunk) and not medium.key:
+                self._pictures.append(medium)
+            else:
+                self._pictures = [medium]
+
+    def release(self, shift_us: int) -> list[Media]:
+        """Return what was held, with its times on our clock."""
+        pictures, blocks = self._pictures, self._blocks
+        self._pictures, self._blocks = [], []
+        held: list[Media] = []
+        for count, medium in enumerate(pictures):
+            early_us = self._begin_us + count * CLOSE_US - (medium.order_us + shift_us)
+            if isinstance(medium, EncodedVideoChunk):
+                held.append(replace(medium, timestamp=medium.timestamp + shift_us + max(0, early_us)))
+            elif early_us <= 0:
+                held.append(replace(medium, timestamp=medium.timestamp + shift_us))
+        new = (block for block in blocks if block.timestamp + shift_us >= self._begin_us)
+        held += (replace(block, timestamp=block.timestamp + shift_us) for block in new)
+        return sorted(held, key=lambda medium: medium.order_us)

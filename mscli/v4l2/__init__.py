@@ -1,0 +1,12 @@
+"""The kernel's camera interface, V4L2, for cameras and for virtual-camera output.
+
+https://docs.kernel.org/userspace-api/media/v4l/v4l2.html
+
+- ``abi``: structures, request numbers and flags, as data
+- ``node``: an open video node, and its errors
+- ``modes``: pixel formats, sizes and rates
+- ``controls``: camera controls
+- ``buffers``: memory-mapped buffers
+- ``events``: events of the driver
+- ``describe``: requests in words, for the log
+"""

@@ -1,0 +1,13 @@
+"""A package that brings sources and a sink of its own to mscli: ``thing:GREY`` and ``FILE.thing``, ``thing://FILE``.
+
+A camera ``thing:GREY`` is live. A file ``FILE.thing`` that the sink has written is read back, and waits for its readers. The
+address may say where the source or the sink is to fail or to hang, for the tests: ``thing:100?fail=start``,
+``?fail=hang-start``.
+"""
+
+from __future__ import annotations
+
+import mscli
+
+SOURCE = mscli.SourceRow("mscli_thing.source", "ThingBackend", kinds=("videoinput",), schemes=("thing",), suffixes=("thing",))
+SINK = mscli.SinkRow("thing", "video/x-thing", "mscli_thing.sink", "ThingSink", video=True, audio=True, schemes=("thing",))

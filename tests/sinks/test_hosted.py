@@ -1,0 +1,98 @@
+"""A sink of another package that raises, hangs or says nonsense: its output fails in time, and no other is harmed."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mscli
+from mscli.api.mediarecorder import RecorderOutput
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.sinks import hosted, load_sink
+from mscli.sinks.base import Sink
+from tests.plugins import FOLDER as PLUGINS
+from tests.sinks.synth import probe
+from tests.unit.stage import picture
+from tests.unit.test_tracksource import Generated
+
+ROW = mscli.SinkRow("thing", "", "mscli_thing.sink", "ThingSink", video=True, schemes=("thing",), package="mscli-thing")
+TRACKS = [TrackFormat("video", {"width": 64, "height": 48, "frameRate": 30}, "GREY")]
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(PLUGINS / "thing"))
+    monkeypatch.setattr(hosted, "PLUGIN_S", 0.2)
+    hanging: threading.Event = importlib.import_module("mscli_thing.source").HANGING
+    hanging.clear()
+    yield
+    hanging.set()
+    for thread in threading.enumerate():
+        if thread.name == "mscli-plugin":
+            thread.join(TIMEOUT_S)
+
+
+def run(path: Path, fails: str) -> Sink:
+    """Write a picture into a sink that fails somewhere."""
+    sink = load_sink(ROW, f"thing://{path}?fail={fails}", SinkOptions())
+    try:
+        sink.open(TRACKS)
+        sink.write(0, picture(0))
+        sink.close()
+    except BaseException:
+        sink.abort()
+        raise
+    return sink
+
+
+def test_it_is_used_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    sink = run(path, "nowhere")
+    assert path.read_text().startswith("0 0 ")
+    assert (sink.is_file, sink.bytes_written) == (True, path.stat().st_size)
+    assert "mscli-plugin" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("where", ["constructor", "open", "write", "close", "bytes"])
+def test_what_hangs_is_abandoned(where: str, tmp_path: Path) -> None:
+    with pytest.raises(mscli.OperationError, match=r"the package mscli-thing did not return from .* within 0\.2 s"):
+        run(tmp_path / "x", f"hang-{where}")
+
+
+def test_a_sink_that_hangs_when_it_is_given_up_is_abandoned(tmp_path: Path) -> None:
+    sink = load_sink(ROW, f"thing://{tmp_path}/x?fail=hang-abort", SinkOptions())
+    sink.open(TRACKS)
+    sink.abort()
+
+
+@pytest.mark.parametrize("where", ["constructor", "open", "write", "close", "bytes"])
+def test_what_raises_is_an_error_that_names_the_package(where: str, tmp_path: Path) -> None:
+    with pytest.raises(mscli.OperationError, match=f"the package mscli-thing failed with ValueError: no luck in {where}"):
+        run(tmp_path / "x", where)
+
+
+def test_a_value_of_the_wrong_type_is_an_error_that_names_the_package(tmp_path: Path) -> None:
+    with pytest.raises(mscli.OperationError, match="mscli-thing failed with TypeError: bytes_written is a str"):
+        run(tmp_path / "x", "nonsense")
+
+
+@pytest.mark.parametrize("where", ["write", "close"])
+def test_a_recording_ends_and_its_other_output_is_whole(where: str, tmp_path: Path) -> None:
+    path = tmp_path / "whole.mkv"
+    outputs: list[RecorderOutput | str] = [RecorderOutput(f"thing://{tmp_path}/x?fail=hang-{where}", ROW), str(path)]
+    with mscli.MediaDevices(backends=[]) as devices:
+        stream = mscli.MediaStream([devices.add_source(Generated(60))])
+        recorder = mscli.MediaRecorder(stream, outputs=outputs)
+        recorder.start()
+        with pytest.raises(mscli.OperationError, match="abandoned"):
+            recorder.join(TIMEOUT_S)
+        assert recorder.recording is not None
+        hung, whole = recorder.recording.outputs
+    assert isinstance(hung.error, mscli.OperationError)
+    assert whole.error is None
+    assert len(probe(path, "-show_packets")["packets"]) == 60

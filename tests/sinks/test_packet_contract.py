@@ -1,0 +1,296 @@
+"""What holds for every packet sink: the contract of ``PacketSink`` in ``mscli.encode.encoding``, run against all of them.
+
+A sink has a line in ``SINKS``. Most tests play the packets of one real encoding into it, again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mscli.core.errors import InvalidStateError, OperationError
+from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, Media
+from mscli.encode.chunks import Piece
+from mscli.encode.codecs import CONTAINERS, Container
+from mscli.encode.encoding import EncodedTrack, Encoding, Outlet, PacketSink
+from mscli.encode.options import Series, SinkOptions, TrackFormat
+from mscli.sinks import SINKS as ROWS
+from mscli.sinks.files import NamedFile, Output
+from mscli.sinks.onefile import FULL, Bounded, Budget, FileSink, OneFile
+from mscli.sinks.queued import Queued
+from mscli.sinks.segments import Segments
+from mscli.sinks.series import FileSeries
+from mscli.sinks.triggered import Triggered
+from tests.disks import size_limit
+from tests.sinks.synth import T0, NoFile, frames_for, probe, tone
+
+PICTURES = 50  # two seconds
+CODECS = [("mkv", "mjpeg", "pcm"), ("mp4", "h264", "aac"), ("webm", "vp8", "opus")]
+
+Make = Callable[[Path, Container, int | None], PacketSink]
+Step = tuple[str, tuple[object, ...]]  # a method of a sink, and what it is given
+
+
+def one_file(path: Path, container: Container, most_bytes: int | None, *, queued: bool = False) -> FileSink:
+    output: Output = NamedFile(str(path), overwrite=False)
+    limit = None if most_bytes is None else Budget(most_bytes, lambda: end(made))
+    made = file_on(Queued(output) if queued else output, container, limit)
+    return made
+
+
+def file_on(output: Output, container: Container, limit: Budget | None) -> FileSink:
+    file = OneFile(container, output)
+    return file if limit is None else Bounded(file, limit)
+
+
+def end(sink: PacketSink) -> None:
+    sink.ended = FULL
+
+
+def in_series(
+    cls: type[Segments | Triggered], path: Path, container: Container, most_bytes: int | None, *, queued: bool = False
+) -> PacketSink:
+    plan = Series(triggered=True, pre_roll_s=10) if cls is Triggered else Series(duration_s=0.8)
+    limit = None if most_bytes is None else Budget(most_bytes, lambda: end(made))
+    files = FileSeries(str(path), SinkOptions(), plan, wrap=Queued if queued else lambda output: output)
+    made = cls(files, container, lambda output: file_on(output, container, limit))
+    if cls is Triggered:
+        made.trigger(T0, 1)
+    return made
+
+
+SINKS: dict[str, Make] = {
+    "file": one_file,
+    "queued": lambda *given: one_file(*given, queued=True),
+    "bounded": lambda path, container, most: one_file(path, container, 1 << 30 if most is None else most),
+    "segments": lambda *given: in_series(Segments, *given),
+    "segments-queued": lambda *given: in_series(Segments, *given, queued=True),
+    "triggered": lambda *given: in_series(Triggered, *given),
+    "triggered-queued": lambda *given: in_series(Triggered, *given, queued=True),
+}
+
+
+class Noted(NoFile):
+    """Keep all calls."""
+
+    watches = True
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
+        self.steps.append(("begin", (tracks, origin_us)))
+
+    def put(self, track: int, piece: Piece) -> None:
+        self.steps.append(("put", (track, piece)))
+
+    def coming(self, track: int, frame: Media) -> None:
+        self.steps.append(("coming", (track, frame)))
+
+    def passed(self, at_us: int) -> None:
+        self.steps.append(("passed", (at_us,)))
+
+    def ending(self) -> None:
+        self.steps.append(("ending", ()))
+
+    def end(self) -> None:
+        self.steps += [("end", ()), ("settle", ())]
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    """What a sink is told of a recording of JPEGs, each of which is a key frame, and of raw sound."""
+    options, noted = SinkOptions(video_codec="mjpeg", audio_codec="pcm"), Noted()
+    encoding = Encoding([TrackFormat("video", {"frameRate": 25.0}), TrackFormat("audio")], noted.takes, options)
+    encoding.add(Outlet("noted", noted, options))
+    for track, frame in frames_for(ROWS["mkv"], PICTURES, noisy=True):
+        encoding.write(track, frame)
+    encoding.end()
+    return tuple(noted.steps)
+
+
+def play(sink: PacketSink, told: Sequence[Step]) -> None:
+    """Tell a sink what comes, and the end once it takes no more."""
+    for method, given in told:
+        if sink.ended and method not in ("end", "settle"):
+            continue
+        if sink.watches or method not in ("coming", "passed", "ending"):
+            getattr(sink, method)(*given)
+
+
+def half() -> tuple[Step, ...]:
+    return steps()[: len(steps()) // 2]
+
+
+def given_pictures() -> list[bytes]:
+    pieces = (given[1] for method, given in steps() if method == "put")
+    return [bytes(piece.data) for piece in pieces if isinstance(piece, EncodedVideoChunk)]
+
+
+class Found(NamedTuple):
+    """What is in a folder."""
+
+    names: list[str]
+    pictures: list[bytes]
+    bytes: int
+
+
+def found(folder: Path) -> Found:
+    """What can be read of the files in a folder, in the order of their names."""
+    paths = sorted(folder.iterdir())
+    return Found(
+        [path.name for path in paths],
+        list(chain.from_iterable(map(pictures, paths))),
+        sum(path.stat().st_size for path in paths),
+    )
+
+
+def pictures(path: Path) -> list[bytes]:
+    """The packets of a file's pictures."""
+    import av
+
+    with av.open(str(path)) as file:
+        return [bytes(packet) for packet in file.demux(video=0) if packet.size]
+
+
+@pytest.fixture(params=sorted(SINKS))
+def make(request: pytest.FixtureRequest) -> Make:
+    return SINKS[request.param]
+
+
+@pytest.fixture
+def sink(make: Make, tmp_path: Path) -> PacketSink:
+    return make(tmp_path / "a.mkv", CONTAINERS["mkv"], None)
+
+
+def test_all_that_is_put_is_in_its_files_in_order(sink: PacketSink, tmp_path: Path) -> None:
+    play(sink, steps())
+    there = found(tmp_path)
+    assert there.pictures == given_pictures()
+    assert len(there.pictures) == PICTURES
+    assert not any(name.startswith(".") for name in there.names)
+    assert sink.bytes_written == there.bytes
+    assert sink.track_bytes(0) == sum(map(len, there.pictures))
+    assert sink.track_bytes(1) == 2 * PICTURES * 1920
+    assert not any(sink.left_out(0).values())
+    assert not any(sink.left_out(1).values())
+
+
+def test_nothing_is_made_before_the_beginning(sink: PacketSink, tmp_path: Path) -> None:
+    assert (found(tmp_path).names, sink.bytes_written, sink.readable, sink.ended) == ([], 0, False, "")
+    assert not any(sink.left_out(0).values())
+
+
+@pytest.mark.parametrize("method", ["abort", "end"])
+def test_what_has_not_begun_leaves_nothing(method: str, sink: PacketSink, tmp_path: Path) -> None:
+    getattr(sink, method)()
+    sink.settle()
+    sink.abort()
+    assert found(tmp_path).names == []
+
+
+def test_what_has_begun_and_got_nothing_leaves_nothing(sink: PacketSink, tmp_path: Path) -> None:
+    told = steps()
+    first = [method for method, _ in told].index("begin")
+    play(sink, [*told[: first + 1], ("end", ()), ("settle", ())])
+    assert (found(tmp_path).names, sink.bytes_written) == ([], 0)
+
+
+@pytest.mark.parametrize("method", ["abort", "end"])
+def test_its_end_comes_once(method: str, sink: PacketSink, tmp_path: Path) -> None:
+    play(sink, steps())
+    before, told = found(tmp_path), [dict(sink.left_out(track)) for track in (0, 1)]
+    getattr(sink, method)()
+    sink.settle()
+    assert found(tmp_path) == before
+    assert [dict(sink.left_out(track)) for track in (0, 1)] == told
+    assert sink.bytes_written == before.bytes
+
+
+def test_what_can_be_read_stays_if_it_is_given_up(sink: PacketSink, tmp_path: Path) -> None:
+    play(sink, half())
+    sink.abort()
+    there = found(tmp_path)
+    assert there.pictures == given_pictures()[: len(there.pictures)]
+    assert not any(name.startswith(".") for name in there.names)
+    sink.abort()
+    assert found(tmp_path) == there
+
+
+def test_an_output_that_fails_is_told_and_leaves_what_can_be_read(sink: PacketSink, tmp_path: Path) -> None:
+    with size_limit(40_000), pytest.raises(OperationError, match="the file is as large as its file system or limit allows"):
+        play(sink, steps())
+    sink.abort()
+    there = found(tmp_path)
+    given = iter(given_pictures())
+    assert all(picture in given for picture in there.pictures)  # in order; a later file may have begun meanwhile
+    assert len(there.pictures) < PICTURES
+    assert not any(name.startswith(".") for name in there.names)
+
+
+def test_a_size_limit_goes_with_it(make: Make, tmp_path: Path) -> None:
+    sink = make(tmp_path / "a.mkv", CONTAINERS["mkv"], 100_000)
+    play(sink, steps())
+    there = found(tmp_path)
+    assert 50_000 < there.bytes <= 100_000
+    assert there.pictures == given_pictures()[: len(there.pictures)]
+    assert sink.ended == FULL
+    assert sum(sink.left_out(track)["unwritten"] for track in (0, 1)) > 0
+
+
+def test_packets_are_the_same_for_the_next_sink(make: Make, tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    sinks = [make(folder / "a.mkv", CONTAINERS["mkv"], None) for folder in folders]
+    for step in steps():
+        for sink in sinks:
+            play(sink, [step])
+    one, other = map(found, folders)
+    assert one == other
+
+
+def test_only_one_that_waits_for_triggers_takes_them(sink: PacketSink) -> None:
+    sink.end_triggers()
+    if sink.triggered:
+        sink.trigger(T0, 1)
+    else:
+        with pytest.raises(InvalidStateError, match="this recording has no trigger"):
+            sink.trigger(T0, 1)
+
+
+@pytest.mark.parametrize(("suffix", "video", "audio"), CODECS)
+def test_it_takes_the_codecs_of_its_container(suffix: str, video: str, audio: str, make: Make, tmp_path: Path) -> None:
+    options = SinkOptions(video_codec=video, audio_codec=audio)
+    sink = make(tmp_path / f"a.{suffix}", CONTAINERS[suffix], None)
+    assert {video, audio} <= {*sink.takes.video, *sink.takes.audio}
+    encoding = Encoding([TrackFormat("video", {"frameRate": 25.0}), TrackFormat("audio")], sink.takes, options)
+    encoding.add(Outlet("a", sink, options))
+    for track, frame in frames_for(ROWS[suffix], 30):
+        encoding.write(track, frame)
+    encoding.end()
+    paths = sorted(tmp_path.iterdir())
+    assert sum(len(pictures(path)) for path in paths) == 30
+    for path in paths:
+        names = [stream["codec_name"] for stream in probe(path)["streams"]]
+        assert names[0] == video
+        assert names[1].startswith(audio)
+
+
+def test_one_that_cuts_gets_samples_even_if_others_share_packets() -> None:
+    sinks = [Noted(), Noted(), Noted()]
+    sinks[0].watches = sinks[1].watches = False
+    options = SinkOptions(audio_codec="opus")
+    encoding = Encoding([TrackFormat("audio")], CONTAINERS["mkv"], options)
+    for sink in sinks:
+        encoding.add(Outlet("noted", sink, options))
+    for number in range(50):
+        encoding.write(0, tone(number * 1920, 1920))
+    encoding.end()
+    kinds = [{type(given[1]) for method, given in sink.steps if method == "put"} for sink in sinks]
+    assert kinds == [{EncodedAudioChunk}, {EncodedAudioChunk}, {AudioData}]

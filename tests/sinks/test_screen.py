@@ -1,0 +1,181 @@
+"""What is looked for in a camera's JPEG and H.264 before it is handed on or decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from mscli.core import jpeg as image
+from mscli.core.annexb import H264
+from mscli.core.frames import EncodedVideoChunk
+from mscli.media.pictures import PictureReader
+from mscli.media.screen import Screen
+from tests import hostile
+from tests.sinks.synth import h264, jpeg, run
+
+HEADER = b"\xff\xc0\x00\x11\x08"  # of a baseline JPEG, up to its height
+
+
+def with_data(frame: EncodedVideoChunk, data: bytes) -> EncodedVideoChunk:
+    return replace(frame, data=memoryview(data))
+
+
+def broken(frame: EncodedVideoChunk, mode: str) -> EncodedVideoChunk:
+    return with_data(frame, hostile.MODES[mode][1](bytes(frame.data), 0))
+
+
+def chunks(units: Sequence[bytes]) -> list[bytes]:
+    return [b"\0\0\0\1" + unit for unit in units]
+
+
+def units_of(frame: EncodedVideoChunk) -> list[bytes]:
+    return re.split(rb"\x00?\x00\x00\x01", bytes(frame.data))[1:]
+
+
+def passed(screen: Screen, frames: Sequence[EncodedVideoChunk]) -> list[bytes]:
+    return [bytes(data) for data in map(screen.pass_on, frames) if data is not None]
+
+
+def with_sets_apart(frames: Sequence[EncodedVideoChunk]) -> list[EncodedVideoChunk]:
+    """The stream with its parameter sets in a chunk of their own."""
+    units = units_of(frames[0])
+    sets = b"".join(chunks([unit for unit in units if unit[0] & 0x1F in (7, 8)]))
+    rest = b"".join(chunks([unit for unit in units if unit[0] & 0x1F not in (7, 8)]))
+    return [replace(with_data(frames[0], sets), type="delta"), with_data(frames[0], rest), *frames[1:]]
+
+
+def refreshed(count: int) -> list[EncodedVideoChunk]:
+    """A camera's stream without key frames, from the middle on: there is a recovery point every ten pictures."""
+    data = run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=30", "-frames:v", str(10 + count),
+               "-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-x264-params",
+               "keyint=10:intra-refresh=1:repeat-headers=1:scenecut=0:aud=1", "-f", "h264", "-")  # fmt: skip
+    delimiter = b"\0\0\0\1\x09"
+    units = [delimiter + unit for unit in data.split(delimiter)[1:]][10:]
+    return [EncodedVideoChunk("delta", at * 33_333, memoryview(unit), "h264", 64, 48) for at, unit in enumerate(units)]
+
+
+# JPEG
+
+
+def test_the_header_of_a_camera_s_jpegs_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    read_head = image._read_head
+
+    def count(data: memoryview) -> image.Head:
+        read.append(data.nbytes)
+        return read_head(data)
+
+    monkeypatch.setattr(image, "_read_head", count)
+    monkeypatch.setattr(image, "_known", type(image._known)(maxlen=image._KNOWN_HEADS))
+    first = bytes(jpeg(64, 48).data)
+    same = [first, first[:-10] + bytes(10), first]
+    assert {image.size(memoryview(data)) for data in same} == {(64, 48)}
+    assert len(read) == 1
+    at = first.index(HEADER) + len(HEADER)
+    other = first[:at] + b"\0\x20" + first[at + 2 :]
+    assert [image.size(memoryview(data)) for data in (other, first, other)] == [(64, 32), (64, 48), (64, 32)]
+    assert len(read) == 2
+
+
+def test_a_header_that_is_cut_short_is_told_from_one_with_other_bytes_behind_it() -> None:
+    short = b"\xff\xd8\xff\xc0\0\x02" + b"\xff\xda\0\x08"  # the size is read from the bytes behind it
+    sizes = [image.size(memoryview(short + bytes([number]) * 20)) for number in (1, 2, 1)]
+    assert sizes[0] == sizes[2] != sizes[1]
+
+
+@pytest.mark.parametrize("mode", ["jpeg-junk-before", "jpeg-padded"])
+def test_a_jpeg_is_handed_on_without_what_stands_around_it(mode: str) -> None:
+    assert passed(Screen(whole=True), [broken(jpeg(), mode)]) == [bytes(jpeg().data)]
+
+
+def test_fill_bytes_before_a_marker_stay() -> None:
+    filled = broken(jpeg(), "jpeg-fill")
+    assert passed(Screen(whole=True), [filled]) == [bytes(filled.data)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [
+        ("jpeg-zero", "does not begin like a JPEG"),
+        ("jpeg-two-bytes", "ends before its image data"),
+        ("jpeg-half", "has no end marker"),
+        ("jpeg-size-0x0", "claims an impossible size of 0×0 pixels"),
+        ("jpeg-size-65535x65535", "is too short for 65535×65535 pixels"),
+        ("jpeg-segments", "has more than 1000 segments before its image data"),
+    ],
+)
+def test_a_jpeg_that_is_not_whole_is_counted_with_the_reason(mode: str, why: str) -> None:
+    whole = jpeg(640, 480)
+    screen = Screen(whole=True)
+    assert passed(screen, [broken(whole, mode)]) == []
+    assert (screen.faults.damaged, screen.faults.why) == (1, why)
+
+
+def test_a_jpeg_of_another_size_than_its_mode_is_not_handed_on_but_decoded() -> None:
+    frame = replace(jpeg(), coded_width=128)
+    screen, reader = Screen(whole=True), PictureReader()
+    assert passed(screen, [frame]) == []
+    assert screen.faults.why == "has 64×48 pixels, in a camera mode of 128×48"
+    assert [picture.width for picture in reader.read(frame)] == [64]
+
+
+def test_a_plain_picture_is_not_too_short_for_its_size() -> None:
+    assert image.size(image.picture(jpeg(1920, 1080, (0, 0, 0)).data)) == (1920, 1080)
+
+
+# H.264
+
+
+def test_parameter_sets_of_their_own_go_with_the_next_picture() -> None:
+    frames = with_sets_apart(h264(3))
+    screen = Screen(whole=True)
+    given = with_data(frames[0], b"".join(passed(screen, frames)))
+    assert units_of(given) == [unit for frame in frames for unit in units_of(frame)]
+    assert (screen.faults.parts, screen.faults.left_out) == (1, 1)
+
+
+def test_a_decoder_is_given_parameter_sets_of_their_own() -> None:
+    reader = PictureReader()
+    pictures = [picture for frame in with_sets_apart(h264(3)) for picture in reader.read(frame)]
+    assert len(pictures) == 3
+    assert reader.faults.damaged == 0
+
+
+def test_parameter_sets_that_came_before_the_start_are_put_before_it() -> None:
+    frames = h264(2)
+    sets, rest = with_sets_apart(frames)[:2]
+    screen = Screen(whole=True)
+    late = with_data(frames[1], bytes(sets.data) + bytes(frames[1].data))
+    (given,) = passed(screen, [late, rest])
+    assert given.endswith(bytes(rest.data))
+    assert units_of(with_data(rest, given)) == units_of(sets) + units_of(rest)
+    assert (screen.faults.early, screen.faults.damaged) == (1, 0)
+
+
+def test_what_comes_before_the_first_key_frame_is_no_damage() -> None:
+    screen = Screen(whole=True)
+    assert len(passed(screen, [*h264(40)[1:], *h264(2)])) == 2
+    assert (screen.faults.early, screen.faults.damaged) == (39, 0)
+
+
+def test_a_stream_without_key_frames_begins_at_a_recovery_point() -> None:
+    frames = refreshed(30)
+    assert [H264.is_start(frame.data) for frame in frames[:11]] == [True, *[False] * 9, True]
+    screen, reader = Screen(whole=True), PictureReader()
+    assert len(passed(screen, frames[5:])) == 20
+    pictures = [picture for frame in frames[5:] for picture in reader.read(frame)]
+    assert len(pictures) == len(frames[5:]) - reader.faults.early > 10
+    assert reader.faults.damaged == 0
+
+
+def test_h264_without_parameter_sets_or_start_codes_says_so() -> None:
+    for mode, why in (
+        ("h264-no-parameter-sets", "lacks the parameter sets (SPS and PPS) that H.264 needs"),
+        ("h264-no-start-codes", "holds no H.264"),
+    ):
+        screen = Screen(whole=True)
+        assert passed(screen, [broken(frame, mode) for frame in h264(3)]) == []
+        assert screen.faults.why.startswith(why)

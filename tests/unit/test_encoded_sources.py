@@ -1,0 +1,153 @@
+"""Sources that encode, and who takes their chunks: sinks that take a codec or do not, and tracks that are derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+import mscli
+from mscli.api.recording import Delivery
+from mscli.core.boxes import Mode
+from mscli.core.codecs import AUDIO_CODECS, VIDEO_CODECS
+from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, Media, VideoFrame
+from mscli.core.window import Window
+from mscli.encode.audio import SoundPackets
+from mscli.encode.chunks import SoundShape
+from mscli.encode.options import SinkOptions
+from mscli.media import load_sound_decoder
+from mscli.sinks.base import Sink
+from tests.sinks.serial import CAMERA, numbered
+from tests.sinks.synth import T0, tone
+from tests.unit.stage import TIMEOUT_S
+from tests.untyped import untyped
+
+
+class Encoder(mscli.TrackSource):
+    """A paced source of chunks. It gives them from a thread of the test."""
+
+    live = False
+
+    def __init__(self, kind: str, form: str = "") -> None:
+        super().__init__(kind, "Encoder")
+        self._form = form
+
+    def capabilities(self) -> mscli.Abilities:
+        if self.kind == "video":
+            return mscli.Abilities([Mode(self._form, int(CAMERA["width"]), int(CAMERA["height"]), 30.0)])
+        return mscli.Abilities(values={"sampleRate": (48_000,), "channelCount": (1,), "sampleSize": (16,)})
+
+
+def frames_of(source: Encoder, given: Sequence[Media], init: dict[str, Any], constraints: dict[str, Any]) -> list[Any]:
+    """What a reader of the source gets."""
+    with mscli.MediaDevices(backends=[]) as devices:
+        track = devices.add_source(source)
+        track.apply_constraints(untyped(constraints))
+        with mscli.MediaStreamTrackProcessor({"track": track, **init}).readable as frames:
+            got = []
+            for media in given:
+                source.deliver(media)
+                frame = frames.read(0)
+                got += [frame] if frame is not None else []
+            source.end()
+            return got
+
+
+@pytest.mark.parametrize("form", ["MJPEG", "H264", "HEVC", "VP8", "VP9"])
+def test_a_reader_gets_pictures_of_a_source_that_encodes_or_its_chunks(form: str) -> None:
+    chunks = numbered(4, form)
+    pictures = frames_of(Encoder("video", form), chunks, {}, {})
+    assert all(isinstance(frame, VideoFrame) for frame in pictures)
+    assert [frame.timestamp for frame in pictures] == [chunk.timestamp for chunk in chunks]
+    assert frames_of(Encoder("video", form), chunks, {"encoded": True}, {}) == chunks
+
+
+@pytest.mark.parametrize("form", ["H264", "VP8"])
+def test_chunks_that_others_build_on_are_decoded_before_some_are_left_out(form: str) -> None:
+    chunks = numbered(12, form)
+    for init in ({}, {"encoded": True}):
+        got = frames_of(Encoder("video", form), chunks, init, {"frameRate": {"exact": 10}})
+        assert all(isinstance(frame, VideoFrame) for frame in got)
+        assert [frame.timestamp for frame in got] == [chunk.timestamp for chunk in chunks[::3]]
+
+
+def test_chunks_that_build_on_none_are_left_out_undecoded() -> None:
+    chunks = numbered(12, "MJPEG")
+    got = frames_of(Encoder("video", "MJPEG"), chunks, {"encoded": True}, {"frameRate": {"exact": 10}})
+    assert [(chunk.timestamp, bytes(chunk.data)) for chunk in got] == [(one.timestamp, bytes(one.data)) for one in chunks[::3]]
+
+
+def opus(count: int) -> list[EncodedAudioChunk]:
+    """Blocks of 10 ms of a tone, encoded."""
+    encoder = SoundPackets(AUDIO_CODECS["opus"], SoundShape(48_000, 1, 16), SinkOptions(), T0)
+    return [chunk for n in range(count) for chunk in encoder.encode(tone(n * 480, 480))] + encoder.finish()
+
+
+def test_a_track_gives_the_sound_of_a_source_that_encodes_it() -> None:
+    chunks = opus(20)
+    blocks = frames_of(Encoder("audio"), chunks, {}, {})
+    assert all(isinstance(block, AudioData) for block in blocks)
+    assert sum(block.number_of_frames for block in blocks) >= 20 * 480
+    loud = max(abs(sample) for block in blocks for sample in block.data.cast("B").cast("f" if block.format == "f32" else "h"))
+    assert loud > (0.2 if blocks[0].format == "f32" else 6_000)
+
+
+def test_a_chunk_of_sound_that_is_damaged_is_left_out() -> None:
+    decode, chunk = load_sound_decoder(), opus(2)[0]
+    broken = EncodedAudioChunk("key", 0, memoryview(b"\xff" * 3), "opus", 48_000, 1, 960, description=chunk.description)
+    assert decode(broken) is None
+    assert decode(chunk) is not None
+
+
+class Taking(Sink):
+    """Keeps what it is given."""
+
+    def __init__(self, codecs: Sequence[str]) -> None:
+        self.codecs, self.got = codecs, list[Media]()
+
+    def open(self, tracks: object) -> None: ...
+
+    def write(self, track: int, frame: Media) -> None:
+        self.got.append(frame)
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    @property
+    def bytes_written(self) -> int:
+        return 0
+
+
+class Named:
+    """A track, as far as a delivery knows it."""
+
+    kind, source_name, ended_error, overconstrained, ready_state = "video", "Encoder", None, None, "live"
+
+    class timeouts:  # noqa: N801
+        first_s = TIMEOUT_S
+
+
+@pytest.mark.parametrize("form", ["MJPEG", "H264"])
+def test_a_sink_gets_the_chunks_that_it_takes_and_pictures_of_all_others(form: str) -> None:
+    chunks: list[EncodedVideoChunk] = numbered(5, form)
+    for codecs, kind in ((VIDEO_CODECS, EncodedVideoChunk), ((), VideoFrame), (("av1",), VideoFrame)):
+        sink = Taking([*codecs])
+        delivery = Delivery(sink, [Named()], Window(["video"]))  # type: ignore[list-item]
+        for chunk in chunks:
+            delivery.put(0, chunk)
+        assert [type(frame) for frame in sink.got] == [kind] * 5
+        assert (delivery.settle(complete=True), delivery.counts[0].frames) == (None, 5)
+
+
+def test_damage_is_counted_for_a_sink_that_gets_pictures() -> None:
+    chunks = numbered(5, "MJPEG")
+    sink = Taking([])
+    delivery = Delivery(sink, [Named()], Window(["video"]))  # type: ignore[list-item]
+    for number, chunk in enumerate(chunks):
+        data = chunk.data[:100] if number == 2 else chunk.data
+        delivery.put(0, EncodedVideoChunk("key", chunk.timestamp, data, "mjpeg", chunk.coded_width, chunk.coded_height))
+    assert len(sink.got) == 4
+    assert delivery.settle(complete=True) is None
+    assert (delivery.counts[0].frames, delivery.counts[0].damaged, delivery.counts[0].lost) == (4, 1, 1)
