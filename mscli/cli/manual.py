@@ -309,7 +309,8 @@ SERIES_DETAILS = {  # see OPTION_DETAILS
 RECORD = f"""
 By default mscli records video and sound if _FILE_ can hold them, and sound only if there is a microphone. An option for one of
 them, such as `--microphone`, requests it. `--camera` and `--microphone` can be repeated: MP4, MOV, Matroska and WebM hold a
-track for every device, the other containers hold one track. `--frames` counts the frames of each camera.
+track for every device, the other containers hold one track. `--frames` counts the frames of each camera; sound ends with
+the last of them.
 
 _FILE_ can also be an address, if an installed package writes to it. See PLUG-INS in `mscli`(1).
 

@@ -15,19 +15,23 @@ class Window:
     """A filter that admits frames until ``duration_s`` seconds or ``frames`` frames have passed.
 
     The duration is measured by the frames' own timestamps, from the earliest frame of any track. ``frames`` counts the frames
-    of each camera, or the samples per channel of each microphone if there is only sound. Without either limit, it never ends.
+    of each camera, or the samples per channel of each microphone if there is only sound. Sound beside counted frames ends
+    where the last of them does. Without either limit, it never ends.
     """
 
     def __init__(self, kinds: list[str], duration_s: float | None = None, frames: int | None = None) -> None:
         self.start_us: int | None = None
         self.end_us: int | None = None  # the time from which no frames are admitted, once it is known
-        self._passed = False  # whether a track has passed the end of the duration
         self._duration_us = None if duration_s is None else round(duration_s * MICROSECONDS)
         self._counted = "video" if "video" in kinds else "audio"
         self._limited = frames is not None
         self._left = {track: frames or 0 for track, kind in enumerate(kinds) if self._limited and kind == self._counted}
+        self._counting = frozenset(self._left)
+        self._sound_end_us: int | None = None  # where the last counted frame ends, once all have come
+        self._cut: set[int] = set()  # tracks that ended there
         self._open = set(range(len(kinds)))
         self._lasts_us: dict[int, int] = {}  # track → the end of its latest admitted frame
+        self._passed = False  # whether a track has passed the end of the duration
         self.over = self._is_over()  # whether no more frames will be admitted
 
     @property
@@ -53,8 +57,10 @@ class Window:
     def overdue(self, at_us: int) -> str:
         """Return why no more frames can be expected at this time, or "" before.
 
-        "duration": the latest frame of each track lasts until the end; "ended": a track stalls.
+        "frames": that many came; "duration": the latest frame of each track lasts until the end; "ended": a track stalls.
         """
+        if self._sound_end_us is not None:
+            return "frames" if at_us > self._sound_end_us + LATE_US else ""
         end_us = self.end_us
         if end_us is None or at_us <= end_us + LATE_US:
             return ""
@@ -65,21 +71,28 @@ class Window:
         if self.start_us is None:
             self.begin(frame.timestamp)
         left = self._left.get(track)
+        if self._sound_end_us is not None and frame.order_us > self._sound_end_us + LATE_US:
+            self.over = True  # the sound stalls
         if self.over or left == 0 or track not in self._open:
             return None
-        inside = frame if self.end_us is None else self._within_time(track, frame, self.end_us)
+        inside = self._within_time(track, frame)
         if inside is not None:
             self._lasts_us[track] = inside.timestamp + (inside.duration or 0)
         if inside is not None and left is not None:
             inside = clip(inside, left) if isinstance(inside, AudioData) else inside
             self._left[track] = left - inside.count
             self.over = self._left[track] == 0 and self._is_over()
+        elif self._sound_end_us is not None:
+            self.over = self._is_over()
         return inside
 
     def give_back(self, track: int, pictures: int) -> None:
         """Admit ``pictures`` more frames of a track, because that many admitted ones did not reach the output."""
         if track in self._left and self._counted == "video":
             self._left[track] += pictures
+            if pictures:
+                self._open |= self._cut
+                self._cut.clear()
             self.over = self._is_over()
 
     def leave(self, track: int) -> bool:
@@ -94,27 +107,39 @@ class Window:
         """Return whether the frame would be admitted. If not, its track ends as if it had reached the limit."""
         if self.over or self._left.get(track) == 0 or track not in self._open:
             return False
-        return self.end_us is None or self._within_time(track, frame, self.end_us) is not None
+        return self._within_time(track, frame) is not None
 
-    def _within_time(self, track: int, frame: Media, end_us: int) -> Media | None:
+    def _within_time(self, track: int, frame: Media) -> Media | None:
         """Return the part of the frame before the end. Return None if there is none, which ends the track."""
+        end_us = self.end_us
+        if self._sound_end_us is not None and track not in self._counting:
+            end_us = self._sound_end_us if end_us is None else min(end_us, self._sound_end_us)
+        if end_us is None:
+            return frame
         tolerance_us = frame_tolerance_us(frame) if frame.timestamp != self.start_us else 0
         if frame.order_us + tolerance_us >= end_us:
-            self._finish(track)
+            self._finish(track, end_us)
             return None
         if isinstance(frame, AudioData) and frame.timestamp + frame.duration > end_us:
-            self._finish(track)
+            self._finish(track, end_us)
             samples = round((end_us - frame.timestamp) * frame.sample_rate / MICROSECONDS)
             return clip(frame, samples) if samples else None
         return frame
 
-    def _finish(self, track: int) -> None:
+    def _finish(self, track: int, end_us: int) -> None:
         self._open.discard(track)
-        self._passed = True
+        if end_us == self.end_us:
+            self._passed = True
+        else:
+            self._cut.add(track)
         self.over = self._is_over()
 
     def _is_over(self) -> bool:
-        return not self._open or self._counted_out
+        if not self._counted_out:
+            self._sound_end_us = None
+            return not self._open
+        end_us = self._sound_end_us = max((self._lasts_us.get(track, 0) for track in self._counting), default=0)
+        return all(self._lasts_us.get(track, 0) >= end_us for track in self._open - self._counting)
 
 
 def frame_tolerance_us(frame: Media) -> int:

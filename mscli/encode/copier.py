@@ -135,7 +135,7 @@ class VideoCopier(Pictures):
         self._pattern = _read_head(data, codec)
         if self._pattern is None:
             self._headless += 1
-            self._screen.begin_again()
+            self._screen.begin_again(passed=False)
         return self._pattern is not None
 
     def _chunk(self, frame: EncodedVideoChunk, data: memoryview) -> EncodedVideoChunk:

@@ -68,6 +68,7 @@ class Screen:
         self._kinds: frozenset[int] = frozenset()  # their types
         self._waiting = b""  # parameter sets to join to the next picture
         self._begun = False
+        self._interrupted = False  # whether it has to begin again
         self._left_out = Burst(_log, "%d frame(s) left out, the latest, of %s, at %.3f s: it %s")
 
     @property
@@ -85,9 +86,12 @@ class Screen:
             self._left_out.end()
         return data
 
-    def begin_again(self) -> None:
-        """Pass on nothing until the next chunk at which decoding can start."""
-        self._begun = False
+    def begin_again(self, *, passed: bool = True) -> None:
+        """Pass on nothing until the next chunk at which decoding can start.
+
+        ``passed``: whether pictures came before. If so, the chunks until then count as damaged, and otherwise as early.
+        """
+        self._begun, self._interrupted = False, passed
 
     def _passed_on(self, chunk: EncodedVideoChunk, codec: VideoCodec) -> memoryview | None:
         if codec.image is not None:
@@ -138,7 +142,10 @@ class Screen:
         return data if content.kinds.issuperset(units.needed) else memoryview(self._sets + bytes(data))
 
     def _note_early(self, why: str) -> None:
-        self._early += 1
+        if self._interrupted:
+            self._damaged += 1
+        else:
+            self._early += 1
         self._why = why
 
     def _note_sets(self, content: Content, units: Units) -> None:

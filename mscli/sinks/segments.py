@@ -114,11 +114,10 @@ class SeriesSink(PacketSink):
         self._begin(origin_us)
 
     def passed(self, at_us: int) -> None:
-        """Count the files that slow outputs have finished in the meantime."""
+        """Count the files that slow outputs have finished in the meantime, in their order."""
         del at_us
-        for file in [file for file in self._closing if file.output.done] if self._closing else ():
-            self._closing.remove(file)
-            self._settle(file)
+        while self._closing and self._closing[0].output.done:
+            self._settle(self._closing.pop(0))
 
     def end(self) -> None:
         """Finish all files."""
@@ -196,11 +195,9 @@ class SeriesSink(PacketSink):
         """Finish the oldest file. After an error it is still open. Raises OperationError, BrokenPipeError."""
         file = self._open[0]
         file.end()
-        self._open.pop(0)
-        if file.output.done:
-            self._settle(file)
-        else:
-            self._closing.append(file)
+        self._closing.append(self._open.pop(0))
+        while self._closing and self._closing[0].output.done:
+            self._settle(self._closing.pop(0))
         return file
 
     def _settle(self, file: FileSink) -> None:

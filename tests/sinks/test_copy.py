@@ -89,7 +89,8 @@ def test_pictures_keep_their_times_after_a_gap_of_seven_hours(codec: str, suffix
 def test_copied_h264_goes_on_at_a_key_frame_after_such_a_gap(tmp_path: Path) -> None:
     stream = [*h264(10), *h264(10)]  # key frames are the first and the eleventh
     late_us = [index * 40_000 + (index >= 5) * 7 * 3600 * 1_000_000 for index in range(20)]
-    copied(tmp_path / "a.mp4", [replace(chunk, timestamp=T0 + us) for chunk, us in zip(stream, late_us, strict=True)])
+    sink = copied(tmp_path / "a.mp4", [replace(chunk, timestamp=T0 + us) for chunk, us in zip(stream, late_us, strict=True)])
+    assert (sink.faults(0).damaged, sink.faults(0).why) == (5, "depends on a key frame that did not arrive")
     shown = [*late_us[:5], late_us[4] + 6 * 3600 * 1_000_000, *late_us[10:]]
     assert close_to(frame_times(tmp_path / "a.mp4"), [us / 1e6 for us in shown], 0.001)
 

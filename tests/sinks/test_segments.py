@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -15,6 +16,7 @@ from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import AudioData, VideoFrame
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
+from mscli.sinks.files import NamedFile
 from mscli.sinks.series import wall_clock
 from tests.sinks.serial import (
     BLOCK,
@@ -31,6 +33,7 @@ from tests.sinks.serial import (
 )
 from tests.sinks.synth import T0, feed, feed_and_close, frame_times, noise, run
 
+TIMEOUT_S = 20.0
 CODECS = [("mp4", "h264"), ("mp4", "hevc"), ("mkv", "h264"), ("webm", "vp9"), ("webm", "vp8"), ("mp4", "av1")]
 
 
@@ -151,6 +154,27 @@ def test_after_a_pause_files_end_at_full_marks_again(tmp_path: Path) -> None:
     sink.close()
     lengths = [len(samples(path)) / RATE for path in sorted(tmp_path.iterdir())]
     assert lengths[:3] == pytest.approx([first, 0.5, 1], abs=0.002)
+
+
+# Outputs with threads of their own
+
+
+def test_files_are_told_in_order_whichever_is_written_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, later = NamedFile.commit, Event()
+
+    def slow_first(output: NamedFile) -> None:
+        if output.name.endswith("a-001.mp4"):
+            assert later.wait(TIMEOUT_S)
+        commit(output)
+        if output.name.endswith("a-003.mp4"):
+            later.set()
+
+    monkeypatch.setattr(NamedFile, "commit", slow_first)
+    sink = series(tmp_path / "a-%03d.mp4", ["video"], duration_s=0.3, options={"faststart": True})
+    done: list[str] = []
+    sink.on_file = done.append
+    feed_and_close(sink, in_time(numbered(45)))
+    assert [Path(name).name for name in done] == [f"a-00{n}.mp4" for n in range(1, 6)]
 
 
 # Sizes

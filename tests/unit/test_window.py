@@ -108,17 +108,49 @@ def test_nothing_of_a_track_that_is_through_is_admitted() -> None:
 
 def test_frames_count_pictures_where_there_are_any() -> None:
     window = Window(["audio", "video"], frames=3)
-    assert len(admitted(window, blocks(480, 5))) == 5
+    assert len(admitted(window, blocks(480, 11))) == 11
     assert len(admitted(window, pictures(30, 10), track=1)) == 3
     assert window.over
     assert window.reason == "frames"
+
+
+def test_sound_beside_counted_pictures_ends_with_the_last_of_them() -> None:
+    window = Window(["video", "audio"], frames=3)
+    first = admitted(window, blocks(480, 5), track=1)
+    assert len(admitted(window, pictures(25, 10))) == 3
+    assert not window.over
+    assert not window.overdue(START + 120_000 + SECOND)
+    rest = admitted(window, blocks(500, 20, start=START + 50_000), track=1)
+    assert samples(first + rest) == 0.12 * 48000
+    assert (window.over, window.reason) == (True, "frames")
+
+
+def test_sound_that_stalls_is_waited_for_a_second_beyond_the_last_picture() -> None:
+    window = Window(["video", "audio"], frames=3)
+    assert len(admitted(window, pictures(25, 28))) == 3
+    assert not window.over
+    assert window.overdue(START + 120_001 + SECOND) == "frames"
+    admitted(window, pictures(25, 2, start=START + 120_000 + SECOND))
+    assert (window.over, window.reason) == (True, "frames")
+
+
+def test_sound_goes_on_where_a_counted_picture_did_not_reach_the_output() -> None:
+    window = Window(["video", "audio"], frames=2)
+    assert len(admitted(window, pictures(25, 10))) == 2
+    assert samples(admitted(window, blocks(480, 20), track=1)) == 0.08 * 48000
+    assert (window.over, window.reason) == (True, "frames")
+    window.give_back(0, 1)
+    assert (window.over, window.reason) == (False, "")
+    assert len(admitted(window, pictures(25, 2, start=START + 80_000))) == 1
+    assert samples(admitted(window, blocks(480, 20, start=START + 80_000), track=1)) == 0.04 * 48000
+    assert window.over
 
 
 def test_frames_count_the_pictures_of_each_camera() -> None:
     window = Window(["video", "audio", "video"], frames=3)
     assert len(admitted(window, pictures(30, 10), track=0)) == 3
     assert not window.over
-    assert len(admitted(window, blocks(480, 5), track=1)) == 5
+    assert len(admitted(window, blocks(480, 10), track=1)) == 10
     assert len(admitted(window, pictures(30, 10), track=2)) == 3
     assert (window.over, window.reason) == (True, "frames")
 
@@ -127,6 +159,7 @@ def test_a_camera_that_has_ended_is_not_waited_for() -> None:
     window = Window(["video", "video", "audio"], frames=3)
     assert len(admitted(window, pictures(30, 10), track=0)) == 3
     assert window.leave(1)
+    assert samples(admitted(window, blocks(480, 20), track=2)) == 4800
     assert window.over
     window = Window(["video", "video"], duration_s=0.1)
     assert len(admitted(window, pictures(30, 10), track=0)) == 3
