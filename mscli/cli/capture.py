@@ -71,8 +71,7 @@ def run(
         refuse_terminal(outputs, "name a file with -o, send it to a program (| PROGRAM), or use --preview")
     rows = [address_row(output) or SINKS["raw"] for output in outputs]
     refuse_shared(outputs, series=False)
-    for output in outputs:
-        refuse_events_within(output, options.events)
+    refuse_events_within(outputs, options)
     with Session(options) as session:
         preferred = _preferred(kinds, form.lower())
         session.filling = "" if form.lower() == _NATIVE else "writing"

@@ -58,8 +58,7 @@ def run(
     _check_lapse(time_lapse, options, encoding, plan)
     targets = [record_target(name, container) for name in files]
     refuse_shared(files, series=plan.series is not None)
-    for name in files:
-        refuse_events_within(name, options.events)
+    refuse_events_within(files, options)
     with Session(options) as session:
         sink_options = plan.apply(
             encoding._replace(time_lapse_s=time_lapse, overwrite=force, over_device=force, on_note=session.voice.warn)

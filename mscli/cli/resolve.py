@@ -106,6 +106,8 @@ def _none(name: str, among: Sequence[MediaDeviceInfo], kind: str) -> NotFoundErr
 def _about_path(name: str) -> list[str]:
     if scheme_of(name):
         return [f"mscli cannot read {scheme_of(name)}: addresses either"]
+    if os.path.isdir(name):
+        return [f"{name} is a folder; name a file in it"]
     if not name.startswith("/"):
         return []
     there = os.path.exists(name)

@@ -33,7 +33,7 @@ def run(options: Options, file: str, **given: Any) -> int:
     check_one(wanted, "a snapshot has")
     suffix = given["suffix"]
     refuse_folder(file, suffix or STDOUT_SUFFIX)
-    refuse_events_within(file, options.events)
+    refuse_events_within([file], options)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
     with Session(options) as session:
         sink_options = SinkOptions(

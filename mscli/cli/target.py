@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -14,6 +14,9 @@ from mscli.core.addresses import is_url, masked, suffix_of
 from mscli.core.errors import OperationError
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS, SinkRow, address_row, are_one, describe_output, in_series, sink_row
+
+if TYPE_CHECKING:
+    from mscli.cli.options import Options
 
 CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.audio and row.suffix != "raw")
 STREAMED = "mkv"  # for a pipe whose name has no suffix: holds every codec and needs no seeking
@@ -106,10 +109,15 @@ def _is_terminal(name: str) -> bool:
     return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) in _TERMINALS
 
 
-def refuse_events_within(output: str, events: str | None) -> None:
-    """Raise click.UsageError if the events file is the output itself, under any name."""
-    if events is not None and _are_one(output, events):
-        raise click.UsageError(f"--events and the output are the same file, {events}; use different files")
+def refuse_events_within(outputs: Sequence[str], options: Options) -> None:
+    """Raise click.UsageError if the events file is an output or an input, under any name."""
+    events = options.events
+    if events is None:
+        return
+    inputs = [name for name in (options.input, *options.camera, *options.microphone) if name and os.path.exists(name)]
+    for what, names in (("output", outputs), ("input", inputs)):
+        if any(_are_one(name, events) for name in names):
+            raise click.UsageError(f"--events and the {what} are the same file, {events}; use different files")
 
 
 def refuse_shared(names: Sequence[str], *, series: bool) -> None:

@@ -182,6 +182,14 @@ def test_events_have_no_place_in_the_output(command: tuple[str, ...], events: st
     assert not there or (fake.folder / output).read_text() == "kept"
 
 
+@pytest.mark.parametrize("option", ["-i", "--camera"])
+def test_events_have_no_place_in_the_input(option: str, fake: FakeMachine) -> None:
+    (fake.folder / "in.mkv").write_bytes(b"kept")
+    done = fake("record", option, "in.mkv", "x.mkv", "--events", "./in.mkv", code=2)
+    assert b"mscli: error: --events and the input are the same file, ./in.mkv" in done.stderr
+    assert (fake.folder / "in.mkv").read_bytes() == b"kept"
+
+
 @pytest.mark.parametrize(
     "line",
     [

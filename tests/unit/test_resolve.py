@@ -86,6 +86,12 @@ def test_a_node_that_is_no_camera_says_so(tmp_path: Path) -> None:
     assert caught.value.hints[0] == f"{metadata} is not such a device, or only carries other data"
 
 
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        resolve_device(str(tmp_path), CAMERAS, VIDEO_INPUT)
+    assert caught.value.hints[0] == f"{tmp_path} is a folder; name a file in it"
+
+
 def test_a_path_to_nothing_says_so() -> None:
     with pytest.raises(NotFoundError) as caught:
         resolve_device("/dev/video99", [], VIDEO_INPUT)
