@@ -50,6 +50,7 @@ TRIGGERED_S = 1.0  # how long a recording that ends waits for the files of its t
 FINISH_S = 30.0  # how long an encoder may take to write captured frames before it is abandoned
 ABANDON_S = 2.0  # the same, if the captured frames are being discarded
 ASLEEP_S = 5.0  # a reader that takes nothing for this long is abandoned once all other outputs are written
+ENCODER_RESTS_S = 5.0  # how long an encoder's threads may be busy with a picture that it has returned
 PLUGIN_S = 10.0  # how long a sink of another package may take for one call before it is abandoned
 CHANGE_S = 5.0  # how long adding or removing an output of a recording may take
 

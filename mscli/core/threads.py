@@ -1,4 +1,4 @@
-"""Threads that leave signals to the main thread.
+"""Threads that leave signals to the main thread, and what the threads of libraries do.
 
 Python runs signal handlers on the main thread only. If the kernel gives a signal to another thread, as it does while the main
 thread has another signal pending, the main thread keeps waiting, and the handler runs when that wait ends by itself.
@@ -6,8 +6,12 @@ thread has another signal pending, the main thread keeps waiting, and the handle
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 
 from mscli.core.errors import OperationError
@@ -87,3 +91,33 @@ def lack_of_threads() -> OperationError | None:
         for thread in started:
             thread.join()
     return None
+
+
+# What libraries do with their threads. Linux tells, in a folder for each thread of this process; other systems do not.
+
+
+TASKS = "/proc/self/task"
+_POLL_S = 0.0002
+
+
+def tasks() -> set[int]:
+    """Return the numbers of this process's threads, those of libraries too; none if the system does not tell."""
+    return set(map(int, os.listdir(TASKS))) if os.path.isdir(TASKS) else set()
+
+
+def wait_for_sleep(threads: Iterable[int], most_s: float) -> set[int]:
+    """Wait until each of the threads has been asleep once, at most ``most_s``. Return those that have not.
+
+    A thread that is ready to run but has no processor is not asleep. One that has ended is.
+    """
+    awake, end = {thread for thread in threads if _is_awake(thread)}, time.monotonic() + most_s
+    while awake and time.monotonic() < end:
+        time.sleep(_POLL_S)
+        awake = {thread for thread in awake if _is_awake(thread)}
+    return awake
+
+
+def _is_awake(thread: int) -> bool:
+    with suppress(OSError), open(f"{TASKS}/{thread}/stat", "rb", buffering=0) as file:
+        return not file.read().rpartition(b")")[2].lstrip().startswith(b"S")  # after the number and the name in parentheses
+    return False

@@ -16,7 +16,7 @@ import av.container
 
 from mscli.core.errors import NotSupportedError
 from mscli.core.log import Log
-from mscli.core.threads import lack_of_threads
+from mscli.core.threads import lack_of_threads, tasks
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -70,7 +70,7 @@ def usual_scheduling() -> Iterator[None]:
     real_time = (os.SCHED_FIFO, os.SCHED_RR) if hasattr(os, "SCHED_FIFO") else ()
     usual = not real_time or os.sched_getscheduler(0) not in real_time  # otherwise somebody set it on purpose
     yield
-    for thread in map(int, os.listdir("/proc/self/task")) if real_time and usual else ():
+    for thread in tasks() if real_time and usual else ():
         with suppress(ProcessLookupError, PermissionError):
             if os.sched_getscheduler(thread) in real_time:
                 os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))

@@ -46,6 +46,7 @@ class Encoder(NamedTuple):
     immediate: Mapping[str, str] = {}  # options to hold back nothing, for a slow camera
     regular: Mapping[str, str] = {}  # options to avoid key frames at scene changes
     ahead: bool = False  # whether threads encode several pictures at once, not parts of one
+    rests: bool = False  # whether its threads must be asleep before the next picture
 
     def bits(self, wanted: int) -> int:
         """Return the nearest bit rate (bits per second) that the encoder can aim at."""
@@ -85,6 +86,10 @@ _X265_NOW = {"x265-params": "log-level=error:bframes=0:rc-lookahead=0:frame-thre
 _X265 = {"preset": "ultrafast", "forced-idr": "1", "x265-params": "log-level=error:bframes=0:rc-lookahead=2"}
 _VPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
 _VP9 = {**_VPX, "row-mt": "1"}
+# SVT-AV1 hangs for ever (4.1.0; 4.2.0 has the same code) if one of its threads, the picture manager, gets no processor while
+# the others finish a picture and begin the next one. Both use the same record: the picture manager then reads which references
+# it may free in the record of the next picture, frees too few, and waits for a free one. No option that lets each picture out
+# at once avoids that, not even lp=1. So each picture waits until the threads sleep, as they do long before a camera's next.
 _SVT = {"preset": "11", "svtav1-params": "rtc=1:pred-struct=1"}
 _SVT_CBR = {"svtav1-params": "rtc=1:pred-struct=1:rc=2"}
 _FFV1 = {"level": "3", "slicecrc": "1", "g": "1"}  # every picture independent, with checksums
@@ -113,7 +118,7 @@ ENCODERS: dict[str, Encoder] = {
                 ahead=True, immediate=_X264_NOW, regular=_X264_REGULAR),
         Encoder("libx265", _X265, Quality(("crf",), (40, 26, 12)), "preset", PRESETS, immediate=_X265_NOW),
         Encoder("libsvtav1", _SVT, Quality(("crf",), (60, 40, 20)), "preset", _SVT_SPEEDS, to_bit_rate=_SVT_CBR,
-                most_bits=100_000_000),
+                most_bits=100_000_000, rests=True),
         Encoder("libvpx-vp9", _VP9, Quality(("crf",), (60, 34, 8), None, {"b": "0"}), "cpu-used", _VP9_SPEEDS),
         Encoder("libvpx", _VPX, Quality(("qmin", "qmax"), (60, 34, 8), None, {"b": "100M"}), "cpu-used", _VP8_SPEEDS),
         Encoder("mjpeg", {}, Quality(("qmin", "qmax"), (31, 8, 1), 0.8), bit_rate=False),

@@ -20,6 +20,8 @@ from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import BITS_PER_PIXEL, CAMERA_CODECS, HARDWARE, VideoCodec
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import BT601, DELTA, KEY, EncodedVideoChunk, VideoColorSpace, VideoFrame, black, outline
+from mscli.core.limits import ENCODER_RESTS_S
+from mscli.core.threads import tasks, wait_for_sleep
 from mscli.encode.chunks import PacketStream
 from mscli.encode.ffmpeg import TICKS, TIME_BASE, add_stream, open_encoder
 from mscli.encode.options import SinkOptions, TrackFormat
@@ -62,11 +64,18 @@ class EncoderHome(Generic[S]):
         assert isinstance(stream, kind), "the codec's row says of which kind its encoder is"
         self.stream: S = stream
         self.stream.codec_context.flags |= Flags.global_header
+        self._threads: set[int] = set()
 
     def open(self, options: Mapping[str, str], title: str, shape: str) -> None:
         """Open the configured encoder. Raises NotSupportedError as ``open_encoder`` does."""
+        before = tasks()
         open_encoder(self.stream.codec_context, options, title, shape)
+        self._threads = tasks() - before
         self._nowhere.start_encoding()  # this copies the encoder's parameters to the stream
+
+    def rest(self) -> None:
+        """Wait until the encoder's threads are done with the previous picture. Forget those that never sleep."""
+        self._threads -= wait_for_sleep(self._threads, ENCODER_RESTS_S)
 
     def close(self) -> None:
         """Free the encoder. Safe to call again."""
@@ -357,6 +366,8 @@ class VideoEncoder(Pictures):
         self._inside[self._ticks] = at_us
         picture.pict_type = PictureType.I if self._key_due(at_us) else PictureType.NONE  # not the decoder's type
         self._shown, self._shown_us = picture, at_us
+        if self._encoder.rests:
+            self._home.rest()
         return self._chunks(self._home.stream.encode(picture))
 
     def _key_due(self, at_us: int) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 
 from mscli.core.codecs import AUDIO_CODECS, VIDEO_CODECS
 from mscli.core.frames import Media
+from mscli.core.threads import tasks, wait_for_sleep
+from mscli.encode import video
 from mscli.encode.options import PRESETS, SinkOptions
 from mscli.encode.tuning import ENCODERS
 from mscli.encode.video import Shape, threads
@@ -96,6 +99,22 @@ def test_no_more_pictures_are_worked_at_than_keep_up_with_the_camera(shape: Shap
 
 def test_x264_works_at_whole_pictures() -> None:
     assert b" sliced_threads=0 " in encoded("h264", 1)
+
+
+@pytest.mark.skipif(not tasks(), reason="the system does not tell what threads do")
+@pytest.mark.parametrize(("codec", "waits"), [("av1", True), ("h264", False)])
+def test_av1_takes_no_picture_while_its_threads_are_busy(codec: str, waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise SVT-AV1 can hang: how seldom depends on the load of the machine."""
+    asked: list[set[int]] = []
+
+    def wait(threads: set[int], most_s: float) -> set[int]:
+        asked.append(set(threads))
+        return wait_for_sleep(threads, most_s)
+
+    monkeypatch.setattr(video, "wait_for_sleep", wait)
+    assert encoded(codec, frames=10)
+    assert len(asked) == (10 if waits else 0)
+    assert all(len(threads) > 8 and threading.get_native_id() not in threads for threads in asked)
 
 
 @pytest.mark.parametrize("bits", [1, 999, 2**32 - 1])

@@ -21,6 +21,7 @@ from mscli.api.getusermedia import UserMedia
 from mscli.core.clock import now_us
 from mscli.core.select import select_settings
 from mscli.core.threads import Thread as LeavingSignals
+from mscli.core.threads import tasks, wait_for_sleep
 from mscli.sources.base import DEVICE_KINDS, Device, Receiver
 from mscli.sources.fake.backend import FakeSource
 from mscli.sources.reconnect import Reconnection
@@ -417,3 +418,37 @@ def test_a_thread_that_ends_before_it_has_begun_is_an_error_for_its_starter(monk
     monkeypatch.undo()
     limbo: dict[threading.Thread, threading.Thread] = vars(threading)["_limbo"]
     assert limbo.pop(thread) is thread
+
+
+# Threads of libraries
+
+
+linux = pytest.mark.skipif(not tasks(), reason="the system does not tell what threads do")
+
+
+@linux
+def test_a_thread_that_waits_is_asleep() -> None:
+    done = Flag()
+    waiting = Thread(target=done.wait)
+    waiting.start()
+    assert waiting.native_id in tasks()
+    assert wait_for_sleep({waiting.native_id}, TIMEOUT_S) == set()
+    done.set()
+    waiting.join()
+
+
+@linux
+def test_a_thread_that_has_ended_is_asleep() -> None:
+    ended = Thread(target=int)
+    ended.start()
+    ended.join()
+    assert ended.native_id is not None
+    assert wait_for_sleep({ended.native_id}, TIMEOUT_S) == set()
+
+
+@linux
+def test_a_thread_that_never_sleeps_is_told() -> None:
+    """The thread that asks is always awake."""
+    own = threading.get_native_id()
+    assert wait_for_sleep({own}, 0) == {own}
+    assert wait_for_sleep({own}, BRIEFLY_S) == {own}
