@@ -316,8 +316,15 @@ class MediaStreamTrack(EventTarget):
 
     @property
     def mode(self) -> dict[str, Any] | None:
-        """Return the running native mode, with the contract's keys, or None for sound."""
-        return self.source.mode.to_json() if self.source.mode else None
+        """Return the running native mode, with the contract's keys, or None for sound.
+
+        Of a camera that takes any size or rate within bounds, these are the ones that it was set to.
+        """
+        if self.source.mode is None:
+            return None
+        native = self.source.settings()
+        listed = self.source.mode.to_json()
+        return {key: native.get(key, value) if isinstance(value, dict) else value for key, value in listed.items()}
 
     @property
     def native_modes(self) -> Sequence[Mode]:

@@ -395,11 +395,12 @@ dropped for 5 seconds, a warning says so once, and which track takes the time.
 # MEMORY
 
 MP4, MOV and M4A keep their index in memory until the file is finished: 75 bytes for each frame and each packet of sound, up to
-256 MiB. That is enough for 12 hours at 30 frames per second with sound. A longer file stays in fragments, as all of these
-files are until they are finished. It can be played, but some players cannot seek in it, or take long to open it; the report
-calls its index `fragments`. For recordings of many hours, use `--segment-duration`, which finishes each file in time, or
-Matroska or WebM. These keep less than a byte for each frame, or about 100 bytes for each frame of MJPEG, because every one is a
-key frame. An MP4 that is written into a pipe gets no index at its end and needs 6 bytes instead of 75, up to 20 MiB:
+256 MiB, while the process grows by up to twice as much. That is enough for 12 hours at 30 frames per second with sound. A
+longer file stays in fragments, as all of these files are until they are finished. It can be played, but some players cannot
+seek in it, or take long to open it; the report calls its index `fragments`. For recordings of many hours, use
+`--segment-duration`, which finishes each file in time, or Matroska or WebM. These keep less than a byte for each frame, or
+about 100 bytes for each frame of MJPEG, because every one is a key frame. An MP4 that is written into a pipe gets no index at
+its end and needs 6 bytes instead of 75, up to 20 MiB:
 `mscli record --format mp4 - | cat > day.mp4`.
 {ENCODING}{FILES}{SERIES}
 # EXAMPLES
@@ -859,7 +860,8 @@ cover pictures are left out. Rotated video is turned upright.
 A file plays at its own pace, from `--start` on, on the clock of all other tracks. So it can be recorded beside a microphone.
 With `--no-pace` it is read as fast as the output takes it, and nothing is dropped. It cannot be recorded beside a device then.
 `--start` is exact to the picture and to the sample. `--loop` begins the file again at its end, without a gap in the
-sound. A frame rate that varies is kept.
+sound. A frame rate that varies is kept. If the times of a file or pipe with sound jump ahead by more than ten minutes, the gap
+is left out, with a warning, because silence would have to fill it.
 
 At the end of the file, the command ends with exit code 0, or with 8 if `--duration` or `--frames` requested more. Packets that
 are damaged count as `lost`.

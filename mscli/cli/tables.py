@@ -76,8 +76,8 @@ def show_displays(displays: Sequence[DisplayInfo], problems: Iterable[str]) -> N
     if displays:
         table = _table("kind", "name", ">size", "place", "address", file=sys.stdout)
         for info in displays:
-            place = f"{info.x},{info.y}"
-            table.add_row(info.display_surface, _name(info), f"{info.width}×{info.height}", place, Text(info.path or ""))
+            size, place = f"{info.width}×{info.height}", f"{info.x},{info.y}"
+            table.add_row(info.display_surface, _name(info), size, place, Text(printable(info.path or "")))
         out.print(table)
     else:
         out.print("No displays found.")

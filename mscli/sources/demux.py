@@ -223,6 +223,8 @@ class InputContainer:
 
     def _first(self) -> First:
         """Return what the first packets tell: the first picture, and which streams are encrypted."""
+        if not self._streams:  # FFmpeg would give packets of all streams
+            return First()
         picture: Any = None
         encrypted: set[str] = set()
         seen: set[str] = set()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import count
 
-from mscli.core.frames import Media
+from mscli.core.clock import MICROSECONDS, time_text
+from mscli.core.frames import AudioData, Media
+from mscli.core.properties import AUDIO
 from mscli.sources.demux import InputContainer, InputContent, Step, StreamReader
 from mscli.sources.feed import InputFeed, InputFeedSource, due_us
 
+MOST_GAP_US = 600 * MICROSECONDS  # the longest gap in an input with sound: silence has to fill it
+_STEP_US = 40_000  # how much later than what was before a jump the media after it go on, at most
+_ALIKE_US = 10 * MICROSECONDS  # jumps of both streams that differ by less are the same one
 AHEAD_US = 200_000  # how far a file is decoded ahead: decoders hold pictures back, and streams are interleaved
 
 
@@ -51,3 +57,41 @@ def by_time(steps: Iterable[Step], ahead_us: int = AHEAD_US) -> Iterator[tuple[s
             yield heapq.heappop(waiting)[2:]
     while waiting:
         yield heapq.heappop(waiting)[2:]
+
+
+class Jumps:
+    """Jumps ahead in the times of an input with sound, which are taken out. Both streams stay in step if both jump."""
+
+    def __init__(self) -> None:
+        self.found: list[int] = []  # how far the times after each jump are ahead of the input's beginning (microseconds)
+        self._ahead_us: dict[str, int] = {}  # kind → how far its stream is
+        self._latest_us: int | None = None  # the time of the latest picture or block so far
+
+    def place(self, kind: str, medium: Media) -> Media:
+        """Return the medium with the time that it has without the jumps before it."""
+        ahead_us = self._ahead_us.get(kind, 0)
+        if self._latest_us is not None and medium.timestamp - ahead_us - self._latest_us > MOST_GAP_US:
+            ahead_us = medium.timestamp - self._latest_us - min(medium.duration or _STEP_US, _STEP_US)
+            known = next((one for one in self.found if abs(one - ahead_us) < _ALIKE_US), None)
+            if known is None:
+                self.found.append(ahead_us)
+            self._ahead_us[kind] = ahead_us = ahead_us if known is None else known
+        at_us = medium.timestamp - ahead_us
+        self._latest_us = at_us if self._latest_us is None else max(self._latest_us, at_us)
+        if not isinstance(medium, AudioData) and (medium.duration or 0) > MOST_GAP_US:
+            medium = replace(medium, duration=None)  # until after the jump
+        return replace(medium, timestamp=at_us) if ahead_us else medium
+
+
+def without_jumps(feed: InputFeed, media: Iterable[tuple[str, Media]]) -> Iterator[tuple[str, Media]]:
+    """Yield the media of an input without jumps ahead of more than MOST_GAP_US if its sound is read. Warn once."""
+    jumps, warned = Jumps(), False
+    for kind, medium in media:
+        if feed.opened(AUDIO) is None:
+            yield kind, medium
+            continue
+        placed = jumps.place(kind, medium)
+        if jumps.found and not warned:
+            warned = True
+            feed.warn(kind, f"the times of {feed.name} jump ahead by {time_text(jumps.found[0])}; going on without the gap")
+        yield kind, placed

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from mscli.core.boxes import Mode, Span, Unusable
+from mscli.core.boxes import MOST_RATE, Mode, Span, Unusable
 from mscli.v4l2 import abi
 from mscli.v4l2.node import Node
 
@@ -127,6 +127,7 @@ def _current_rate(node: Node, buffer_type: int) -> float:
 
 
 def interval_of(parm: abi.StreamParm) -> Fraction | None:
-    """Return the driver's seconds per frame, or None if it reports none."""
+    """Return the driver's seconds per frame, or None if it reports none, or none that a camera can have."""
     got = parm.capture.timeperframe
-    return Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else None
+    interval = Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else Fraction(0)
+    return interval if interval * round(MOST_RATE) >= 1 else None

@@ -82,6 +82,7 @@ class Camera:
     said: Mapping[str, int] = field(default_factory=dict)
     patient: bool = False
     further: Sequence[Camera] = ()
+    kind: int = abi.KIND_DISCRETE  # how it lists its sizes; otherwise in steps of 2, from its own up to twice as wide and high
 
     @property
     def stride(self) -> int:
@@ -246,6 +247,11 @@ class _Node:
         found.pixelformat, found.flags = abi.fourcc_code(fourcc), int(fourcc in ENCODED)
 
     def _list_size(self, found: abi.FrameSize) -> None:
+        if self._camera.kind != abi.KIND_DISCRETE:
+            _refuse_unless(found.index == 0)
+            found.type, width, height = self._camera.kind, self._camera.width, self._camera.height
+            found.stepwise = abi.SizeSteps(width, 2 * width, 2, height, 2 * height, 2)
+            return
         modes = [mode for mode in self._camera.modes if abi.fourcc_code(mode.fourcc) == found.pixel_format]
         sizes = list(dict.fromkeys((mode.width, mode.height) for mode in modes))
         _refuse_unless(found.index < len(sizes))
@@ -255,6 +261,7 @@ class _Node:
     def _list_interval(self, found: abi.FrameInterval) -> None:
         wanted = found.pixel_format, found.width, found.height
         rates = [mode.rate for mode in self._camera.modes if (abi.fourcc_code(mode.fourcc), *mode[1:3]) == wanted]
+        rates = rates if self._camera.kind == abi.KIND_DISCRETE else [self._camera.rate]
         _refuse_unless(found.index < len(rates))
         found.type = abi.KIND_DISCRETE
         found.discrete = _interval(rates[found.index])

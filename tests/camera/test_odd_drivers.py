@@ -73,6 +73,26 @@ def test_a_driver_that_fails_or_lies_costs_what_it_lies_about(tmp_path: Path) ->
             assert number_in((tmp_path / f"{at}.grey").read_bytes(), WIDTH) < PICTURES
 
 
+def test_a_camera_of_any_size_within_bounds_is_used_like_one_that_lists_its_sizes(tmp_path: Path) -> None:
+    kinds = (2, 3)  # V4L2_FRMSIZE_TYPE_CONTINUOUS, V4L2_FRMSIZE_TYPE_STEPWISE
+    flags = ("--size", f"exact:{WIDTH}x{HEIGHT}", "--frame-rate", "exact:30", "--json")
+    with cameras(tmp_path, *(replace(GOOD, kind=kind) for kind in kinds)) as machine:
+        commands = [["snapshot", "--settle", "off", "--camera", f"/dev/video{at}", *flags, f"{at}.png"] for at in range(2)]
+        commands += [["record", "--frames", "9", "--camera", f"/dev/video{at}", *flags, f"{at}.mkv"] for at in range(2)]
+        done = machine.each(commands)
+    for one in done:
+        assert one.returncode == 0, one.stderr.decode()
+        settings = json.loads(one.stdout)["tracks"][0]["settings"]
+        assert (settings["width"], settings["height"], settings["frameRate"]) == (WIDTH, HEIGHT, 30)
+
+
+def test_a_rate_that_no_camera_can_have_is_not_believed_when_it_is_set_either(tmp_path: Path) -> None:
+    with cameras(tmp_path, replace(GOOD, rate=Fraction(4_000_000_000), listed=[Listed("GREY", WIDTH, HEIGHT)])) as machine:
+        (done,) = machine.each([["record", "--frames", "9", "--json", "a.mkv"]])
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["tracks"][0]["settings"]["frameRate"] == 30
+
+
 def short_by(missing: int, *, padding: int = 0, count: int = PICTURES) -> Camera:
     """A camera that leaves out the end of its first ``count`` pictures."""
     whole = [b"".join(row + bytes(padding) for row in rows_of(picture(number + 1))) for number in range(PICTURES)]

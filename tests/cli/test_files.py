@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,18 @@ def test_a_film_whose_sound_is_shorter_or_has_a_gap_is_recorded_whole(fake: Fake
            "-vsync", "vfr", "-c:a", "flac", fake.folder / "slides.mkv")  # fmt: skip
     found = report(fake("record", "-i", "slides.mkv", "--no-pace", "--json", "y.mkv", code=0))
     assert (track(found, "video")["frames"], track(found, "audio")["frames"] >= 8 * 44100) == (3, True)
+
+
+@pytest.mark.parametrize("streams", ["a", "v", "both"])
+def test_no_silence_fills_a_jump_of_days(streams: str, fake: FakeMachine, clip: Path) -> None:
+    later = "setts=pts=PTS+gt(N\\,20)*172800/TB:dts=DTS+gt(N\\,20)*172800/TB"  # with the time base of the clip or the film
+    flags = [flag for one in ("a", "v") if streams in (one, "both") for flag in (f"-bsf:{one}", later)]
+    ffmpeg("-i", clip, "-c", "copy", *flags, fake.folder / "film.mkv")
+    done = fake("record", "-i", "film.mkv", "--no-pace", "--json", "x.mkv", code=0)
+    assert len(done.stderr.splitlines()) == 1
+    assert re.search(r"the times of film\.mkv jump ahead by [\d.]+ days; going on without the gap", done.stderr.decode())
+    assert track(report(done), "video")["frames"] == RATE * SECONDS
+    assert SECONDS <= report(done)["duration"] < 3 * SECONDS
 
 
 BAD = [

@@ -96,6 +96,17 @@ def test_displays_are_listed_only_when_they_are_asked_for(program: AtScreen) -> 
     assert program("devices", "--kind", "display", "--watch").returncode == 2
 
 
+def test_what_a_monitor_is_called_cannot_write_to_the_terminal(program: AtScreen) -> None:
+    name = "ev\x1b[31mil\x7f"
+    subprocess.run(["xrandr", "--setmonitor", name, "160/40x90/20+0+0", "none"], env=program.environment, check=True)
+    try:
+        shown = program("devices", "--kind", "display").stdout
+    finally:
+        subprocess.run(["xrandr", "--delmonitor", name], env=program.environment, check=True)
+    assert shown.count(b"[31mil") == 2
+    assert not {b"\x1b", b"\x7f"} & {bytes([one]) for one in shown}
+
+
 @pytest.mark.parametrize(
     ("address", "code", "remedy"),
     [

@@ -16,7 +16,7 @@ from mscli.core.properties import AUDIO, VIDEO
 from mscli.sources.base import InputOptions
 from mscli.sources.demux import InputContainer, InputContent
 from mscli.sources.feed import Playback
-from mscli.sources.streams import StreamReaders, by_time
+from mscli.sources.streams import StreamReaders, by_time, without_jumps
 
 _SEAM_US = 100_000  # the longest end of a loop without sound that is filled with silence; a longer one is a gap
 _EARLIER_US = 10 * MICROSECONDS  # how much earlier to look in a container without an index
@@ -63,7 +63,7 @@ class Player(Playback):
         """Yield the file's media from a time to its end, in order of time, with the file's own times."""
         with self._opened_at(from_us) as container:
             readers = StreamReaders(self, container, self._content, from_us)
-            for kind, medium in by_time(container.steps(readers.of, ordered=True)):
+            for kind, medium in without_jumps(self, by_time(container.steps(readers.of, ordered=True))):
                 yield kind, medium
                 readers.report()
             readers.report()

@@ -16,7 +16,7 @@ from mscli.sources.demux import InputContainer, InputContent, open_container
 from mscli.sources.feed import InputFeed, Playback
 from mscli.sources.pipe.formats import PipeFormat
 from mscli.sources.sound.sampleclock import BlockTimer, Measured
-from mscli.sources.streams import AHEAD_US, StreamReaders, by_time
+from mscli.sources.streams import AHEAD_US, StreamReaders, by_time, without_jumps
 
 _PROBES: tuple[dict[str, str], ...] = (
     {"probesize": "32", "analyzeduration": "0"},
@@ -192,7 +192,8 @@ class ContainerFeed(Playback):
         """Yield what comes until the writer ends. The time of the first is 0."""
         readers = StreamReaders(self, self._container, self._content)
         first_us: int | None = None
-        for kind, medium in by_time(self._container.steps(readers.of, ordered=False), ahead_us=0 if self.live else AHEAD_US):
+        media = by_time(self._container.steps(readers.of, ordered=False), ahead_us=0 if self.live else AHEAD_US)
+        for kind, medium in without_jumps(self, media):
             first_us = medium.timestamp if first_us is None else first_us
             yield kind, replace(medium, timestamp=medium.timestamp - first_us)
             readers.report()
