@@ -963,6 +963,9 @@ of MJPEG have no times of their own, so each gets the time at which it arrives. 
 is held back against jitter, except for the first tenth of a second, to find out how late the stream is, and for 0.2 seconds at
 most if packets of UDP are missing in RTSP. HLS comes many seconds at once and is played at its own pace.
 
+RTSP, RTMP and HLS are read by a process of its own. On Linux it takes at most 1 GiB of memory, ten times what a 4K stream
+needs, so that no server can fill the memory of the machine. A stream that needs more is an error.
+
 A server has to answer within 5 seconds (`--timeout`). A stream that stops or breaks off is a device that fails. With
 `--reconnect` its tracks are black and silent until the server is back. It is tried again at once, after half a second, and then
 after twice as long each time up to 8 seconds, and up to a quarter of that more. A stream has no end of its own: when the server

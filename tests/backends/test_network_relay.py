@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -243,6 +244,31 @@ def test_garbage_and_a_closed_port_are_errors(scheme: str) -> None:
     nobody = failure(f"{scheme}://127.0.0.1:{free_port()}/live/key")
     assert all(isinstance(error, NotReadableError) and error.hints for error in (found, nobody))
     assert "key" not in str((found, nobody)) or scheme.startswith("rtsp")
+
+
+def test_a_film_that_would_fill_the_memory_is_an_error() -> None:
+    box = struct.pack(">I4sII", 16, b"stss", 0, 300_000_000)  # a table of 1.2 GB
+    for name in (b"stbl", b"minf", b"mdia", b"trak", b"moov"):
+        box = struct.pack(">I", len(box) + 8) + name + box
+    with Web() as server:
+        server.page("/film.mp4", whole(struct.pack(">I", 16) + b"ftypisom\0\0\0\0" + box, "video/mp4"))
+        listed = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\nfilm.mp4\n#EXT-X-ENDLIST\n"
+        address = server.page("/film.m3u8", whole(listed.encode(), "application/vnd.apple.mpegurl"))
+        found = failure(address)
+    assert isinstance(found, NotReadableError)
+    assert found.message == f"{address} needs more memory than the process that reads it may take"
+    assert "1 GiB" in found.hints[0]
+
+
+def test_an_answer_that_would_fill_the_memory_is_an_error() -> None:
+    answers = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\nRTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Length: 99999999999\r\n\r\n"
+    with Tcp(answers) as server:
+        address = f"rtsp://127.0.0.1:{server.port}/live"
+        found = failure(address)
+    assert isinstance(found, NotReadableError)
+    assert (
+        found.message == f"{address} is damaged, or holds no media that mscli can read"
+    )  # without it, FFmpeg waits for the rest
 
 
 def test_an_application_that_is_not_there_is_an_error(web: tuple[int, int]) -> None:

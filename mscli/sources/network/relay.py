@@ -28,7 +28,7 @@ from mscli.sources.demux import InputContainer
 from mscli.sources.network.failures import closed, not_reached, refused, silent, untrusted
 from mscli.sources.network.links import LinkReader
 from mscli.sources.network.location import Location
-from mscli.sources.network.relay_child import DECODED, END, FAILURE, HEAD, KEY, LONGEST_LINE, SHOWN
+from mscli.sources.network.relay_child import DECODED, END, FAILURE, HEAD, KEY, LONGEST_LINE, MOST_BYTES, SHOWN
 
 CHILD = os.path.join(os.path.dirname(__file__), "relay_child.py")
 JITTER_US = 200_000  # how long FFmpeg waits for the packets of RTP over UDP that are late
@@ -146,6 +146,9 @@ def _failure(told: Mapping[str, str], where: Location, timeout_s: float) -> DOME
         return not_reached(socket.gaierror(), where, timeout_s)
     if kind == "ConnectionRefusedError":
         return not_reached(ConnectionRefusedError(), where, timeout_s)
+    if kind == "MemoryError":
+        hints = [f"the limit is {MOST_BYTES >> 30} GiB, or that of ulimit; check the address, and the server"]
+        return NotReadableError(f"{where.name} needs more memory than the process that reads it may take", hints=hints)
     if "certificate" in text:
         return untrusted(where, "it does not pass the check")
     if kind == "ProtocolNotFoundError":

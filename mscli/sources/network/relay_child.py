@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Thread
 from time import monotonic
 from typing import Any
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 HEAD = struct.Struct("<BBqqqI")  # stream, flags, pts, dts, duration, size
 KEY, SHOWN, DECODED = 1, 2, 4  # flags: it is a key frame, it has a pts, it has a dts
 FAILURE, END = 255, 254
+MOST_BYTES = 1 << 30  # of memory; a 4K stream takes a tenth of it
 LONGEST_LINE = 1 << 20
 _UNITS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _FASTEST = 1000  # frames per second; a rate above is none
@@ -32,6 +34,7 @@ _FASTEST = 1000  # frames per second; a rate above is none
 def main() -> None:
     """Read the order and hand on what comes, until it ends or nobody wants it any more."""
     order = json.loads(sys.stdin.readline(LONGEST_LINE))
+    _limit_memory()
     Thread(target=_leave_with_parent, name="mscli-relay-parent", daemon=True).start()
     begun, began_s = False, monotonic()
     try:
@@ -51,6 +54,16 @@ def main() -> None:
     except BrokenPipeError:
         pass
     os._exit(0)  # at once: closing a connection may hang
+
+
+def _limit_memory() -> None:
+    """Limit the memory of this process, if the system can: FFmpeg takes as much as a server's answer says that it is long."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = MOST_BYTES if soft == resource.RLIM_INFINITY else min(soft, MOST_BYTES)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def _leave_with_parent() -> None:
