@@ -31,6 +31,7 @@ from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError, OperationError
 from mscli.core.limits import CLIENT_SLEEPS_S, COMMAND_CLOSED_S
 from mscli.core.log import Log
+from mscli.core.places import DistrustedError, Place, find_place
 from mscli.core.threads import Thread
 
 if TYPE_CHECKING:
@@ -255,29 +256,24 @@ class ControlSocket:
     def __init__(self, path: str) -> None:
         if not hasattr(socket, "AF_UNIX"):
             raise NotSupportedError("this system has no Unix sockets", hints=["--control - reads commands from stdin"])
-        self._path = os.path.abspath(path)
-        _make_room(path)
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with suppress(OSError):
-                os.fchmod(self.socket.fileno(), _MODE)  # on Linux, bind then creates the socket with this mode
-            self.socket.bind(self._path)
-            if stat.S_IMODE(os.lstat(self._path).st_mode) != _MODE:
-                os.chmod(self._path, _MODE)
-            self._identity = _identity(self._path)
-            self.socket.listen(MOST_CLIENTS)
-            self.socket.setblocking(False)
+            self._place = _place(path)
+            try:
+                self.socket = _listening(self._place, path)
+            except BaseException:
+                self._place.close()
+                raise
         except OSError as error:
-            self.socket.close()
             raise _refusal(path, error.strerror or str(error)) from error
-        _log.info("listening at %s", self._path)
+        self._identity = _identity(self._place)
+        _log.info("listening at %s", os.path.abspath(path))
 
     def close(self) -> None:
         """Remove the socket, unless something else has taken its path."""
         self.socket.close()
-        with suppress(OSError):
-            if _identity(self._path) == self._identity:
-                os.unlink(self._path)
+        with suppress(OSError), self._place as place:
+            if _identity(place) == self._identity:
+                place.unlink(place.name)
 
 
 class Client(Channel):
@@ -443,30 +439,59 @@ def _parse(line: bytes | None, number: int) -> dict[str, Any]:
     return command
 
 
-def _make_room(path: str) -> None:
-    """Remove a socket without a listener. Raises OperationError if the path is taken by anything else."""
+def _place(path: str) -> Place:
+    """Return the place of the socket. A link at the end of the path is not followed, as ``bind`` follows none."""
+    folder, name = os.path.split(path.rstrip("/"))
+    place = find_place(f"{folder or '.'}/.")
+    place.name = name or "."
+    return place
+
+
+def _listening(place: Place, path: str) -> socket.socket:
+    """Return the socket, which listens. Raises OSError and OperationError."""
+    there = f"/proc/self/fd/{place.folder}"  # the folder that was found, whatever becomes of its path
+    address = os.path.join(there, place.name) if os.path.exists(there) else os.path.abspath(path)
+    _make_room(place, address, path)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        kind = os.lstat(path).st_mode
-    except OSError:
+        with suppress(OSError):
+            os.fchmod(made.fileno(), _MODE)  # on Linux, bind then creates the socket with this mode
+        made.bind(address)
+        if stat.S_IMODE(os.lstat(address).st_mode) != _MODE:
+            os.chmod(address, _MODE)
+        made.listen(MOST_CLIENTS)
+        made.setblocking(False)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _make_room(place: Place, address: str, path: str) -> None:
+    """Remove a socket without a listener. Raises OperationError if the name is taken by anything else, and DistrustedError."""
+    found = place.look()
+    if found is None:
         return
-    if not stat.S_ISSOCK(kind):
+    if not stat.S_ISSOCK(found.st_mode):
         raise _refusal(path, "the name belongs to something that is not a socket")
+    if not place.trusts(found):
+        raise DistrustedError("a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
         try:
-            asking.connect(path)
+            asking.connect(address)
         except OSError as error:
             if error.errno in _REFUSED:
-                _remove_stale(path)
+                _remove_stale(place, path)
                 return
             if error.errno != errno.EAGAIN:  # EAGAIN means that somebody listens but is busy
                 raise _refusal(path, error.strerror or str(error)) from error
     raise _refusal(path, "another program listens on it")
 
 
-def _remove_stale(path: str) -> None:
+def _remove_stale(place: Place, path: str) -> None:
     try:
-        os.unlink(path)
+        place.unlink(place.name)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -479,6 +504,6 @@ def _refusal(path: str, why: str) -> OperationError:
     )
 
 
-def _identity(path: str) -> tuple[int, int]:
-    found = os.lstat(path)
-    return found.st_dev, found.st_ino
+def _identity(place: Place) -> tuple[int, int] | None:
+    found = place.look()
+    return None if found is None else (found.st_dev, found.st_ino)

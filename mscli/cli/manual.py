@@ -801,7 +801,8 @@ others continue
 With `--control`, `record` and `capture` take commands while they run. A command is a JSON object on a line, with the name of
 the command, its argument, and optionally an `id`. `--control -` reads commands from stdin. The end of stdin changes nothing.
 `--control unix:`_PATH_ creates a socket. Only its owner may connect, with up to 16 connections at a time. The socket exists
-before the devices are opened, and is removed at the end. An old socket that nobody listens on is replaced, but nothing else.
+before the devices are opened, and is removed at the end. An old socket that nobody listens on is replaced, but nothing else,
+and none of another user in a sticky folder such as `/tmp`. A link of another user there is not followed.
 Commands that are sent before the run has started are executed when it starts. The commands are:
 
 `{"pause": true}`, `{"resume": true}`

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +15,12 @@ from hypothesis import strategies as st
 
 from mscli.api.commands import Run
 from mscli.cli import control
-from mscli.cli.control import LINE_BYTES, LineSplitter, perform_line
+from mscli.cli.control import LINE_BYTES, ControlSocket, LineSplitter, perform_line
 from mscli.core import limits
+from mscli.core.errors import OperationError
+from tests.unit.test_places import OTHER, sticky
+
+__all__ = ["sticky"]  # a fixture
 
 
 class Paused(Run):
@@ -120,3 +127,42 @@ def test_a_number_that_json_cannot_hold_is_refused(number: str) -> None:
     answer = perform_line(f'{{"pause": true, "id": {number}}}'.encode(), 1, run)
     assert (answer["ok"], run.done) == (False, [])
     json.dumps(answer, allow_nan=False)
+
+
+# A socket in a folder in which everyone may create files
+
+
+def test_a_socket_is_created_behind_no_link_of_another_user(sticky: Path) -> None:
+    (sticky.parent / "other").mkdir()
+    (sticky / "link").symlink_to(sticky.parent / "other")
+    os.lchown(sticky / "link", OTHER, OTHER)
+    with pytest.raises(OperationError, match="a link of another user has this name"):
+        ControlSocket(str(sticky / "link" / "socket"))
+    assert list((sticky.parent / "other").iterdir()) == []
+    os.lchown(sticky / "link", 0, 0)
+    made = ControlSocket(str(sticky / "link" / "socket"))
+    assert (sticky.parent / "other" / "socket").is_socket()
+    made.close()
+    assert list((sticky.parent / "other").iterdir()) == []
+
+
+def test_a_socket_of_another_user_is_not_replaced(sticky: Path) -> None:
+    path = sticky / "socket"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    os.chown(path, OTHER, OTHER)
+    with pytest.raises(OperationError, match="a socket of another user has this name"):
+        ControlSocket(str(path))
+    assert path.lstat().st_uid == OTHER
+    os.chown(path, 0, 0)
+    ControlSocket(str(path)).close()
+    assert not path.exists()
+
+
+def test_a_socket_stays_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    made = ControlSocket(str(tmp_path / "folder" / "socket"))
+    (tmp_path / "folder").rename(tmp_path / "moved")
+    assert (tmp_path / "moved" / "socket").is_socket()
+    made.close()
+    assert list((tmp_path / "moved").iterdir()) == []
