@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
 from mscli import __version__
 
+_NO_DESCRIPTORS = (9, b"mscli: error: out of file descriptors\n  raise ulimit -n\n")  # said without another import
+
 
 def main() -> None:
-    """Run the command line and exit with its code. The version and most help pages are printed before any other import."""
+    """Run the command line and exit with its code, also if no descriptor is left to load what reports errors."""
+    try:
+        _run()
+    except (OSError, ImportError) as error:
+        if os.strerror(errno.EMFILE) not in str(error):
+            raise
+        code, line = _NO_DESCRIPTORS
+        try:
+            os.write(2, line)
+        finally:  # the reader of stderr may be gone
+            os._exit(code)
+
+
+def _run() -> None:
+    """Run the command line. The version and most help pages are printed before any other import."""
     _open_streams()
     answer = _ready_answer(sys.argv[1:])
     if answer is not None and _print(answer):

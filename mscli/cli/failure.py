@@ -26,6 +26,7 @@ _LACKING = {  # error number → the resource that has run out, and the remedy
     errno.EMFILE: _DESCRIPTORS,
     errno.ENFILE: ("file descriptors", "end other programs"),
 }
+_FULL = (errno.EMFILE, errno.ENFILE)  # whatever could not be opened, it is not to blame
 _FORESEEN = (DOMException, ArgumentError, OSError, click.ClickException, click.Abort, KeyboardInterrupt)
 _OF_STDOUT = (errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT)
 
@@ -66,6 +67,10 @@ def _lacking(error: BaseException) -> tuple[str, str] | None:
         return _MEMORY
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return _THREADS
+    if isinstance(error, ImportError) and os.strerror(errno.EMFILE) in str(error):
+        return _DESCRIPTORS
+    if isinstance(error, DOMException) and isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+        return _LACKING[error.__cause__.errno]
     return _LACKING.get(error.errno or 0) if isinstance(error, OSError) else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -121,7 +122,9 @@ def run(arguments: list[str]) -> int:
             from mscli.cli.failure import report_error
 
             return report_error(error, arguments)
-        except (MemoryError, ImportError):  # not even enough to report the error, or to load what reports it
+        except (MemoryError, ImportError) as lacking:  # not even enough to report the error, or to load what reports it
+            if os.strerror(errno.EMFILE) in str(lacking):
+                raise  # as an OSError about descriptors: the entry point says so
             code, line = _NO_MEMORY
             with suppress(OSError):
                 os.write(2, line)

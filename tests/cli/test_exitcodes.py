@@ -6,11 +6,13 @@ import errno
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from mscli.cli.failure import report_error
+from mscli.core.errors import OperationError
 from tests.cli.program import Described, FakeMachine, camera, error_json, error_line, microphone, packets, picture
 from tests.conftest import ROOT, require
 from tests.pattern import pictures, read_code
@@ -342,6 +344,13 @@ def test_an_unknown_constraint_is_10_with_strict_and_a_warning_without(constrain
     assert json.loads(done.stderr) == {"warning": "ignoring unknown constraint “widht” (did you mean “width”?)"}
 
 
+def caused(by: OSError) -> OperationError:
+    """Return an error about an output."""
+    error = OperationError("cannot write x.mkv")
+    error.__cause__ = by
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "lacks"),
     [
@@ -353,6 +362,8 @@ def test_an_unknown_constraint_is_10_with_strict_and_a_warning_without(constrain
         (RuntimeError("can't start new thread"), "threads"),
         (OSError(errno.EAGAIN, ""), "threads"),
         (OSError(errno.EMFILE, ""), "file descriptors"),
+        (ImportError("select.so: cannot open shared object file: Too many open files"), "file descriptors"),
+        (caused(OSError(errno.EMFILE, "")), "file descriptors"),
     ],
 )
 def test_what_the_system_lacks_is_named_and_no_defect(
@@ -362,6 +373,26 @@ def test_what_the_system_lacks_is_named_and_no_defect(
     said, remedy = capfd.readouterr().err.splitlines()
     assert said == f"mscli: error: out of {lacks}"
     assert "ulimit" in remedy
+
+
+@pytest.mark.parametrize("command", ["record --frames 1 x.mkv", "snapshot x.png", "record --events e --frames 1 x.mkv"])
+@pytest.mark.parametrize("start", ["", "import mscli.cli.main"])
+def test_a_run_with_too_few_descriptors_says_so_or_does_what_was_asked(start: str, command: str, fake: FakeMachine) -> None:
+    (fake.folder / "start").write_text(
+        f"import resource, sys\n{start}\nfrom mscli.__main__ import main\n"
+        "free = int(sys.argv.pop(1))\n"
+        "_, most = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3 + free, most))\n"
+        "main()\n"
+    )
+    for free in (*range(6), 30):
+        done = fake.shell(f"{sys.executable} start {free} {command}")
+        if done.returncode == 0:
+            return
+        assert done.returncode == 9, done.stderr
+        assert done.stderr.endswith(b"mscli: error: out of file descriptors\n  raise ulimit -n\n")
+        assert not {"x.mkv", "x.png"}.intersection(fake.files)
+    pytest.fail("30 descriptors are not enough")
 
 
 def test_an_error_of_closing_what_could_not_be_opened_names_what_was_lacking(capfd: pytest.CaptureFixture[str]) -> None:
