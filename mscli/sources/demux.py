@@ -56,6 +56,7 @@ _LOOKED_AT = 64  # the most packets that are read for the first picture
 _UNITS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}  # bitstream filters that give units their start codes
 _FIRST_FIELD = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # AVFieldOrder, by what is displayed
 _HINT = "check it with ffprobe"
+_IMAGE_FILES = ("image2", "jpeg_pipe")  # FFmpeg's names of formats of one picture, which may be a JPEG
 
 
 class VideoContent(NamedTuple):
@@ -175,6 +176,8 @@ class InputContainer:
         self._streams = {kind: stream for kind in (VIDEO, AUDIO) if (stream := _best(opened, kind)) is not None}
         self._start_us = opened.start_time or 0
         self._dated = not opened.format.flags & av.format.Flags.no_timestamps.value  # an elementary stream is not
+        if opened.format.name in _IMAGE_FILES and VIDEO in self._streams and (context := self._streams[VIDEO].codec_context):
+            context.options = {"err_detect": "explode"}  # half a JPEG is an error, as in a pipe, and not half grey
 
     def __enter__(self) -> InputContainer:
         return self

@@ -104,6 +104,19 @@ def test_images_that_replace_each_other_are_stamped_when_they_arrive(web: Web, i
     assert got.warnings == []
 
 
+@pytest.mark.parametrize("share", [0.5, 0.05], ids=["in its picture", "in its header"])
+def test_an_image_that_is_cut_off_costs_itself(web: Web, images: list[bytes], share: float) -> None:
+    image, between = images[0], b"\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n"
+    pieces = [image, image[: round(len(image) * share)], image, image]
+    backend = NetworkBackend(web.page("/video", paced([between + one for one in pieces], MIXED)), PATIENT)
+    source, got = started(backend, VIDEO_INPUT)
+    got.wait_for(frames=8)
+    source.stop()
+    backend.close()
+    assert {bytes(one.data) for one in got.frames} == {image, b"\xff\xd8"}  # the second stands for one that is cut off
+    assert (got.lost, got.ends) == ([], [])
+
+
 def test_a_picture_is_asked_for_again_and_again(web: Web, images: list[bytes]) -> None:
     backend = NetworkBackend(web.page("/still.jpg", whole(images[0], "image/jpeg")), PATIENT._replace(rate=50.0))
     source, got = started(backend, VIDEO_INPUT)

@@ -175,6 +175,8 @@ BAD = [
     (("-i", "holiday.mp4", "--width", "exact:9999"), 6, "video of “holiday.mp4” does not offer width = 9999 px"),
     (("-i", "song.flac", "--channel-count", "exact:32"), 6, "sound of “song.flac” does not offer channelCount = 32"),
     (("--camera", "text.mp4"), 5, "text.mp4 is damaged, or holds no media that mscli can read"),
+    (("-i", "half.jpg"), 5, "no picture came from half.jpg: 1 packets could not be decoded"),
+    (("-i", "half-a-jpeg"), 5, "no picture came from half-a-jpeg: 1 packets could not be decoded"),
     (("--camera", "secret.mp4"), 7, "the video in secret.mp4 is encrypted"),
     (("-i", "holiday.mp4", "--start", "9"), 2, "cannot start at 9 s: holiday.mp4 lasts 2"),
     (("--loop",), 2, "--loop has no effect: no file is read"),
@@ -189,6 +191,9 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_why(
 ) -> None:
     (fake.folder / "holiday.mp4").write_bytes(clip.read_bytes())
     (fake.folder / "text.mp4").write_text("no film " * 100)
+    image = ffmpeg("-i", clip, "-frames:v", "1", "-f", "image2pipe", "-c:v", "mjpeg", "-")
+    for name in ("half.jpg", "half-a-jpeg"):
+        (fake.folder / name).write_bytes(image[: len(image) // 2])
     ffmpeg("-i", clip, "-vn", fake.folder / "song.flac")
     scheme = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "0" * 32, "-encryption_kid", "1" * 32)
     ffmpeg("-i", clip, "-c", "copy", *scheme, fake.folder / "secret.mp4")

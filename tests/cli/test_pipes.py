@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.backends.servers import jpegs
 from tests.cli.program import FakeMachine, error_line
-from tests.media_files import RATE, SECONDS, digests, make
+from tests.media_files import RATE, SECONDS, digests, ffmpeg, make
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,37 @@ def test_several_pipes_are_recorded_at_once(fake: FakeMachine, clip: Path) -> No
     found = json.loads(done.stdout)
     assert [(one["kind"], one["lost"]) for one in found["tracks"]] == [("audio", 0), ("video", 0), ("video", 0)]
     assert [one["frames"] for one in found["tracks"][1:]] == [RATE * SECONDS] * 2
+
+
+@pytest.mark.parametrize(
+    ("images", "whole", "bad"),
+    [
+        pytest.param("g g g half g g g g", 7, 1, id="within-the-picture"),
+        pytest.param("half g g g", 3, 1, id="the-first"),
+        pytest.param("g g no-end g g g g", 6, 1, id="before-the-end-marker"),
+        pytest.param("g g head g g g g", 6, 1, id="within-the-header"),
+    ],
+)
+@pytest.mark.parametrize("how", ["", "--video-codec copy"])
+def test_a_jpeg_that_is_cut_off_is_damaged_and_lost(images: str, whole: int, bad: int, how: str, fake: FakeMachine) -> None:
+    (image,) = jpegs(1)
+    parts = {"g": image, "half": image[: len(image) // 2], "no-end": image[:-2], "head": image[:100]}
+    (fake.folder / "x.mjpeg").write_bytes(b"".join(parts[name] for name in images.split()))
+    done = fake.shell(f"mscli record -i - --no-pace --json {how} x.mkv < x.mjpeg")
+    assert done.returncode == 0, done.stderr
+    (track,) = json.loads(done.stdout)["tracks"]
+    assert (track["frames"], track["damaged"], track["lost"]) == (whole, bad, bad)
+
+
+@pytest.mark.parametrize("codec", ["png", "ppm"])
+def test_an_image_that_is_cut_off_is_lost_with_one_warning(codec: str, fake: FakeMachine) -> None:
+    image = ffmpeg("-f", "lavfi", "-i", "testsrc2=size=160x120", "-frames:v", "1", "-f", "image2pipe", "-c:v", codec, "-")
+    (fake.folder / "x.images").write_bytes(image * 2 + (image[: len(image) // 2] + image) * 2)
+    done = fake.shell("mscli record -i - --no-pace --json x.mkv < x.images")
+    assert done.returncode == 0, done.stderr
+    (track,) = json.loads(done.stdout)["tracks"]
+    assert (track["frames"], track["lost"]) == (4, 2)
+    assert done.stderr.count(b"has images that are cut off or damaged, which are lost") == 1
 
 
 def test_a_descriptor_is_read(fake: FakeMachine, clip: Path) -> None:

@@ -176,6 +176,7 @@ class _Stream:
 
 
 class _Format:
+    name = ""  # it is read by the other process
     flags = 0
 
 

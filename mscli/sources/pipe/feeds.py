@@ -106,6 +106,7 @@ class FormatFeed(InputFeed):
         super().__init__(reader.name, live=live, irregular=not live)
         self._reader, self._parts = reader, parts
         self._count = 0  # pictures, or samples per channel
+        self._warned_of_bad = False
 
     def interrupt(self) -> None:
         """End a wait for the writer, or let it wait again."""
@@ -128,14 +129,27 @@ class FormatFeed(InputFeed):
         warned = False
         try:
             while (part := self._parts.read()) is not None:
+                self._lose_bad()
                 if self._parts.skipped and not warned:
                     warned = True
                     self.warn(self._parts.kind, f"{self._reader.name} has bytes that belong to no image, which are skipped")
                 yield part
+            self._lose_bad()
         except EndedEarly:
+            self._lose_bad()
             if not self.stopping:
                 self.lose(self._parts.kind, 1)
                 self.warn(self._parts.kind, f"the writer of {self._reader.name} ended within a frame, which is lost")
+
+    def _lose_bad(self) -> None:
+        """Count the pictures that were cut off or damaged, and leave their time empty."""
+        lost, self._parts.lost = self._parts.lost, 0
+        if lost:
+            self.lose(self._parts.kind, lost)
+            self._count += lost
+            if not self._warned_of_bad:
+                self.warn(self._parts.kind, f"{self._reader.name} has images that are cut off or damaged, which are lost")
+            self._warned_of_bad = True
 
     def _by_number(self, part: Any) -> Media:
         at_us = round(self._count * MICROSECONDS / self._parts.rate)

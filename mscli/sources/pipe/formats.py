@@ -39,6 +39,7 @@ from mscli.sources.demux import USUAL_RATE, decode_image
 _LINE_BYTES = 1024  # the longest line of a header
 _PICTURE_BYTES = 1 << 28  # the largest picture
 _BETWEEN_BYTES = 1 << 20  # the most bytes between two images: some programs and cameras add some to each
+_CANDIDATES = 64  # the most places in a segment where a next JPEG is looked for
 _Y4M_FORMATS = {  # its name for the sampling of chroma → ours
     **dict.fromkeys(("420", "420jpeg", "420mpeg2", "420paldv"), "I420"),
     "411": "YUV411",
@@ -55,6 +56,7 @@ class PipeFormat:
     kind = VIDEO
     rate = USUAL_RATE  # pictures, or samples per channel, per second
     skipped = 0  # bytes that belong to no picture
+    lost = 0  # pictures that were cut off or damaged, and are not passed on
 
     @property
     def abilities(self) -> Abilities:
@@ -172,8 +174,18 @@ class RawSamples(PipeFormat):
         return AudioData(self._format, self._rate, samples, self._channels, 0, data)
 
 
+class End(NamedTuple):
+    """Where an image file ends. ``whole``: whether it is complete, and not cut off by the next one."""
+
+    length: int
+    whole: bool = True
+
+
 class Images(PipeFormat):
-    """Image files one after the other, and what a writer adds to them. A subclass defines how one begins and ends."""
+    """Image files one after the other, and what a writer adds to them. A subclass defines how one begins and ends.
+
+    One that is cut off or damaged costs itself only: reading goes on with the next.
+    """
 
     name = ""  # of the format, for people
     begins = re.compile(b"")  # what every file begins with
@@ -182,10 +194,12 @@ class Images(PipeFormat):
     def __init__(self, reader: ByteReader, options: InputOptions) -> None:
         self._reader = reader
         self.rate = options.rate or USUAL_RATE
-        self._first: Media | None = self._next()
-        if self._first is None:
-            raise EndedEarly
-        self._shape = self._first
+        self._size: tuple[int, int] | None = None  # of the latest whole picture, in pixels
+        self._ended = False  # whether no more bytes will come
+        self._bad = 0  # bad images that come before the picture
+        self._picture: Media | None = None  # the next one to return
+        self._why: NotReadableError | None = None  # why the latest image cannot be decoded
+        self._shape = self._first_whole()
 
     @property
     def abilities(self) -> Abilities:
@@ -194,16 +208,41 @@ class Images(PipeFormat):
         return Abilities([Mode(name, shape.coded_width, shape.coded_height, self.rate)])
 
     def read(self) -> Media | None:
-        first, self._first = self._first, None
-        return first or self._next()
+        while True:
+            if self._bad:
+                self._bad -= 1
+                if (bad := self.bad()) is not None:
+                    return bad
+                self.lost += 1
+            elif self._picture is not None:
+                picture, self._picture = self._picture, None
+                return picture
+            elif not self._next():
+                return None
 
-    def end(self, held: bytearray, count: int) -> int:
-        """Return the length of the file that begins these ``count`` bytes, or 0 if more of them are needed."""
+    def end(self, held: bytearray) -> End | None:
+        """Return the end of the file that begins these bytes, or None if more are needed."""
         raise NotImplementedError
 
-    def decode(self, image: memoryview) -> Media:
-        """Return the picture in an image file."""
+    def decode(self, image: memoryview) -> Media | None:
+        """Return the picture in an image file, or None if it is damaged."""
         raise NotImplementedError
+
+    def bad(self) -> Media | None:
+        """Return what stands for a bad image, for those who count damage, or None if it is only counted as lost."""
+        return None
+
+    def _first_whole(self) -> Media:
+        """Return the first whole picture, which ``read`` returns too. Raises EndedEarly, and NotReadableError if none comes."""
+        passed = 0
+        while self._picture is None:
+            if not self._next():
+                raise self._why or EndedEarly
+            passed += self._length
+            if passed > _PICTURE_BYTES and self._picture is None:
+                size = f"{_PICTURE_BYTES >> 20} MiB"
+                raise NotReadableError(f"the first {size} of {self._reader.name} hold no whole {self.name}")
+        return self._picture
 
     def _skip(self) -> bool:
         """Go to the next image. Return False if the writer has ended. Raises NotReadableError if too much comes before it."""
@@ -217,25 +256,35 @@ class Images(PipeFormat):
         self.skipped += skipped + self._reader.skip(found.start())
         return True
 
-    def _next(self) -> Media | None:
+    def _next(self) -> bool:
+        """Read the next image: its picture, or a bad one more. Return False if the writer has ended."""
         if not self._skip():
-            return None
-        length, seen = 0, 0
-        while not length:
+            return False
+        end, seen = None, 0
+        while end is None:
             held = self._reader.held(seen + 1)
-            if len(held) <= seen:
+            self._ended = len(held) <= seen
+            if self._ended and self._reader.stopping:
                 raise EndedEarly
             seen = len(held)
-            length = self.end(held, seen)
-            if seen > _PICTURE_BYTES and not length:
+            end = self.end(held)
+            if self._ended and end is None:
+                raise EndedEarly
+            if seen > _PICTURE_BYTES and end is None:
                 raise NotReadableError(f"{self._reader.name} has an image of more than {_PICTURE_BYTES >> 20} MiB")
-        image = memoryview(bytearray(length))
-        self._reader.fill(image)
-        return self.decode(image.toreadonly())
+        self._length = end.length
+        if end.whole:
+            image = memoryview(bytearray(end.length))
+            self._reader.fill(image)
+            self._picture = self.decode(image.toreadonly())
+        else:
+            self._reader.skip(end.length)
+        self._bad += self._picture is None
+        return True
 
 
 class Jpegs(Images):
-    """JPEG files, as chunks of MJPEG."""
+    """JPEG files, as chunks of MJPEG. A bad one is a chunk that cannot be decoded, so that it counts like a camera's."""
 
     name = "JPEG"
     begins = re.compile(rb"\xff\xd8\xff")
@@ -245,32 +294,107 @@ class Jpegs(Images):
         self._at = 2  # where the next marker is looked for
         super().__init__(reader, options)
 
-    def end(self, held: bytearray, count: int) -> int:
-        """Return the length up to the end marker. https://www.w3.org/Graphics/JPEG/itu-t81.pdf, B.1.1.2"""
+    def end(self, held: bytearray) -> End | None:
+        """Return the end: the end marker, or the start of the next file. https://www.w3.org/Graphics/JPEG/itu-t81.pdf, B.1.1.2
+
+        A segment may contain a file, such as a thumbnail. A segment that is cut off seems to contain the next file.
+        """
         while (match := _MARKER.search(held, self._at)) is not None:
-            at, marker = match.end(), match[1][0]
+            self._at, place, marker = match.start(), match.end(), match[1][0]
             if marker == _EOI:
-                self._at = 2
-                return at
-            if at + 2 > count:
-                break
-            self._at = at + int.from_bytes(held[at : at + 2], "big")
-        else:
-            self._at = max(2, min(self._at, count), count - 1) if self._at <= count else self._at
+                return self._found(place)
+            if place == len(held):
+                return None
+            if marker == _SOI:
+                if held[place] == 0xFF:
+                    return self._found(place - 2, whole=False)
+                self._at = place
+                continue
+            if place + 2 > len(held):
+                return None
+            segment_end = place + max(2, int.from_bytes(held[place : place + 2], "big"))
+            cut = self._cut(held, marker, place, segment_end)
+            if cut is None:
+                return None
+            if cut:
+                return self._found(cut, whole=False)
+            self._at = segment_end
+        self._at = max(self._at, len(held) - 1)
+        return None
+
+    def _found(self, length: int, *, whole: bool = True) -> End:
+        self._at = 2
+        return End(length, whole)
+
+    def _cut(self, held: bytearray, marker: int, begin: int, end: int) -> int | None:
+        """Return where the next file begins if it cuts off a segment, 0 if the segment is whole, or None if that is unknown.
+
+        ``begin``: of its length, ``end``: of the segment, by that length.
+        """
+        seen = min(len(held), end + 2)
+        found = (one.start() for one in _START.finditer(held, begin, seen))
+        starts = [start for start in found if start + 4 <= seen or start == end - 1][:_CANDIDATES]
+        if starts and (starts[0] < begin + 2 or marker not in _MAY_HOLD_FILES):
+            return starts[0]
+        if len(held) < end + 2:
+            return self._likeliest(held, starts) if self._ended and starts else None
+        if starts and held[end : end + 2] == b"\xff\xd8":
+            return self._likeliest(held, [*starts, end]) if self._ended or len(held) >= end + 4 else None
+        follows = held[end] == 0xFF and held[end + 1] in _MAY_FOLLOW
+        if starts and (not follows or any(end in _segments(held, start) for start in starts)):
+            return self._likeliest(held, starts)
         return 0
 
-    def decode(self, image: memoryview) -> EncodedVideoChunk:
-        from mscli.core.jpeg import BrokenJpegError, size
+    def _likeliest(self, held: bytearray, starts: list[int]) -> int:
+        """Return which of these is the next file, and no thumbnail: the first that looks like this file.
 
-        try:
-            width, height = size(image)
-        except BrokenJpegError as error:
-            raise NotReadableError(f"a frame from {self._reader.name} {error}") from None
-        return EncodedVideoChunk(KEY, 0, image, "mjpeg", width, height, color_space=JPEG_COLOR)
+        A thumbnail that is cut off has no segments of its own where those of the next file are.
+        """
+        apart = [one for one in starts if not any(_segments(held, one) & _segments(held, two) for two in starts if two > one)]
+        alike = [start for start in apart if held[start : start + 4] == held[:4]] or apart
+        if self._size is None:
+            return alike[0]
+        return next((start for start in alike if _jpeg_size(memoryview(bytes(held[start:]))) == self._size), alike[-1])
+
+    def decode(self, image: memoryview) -> EncodedVideoChunk | None:
+        size = _jpeg_size(image)
+        if size is None:
+            return None
+        self._size = size
+        return EncodedVideoChunk(KEY, 0, image, "mjpeg", *size, color_space=JPEG_COLOR)
+
+    def bad(self) -> EncodedVideoChunk:
+        size = self._size or (0, 0)
+        return EncodedVideoChunk(KEY, 0, memoryview(b"\xff\xd8"), "mjpeg", *size, color_space=JPEG_COLOR)
 
 
-_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])", re.DOTALL)  # but for restarts and bytes of the picture
-_EOI = 0xD9
+_MARKER = re.compile(rb"\xff+([\xc0-\xcf\xd8-\xfe])", re.DOTALL)  # but for restarts and bytes of the picture
+_SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
+_MAY_HOLD_FILES = {*range(0xE0, 0xF0), _COM}
+_BEGIN_SEGMENTS = {*range(0xC0, 0xD0), *range(_SOS, 0xFF)}
+_MAY_FOLLOW = {*_BEGIN_SEGMENTS, 0xFF}  # second bytes behind a whole segment, fill bytes included
+_START = re.compile(rb"\xff\xd8(?=\xff(?:[\xc0-\xcf\xda-\xff]|\Z))")  # of a file, before its first segment
+
+
+def _segments(held: bytearray, at: int) -> set[int]:
+    """Return where the segments of the header begin of the JPEG that begins at ``at``, as far as it has come."""
+    found: set[int] = set()
+    at += 2
+    while at + 4 <= len(held) and held[at] == 0xFF and held[at + 1] in _BEGIN_SEGMENTS and at not in found:
+        found.add(at)
+        at += 2 + int.from_bytes(held[at + 2 : at + 4], "big") if held[at + 1] != _SOS else 0
+    return found
+
+
+def _jpeg_size(image: memoryview) -> tuple[int, int] | None:
+    """Return the width and height of a JPEG, or None if its header is damaged."""
+    from mscli.core.jpeg import BrokenJpegError, size
+
+    try:
+        known = size(image)
+    except BrokenJpegError:
+        return None
+    return known if all(known) else None
 
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -284,24 +408,32 @@ class Pngs(Images):
     magic_bytes = len(_PNG)
 
     def __init__(self, reader: ByteReader, options: InputOptions) -> None:
-        self._at = 8  # where the next part begins
+        self._at = self._searched = 8  # where the next part begins, where the next file is looked for
         super().__init__(reader, options)
 
-    def end(self, held: bytearray, count: int) -> int:
-        while self._at + 8 <= count:
+    def end(self, held: bytearray) -> End | None:
+        cut = held.find(_PNG, self._searched)
+        known = len(held) if cut < 0 else cut
+        self._searched = max(8, known - 7)
+        while self._at + 12 <= known:
             length, kind = int.from_bytes(held[self._at : self._at + 4], "big"), held[self._at + 4 : self._at + 8]
-            self._at += 12 + length
+            if kind == b"IEND" and self._at + 12 + length <= known:
+                return self._found(self._at + 12 + length)
             if kind == b"IEND":
-                end, self._at = self._at, 8
-                if end <= count:
-                    return end
-                self._at = end - 12 - length
                 break
-        return 0
+            self._at += 12 + length
+        return None if cut < 0 else self._found(cut, whole=False)
 
-    def decode(self, image: memoryview) -> VideoFrame:
+    def _found(self, length: int, *, whole: bool = True) -> End:
+        self._at = self._searched = 8
+        return End(length, whole)
 
-        return decode_image("png", image, self._reader.name)
+    def decode(self, image: memoryview) -> VideoFrame | None:
+        try:
+            return decode_image("png", image, self._reader.name)
+        except NotReadableError as error:
+            self._why = error
+            return None
 
 
 class Pnms(Images):
@@ -313,17 +445,50 @@ class Pnms(Images):
 
     def __init__(self, reader: ByteReader, options: InputOptions) -> None:
         self._head: PnmHead | None = None
+        self._searched = 0  # where the next file is looked for
         super().__init__(reader, options)
 
-    def end(self, held: bytearray, count: int) -> int:
-        self._head = self._head or _pnm_head(bytes(held[:_LINE_BYTES]), self._reader.name, whole=count >= _LINE_BYTES)
-        return 0 if self._head is None or self._head.length > count else self._head.length
+    def end(self, held: bytearray) -> End | None:
+        if self._head is None:
+            cut, self._head = self._begun(held)
+            if cut:
+                return End(cut, whole=False)
+        head = self._head
+        if head is None:
+            return None
+        same = bytes(held[: head.begin])  # a stream repeats its header
+        cut = held.find(same, max(head.begin, self._searched), head.length + len(same) - 1)
+        self._searched = max(0, len(held) - len(same))
+        if cut < 0 and (head.length > len(held) or (not self._ended and _may_begin_before(head.length, held, same))):
+            return None
+        self._searched = 0
+        if cut < 0:
+            return End(head.length)
+        self._head = None
+        return End(cut, whole=False)
+
+    def _begun(self, held: bytearray) -> tuple[int, PnmHead | None]:
+        """Return the header, if it is there. Or return where the next file begins, if that cuts off the header."""
+        name = self._reader.name
+        head = _pnm_head(bytes(held[:_LINE_BYTES]), name)
+        next_ = self.begins.search(held, 1, _LINE_BYTES if head is None else head.begin)
+        if next_ is not None and _pnm_head(bytes(held[next_.start() : next_.start() + _LINE_BYTES]), name):
+            return next_.start(), None
+        if head is None and len(held) >= _LINE_BYTES:
+            raise NotReadableError(f"{name} has an image of PNM whose header is damaged")
+        return 0, head
 
     def decode(self, image: memoryview) -> VideoFrame:
         head, self._head = self._head, None
         assert head is not None, "cut by it"
         planes, strides = split_planes(head.format, head.width, head.height, image[head.begin :])
         return VideoFrame(head.format, head.width, head.height, 0, planes, strides)
+
+
+def _may_begin_before(end: int, held: bytearray, header: bytes) -> bool:
+    """Return whether a header may have begun before ``end`` whose last bytes have not come."""
+    starts = range(end - len(header) + 1, end - Pnms.magic_bytes + 1)
+    return any(header.startswith(bytes(held[start : start + len(header)])) for start in starts)
 
 
 class PnmHead(NamedTuple):
@@ -342,7 +507,7 @@ _PAM_NUMBER = re.compile(rb"^([A-Z]+)[ \t]+(\d+)\s*$", re.MULTILINE)
 _PNM_FORMATS = {(1, 255): "GREY", (3, 255): "RGB24", (4, 255): "RGBA", (1, 65535): "Y16BE"}  # channels, largest value → ours
 
 
-def _pnm_head(data: bytes, name: str, *, whole: bool) -> PnmHead | None:
+def _pnm_head(data: bytes, name: str) -> PnmHead | None:
     """Return the header, or None if more bytes are needed. Raises NotSupportedError, NotReadableError."""
     found, pam = _PNM.match(data), _PAM.match(data)
     if found is not None:
@@ -350,8 +515,6 @@ def _pnm_head(data: bytes, name: str, *, whole: bool) -> PnmHead | None:
     elif pam is not None:
         words = dict(_PAM_NUMBER.findall(pam[1]))
         width, height, channels, most = (int(words.get(key, b"0")) for key in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
-    elif whole:
-        raise NotReadableError(f"{name} has an image of PNM whose header is damaged")
     else:
         return None
     form = _PNM_FORMATS.get((channels, most))
