@@ -674,7 +674,7 @@ it still exists. A series continues with a warning.
 
 mode and owner
 : The file keeps the mode and owner of the file that it replaces, as far as the user may set them. If its group differs, the
-group gets no more rights than everyone.
+group gets no more rights than everyone. A file of another user in a sticky folder such as `/tmp` passes on neither.
 
 disk
 : `record` and `capture -o` write data within half a second, and flush it to the disk at least twice a second. A picture of
