@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from mscli.core.boxes import Mode
@@ -39,7 +40,8 @@ from mscli.sources.demux import USUAL_RATE, decode_image
 _LINE_BYTES = 1024  # the longest line of a header
 _PICTURE_BYTES = 1 << 28  # the largest picture
 _BETWEEN_BYTES = 1 << 20  # the most bytes between two images: some programs and cameras add some to each
-_CANDIDATES = 64  # the most places in a segment where a next JPEG is looked for
+_CANDIDATES = 16  # the most places in a segment where a next JPEG is looked for
+_LOOKED_AT = 1 << 17  # bytes of one in which its size is looked for
 _Y4M_FORMATS = {  # its name for the sampling of chroma → ours
     **dict.fromkeys(("420", "420jpeg", "420mpeg2", "420paldv"), "I420"),
     "411": "YUV411",
@@ -333,7 +335,7 @@ class Jpegs(Images):
         """
         seen = min(len(held), end + 2)
         found = (one.start() for one in _START.finditer(held, begin, seen))
-        starts = [start for start in found if start + 4 <= seen or start == end - 1][:_CANDIDATES]
+        starts = list(islice((start for start in found if start + 4 <= seen or start == end - 1), _CANDIDATES))
         if starts and (starts[0] < begin + 2 or marker not in _MAY_HOLD_FILES):
             return starts[0]
         if len(held) < end + 2:
@@ -354,7 +356,8 @@ class Jpegs(Images):
         alike = [start for start in apart if held[start : start + 4] == held[:4]] or apart
         if self._size is None:
             return alike[0]
-        return next((start for start in alike if _jpeg_size(memoryview(bytes(held[start:]))) == self._size), alike[-1])
+        sizes = {start: _jpeg_size(memoryview(bytes(held[start : start + _LOOKED_AT]))) for start in alike}
+        return next((start for size in (self._size, None) for start in alike if sizes[start] == size), alike[-1])
 
     def decode(self, image: memoryview) -> EncodedVideoChunk | None:
         size = _jpeg_size(image)
