@@ -36,6 +36,14 @@ class Thread(threading.Thread):
 
     def start(self) -> None:
         """Start the thread. Raises RuntimeError if the system has no room for another one, and MemoryError."""
+        begun = self._started = _Beginning(tasks())
+        self._start()
+        if begun.failed or self._unborn is not None:
+            with threading._active_limbo_lock:  # type: ignore[attr-defined]
+                threading._limbo.pop(self, None)  # type: ignore[attr-defined]
+            raise MemoryError("a thread could not begin") from self._unborn
+
+    def _start(self) -> None:
         if not hasattr(signal, "pthread_sigmask"):
             super().start()
         else:
@@ -44,12 +52,10 @@ class Thread(threading.Thread):
                 super().start()
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if self._unborn is not None:
-            raise MemoryError("a thread could not begin") from self._unborn
 
     def _bootstrap(self) -> None:
         """Begin. Without memory that can fail, and whoever starts the thread would wait for its beginning for ever."""
-        begun: threading.Event = self._started  # type: ignore[attr-defined]
+        begun = self._started
         try:
             super()._bootstrap()  # type: ignore[misc]
         except BaseException as error:
@@ -70,6 +76,30 @@ class Thread(threading.Thread):
             _log.warning("the thread %s did not end within %g s: abandoned", self.name, timeout_s)
         return not self.is_alive()
 
+
+class _Beginning(threading.Event):
+    """An event for the beginning of a thread. Waiting for it also ends if the thread dies before it can say anything.
+
+    ``before``: the threads of this process before it was started, or none if the system does not tell.
+    """
+
+    def __init__(self, before: set[int]) -> None:
+        super().__init__()
+        self.failed = False
+        self._before = before
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the thread has begun, or is no more."""
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(_LOOK_S):
+            self.failed = bool(self._before) and tasks() <= self._before and not self.is_set()
+            if self.failed:
+                return False
+        return True
+
+
+_LOOK_S = 0.2  # how often to see whether a thread that does not begin is still there
 
 REMEDY = "end other programs of this user, or raise ulimit -u (and -v, for memory)"
 _LIBRARY_THREADS = 64  # that a codec may start

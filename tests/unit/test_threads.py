@@ -416,14 +416,23 @@ def test_a_thread_that_ends_before_it_has_begun_is_an_error_for_its_starter(monk
     with pytest.raises(MemoryError, match="could not begin"):
         thread.start()
     monkeypatch.undo()
-    limbo: dict[threading.Thread, threading.Thread] = vars(threading)["_limbo"]
-    assert limbo.pop(thread) is thread
+    assert thread not in vars(threading)["_limbo"]
 
 
 # Threads of libraries
 
 
 linux = pytest.mark.skipif(not tasks(), reason="the system does not tell what threads do")
+
+
+@linux
+def test_a_thread_that_dies_without_a_word_is_an_error_for_its_starter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LeavingSignals, "_bootstrap", lambda _: None)
+    thread = LeavingSignals(target=pytest.fail, name="unborn")
+    with pytest.raises(MemoryError, match="could not begin"):
+        thread.start()
+    thread.join()
+    assert thread not in vars(threading)["_limbo"]
 
 
 @linux
