@@ -36,7 +36,7 @@ class Thread(threading.Thread):
 
     def start(self) -> None:
         """Start the thread. Raises RuntimeError if the system has no room for another one, and MemoryError."""
-        begun = self._started = _Beginning(tasks())
+        begun = self._started = _ThreadStart(tasks())
         self._start()
         if begun.failed or self._unborn is not None:
             with threading._active_limbo_lock:  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ class Thread(threading.Thread):
         return not self.is_alive()
 
 
-class _Beginning(threading.Event):
+class _ThreadStart(threading.Event):
     """An event for the beginning of a thread. Waiting for it also ends if the thread dies before it can say anything.
 
     ``before``: the threads of this process before it was started, or none if the system does not tell.

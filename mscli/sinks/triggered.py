@@ -208,6 +208,12 @@ class Triggered(SeriesSink):
         if self._last and (self._length_us is None or not (self._asked or self._open)):
             self.ended = self.ended or "pipe"
 
+    def _settle(self, file: FileSink) -> None:
+        """Count a finished file, or its trigger as missed if nothing came before the next one. Raises what the base does."""
+        empty = not file.begun
+        super()._settle(file)
+        self.missed += empty
+
     # From the ring into files
 
     def _begin_next(self, *, ending: bool = False) -> bool:

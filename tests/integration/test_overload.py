@@ -221,4 +221,4 @@ def test_a_triggered_recording_leaves_an_overload(mscli: Program) -> None:
     assert idle_until_end(running.process) < 6
     code, report, _ = running.end()
     assert (code, len(report["files"])) == (0, 5)
-    assert report["triggers"]["counted"] == sent
+    assert sent - 2 <= report["triggers"]["counted"] <= sent  # the kernel merges signals that come while the process is stopped

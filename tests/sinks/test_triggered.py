@@ -295,6 +295,16 @@ def test_what_waits_at_the_end_is_written_until_its_time_is_over(tmp_path: Path)
         assert (len(list(folder.iterdir())), sink.missed) == (files, 5 - files)
 
 
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_triggers_with_nothing_between_them_and_the_next_one_are_missed(kind: str, tmp_path: Path) -> None:
+    sink = waiting(tmp_path / ("a.mkv" if kind == "video" else "a.wav"), [kind], pre_roll_s=0.0, duration_s=0.5)
+    for number in range(3):
+        sink.trigger(T0 - SECOND + number)
+    run_through(sink, in_time(numbered(60)) if kind == "video" else in_time(audio=sound(2)), SECOND)
+    assert len(sink.finished) == len(list(tmp_path.iterdir())) == 2
+    assert sink.missed == 2
+
+
 def test_a_trigger_long_before_the_first_frame_still_gets_its_file(tmp_path: Path) -> None:
     sink = waiting(tmp_path / "a.mkv", ["video"], duration_s=1.0)
     sink.trigger(T0 - 5 * SECOND)
