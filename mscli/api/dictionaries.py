@@ -363,7 +363,7 @@ class MediaEffectInfo(TypedDict):
 
 
 class VideoFrameMetadata(TypedDict, total=False):
-    """What a source says about a frame."""
+    """The description of a frame by its source."""
 
     segments: Sequence[Segment]
     backgroundBlur: MediaEffectInfo

@@ -20,7 +20,7 @@ W = TypeVar("W", VideoFrame, AudioData, VideoFrame | AudioData)
 
 
 class FrameWriter(Generic[W]):
-    """Where a generator's frames go in. A context manager that closes it at the end."""
+    """The input of a generator. A context manager that closes it at the end."""
 
     def __init__(self, source: ProgramSource) -> None:
         self._source = source
@@ -67,7 +67,7 @@ class _WrittenSource(ProgramSource):
 
 
 class TrackGenerator(Generic[W]):
-    """What both generators have. ``paced``: whether ``write`` waits for readers, so that nothing is lost."""
+    """The common base of both generators. ``paced``: whether ``write`` waits for readers, so that nothing is lost."""
 
     track = ReadOnly[ProgramTrack]()
     writable: ReadOnly[FrameWriter[W]] = ReadOnly()

@@ -1,4 +1,4 @@
-"""What signals do before a command handles them, and after it has ended.
+"""Handle signals before a command takes over, and after it has ended.
 
 A signal that is named as a trigger on the command line is counted until the command takes over.
 """

@@ -47,7 +47,7 @@ _WAIT_S = 0.5
 
 
 class ShootingPlan(NamedTuple):
-    """What to take. At each tick of the series, ``burst`` pictures are taken with each exposure of ``bracket``."""
+    """A plan of pictures. At each tick of the series, ``burst`` pictures are taken with each exposure of ``bracket``."""
 
     number: int | None = None  # of ticks; None: one, or without end if something repeats them
     interval_s: float | None = None

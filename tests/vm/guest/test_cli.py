@@ -157,6 +157,7 @@ def test_a_recording_has_picture_and_sound_and_tells_every_loss(mscli: Program, 
     assert heard > audio["settings"]["sampleRate"]
     times = picture_times(mscli.folder / "x.mkv")
     assert len(times) == video["frames"] == 31
+    assert heard / audio["settings"]["sampleRate"] > times[-1], "sound lasts until the last picture"
     missing = round((times[-1] - times[0]) * video["settings"]["frameRate"]) + 1 - len(times)
     assert -2 <= missing <= video["lost"] + video["dropped"] + 2, (times, video)
     assert_bars_from_the_middle(decoded_picture(mscli.folder / "x.mkv", width, height), tolerance=12)
