@@ -140,7 +140,7 @@ if TYPE_CHECKING:
     from mscli.media.screen import Faults as Faults
     from mscli.sinks import SinkRow as SinkRow
     from mscli.sinks.base import Sink as Sink
-    from mscli.sinks.files import OutputSink as OutputSink
+    from mscli.sinks.files.output import OutputSink as OutputSink
     from mscli.sources import SourceRow as SourceRow
     from mscli.sources.base import Abilities as Abilities
     from mscli.sources.base import Backend as Backend
@@ -203,7 +203,7 @@ _HOMES = {  # module → its public names
     "mscli.media.screen": "Faults",
     "mscli.sinks": "SinkRow",
     "mscli.sinks.base": "Sink",
-    "mscli.sinks.files": "OutputSink",
+    "mscli.sinks.files.output": "OutputSink",
     "mscli.sources": "SourceRow",
     "mscli.sources.base": "Abilities Backend Device InputOptions Receiver Request Source ThreadedSource Watching",
     "mscli.sources.fake.backend": "FakeBackend",

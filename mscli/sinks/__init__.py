@@ -3,15 +3,20 @@
 A row names the module of a sink, which is imported on first use. Packages can provide rows of their own: see
 ``mscli.core.plugins``.
 
+The interface
+
 - ``base``: the base class of sinks
-- ``raw``, ``image``, ``exif``, ``album``: raw data, pictures, their metadata, series of them
-- ``recording``: an encoding and its outputs
-- ``onefile``, ``segments``, ``triggered``: packets into one file with FFmpeg's muxers, a series of files, a file per trigger
-- ``series``: names the files of a series, and removes surplus ones
-- ``files``, ``hidden``: where bytes go: named files, pipes and descriptors; the names of a file until it can be read
-- ``queued``: an output on its own thread
 - ``hosted``: a sink of another package
-- ``space``: the disk space that a recording will need
+
+Families
+
+- ``raw``: frames as they are
+- ``pictures``: pictures in a file each
+- ``recording``: encoded tracks in files of a container
+
+For all of them
+
+- ``files``: where bytes go, and how files are named
 """
 
 from __future__ import annotations
@@ -31,8 +36,8 @@ from mscli.encode.options import Series, SinkOptions, TrackFormat
 if TYPE_CHECKING:
     import av
 
-    from mscli.sinks.album import Album
     from mscli.sinks.base import Sink
+    from mscli.sinks.pictures.album import Album
 
 Target = str | int | BinaryIO  # a path, a file descriptor (not closed by the sink), or a writable binary file
 
@@ -65,8 +70,8 @@ class SinkRow(NamedTuple):
         return scheme_of(name) in self.schemes
 
 
-_IMAGE = ("mscli.sinks.image", "ImageSink")
-_CONTAINER = ("mscli.sinks.recording", "RecordingSink")
+_IMAGE = ("mscli.sinks.pictures.image", "ImageSink")
+_CONTAINER = ("mscli.sinks.recording.sink", "RecordingSink")
 
 SINKS: dict[str, SinkRow] = {
     row.suffix: row
@@ -165,7 +170,7 @@ def next_name(pattern: str, *, overwrite: bool) -> str:
     """
     if "%" not in pattern and "{" not in pattern:
         return pattern
-    from mscli.sinks.series import make_folder, single
+    from mscli.sinks.files.series import make_folder, single
 
     name = single(pattern, overwrite=overwrite)
     make_folder(pattern, name)
@@ -174,7 +179,7 @@ def next_name(pattern: str, *, overwrite: bool) -> str:
 
 def in_series(pattern: str, name: str) -> bool:
     """Return whether a series of files with this pattern may contain a file with this name."""
-    from mscli.sinks.series import may_make
+    from mscli.sinks.files.series import may_make
 
     return may_make(pattern, name)
 
@@ -241,7 +246,7 @@ def load_sinks(plans: Sequence[SinkPlan]) -> list[SinkGroup]:
 
 def add_to(sink: Sink, plan: SinkPlan) -> bool:
     """Add an output to a sink if it shares the sink's encoding. Return whether it does. Raises as ``load_sink``."""
-    from mscli.sinks.recording import RecordingSink, encoding_key
+    from mscli.sinks.recording.sink import RecordingSink, encoding_key
 
     if not isinstance(sink, RecordingSink) or _shared_by(plan) is None:
         return False
@@ -256,42 +261,42 @@ def _shared_by(plan: SinkPlan) -> object | None:
     """Return a key that outputs with a shared encoding have in common, or None for an output that shares nothing."""
     if (plan.row.module, plan.row.cls) != _CONTAINER:
         return None
-    from mscli.sinks.recording import encoding_key
+    from mscli.sinks.recording.sink import encoding_key
 
     return plan.tracks, encoding_key(plan.row, plan.options, plan.kinds)
 
 
 def load_album(row: SinkRow, file: str, options: SinkOptions, series: Series | None, latest: str = "") -> Album:
-    """Return the outputs of pictures. See ``mscli.sinks.album.Album``."""
-    from mscli.sinks.album import Album
+    """Return the outputs of pictures. See ``mscli.sinks.pictures.album.Album``."""
+    from mscli.sinks.pictures.album import Album
 
     return Album(row, file, options, series, latest)
 
 
 def describe_picture(sink: Sink, track: TrackFormat) -> None:
     """Note how the camera is set when a picture is taken, for the picture's metadata."""
-    from mscli.sinks.album import describe
+    from mscli.sinks.pictures.album import describe
 
     describe(sink, track)
 
 
 def picture_file(suffix: str, picture: av.VideoFrame) -> bytes:
     """Return the bytes of a file with a picture, without metadata."""
-    from mscli.sinks.image import encoded
+    from mscli.sinks.pictures.image import encoded
 
     return bytes(encoded(SINKS[suffix].mime_type, picture))
 
 
 def next_mark_us(interval_s: int) -> int:
     """Return when the local clock shows the next multiple of an interval, in microseconds on CLOCK_MONOTONIC."""
-    from mscli.sinks.album import next_mark_us as found
+    from mscli.sinks.pictures.album import next_mark_us as found
 
     return found(interval_s)
 
 
 def write_file(name: str, data: bytes) -> None:
     """Write a file as a whole, and replace one with this name. Raises OperationError, and then leaves the old one."""
-    from mscli.sinks.files import output_for
+    from mscli.sinks.files.output import output_for
 
     output = output_for(name, SinkOptions())
     output.open()
@@ -328,7 +333,7 @@ def lossless_audio(row: SinkRow, options: SinkOptions) -> str:
 
 def is_lossless(row: SinkRow) -> bool:
     """Return whether a row of pictures has no quality to choose."""
-    from mscli.sinks.image import STILLS
+    from mscli.sinks.pictures.image import STILLS
 
     return row.mime_type in STILLS and STILLS[row.mime_type].quality == 1
 

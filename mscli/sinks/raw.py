@@ -34,7 +34,7 @@ from mscli.core.nearest import did_you_mean
 from mscli.core.selection import picture_in_words, sound_in_words
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.screen import NO_FAULTS, Faults
-from mscli.sinks.files import OutputSink
+from mscli.sinks.files.output import OutputSink
 
 if TYPE_CHECKING:
     from mscli.media.timeline import AudioTimeline

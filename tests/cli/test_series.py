@@ -18,7 +18,7 @@ import pytest
 
 from mscli.cli.paramtypes import ByteCountType, ClockIntervalType, DurationType
 from mscli.cli.series import RetentionType
-from mscli.sinks.triggered import MOST_FILES
+from mscli.sinks.recording.triggered import MOST_FILES
 from tests.cli.program import FakeMachine, camera, eventually, microphone
 from tests.conftest import ROOT, Program, clean_environment
 from tests.idle import idle_until_end

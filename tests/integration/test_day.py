@@ -25,9 +25,9 @@ from mscli.encode.chunks import Piece
 from mscli.encode.codecs import CONTAINERS, Container, audio_codec
 from mscli.encode.encoding import EncodedTrack, Encoding, Outlet
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
-from mscli.sinks import onefile
-from mscli.sinks.files import GATHER_BYTES, NamedFile
-from mscli.sinks.onefile import OneFile
+from mscli.sinks.files.output import GATHER_BYTES, NamedFile
+from mscli.sinks.recording import onefile
+from mscli.sinks.recording.onefile import OneFile
 from tests.conftest import require
 from tests.heap import HEAP_TELLS, heap_bytes
 from tests.sinks.serial import series

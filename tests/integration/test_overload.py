@@ -20,7 +20,7 @@ from mscli.core.limits import OVERLOAD_SECONDS, VIDEO_QUEUE_SECONDS
 from mscli.encode import tuning
 from mscli.encode.options import SinkOptions
 from mscli.sinks import SINKS
-from mscli.sinks.triggered import MOST_FILES
+from mscli.sinks.recording.triggered import MOST_FILES
 from tests.conftest import Program, require
 from tests.idle import idle_until_end
 from tests.integration.running import Running, frame_numbers, start

@@ -23,8 +23,9 @@ from mscli.core.boxes import Mode
 from mscli.core.frames import EncodedVideoChunk, VideoFrame
 from mscli.encode.options import SinkOptions
 from mscli.encode.video import VideoEncoder
-from mscli.sinks import SINKS, queued
-from mscli.sinks.queued import Queued
+from mscli.sinks import SINKS
+from mscli.sinks.recording import queued
+from mscli.sinks.recording.queued import Queued
 from mscli.sources.base import Abilities
 from mscli.sources.fake.video import VideoFeed
 from tests.conftest import Program, require

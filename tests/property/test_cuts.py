@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mscli.core.clock import DAY_S
 from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series
-from mscli.sinks.segments import Schedule
-from mscli.sinks.series import surplus
+from mscli.sinks.files.series import surplus
+from mscli.sinks.recording.segments import Schedule
 
 CASES = settings(max_examples=300, derandomize=True, deadline=None, database=None)
 UNITS = [unit for unit in range(1, DAY_S + 1) if DAY_S % unit == 0]

@@ -40,7 +40,7 @@ from mscli.core.annexb import H264, HEVC
 from mscli.core.errors import ArgumentError, DOMException
 from mscli.core.properties import PROPERTIES
 from mscli.core.webidl import unknown_names
-from mscli.sinks.series import candidates, is_counted, may_make
+from mscli.sinks.files.series import candidates, is_counted, may_make
 from mscli.sources.fake.description import parse
 from tests.backends.rig import ManualClock
 from tests.untyped import untyped

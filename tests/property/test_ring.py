@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscli.sinks.triggered import Kept, Ring
+from mscli.sinks.recording.triggered import Kept, Ring
 
 CASES = settings(max_examples=300, derandomize=True, deadline=None, database=None)
 STEP_US = 40_000

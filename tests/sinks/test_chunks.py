@@ -18,7 +18,7 @@ from mscli.encode.codecs import CONTAINERS
 from mscli.encode.encoding import EncodedTrack, Encoding, Outlet
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.pictures import PictureReader
-from mscli.sinks.onefile import packet_of
+from mscli.sinks.recording.onefile import packet_of
 from tests.sinks.serial import numbered
 from tests.sinks.synth import GREEN, RED, T0, NoFile, close_to, h264, picture, tone, yuv
 

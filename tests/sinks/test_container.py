@@ -38,8 +38,8 @@ from mscli.encode.codecs import CONTAINERS
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, SinkRow, load_sink
 from mscli.sinks.base import Sink
-from mscli.sinks.onefile import TITLES
-from mscli.sinks.series import wall_clock
+from mscli.sinks.files.series import wall_clock
+from mscli.sinks.recording.onefile import TITLES
 from tests.backends.pulse_rig import amplitude
 from tests.sinks.synth import (
     BLUE,

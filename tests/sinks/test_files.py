@@ -16,8 +16,8 @@ import pytest
 from mscli.core.errors import DisplacedError, OperationError
 from mscli.encode.options import SinkOptions
 from mscli.encode.wav import WavHeader
-from mscli.sinks import files
-from mscli.sinks.files import GATHER_BYTES, NamedFile, Special, output_for
+from mscli.sinks.files import output as files
+from mscli.sinks.files.output import GATHER_BYTES, NamedFile, Special, output_for
 from tests.cli.program import eventually
 from tests.conftest import require, require_root
 from tests.disks import ext4_image, mounted

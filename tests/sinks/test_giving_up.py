@@ -12,9 +12,9 @@ from mscli.encode.codecs import CONTAINERS
 from mscli.encode.encoding import Encoding, Outlet
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS
-from mscli.sinks import files as syncing
-from mscli.sinks.files import NamedFile, free_bytes
-from mscli.sinks.onefile import OneFile
+from mscli.sinks.files import output as syncing
+from mscli.sinks.files.output import NamedFile, free_bytes
+from mscli.sinks.recording.onefile import OneFile
 from tests.sinks.synth import frame_times, frames_for
 
 

@@ -16,7 +16,7 @@ from mscli.core.jpeg import file_parts
 from mscli.core.orientation import Orientation
 from mscli.sinks import SINKS
 from mscli.sinks.base import Sink
-from mscli.sinks.image import jpeg_scale
+from mscli.sinks.pictures.image import jpeg_scale
 from tests.sinks.synth import (
     BLUE,
     GREEN,

@@ -15,7 +15,9 @@ import pytest
 
 from mscli.encode.mp4 import Fragments, boxes, index_first, moved_index
 from mscli.encode.options import Series, SinkOptions, TrackFormat
-from mscli.sinks import SINKS, files, index_place, load_sink, onefile
+from mscli.sinks import SINKS, index_place, load_sink
+from mscli.sinks.files import output as files
+from mscli.sinks.recording import onefile
 from tests.sinks.synth import T0, feed, feed_and_close, frames_for, h264, kinds_of, picture, run
 
 INDEXED = ["mp4", "mov", "m4a"]
@@ -111,7 +113,7 @@ def test_an_error_while_the_index_moves_leaves_the_file_as_it_was_recorded(
             raise OSError(28, "No space left on device")
         return write(fd, data)
 
-    monkeypatch.setattr("mscli.sinks.hidden.os.write", fail)
+    monkeypatch.setattr("mscli.sinks.files.hidden.os.write", fail)
     sink.close()
     monkeypatch.undo()
     assert index_place([str(name)]) == "end"

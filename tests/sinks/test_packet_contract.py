@@ -20,12 +20,12 @@ from mscli.encode.codecs import CONTAINERS, Container
 from mscli.encode.encoding import EncodedTrack, Encoding, Outlet, PacketSink
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS as ROWS
-from mscli.sinks.files import NamedFile, Output
-from mscli.sinks.onefile import FULL, Bounded, Budget, FileSink, OneFile
-from mscli.sinks.queued import Queued
-from mscli.sinks.segments import Segments
-from mscli.sinks.series import FileSeries
-from mscli.sinks.triggered import Triggered
+from mscli.sinks.files.output import NamedFile, Output
+from mscli.sinks.files.series import FileSeries
+from mscli.sinks.recording.onefile import FULL, Bounded, Budget, FileSink, OneFile
+from mscli.sinks.recording.queued import Queued
+from mscli.sinks.recording.segments import Segments
+from mscli.sinks.recording.triggered import Triggered
 from tests.disks import size_limit
 from tests.sinks.synth import T0, NoFile, frames_for, probe, tone
 

@@ -26,7 +26,7 @@ from mscli.core.frames import (
 )
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
-from mscli.sinks.files import PIPE_BYTES
+from mscli.sinks.files.output import PIPE_BYTES
 from tests.sinks.synth import RED, T0, close_to, feed_and_close, h264, jpeg, opened, picture, probe, run, tone, yuv
 
 RAW = list(PIXEL_FORMATS)

@@ -13,7 +13,7 @@ from mscli.core.frames import Media
 from mscli.encode.options import Series, SinkOptions
 from mscli.sinks import next_name
 from mscli.sinks.base import Sink
-from mscli.sinks.series import FileSeries
+from mscli.sinks.files.series import FileSeries
 from tests.disks import size_limit
 from tests.sinks.serial import RATE, in_time, numbered, samples, series, sound
 from tests.sinks.synth import feed, feed_and_close

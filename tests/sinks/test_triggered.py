@@ -13,7 +13,7 @@ import pytest
 
 from mscli.core.frames import AudioData, Media
 from mscli.sinks.base import Sink
-from mscli.sinks.triggered import MOST_FILES
+from mscli.sinks.recording.triggered import MOST_FILES
 from tests.pattern import beeps
 from tests.pattern import sound as heard_in
 from tests.sinks.serial import (

@@ -13,7 +13,7 @@ import pytest
 from mscli.core import descriptors
 from mscli.core.descriptors import Reader, point_nowhere, takes_more
 from mscli.core.limits import SLEEPS_S
-from mscli.sinks.files import Descriptor, NamedFile
+from mscli.sinks.files.output import Descriptor, NamedFile
 
 
 def fill(writing: int) -> None:

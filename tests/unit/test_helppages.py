@@ -17,7 +17,7 @@ from mscli.cli.main import COMMANDS, cli
 from mscli.cli.manpage import commands, help_texts, page
 from mscli.core.properties import PROPERTIES, VIDEO
 from mscli.core.select import DEFAULTS
-from mscli.sinks.image import STILLS
+from mscli.sinks.pictures.image import STILLS
 
 LINES, COLUMNS = 24, 80
 CAPTURING = ("snapshot", "record", "capture")

@@ -163,3 +163,22 @@ def test_backends_do_not_know_each_other() -> None:
     backends = {row.module for row in BACKENDS.values()}
     wrong = [each for each in all_imports() if each.importer in backends and each.module in backends - {each.importer}]
     assert not wrong, report(wrong)
+
+
+def test_families_of_sinks_do_not_know_each_other() -> None:
+    """They share the base class, the registry and where bytes go."""
+    shared = ("mscli.sinks.base", "mscli.sinks.files", "mscli.sinks.hosted")
+    families = {each.module for each in all_imports() if each.layer == "mscli.sinks" and each.module.startswith("mscli.sinks.")}
+    assert families
+    wrong = [
+        each
+        for each in all_imports()
+        if each.importer != "mscli.sinks" and each.layer == "mscli.sinks" and each.module in families
+        if not each.module.startswith(shared) and family(each.module) != family(each.importer)
+    ]
+    assert not wrong, report(wrong)
+
+
+def family(module: str) -> str:
+    """Return the folder or the module below a layer: ``raw``, ``pictures``."""
+    return module.split(".")[2]

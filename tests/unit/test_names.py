@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mscli.cli.target import record_target
-from mscli.sinks.series import Names, candidates, expand, is_pattern, single, with_counter
+from mscli.sinks.files.series import Names, candidates, expand, is_pattern, single, with_counter
 
 NOON = datetime(2026, 3, 4, 12, 5, 6)
 

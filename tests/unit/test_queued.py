@@ -12,9 +12,9 @@ from threading import Event, Thread
 import pytest
 
 from mscli.core.errors import OperationError
-from mscli.sinks import queued
-from mscli.sinks.files import Descriptor, FileObject, Output
-from mscli.sinks.queued import Queued
+from mscli.sinks.files.output import Descriptor, FileObject, Output
+from mscli.sinks.recording import queued
+from mscli.sinks.recording.queued import Queued
 
 TIMEOUT_S = 20.0
 

@@ -9,7 +9,7 @@ import pytest
 
 from mscli.cli.report import Report
 from mscli.core.errors import OperationError
-from mscli.sinks.files import output_error
+from mscli.sinks.files.output import output_error
 
 
 def failed(**given: Any) -> Report:

@@ -20,14 +20,14 @@ from mscli.core.frames import AudioData
 from mscli.core.limits import TRIGGERED_S
 from mscli.core.log import Burst, Log
 from mscli.encode.encoding import first_camera
-from mscli.sinks.segments import SeriesSink
+from mscli.sinks.recording.segments import SeriesSink
 
 if TYPE_CHECKING:
     from mscli.encode.chunks import Piece
     from mscli.encode.codecs import Container
-    from mscli.sinks.files import Output
-    from mscli.sinks.onefile import FileSink
-    from mscli.sinks.series import FileSeries
+    from mscli.sinks.files.output import Output
+    from mscli.sinks.files.series import FileSeries
+    from mscli.sinks.recording.onefile import FileSink
 
 RING_BYTES = 256 * 1024 * 1024  # half a minute of MJPEG in 1080p, many minutes of H.264
 MOST_FILES = 32  # more than half a minute of triggers, one a second; each has a descriptor and a flushing thread

@@ -25,13 +25,13 @@ from mscli.core.ticks import next_boundary
 from mscli.core.window import frame_tolerance_us
 from mscli.encode.encoding import EncodedTrack, PacketSink
 from mscli.encode.options import Series
-from mscli.sinks.series import FileSeries, wall_clock
+from mscli.sinks.files.series import FileSeries, wall_clock
 
 if TYPE_CHECKING:
     from mscli.encode.chunks import Piece
     from mscli.encode.codecs import Container
-    from mscli.sinks.files import Output
-    from mscli.sinks.onefile import FileSink
+    from mscli.sinks.files.output import Output
+    from mscli.sinks.recording.onefile import FileSink
 
 _PUSH_US = 100_000  # between two pictures that push others out of an encoder
 _BLOCKS_BEHIND = 4  # blocks of sound that may still come for a file after its last picture

@@ -13,9 +13,9 @@ from mscli.core.errors import OperationError
 from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SinkRow, load_sink, next_name
-from mscli.sinks.files import OutputSink
-from mscli.sinks.image import ImageSink
-from mscli.sinks.series import Names, Retention, make_folder, wall_clock, with_counter
+from mscli.sinks.files.output import OutputSink
+from mscli.sinks.files.series import Names, Retention, make_folder, wall_clock, with_counter
+from mscli.sinks.pictures.image import ImageSink
 
 if TYPE_CHECKING:
     from mscli.sinks.base import Sink

@@ -18,9 +18,9 @@ from mscli.core.frames import BT601, JPEG_COLOR, EncodedVideoChunk, Media, Video
 from mscli.core.version import __version__
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.screen import NO_FAULTS, Faults
-from mscli.sinks.exif import INTO, PictureFacts, exif
-from mscli.sinks.files import OutputSink
-from mscli.sinks.series import wall_clock
+from mscli.sinks.files.output import OutputSink
+from mscli.sinks.files.series import wall_clock
+from mscli.sinks.pictures.exif import INTO, PictureFacts, exif
 
 if TYPE_CHECKING:
     import av

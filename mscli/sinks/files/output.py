@@ -2,8 +2,8 @@
 
 The parts of a frame are written with one ``writev`` (https://man7.org/linux/man-pages/man2/writev.2.html), without copying.
 
-A named file gets its name once it can be read: see ``mscli.sinks.hidden``. Small pieces of it are gathered in memory. They are
-written at most GATHER_S after the first one, by the next write or by the thread that flushes the file to the disk.
+A named file gets its name once it can be read: see ``mscli.sinks.files.hidden``. Small pieces of it are gathered in memory.
+They are written at most GATHER_S after the first one, by the next write or by the thread that flushes the file to the disk.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mscli.core.places import DistrustedError, Place, find_place
 from mscli.core.threads import Thread
 from mscli.encode.options import SinkOptions
 from mscli.sinks.base import Sink
-from mscli.sinks.hidden import HiddenFile, check_file
+from mscli.sinks.files.hidden import HiddenFile, check_file
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target

@@ -22,14 +22,14 @@ from mscli.encode.options import COPY, SinkOptions, TrackFormat
 from mscli.encode.tuning import COPIER
 from mscli.media.screen import NO_FAULTS, Faults
 from mscli.sinks.base import GATHER_S, Sink
-from mscli.sinks.files import Descriptor, Output, output_for
-from mscli.sinks.queued import Queued
-from mscli.sinks.space import expected_bits_per_second
+from mscli.sinks.files.output import Descriptor, Output, output_for
+from mscli.sinks.recording.queued import Queued
+from mscli.sinks.recording.space import expected_bits_per_second
 
 if TYPE_CHECKING:
     from mscli.encode.encoding import Encoding, Outlet, PacketSink
     from mscli.sinks import SinkRow, Target
-    from mscli.sinks.series import FileSeries
+    from mscli.sinks.files.series import FileSeries
 
     Asked = tuple[SinkRow, Target, SinkOptions]
 
@@ -63,7 +63,7 @@ class RecordingOutput:
             self._output = self._wrap(output_for(target, options))
             self.name = self._output.name
         else:
-            from mscli.sinks.series import FileSeries
+            from mscli.sinks.files.series import FileSeries
 
             self._series = FileSeries(target, options, options.series, on_file, self._wrap)
             self.name = str(target)
@@ -200,7 +200,7 @@ class RecordingOutput:
 
     def _packet_sink(self) -> PacketSink:
         """Compose the sink of the packets: a file, optionally with a size limit, optionally in a series."""
-        from mscli.sinks.onefile import FULL, Bounded, Budget, FileSink, OneFile
+        from mscli.sinks.recording.onefile import FULL, Bounded, Budget, FileSink, OneFile
 
         def on_full() -> None:
             self.sink.ended = FULL
@@ -217,8 +217,8 @@ class RecordingOutput:
         if self._series is None:
             assert self._output is not None, "one of them"
             return make(self._output)
-        from mscli.sinks.segments import Segments
-        from mscli.sinks.triggered import Triggered
+        from mscli.sinks.recording.segments import Segments
+        from mscli.sinks.recording.triggered import Triggered
 
         return (Triggered if self._series.plan.triggered else Segments)(self._series, container, make)
 

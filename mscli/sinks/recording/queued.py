@@ -11,7 +11,7 @@ from threading import Condition
 
 from mscli.core.limits import ASLEEP_S, SLEEPS_S
 from mscli.core.threads import Thread
-from mscli.sinks.files import Descriptor, Output
+from mscli.sinks.files.output import Descriptor, Output
 
 QUEUE_BYTES = 32 * 1024 * 1024  # half a minute of H.264 in 1080p; with more, the output is behind
 

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.encode.options import Series, SinkOptions
-from mscli.sinks.files import NamedFile, free_bytes, output_error, output_for
-from mscli.sinks.hidden import identity
+from mscli.sinks.files.hidden import identity
+from mscli.sinks.files.output import NamedFile, free_bytes, output_error, output_for
 
 if TYPE_CHECKING:
     from mscli.sinks import Target
-    from mscli.sinks.files import Output
+    from mscli.sinks.files.output import Output
 
 _COUNTER = r"%0(\d)d|\{index\}"
 _TIME = r"%(?:0\dd|[A-Za-z%])|\{index\}"

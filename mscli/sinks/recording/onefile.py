@@ -32,8 +32,8 @@ from mscli.encode.encoding import EncodedTrack, PacketSink, first_camera
 from mscli.encode.ffmpeg import TIME_BASE, add_stream, open_encoder
 from mscli.encode.mp4 import Fragments
 from mscli.encode.options import SinkOptions
-from mscli.sinks.files import Headed, Output
-from mscli.sinks.series import wall_clock
+from mscli.sinks.files.output import Headed, Output
+from mscli.sinks.files.series import wall_clock
 
 if TYPE_CHECKING:
     from mscli.encode.ffmpeg import Packet

@@ -1,0 +1,6 @@
+"""Where bytes go: named files, pipes, descriptors and file objects; and how files are named.
+
+- ``output``: write bytes, and translate the system's errors about them
+- ``hidden``: the hidden name of a file until it can be read
+- ``series``: name the files of a series, and remove surplus ones
+"""
