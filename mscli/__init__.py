@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from mscli.api.blob import Blob as Blob
     from mscli.api.canvas import Canvas as Canvas
     from mscli.api.canvas import CanvasCaptureMediaStreamTrack as CanvasCaptureMediaStreamTrack
-    from mscli.api.blobevent import BlobEvent as BlobEvent
-    from mscli.api.errorevent import ErrorEvent as ErrorEvent
+    from mscli.api.mediarecorder import BlobEvent as BlobEvent
+    from mscli.api.mediarecorder import ErrorEvent as ErrorEvent
     from mscli.api.commands import RecorderRun as RecorderRun
     from mscli.api.devicechangeevent import DeviceChangeEvent as DeviceChangeEvent
     from mscli.api.dictionaries import AudioSelectionPreferenceEnum as AudioSelectionPreferenceEnum
@@ -174,9 +174,7 @@ _DICTIONARIES = (
 _HOMES = {  # module → its public names
     "mscli.api.aiortctrack": "to_aiortc",
     "mscli.api.blob": "Blob",
-    "mscli.api.blobevent": "BlobEvent",
     "mscli.api.canvas": "Canvas CanvasCaptureMediaStreamTrack",
-    "mscli.api.errorevent": "ErrorEvent",
     "mscli.api.commands": "RecorderRun",
     "mscli.api.devicechangeevent": "DeviceChangeEvent",
     "mscli.api.dictionaries": _DICTIONARIES,
@@ -184,7 +182,7 @@ _HOMES = {  # module → its public names
     "mscli.api.imagecapture": "ImageCapture",
     "mscli.api.mediadeviceinfo": "DisplayInfo InputDeviceInfo MediaDeviceInfo",
     "mscli.api.mediadevices": "MediaDevices",
-    "mscli.api.mediarecorder": "MediaRecorder",
+    "mscli.api.mediarecorder": "BlobEvent ErrorEvent MediaRecorder",
     "mscli.api.mediastream": "MediaStream",
     "mscli.api.mediastreamtrack": (
         "MediaStreamTrack MediaStreamTrackAudioStats MediaStreamTrackEvent MediaStreamTrackVideoStats OverconstrainedErrorEvent"

@@ -15,8 +15,8 @@ Interfaces
 - ``mediastreamtrackprocessor``: reads a track's frames
 - ``canvas``, ``trackgenerator``, ``trackfrom``, ``programs``: tracks of frames that a program makes, and what they share
 - ``imagecapture``: takes single pictures
-- ``mediarecorder``, ``recorderoptions``: records a stream
-- ``blob``, ``blobevent``, ``errorevent``: what a recorder hands out
+- ``mediarecorder``: records a stream; its options and events
+- ``blob``: what a recorder hands out
 - ``dictionaries``: the dictionaries of the standard, for type checkers
 - ``getdisplaymedia``: the options of ``get_display_media``, and the choice among displays
 - ``aiortctrack``: tracks for aiortc

@@ -12,18 +12,16 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, NamedTuple, Self, cast
 
 from mscli.api.blob import Blob
-from mscli.api.blobevent import BlobEvent
-from mscli.api.errorevent import ErrorEvent
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
-from mscli.api.recorderoptions import RecorderOptions
 from mscli.api.recording import Calls, GroupPlan, Plan, Recording, Slices, check_room
 from mscli.core.addresses import scheme_of, suffix_of
 from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL
 from mscli.core.errors import ArgumentError, InvalidModificationError, InvalidStateError, NotSupportedError
-from mscli.core.events import Event, EventTarget, Handler
+from mscli.core.events import Event, EventTarget, Handler, required_member
 from mscli.core.readonly import ReadOnly
-from mscli.core.webidl import to_string, unsigned_long
+from mscli.core.webidl import double, to_string, unsigned_long
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import (
     SinkPlan,
@@ -39,6 +37,114 @@ from mscli.sinks import (
     spell_mime,
 )
 from mscli.sinks.base import Sink
+
+# https://www.w3.org/TR/mediastream-recording/#blobevent-section
+
+
+class BlobEvent(Event):
+    """An event with a slice of a recording, ``data``. ``timecode``: milliseconds since the start of the first slice."""
+
+    data = ReadOnly[Blob]()
+    timecode = ReadOnly[float]()
+
+    def __init__(self, type: str, init: Mapping[str, Any]) -> None:  # noqa: A002 (the standard's name)
+        self._data: Blob = required_member("BlobEvent", init, "data")
+        if not isinstance(self._data, Blob):
+            raise ArgumentError("BlobEvent: the member “data” of the init dictionary must be a Blob")
+        self._timecode = double(init.get("timecode", 0), "BlobEvent: timecode")
+        super().__init__(type, init)
+
+
+# https://html.spec.whatwg.org/multipage/webappapis.html#errorevent
+
+
+class ErrorEvent(Event):
+    """An event about a failure. ``error``: the exception, or None. ``message``: its text."""
+
+    error = ReadOnly[Exception | None]()
+    message = ReadOnly[str]()
+
+    def __init__(self, type: str, init: Mapping[str, Any] | None = None) -> None:  # noqa: A002 (the standard's name)
+        given = init or {}
+        self._error: Exception | None = given.get("error")
+        self._message = str(given.get("message", ""))
+        super().__init__(type, init)
+
+
+# https://www.w3.org/TR/mediastream-recording/#mediarecorderoptions-section
+
+AUDIO_BITS = 2 * AUDIO_BITS_PER_CHANNEL  # the defaults, per second
+VIDEO_BITS = 2_500_000
+
+_BITRATE_MODES = ("constant", "variable")
+_NUMBERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "audioBitsPerSecond": ("audio_bits_per_second", unsigned_long),
+    "videoBitsPerSecond": ("video_bits_per_second", unsigned_long),
+    "bitsPerSecond": ("bits_per_second", unsigned_long),
+    "videoKeyFrameIntervalDuration": ("key_frame_duration_ms", lambda value: double(value, "videoKeyFrameIntervalDuration")),
+    "videoKeyFrameIntervalCount": ("key_frame_count", unsigned_long),
+}
+
+
+class RecorderOptions(NamedTuple):
+    """The members of a ``MediaRecorderOptions`` dictionary, or None if missing."""
+
+    mime_type: str = ""
+    audio_bits_per_second: int | None = None
+    video_bits_per_second: int | None = None
+    bits_per_second: int | None = None
+    key_frame_duration_ms: float | None = None
+    key_frame_count: int | None = None
+
+    @classmethod
+    def convert(cls, value: Any) -> RecorderOptions:
+        """Convert the dictionary by WebIDL's rules: every bit rate is valid, ``"x"`` becomes 0. Raises TypeError."""
+        if value is not None and not isinstance(value, Mapping):
+            raise ArgumentError("MediaRecorder: the options must be an object")
+        given: Mapping[str, Any] = value or {}
+        if "audioBitrateMode" in given and to_string(given["audioBitrateMode"]) not in _BITRATE_MODES:
+            raise ArgumentError(f"MediaRecorder: audioBitrateMode must be one of {', '.join(_BITRATE_MODES)}")
+        numbers = {member: convert(given[name]) for name, (member, convert) in _NUMBERS.items() if name in given}
+        return cls(to_string(given.get("mimeType", "")), **numbers)
+
+    def bit_rates(self, kinds: Sequence[str] = ("audio", "video"), channels: int = 2) -> tuple[int, int]:
+        """Return the bits per second of audio and video for tracks of these kinds. ``bitsPerSecond`` is their sum.
+
+        ``channels``: of the sound, which decide the usual rate.
+        """
+        total = self.bits_per_second
+        if total is None:
+            usual = AUDIO_BITS_PER_CHANNEL * channels
+            return _default(self.audio_bits_per_second, usual), _default(self.video_bits_per_second, VIDEO_BITS)
+        if len(set(kinds)) == 1:
+            return (total, 0) if "audio" in kinds else (0, total)
+        audio = max(1, min(AUDIO_BITS, total // 10))
+        return audio, max(1, total - audio)
+
+    def applied_to(self, sink: SinkOptions, kinds: Sequence[str], video_codec: str, audio_codec: str) -> SinkOptions:
+        """Return the sink options for these kinds of tracks. Options that the sink has already take precedence.
+
+        If nobody requested a bit rate, or requested 0 (also as the sum), the encoder chooses.
+        """
+        total = self.bits_per_second or None
+        audio, video = self._replace(bits_per_second=total).bit_rates(kinds)
+        return sink._replace(
+            video_codec=sink.video_codec or video_codec,
+            audio_codec=sink.audio_codec or audio_codec,
+            audio_bits_per_second=_asked(total, self.audio_bits_per_second, audio) or sink.audio_bits_per_second,
+            video_bits_per_second=_asked(total, self.video_bits_per_second, video) or sink.video_bits_per_second,
+            key_frame_s=sink.key_frame_s if (ms := self.key_frame_duration_ms) is None else max(0.0, ms / 1000),
+            key_frame_count=sink.key_frame_count if self.key_frame_count is None else self.key_frame_count,
+        )
+
+
+def _default(rate: int | None, usual: int) -> int:
+    return usual if rate is None else rate
+
+
+def _asked(total: int | None, own: int | None, rate: int) -> int | None:
+    return None if total is None and own is None else rate
+
 
 RecordingState = Literal["inactive", "recording", "paused"]
 

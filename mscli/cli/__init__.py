@@ -16,7 +16,7 @@ Options
 - ``shared``: the options of every command
 - ``options``: the options of the capturing commands
 - ``encoding``, ``series``: the options of a recording
-- ``paramtypes``, ``values``, ``quantities``: how option values are parsed
+- ``paramtypes``, ``quantities``: how option values are parsed
 - ``target``: the target of a recording
 - ``resolve``: finds a device by name, path, id or address
 - ``completion``, ``shells``: shell completion
@@ -24,22 +24,20 @@ Options
 
 During a capture
 
-- ``session``: the devices, stream, signals and events of one run
+- ``session``: the devices, stream, signals and events of one run; saves and restores the controls of cameras
 - ``opening``: opens the devices
 - ``signals``, ``leaving``: signals during, before and after a command
-- ``camerasettings``: saves and restores the controls of cameras
 - ``keys``, ``trigger``, ``control``, ``commands``: commands from keys, signals, stdin and a socket
 - ``eventlog``, ``follower``: ``--events``
 - ``preview``, ``preview_window``: the preview window
-- ``memory``: keeps freed memory for the next frame
 
 Output for people and scripts
 
-- ``say``, ``status``, ``inplace``, ``tables``: messages, status line, tables
+- ``say``, ``status``, ``tables``: messages, status line, tables
 - ``draw``: pictures in a terminal
 - ``report``: the final report
 - ``exitcodes``, ``failure``, ``usage``: errors and exit codes
 - ``logs``: the log on stderr
 - ``printable``, ``style``: escapes control characters; colours
-- ``forgiving``, ``reader``: stalled or missing readers
+- ``forgiving``: stalled or missing readers
 """

@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,11 +17,9 @@ from mscli.api.getusermedia import Choice
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.wanted import Wanted
-from mscli.cli.camerasettings import CameraSettings
 from mscli.cli.eventlog import EventLog
 from mscli.cli.exitcodes import UnknownConstraintError
 from mscli.cli.forgiving import STDERR, STDOUT, Readers
-from mscli.cli.memory import keep_freed_memory
 from mscli.cli.opening import open_devices
 from mscli.cli.options import DEVICE_FLAGS, Options, exact_device
 from mscli.cli.printable import json_text
@@ -28,6 +27,7 @@ from mscli.cli.resolve import find_device
 from mscli.cli.say import Voice, warn_of_unknown
 from mscli.cli.signals import Stopper
 from mscli.core.addresses import masked
+from mscli.core.controls import controls_in
 from mscli.core.derived import mode_behind
 from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.eventloop import EventLoop
@@ -37,10 +37,13 @@ from mscli.core.properties import DISPLAY_SURFACE, KINDS, PROPERTIES, VIDEO
 from mscli.core.selection import Selection, describe_reshaping, describe_settings
 from mscli.core.webidl import RANGE_MEMBERS, unknown_names
 from mscli.encode.options import TrackFormat
+from mscli.sinks import write_file
 from mscli.sources import is_of
 from mscli.sources.base import NOTHING_COMES, device_noun
 
 if TYPE_CHECKING:
+    from mscli.api.getusermedia import Choice
+    from mscli.api.mediastreamtrack import MediaStreamTrack
     from mscli.cli.change import DeviceListChange
     from mscli.cli.follower import Follower
     from mscli.cli.target import Contents
@@ -427,3 +430,64 @@ _SENTENCES: Mapping[str, Callable[[Session, MediaStreamTrack, str], str]] = {  #
     "unmute": lambda _, track, __: f"“{track.label}” is back: {describe_settings(track.settings)}",
     "configurationchange": lambda _, track, __: f"changed: {_described(track)}",
 }
+
+
+class CameraSettings:
+    """The controls of the cameras of a run: saves them, and restores them at the end.
+
+    ``save_to``: a file for them, or "". ``restores``: whether they go back.
+    The file is a ``MediaStreamConstraints`` object, which --constraints takes.
+    """
+
+    def __init__(self, save_to: str, *, restores: bool, warn: Callable[[str], object]) -> None:
+        self._save_to, self._restores, self._warn = save_to, restores, warn
+        self._before: dict[str, dict[str, Any]] = {}  # controls by deviceId
+
+    def note(self, choices: Sequence[Choice]) -> None:
+        """Note the controls before the chosen cameras are opened."""
+        for choice in choices:
+            if choice.kind == VIDEO:
+                self._before.setdefault(choice.device.device_id, dict(choice.selection.box.kept))
+
+    def finish(self, tracks: Sequence[MediaStreamTrack]) -> None:
+        """Save and restore the controls of the cameras that are still open."""
+        cameras = [track for track in tracks if track.kind == VIDEO and track.ready_state == "live"]
+        if self._save_to and cameras:
+            self._save(cameras[0])
+        for track in cameras if self._restores else ():
+            now = controls_in(track.current_settings)
+            before = self._before.get(track.get_settings()["deviceId"], {})
+            changed = {name: before[name] for name in now if name in before and before[name] != now[name]}
+            try:
+                track.set_controls(changed)
+            except DOMException as error:
+                self._warn(f"the controls of {track.source_name} could not be restored: {error}")
+
+    def _save(self, track: MediaStreamTrack) -> None:
+        """Write the file as a whole. Raises OperationError."""
+        import json
+
+        text = json.dumps({"video": controls_in(track.current_settings)}, indent=2) + "\n"
+        write_file(self._save_to, text.encode())
+
+
+# https://man7.org/linux/man-pages/man3/mallopt.3.html
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 64 * 1024 * 1024  # how much free memory the heap keeps
+_BLOCK_BYTES = 32 * 1024 * 1024  # the largest block allocated from the heap: glibc's maximum
+
+
+def keep_freed_memory() -> None:
+    """Configure the C library to keep the memory that one frame frees for the next one. Do nothing if it cannot.
+
+    It would return large blocks to the system, which hands them out again page by page, zeroed. For a 1080p frame that is
+    scaled, this takes as long as the scaling itself.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    with suppress(AttributeError, OSError):  # not glibc
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _BLOCK_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

@@ -7,7 +7,6 @@ Media and time
 - ``loans``: memory that is lent without copying, and used again
 - ``clock``: CLOCK_MONOTONIC in microseconds, and its conversion to UTC
 - ``timing``: the times of a device's frames: replaces impossible ones, finds missing frames, and makes filler frames
-- ``settle``: when a camera's picture is worth keeping
 - ``ticks``: the times of a series of pictures or files
 - ``timelapse``: the times of frames in a film that plays faster than it was recorded
 - ``orientation``: how pictures are cropped, flipped and rotated
@@ -32,7 +31,6 @@ Devices
 - ``calls``: calls to drivers that may never return
 - ``limits``: all time limits
 - ``trouble``: why a device cannot be used, and remedies
-- ``glance``: the names of devices that Linux lists, without opening one
 
 Infrastructure
 

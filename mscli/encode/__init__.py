@@ -10,6 +10,6 @@
 - ``video``, ``audio``: the encoders of video and sound
 - ``copier``: a camera's encoded video, without re-encoding
 - ``ffmpeg``: FFmpeg's encoders and streams
-- ``wav``: the header of a growing WAV file
-- ``mp3``, ``mp4``: the delay of an MP3, and the index of an MP4 in front
+- ``headers``: correct headers of growing WAV files and of MP3s
+- ``mp4``: the index of an MP4 in front
 """

@@ -14,11 +14,10 @@ from mscli.core.errors import NotSupportedError
 from mscli.core.nearest import did_you_mean
 from mscli.core.selection import picture_in_words, sound_in_words
 from mscli.core.timelapse import PLAYED_RATE
-from mscli.encode.mp3 import with_delay
+from mscli.encode.headers import WavHeader, with_delay
 from mscli.encode.mp4 import index_first, without_index
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
 from mscli.encode.profiles import find_profile
-from mscli.encode.wav import WavHeader
 
 FRAGMENT_US = 250_000  # the length of a fragment or cluster; it can be read once it is complete
 

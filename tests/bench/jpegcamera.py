@@ -18,7 +18,7 @@ import av
 
 import mscli
 from mscli.api.nativeformats import CopiedFormats
-from mscli.cli.memory import keep_freed_memory
+from mscli.cli.session import keep_freed_memory
 from mscli.core.boxes import Mode
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.frames import JPEG_COLOR, EncodedVideoChunk

@@ -17,7 +17,7 @@ FILE_FRAMES = 10
 
 def scale(path: str, count: int) -> None:
     """Read the file's frames round and round, as a track with a smaller size gives them, and scale each."""
-    from mscli.cli.memory import keep_freed_memory
+    from mscli.cli.session import keep_freed_memory
     from mscli.core.frames import VideoFrame, frame_bytes, split_planes
     from mscli.core.shaping import Shaper
     from mscli.media import load_converter

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from mscli.core.errors import DisplacedError, OperationError
+from mscli.encode.headers import WavHeader
 from mscli.encode.options import SinkOptions
-from mscli.encode.wav import WavHeader
 from mscli.sinks.files import output as files
 from mscli.sinks.files.output import GATHER_BYTES, NamedFile, Special, output_for
 from tests.cli.program import eventually

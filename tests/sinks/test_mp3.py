@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mscli.encode.mp3 import with_delay
+from mscli.encode.headers import with_delay
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
 from tests.sinks.synth import feed, tone

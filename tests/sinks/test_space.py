@@ -11,7 +11,7 @@ from mscli.core.frames import Media
 from mscli.encode.codecs import CONTAINERS
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS
-from mscli.sinks.recording.space import expected_bits_per_second
+from mscli.sinks.recording.sink import expected_bits_per_second
 from tests.sinks.synth import T0, feed_and_close, noise, opened
 
 HD = {"width": 1280, "height": 720, "frameRate": 30}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mscli.encode.wav import WavHeader
+from mscli.encode.headers import WavHeader
 from mscli.sinks import SINKS
 from tests.sinks.synth import feed_and_close, opened, probe, run, tone
 

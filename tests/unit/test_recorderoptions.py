@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.api.recorderoptions import RecorderOptions
+from mscli.api.mediarecorder import RecorderOptions
 from mscli.encode.options import SinkOptions
 from tests.sinks.synth import probe, tone
 from tests.unit.stage import TIMEOUT_S, Recording, Stage, camera, microphone, picture, push, silent

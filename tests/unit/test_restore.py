@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import mscli
-from mscli.cli.camerasettings import CameraSettings
+from mscli.cli.session import CameraSettings
 
 
 def test_controls_go_back_and_the_camera_keeps_them() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mscli.core.settle import WINDOW, Look, Settling
+from mscli.media.warmup import WINDOW, Look, Settling
 
 CAP = 90  # frames
 

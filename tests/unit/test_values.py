@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mscli.cli.values import parse_size, parse_value
+from mscli.cli.paramtypes import parse_size, parse_value
 from mscli.core.properties import PROPERTIES
 
 VALUES: list[tuple[str, str, Any]] = [

@@ -1,6 +1,6 @@
 """Recordings: encoded tracks in files of a container.
 
-- ``sink``: an encoding and its outputs
+- ``sink``: an encoding and its outputs, and the disk space that they will need
 
 Packet sinks, which take the packets of an encoding and wrap one another
 
@@ -8,8 +8,5 @@ Packet sinks, which take the packets of an encoding and wrap one another
 - ``segments``: write a series of files
 - ``triggered``: write a file for each trigger
 
-For all of them
-
 - ``queued``: write an output on its own thread
-- ``space``: estimate the disk space that a recording will need
 """

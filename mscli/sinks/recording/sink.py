@@ -13,18 +13,18 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from mscli.core.codecs import VIDEO_CODECS
+from mscli.core.boxes import Scalar
+from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL, CAMERA_CODECS, VIDEO_CODECS, VideoCodec
 from mscli.core.errors import DOMException, InvalidStateError, NotSupportedError
 from mscli.core.frames import Media
 from mscli.core.timelapse import PLAYED_RATE
-from mscli.encode.codecs import CONTAINERS, codec_for, copied_formats, describe_encoding, video_codec
+from mscli.encode.codecs import CONTAINERS, Container, audio_codec, codec_for, copied_formats, describe_encoding, video_codec
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
-from mscli.encode.tuning import COPIER
+from mscli.encode.tuning import COPIER, ENCODERS
 from mscli.media.screen import NO_FAULTS, Faults
 from mscli.sinks.base import GATHER_S, Sink
 from mscli.sinks.files.output import Descriptor, Output, output_for
 from mscli.sinks.recording.queued import Queued
-from mscli.sinks.recording.space import expected_bits_per_second
 
 if TYPE_CHECKING:
     from mscli.encode.encoding import Encoding, Outlet, PacketSink
@@ -501,3 +501,39 @@ def _played(track: TrackFormat, options: SinkOptions) -> TrackFormat:
     if options.time_lapse_s is None or track.kind != "video":
         return track
     return track._replace(settings={**track.settings, "frameRate": PLAYED_RATE})
+
+
+_LEAST_PICTURE = {"width": 640, "height": 480, "frameRate": 30}  # if the settings have none
+_LEAST_SOUND = {"sampleRate": 48_000, "channelCount": 1, "sampleSize": 16}
+
+
+def expected_bits_per_second(container: Container, tracks: Sequence[TrackFormat], options: SinkOptions) -> float:
+    """Estimate the bits per second, rather too many: the requested rate, or else what the codec and the size suggest."""
+    return sum(_OF_KIND[track.kind](container, track, options) for track in tracks)
+
+
+def _picture(container: Container, track: TrackFormat, options: SinkOptions) -> float:
+    width, height, rate = _numbers(track.settings, _LEAST_PICTURE)
+    copied = options.video_codec == COPY
+    codec = _copied(container, track) if copied else video_codec(container, options)
+    asked = options.video_bits_per_second if ENCODERS[codec.encoder].bit_rate and not copied else None
+    return asked or width * height * rate * codec.bits_per_pixel
+
+
+def _copied(container: Container, track: TrackFormat) -> VideoCodec:
+    """Return the codec of the camera's pictures, or the codec that needs the least space if it is not known yet."""
+    return CAMERA_CODECS[track.pixel_format or copied_formats(container.suffix)[0]]
+
+
+def _sound(container: Container, track: TrackFormat, options: SinkOptions) -> float:
+    rate, channels, bits = _numbers(track.settings, _LEAST_SOUND)
+    if audio_codec(container, options).lossy:
+        return options.audio_bits_per_second or AUDIO_BITS_PER_CHANNEL * channels
+    return rate * channels * bits
+
+
+def _numbers(settings: Mapping[str, Scalar], usual: Mapping[str, int]) -> list[float]:
+    return [float(settings.get(name) or value) for name, value in usual.items()]
+
+
+_OF_KIND = {"video": _picture, "audio": _sound}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mscli.core import glance
+from mscli.cli import overview
 
 PCM = """\
 00-00: ALC257 Analog : ALC257 Analog : playback 1 : capture 1
@@ -20,7 +20,7 @@ def lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder with the lists, which are empty."""
     for name in ("CAMERAS", "UDEV", "SOUND"):
         (tmp_path / name).mkdir()
-        monkeypatch.setattr(glance, name, str(tmp_path / name))
+        monkeypatch.setattr(overview, name, str(tmp_path / name))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("PULSE_SERVER", raising=False)
     return tmp_path
@@ -37,20 +37,20 @@ def node(lists: Path, number: int, name: str, index: int, udev: str = "") -> Non
 
 
 def test_empty_lists_name_nothing() -> None:
-    assert (glance.cameras(), glance.microphones()) == ([], [])
+    assert (overview.cameras(), overview.microphones()) == ([], [])
 
 
 def test_a_system_without_lists_has_nothing(lists: Path) -> None:
     for name in ("CAMERAS", "UDEV", "SOUND"):
         (lists / name).rmdir()
-    assert (glance.cameras(), glance.microphones()) == ([], [])
+    assert (overview.cameras(), overview.microphones()) == ([], [])
 
 
 def test_cameras_come_in_the_order_of_their_nodes_without_nodes_for_metadata(lists: Path) -> None:
     node(lists, 10, "Second", 0)
     node(lists, 2, "First", 0)
     node(lists, 3, "First", 1)
-    assert glance.cameras() == ["First", "Second"]
+    assert overview.cameras() == ["First", "Second"]
 
 
 def test_udev_knows_which_nodes_are_cameras(lists: Path) -> None:
@@ -58,19 +58,19 @@ def test_udev_knows_which_nodes_are_cameras(lists: Path) -> None:
     node(lists, 1, "Camera", 0, ":capture:")
     node(lists, 2, "Camera", 1, ":")
     node(lists, 3, "Second lens", 1, ":capture:")
-    assert glance.cameras() == ["Camera", "Second lens"]
+    assert overview.cameras() == ["Camera", "Second lens"]
 
 
 def test_a_sound_card_that_captures_is_a_microphone(lists: Path) -> None:
     (lists / "SOUND" / "pcm").write_text(PCM)
-    assert glance.microphones() == ["ALC257 Analog", "USB Audio"]
+    assert overview.microphones() == ["ALC257 Analog", "USB Audio"]
 
 
 def test_without_a_sound_card_a_sound_server_stands_for_its_microphones(lists: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (lists / "pulse").mkdir()
     (lists / "pulse" / "native").touch()
-    assert glance.microphones() == [glance.SOUND_SERVER]
+    assert overview.microphones() == [overview.SOUND_SERVER]
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/nonexistent")
-    assert glance.microphones() == []
+    assert overview.microphones() == []
     monkeypatch.setenv("PULSE_SERVER", "tcp:elsewhere")
-    assert glance.microphones() == [glance.SOUND_SERVER]
+    assert overview.microphones() == [overview.SOUND_SERVER]
