@@ -12,17 +12,14 @@ from threading import Condition
 
 from mscli.api.listing import Listing
 from mscli.core.calls import together
-from mscli.core.limits import LOOK_CLOSED_S
+from mscli.core.limits import CHANGES_TOGETHER_S, HINTS_LATEST_S, HINTS_QUIET_S, LOOK_CLOSED_S
 from mscli.core.locks import shared_lock
 from mscli.core.reported import Reported
 from mscli.core.threads import Thread
 from mscli.sources.base import Device, Watching
 
-QUIET_S = 0.1  # a camera and its microphone appear in several steps; list the devices once it has been quiet this long
-LATEST_S = 0.4  # but at the latest this long after the first hint
 # delays before checking again whether a new device can be opened: permissions are set after it appears
 READY_S = (0.05, 0.1, 0.2)
-TOGETHER_S = 0.2  # how long one backend's change waits for listings of the others, to become one event
 POLL_S = 2.0  # the interval between listings of a backend without events
 
 Notify = Callable[[list[Device], list[Device]], object]  # called with all devices, and with the new ones
@@ -114,8 +111,8 @@ class DeviceWatch:
             return not self._closing
 
     def _wait_for_quiet(self, one: _Followed) -> None:
-        latest = time.monotonic() + LATEST_S
-        while not self._closing and self._more_within(one, min(QUIET_S, latest - time.monotonic())):
+        latest = time.monotonic() + HINTS_LATEST_S
+        while not self._closing and self._more_within(one, min(HINTS_QUIET_S, latest - time.monotonic())):
             pass
 
     def _more_within(self, one: _Followed, seconds: float) -> bool:
@@ -124,7 +121,7 @@ class DeviceWatch:
 
     def _notify_change(self) -> None:
         """Notify of a difference, together with what others are about to find. The caller holds the lock."""
-        self._changed.wait_for(lambda: self._closing or not any(one.awaited for one in self._followed), TOGETHER_S)
+        self._changed.wait_for(lambda: self._closing or not any(one.awaited for one in self._followed), CHANGES_TOGETHER_S)
         before = [device for one in self._followed for device in one.notified]
         after = [device for one in self._followed for device in one.found]
         for one in self._followed:

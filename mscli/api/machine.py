@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mscli.api.listing import Listing
 from mscli.core.addresses import masked
 from mscli.core.errors import DOMException, InvalidStateError, NotFoundError, NotReadableError
-from mscli.core.limits import USUAL_TIMEOUTS
+from mscli.core.limits import ADDRESS_SLACK_S, USUAL_TIMEOUTS
 from mscli.sources import find_source, is_of, load_backend, load_source, replaced_source, serves, system_backends, unread
 from mscli.sources.base import (
     CONTENTS,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 
 _EVERY_KIND = (*DEVICE_KINDS, DISPLAY)  # in the order of lists
-_SLACK_S = 10.0  # a reader of an address has its own timeout; this is how long importing and reporting may take
 
 
 class Machine:
@@ -124,7 +123,7 @@ class Machine:
             return replaced
         found = answer(
             partial(load_source, row, address, options),
-            options.timeout_s + _SLACK_S,
+            options.timeout_s + ADDRESS_SLACK_S,
             f"“{masked(address)}”",
             "open",
             lambda late: late.close(),

@@ -19,10 +19,10 @@ from mscli.cli.shared import Shared
 from mscli.cli.signals import Stopper
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
+from mscli.core.limits import PROBE_S
 from mscli.sources.base import AUDIO_INPUT, USUAL_INPUT, VIDEO_INPUT, InputOptions
 
 PROBE_FRAMES = 20  # how many frames of a mode to time
-PROBE_S = 3.0  # for at most this long
 
 
 class DeviceDetails(NamedTuple):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from mscli.core.limits import TERMINAL_S
 from mscli.sinks import picture_file
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 KITTY, ITERM, SIXEL, TRUE_COLOUR, PALETTE = "kitty", "iterm2", "sixel", "24-bit", "256 colours"
 
-TERMINAL_S = 0.1  # how long a terminal may take to say what it can
 _KITTY_QUERY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 _SIXEL_ABILITY = b"4"
 _DEVICE_QUERY = b"\x1b[c"  # every terminal answers this, so its answer ends the wait

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-HOOK_S = 10.0  # how long a command may run after the last picture
+from mscli.core.limits import HOOK_S
+
 MOST_HOOKS = 4  # commands that run at the same time; while this number runs, no other is started
 
 

@@ -24,6 +24,7 @@ from mscli.core.controls import MODES
 from mscli.core.errors import DOMException, NotReadableError, NotSupportedError, OperationError
 from mscli.core.eventloop import FrameQueue
 from mscli.core.frames import Counts, EncodedVideoChunk, VideoFrame
+from mscli.core.limits import SETTLE_S
 from mscli.core.properties import DISPLAY_SURFACE, MANUAL, VIDEO
 from mscli.core.ticks import Ticks
 from mscli.core.window import Window
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from mscli.api.dictionaries import MediaTrackConstraints
 
 CLOSE_ABOVE_S = 60.0  # with a longer interval the camera is closed between pictures
-SETTLE_S = 2.0  # how long a camera may take to settle
 _EXPOSED_FRAMES = 4  # frames that a camera may take to follow a new exposure
 _WAIT_S = 0.5
 

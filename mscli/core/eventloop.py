@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from mscli.core.frames import EncodedVideoChunk, Media, VideoMedia, is_light
-from mscli.core.limits import AUDIO_QUEUE_SECONDS, MAX_LAG_US, OVERLOAD_SECONDS, VIDEO_QUEUE_SECONDS
+from mscli.core.limits import AUDIO_QUEUE_SECONDS, OVERLOAD_SECONDS, PACED_LEAD_US, VIDEO_QUEUE_SECONDS
 from mscli.core.locks import shared_lock
 from mscli.core.log import Burst, Log
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mscli.core.window import Pauses
 
 VIDEO_QUEUE_BYTES = 64 * 1024 * 1024  # ten frames of 1080p BGRX, or a second of 720p I420 and more
-PACED_LEAD_US = MAX_LAG_US // 2  # less than a recording allows
 PACED_FRAMES = 16  # enough to keep both sides busy, and quickly written when a recording ends
 
 Task = Callable[[], None]

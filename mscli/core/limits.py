@@ -1,7 +1,8 @@
 """All time limits for what may hang, and the policy for devices that stall or disappear.
 
-``tests/unit/test_limits.py`` checks the inequalities between them. A delay or an interval on which nothing else depends is
-defined in the module that uses it. So is ``LAST_S`` of ``mscli.cli.leaving``, which is imported before anything else.
+``tests/unit/test_limits.py`` checks the inequalities between them, and that no time limit stands elsewhere. It lists the other
+constants: how often a wait looks around, times of media, and ``LAST_S`` of ``mscli.cli.leaving``, which is imported before
+anything else.
 """
 
 from __future__ import annotations
@@ -32,11 +33,26 @@ LOOK_CLOSED_S = 0.7  # the limit for a device listing that hangs while the devic
 X_SERVER_S = 4.0  # the limit for an X server to let us connect
 SERVER_S = 1.0  # the limit for a sound server to answer
 SERVER_CLOSED_S = 1.2 * SERVER_S  # the limit for the thread that asks the server to end
+ADDRESS_SLACK_S = 10.0  # how long importing and reporting what is at an address may take, on top of the time for its server
+RELAY_STARTS_S = 3.0  # how long the process that reads a stream may take to start, on top of the time for its server
+BACKLOG_US = 500_000  # how long a live stream may take to read what had come before its start
+PROBE_S = 3.0  # how long --probe waits for a frame
+SETTLE_S = 2.0  # how long a camera that was just started may take to settle
 
 # A device that is gone
 
 RECONNECT_S = 0.5  # the interval between attempts to reconnect if no notification arrives
 SOON_S = 0.05  # the delay before a device that is present but not ready is tried again; it doubles up to RECONNECT_S
+SERVER_SOON_S = 0.5  # the delay before a server is tried again; it doubles up to SERVER_RECONNECT_S
+SERVER_RECONNECT_S = 8.0
+STREAM_STALLED_US = 2_000_000  # a stream from which nothing has come for longer may be dead: no further track joins it
+STREAM_KEPT_S = 5.0  # a stream that has waited for its first track for longer is old, and may have been dropped by its server
+
+# Devices that come and go
+
+HINTS_QUIET_S = 0.1  # a camera and its microphone appear in several steps; list the devices once it has been quiet this long
+HINTS_LATEST_S = 0.4  # but at the latest this long after the first hint
+CHANGES_TOGETHER_S = 0.2  # how long one backend's change waits for listings of the others, to become one event
 
 # Queues and recordings
 
@@ -44,6 +60,13 @@ OVERLOAD_SECONDS = 0.25  # how far an overloaded reader is kept behind the prese
 VIDEO_QUEUE_SECONDS = 2  # how long video frames wait for a late reader
 AUDIO_QUEUE_SECONDS = 30  # how long sound waits: never less than video frames, whatever the reader is busy with
 MAX_LAG_US = 1_000_000  # how far a track may fall behind the other tracks of its recording
+PACED_LEAD_US = MAX_LAG_US // 2  # how far a track that waits for its readers may be ahead of the others
+INTERLEAVE_US = 400_000  # how long a track's packets wait for those of another track
+BEHIND_US = 1_000_000  # how late a track's last packets for the file of a trigger may come
+END_LATE_US = 1_000_000  # how long past its end a stalled track may delay a capture of fixed duration
+GATHER_S = 0.2  # how long audio and encoded video may wait for each other before they are written
+FILE_GATHER_S = 0.45  # how long a small piece of a file may wait in memory
+FLUSH_S = 0.4  # the interval of flushes to the disk
 # how long a camera's next frame determines where a file is cut: as long as filler frames may take
 LEAD_US = MAX_LAG_US + 250_000
 TRIGGERED_S = 1.0  # how long a recording that ends waits for the files of its triggers
@@ -59,6 +82,8 @@ CHANGE_S = 5.0  # how long adding or removing an output of a recording may take
 CLIENT_SLEEPS_S = 5.0  # a client of --control that reads no answer for this long is dropped
 WINDOW_OPENED_S = 20.0  # the limit for loading OpenCV and opening the preview window, on a slow machine
 WINDOW_CLOSED_S = 1.0  # the limit for closing the preview window
+TERMINAL_S = 0.1  # how long a terminal may take to say what it can
+HOOK_S = 10.0  # how long a command of --exec may run after the last picture
 
 # The end of a command
 

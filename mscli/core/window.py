@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoMedia, clip
+from mscli.core.limits import END_LATE_US
 
-LATE_US = MICROSECONDS  # how long past its end a stalled track may delay a capture of fixed duration
 JITTER_US = 250_000  # the largest tolerance for a frame's timestamp, however long its duration
 
 
@@ -60,9 +60,9 @@ class Window:
         "frames": that many came; "duration": the latest frame of each track lasts until the end; "ended": a track stalls.
         """
         if self._sound_end_us is not None:
-            return "frames" if at_us > self._sound_end_us + LATE_US else ""
+            return "frames" if at_us > self._sound_end_us + END_LATE_US else ""
         end_us = self.end_us
-        if end_us is None or at_us <= end_us + LATE_US:
+        if end_us is None or at_us <= end_us + END_LATE_US:
             return ""
         return "duration" if all(self._lasts_us.get(track, 0) >= end_us for track in self._open) else "ended"
 
@@ -71,7 +71,7 @@ class Window:
         if self.start_us is None:
             self.begin(frame.timestamp)
         left = self._left.get(track)
-        if self._sound_end_us is not None and frame.order_us > self._sound_end_us + LATE_US:
+        if self._sound_end_us is not None and frame.order_us > self._sound_end_us + END_LATE_US:
             self.over = True  # the sound stalls
         if self.over or left == 0 or track not in self._open:
             return None

@@ -66,7 +66,7 @@ class DriftLine:
 RUNAWAY_US = 40_000  # between the counted samples and the clock: too much to be corrected without a jump
 MEASURE_S = 10.0  # the length of sound before its drift is trusted
 UNHEARD_S = 0.005  # an offset from the clock that needs no correction
-SETTLE_S = 10.0  # the time in which a correction reduces the offset by a factor of e
+CORRECTED_S = 10.0  # the time in which a correction reduces the offset by a factor of e
 MOST = 0.002  # the largest drift that is corrected, 0.2 %: a thirtieth of a semitone, which is inaudible
 SILENT_PIECE_S = 1  # silence is written in chunks, however long the gap
 
@@ -161,7 +161,7 @@ class AudioTimeline:
         short_s = line.late_s - self._stretched_s
         self.stretching = self.stretching or abs(short_s) > UNHEARD_S
         if self.stretching:
-            self._ratio = max(-MOST, min(MOST, line.slope + short_s / SETTLE_S))
+            self._ratio = max(-MOST, min(MOST, line.slope + short_s / CORRECTED_S))
 
     def _samples(self, us: int) -> float:
         return us * self._rate / MICROSECONDS

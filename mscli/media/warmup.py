@@ -14,6 +14,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import EncodedVideoChunk, VideoFrame
+from mscli.core.limits import SETTLE_S
 from mscli.media.pictures import JPEG_RANGE, SWS_MATRIX, PictureReader, av_range, color_of
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Settle(NamedTuple):
     ``judged``: whether exposure and white balance may still change. Otherwise the first picture that shows anything is good.
     """
 
-    seconds: float = 2.0
+    seconds: float = SETTLE_S
     frames: int | None = None
     judged: bool = True
 

@@ -20,8 +20,6 @@ from mscli.media.screen import NO_FAULTS, Faults
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
 
-GATHER_S = 0.2  # how long audio and encoded video may wait before they are written to a file
-
 
 class Sink(ABC):
     """An output. Call ``open``, ``write`` for each frame and ``close``, or ``abort`` at any time, all on one thread."""

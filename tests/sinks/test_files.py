@@ -278,7 +278,7 @@ def test_small_pieces_are_written_together_and_none_of_them_late(tmp_path: Path,
 
     monkeypatch.setattr(files, "monotonic", lambda: at_s)
     monkeypatch.setattr(files, "write_fully", counted)
-    monkeypatch.setattr(files, "EVERY_S", 3600)
+    monkeypatch.setattr(files, "FLUSH_S", 3600)
     file = begun(tmp_path / "x", b"0" * 960)
     for number in range(1, 1001):  # ten seconds of a WAV
         at_s = number / 100
@@ -313,8 +313,8 @@ def test_the_head_of_a_wav_is_kept_true_with_one_write(tmp_path: Path, monkeypat
 
 
 def test_what_is_in_memory_is_written_though_nothing_more_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "EVERY_S", 0.001)
-    monkeypatch.setattr(files, "GATHER_S", 3600)
+    monkeypatch.setattr(files, "FLUSH_S", 0.001)
+    monkeypatch.setattr(files, "FILE_GATHER_S", 3600)
     file = begun(tmp_path / "x")
     file.write(b" and more")
     assert eventually(lambda: (tmp_path / "x").read_bytes() == b"data and more")
@@ -338,8 +338,8 @@ def test_of_what_a_disk_did_not_take_all_is_kept_that_can_be_read(tmp_path: Path
         os.writev(fd, [parts[0][:25]])
         raise OSError(errno.EIO, "")
 
-    monkeypatch.setattr(files, "GATHER_S", 3600)
-    monkeypatch.setattr(files, "EVERY_S", 3600)
+    monkeypatch.setattr(files, "FILE_GATHER_S", 3600)
+    monkeypatch.setattr(files, "FLUSH_S", 3600)
     file = begun(tmp_path / "x", b"0123456789")
     for _ in range(5):
         file.write(b"0123456789")
@@ -355,7 +355,7 @@ def test_what_the_thread_could_not_write_is_cut_off(tmp_path: Path, monkeypatch:
         os.writev(fd, [parts[0][:5]])
         raise OSError(errno.EIO, "")
 
-    monkeypatch.setattr(files, "EVERY_S", 0.001)
+    monkeypatch.setattr(files, "FLUSH_S", 0.001)
     file = begun(tmp_path / "x")
     monkeypatch.setattr(files, "write_fully", torn)
     file.write(b"0123456789")

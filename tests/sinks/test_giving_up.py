@@ -54,7 +54,7 @@ def test_what_the_disk_says_after_the_last_byte_was_written_is_told_at_the_end(
     def fail(fd: int) -> None:
         raise OSError(errno.EIO, "")
 
-    monkeypatch.setattr(syncing, "EVERY_S", 0.001)
+    monkeypatch.setattr(syncing, "FLUSH_S", 0.001)
     monkeypatch.setattr(syncing, "sync_data", fail)
     file = NamedFile(str(tmp_path / "a"), overwrite=True)
     file.durable = True

@@ -373,7 +373,7 @@ def test_a_backend_that_is_slow_holds_up_no_other(follow: Callable[..., Followed
 
 
 def test_what_two_backends_find_at_once_is_one_event(follow: Callable[..., Followed], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devicewatch, "TOGETHER_S", TIMEOUT_S)
+    monkeypatch.setattr(devicewatch, "CHANGES_TOGETHER_S", TIMEOUT_S)
     slow, quick = Slow([], [listed("s")]), Scripted([], [listed("q")])
     followed = follow(slow, quick)
     slow.free.clear()

@@ -12,9 +12,9 @@ from threading import Thread
 import pytest
 
 from mscli.core import eventloop as module
-from mscli.core.eventloop import PACED_FRAMES, PACED_LEAD_US, EventLoop, FrameQueue
+from mscli.core.eventloop import PACED_FRAMES, EventLoop, FrameQueue
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame
-from mscli.core.limits import AUDIO_QUEUE_SECONDS, OVERLOAD_SECONDS, VIDEO_QUEUE_SECONDS
+from mscli.core.limits import AUDIO_QUEUE_SECONDS, OVERLOAD_SECONDS, PACED_LEAD_US, VIDEO_QUEUE_SECONDS
 from mscli.core.window import Pauses
 
 TIMEOUT_S = 20.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from hypothesis import given
@@ -76,7 +77,43 @@ def test_a_look_that_hangs_keeps_closing_no_longer_than_a_driver() -> None:
     assert limits.SERVER_S < limits.SERVER_CLOSED_S
 
 
+def test_a_device_appears_with_all_its_parts_before_the_next_listing_is_late() -> None:
+    assert limits.HINTS_QUIET_S < limits.HINTS_LATEST_S
+    assert limits.HINTS_LATEST_S + limits.CHANGES_TOGETHER_S < limits.LISTING_S
+
+
+# What is at an address
+
+
+def test_who_waits_for_an_address_hears_of_a_process_that_does_not_start() -> None:
+    assert limits.RELAY_STARTS_S < limits.ADDRESS_SLACK_S
+
+
+def test_a_stream_gets_over_what_had_come_before_it_could_be_muted() -> None:
+    assert limits.BACKLOG_US / MICROSECONDS < limits.MUTE_S
+
+
+def test_no_track_joins_a_stream_that_is_about_to_be_given_up() -> None:
+    assert limits.MUTE_S * MICROSECONDS < limits.STREAM_STALLED_US <= USUAL_TIMEOUTS.then_s * MICROSECONDS
+
+
+def test_a_stream_is_kept_at_least_as_long_as_its_first_track_may_take() -> None:
+    assert USUAL_TIMEOUTS.first_s <= limits.STREAM_KEPT_S
+
+
+# A camera that has just been started
+
+
+def test_a_camera_is_given_up_for_its_silence_not_for_its_settling() -> None:
+    assert USUAL_TIMEOUTS.first_s > limits.SETTLE_S
+    assert limits.MUTE_S < limits.PROBE_S < USUAL_TIMEOUTS.first_s
+
+
 # A device that is gone
+
+
+def test_a_server_is_asked_no_more_often_than_a_device() -> None:
+    assert limits.RECONNECT_S <= limits.SERVER_SOON_S < limits.SERVER_RECONNECT_S
 
 
 def test_a_device_that_is_not_ready_is_tried_again_sooner_than_one_that_is_absent() -> None:
@@ -88,6 +125,36 @@ def test_a_device_that_is_not_ready_is_tried_again_sooner_than_one_that_is_absen
 
 def test_an_overload_drops_pictures_before_they_are_too_old_and_never_sound() -> None:
     assert limits.OVERLOAD_SECONDS < limits.VIDEO_QUEUE_SECONDS < limits.AUDIO_QUEUE_SECONDS
+
+
+def test_a_paced_track_waits_before_the_others_count_as_behind() -> None:
+    assert limits.PACED_LEAD_US < limits.MAX_LAG_US
+
+
+def test_packets_are_in_order_before_a_track_counts_as_behind() -> None:
+    assert limits.INTERLEAVE_US < limits.MAX_LAG_US
+
+
+def test_a_track_that_is_behind_still_reaches_the_end() -> None:
+    """A file of a trigger and a capture of fixed duration wait as long as a track may fall behind."""
+    assert limits.BEHIND_US >= limits.MAX_LAG_US
+    assert limits.END_LATE_US >= limits.MAX_LAG_US
+
+
+def test_a_power_cut_loses_at_most_a_second() -> None:
+    assert limits.GATHER_S < limits.FILE_GATHER_S
+    assert limits.FILE_GATHER_S + limits.FLUSH_S < 1.0
+
+
+# Other programs
+
+
+def test_a_terminal_that_says_nothing_mutes_no_camera() -> None:
+    assert limits.TERMINAL_S < limits.MUTE_S
+
+
+def test_a_command_of_exec_is_ended_before_a_recording_that_hangs() -> None:
+    assert limits.HOOK_S < limits.FINISH_S
 
 
 # The end of a command
@@ -136,6 +203,81 @@ def test_each_limit_is_used_and_stands_nowhere_else() -> None:
 
 
 def assigned(text: str) -> set[str]:
-    """Return the names that a module assigns."""
-    targets = [target for node in ast.parse(text).body if isinstance(node, ast.Assign) for target in node.targets]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+    """Return the names that a module or one of its classes assigns."""
+    tree = ast.parse(text)
+    bodies = [tree.body, *(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
+    targets = [target for body in bodies for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    names = [name for target in targets for name in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return {name.id for name in names if isinstance(name, ast.Name)}
+
+
+DURATION = re.compile(r"[A-Z_]*(_S|_MS|_US|_SECONDS|_TIMEOUT|_LIMIT)")
+
+NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and the names in each
+    "how often a wait looks around, and the longest sleep of one that is woken": """
+        api.devicewatch READY_S POLL_S · api.eventthread _LOOK_AGAIN_S · api.mediastreamtrackprocessor _WAIT_S ·
+        api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S · cli.preview_window TICK_MS ·
+        cli.record _TICK_S · cli.shooting _WAIT_S · cli.watch REST_S · core.calls _POLL_S · core.threads _LOOK_S _POLL_S ·
+        sinks.files.output _POLL_S · sinks.hosted _POLL_S · sources.network.links _LOOK_S · sources.pipe.reader _POLL_MS ·
+        sources.screen.xserver _TRY_AGAIN_S · sources.sound.portaudio_library POLL_S ·
+        sources.sound.portaudio_stream LOOK_S _LOOK_AGAIN_S · sources.sound.watch RETRIES_S ·
+        sources.v4l2.stream LOOK_AGAIN_MS RATE_LOOK_US""",
+    "times of frames: their lengths and distances, and how far they may be off": """
+        core.timing EARLY_US LATE_US STALE_US SHORTEST_US LONGEST_US SPREAD_US ARRIVAL_GAP_US LOST_SLACK_US SOUND_GAP_US ·
+        core.window JITTER_US · encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US · encode.tuning USUAL_KEY_INTERVAL_S ·
+        encode.video _CORE_PIXELS_S _HELD_S MOST_STEP_US _REPEAT_US ·
+        media.timeline FORGET_S RUNAWAY_US MEASURE_S UNHEARD_S CORRECTED_S SILENT_PIECE_S ·
+        sinks.recording.segments _PUSH_US _SAME_MARK_US · sources.device EARLY_SOUND_US · sources.fake.backend LATE_US ·
+        sources.fake.description JITTERS_MS · sources.feed _STALLED_US _JUMP_US GAP_US ·
+        sources.file.player _SEAM_US _EARLIER_US · sources.network.relay JITTER_US · sources.screen.stream STILL_US ·
+        sources.network.liveclock _BETTER_US _STEADY_US _BEGINNING_US JUMP_US _BACK_US ·
+        sources.sound.portaudio STEADY_S · sources.sound.portaudio_stream BLOCK_S ·
+        sources.sound.sampleclock OLDEST_US WINDOW_S GAP_S CONFIRM_S STEADY_S STEP_US ·
+        sources.streams MOST_GAP_US _STEP_US _ALIKE_US AHEAD_US""",
+    "what people are shown, and when": """
+        api.recording LEAST_S PACE_S · cli.record LEAST_LAPSE_S · cli.report NOTED_SILENCE_S SPELT_S ·
+        cli.shooting CLOSE_ABOVE_S · cli.status _HELD_US _SHORT_S · core.log BURST_S ·
+        sources.screen.stream POINTER_SHOWN_US""",
+    "units": "api.mediastreamtrack _MS · cli.quantities _SECONDS · core.clock DAY_S LONGEST_S · sources.network.relay _MS",
+    "a limit in a module that is imported before anything else": "cli.leaving LAST_S",
+}
+
+
+def test_no_time_limit_stands_elsewhere() -> None:
+    """A new constant that limits a wait belongs into ``limits.py``. Any other is listed above."""
+    known = [part.split() for listed in NO_LIMITS.values() for part in listed.split("·")]
+    elsewhere = {(module, name) for module, *names in known for name in names}
+    top = Path(limits.__file__).parent.parent
+    found = {
+        (".".join(path.relative_to(top).with_suffix("").parts), name)
+        for path in top.rglob("*.py")
+        if path != Path(limits.__file__)
+        for name in assigned(path.read_text(encoding="utf-8"))
+        if DURATION.fullmatch(name)
+    }
+    assert found - elsewhere == set()
+    assert elsewhere - found == set()
+
+
+TIMED = ("timeout", "timeout_s", "limit_s")  # arguments that bound a wait
+WAITS = ("wait", "join", "acquire", "read")  # methods whose first argument does
+
+
+def test_no_wait_is_bounded_by_a_number() -> None:
+    """A limit that is written where it is used has no name to compare with others."""
+    top = Path(limits.__file__).parent.parent
+    wrong = [
+        f"{path.relative_to(top)}:{node.lineno}: {ast.unparse(node)}"
+        for path in top.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        for value in bounds(node)
+        if isinstance(value, ast.Constant) and isinstance(value.value, float)
+    ]
+    assert wrong == []
+
+
+def bounds(call: ast.Call) -> list[ast.expr]:
+    """Return the arguments of a call that bound how long it waits."""
+    is_wait = isinstance(call.func, ast.Attribute) and call.func.attr in WAITS
+    return [*(call.args[:1] if is_wait else []), *(word.value for word in call.keywords if word.arg in TIMED)]

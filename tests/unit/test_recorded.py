@@ -190,7 +190,7 @@ def test_a_window_of_seconds_ends_the_recording(stage: Setting, sinks: list[Memo
 def test_a_stalled_track_does_not_hold_a_window_forever(
     stage: Setting, sinks: list[MemorySink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(window, "LATE_US", 1000)
+    monkeypatch.setattr(window, "END_LATE_US", 1000)
     recording = Recording(stage(silent(camera())), window=(0.1, None))
     recording.recorder.start()
     push(recording.track, picture())

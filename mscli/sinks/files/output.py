@@ -3,7 +3,7 @@
 The parts of a frame are written with one ``writev`` (https://man7.org/linux/man-pages/man2/writev.2.html), without copying.
 
 A named file gets its name once it can be read: see ``mscli.sinks.files.hidden``. Small pieces of it are gathered in memory.
-They are written at most GATHER_S after the first one, by the next write or by the thread that flushes the file to the disk.
+They are written at most FILE_GATHER_S after the first one, by the next write or by the thread that flushes the file to disk.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mscli.core.descriptors import Reader, point_nowhere, takes_more
 from mscli.core.errors import DisplacedError, OperationError
+from mscli.core.limits import FILE_GATHER_S, FLUSH_S
 from mscli.core.log import Log
 from mscli.core.places import DistrustedError, Place, find_place
 from mscli.core.threads import Thread
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 _log = Log("sinks")
 
-EVERY_S = 0.4  # the interval of flushes to the disk: a power cut loses at most a second
-GATHER_S = 0.45  # the maximum age of a piece in memory
 GATHER_BYTES = 1 << 18  # pieces are written once they have this many bytes together,
 SPARE_BYTES = 1 << 26  # disk space that is left to others when a file is written again
 GATHER_SHARE = 4  # or this fraction of the disk's free space, so that a full disk is noticed soon
@@ -309,7 +308,7 @@ class NamedFile(Output):
             self._since_s = now_s
         for part in parts:
             self._gathered += part.cast("B")
-        if len(self._gathered) >= self._most or now_s - self._since_s >= GATHER_S:
+        if len(self._gathered) >= self._most or now_s - self._since_s >= FILE_GATHER_S:
             self._flush()
 
     def _flush(self) -> None:
@@ -456,7 +455,7 @@ class Syncer:
 
     def _run(self) -> None:
         try:
-            while not self._stopping.wait(EVERY_S):
+            while not self._stopping.wait(FLUSH_S):
                 self._sync()
         except OSError as error:  # the system reports it once per open file, so keep it for the writer
             self.error = error

@@ -25,6 +25,7 @@ from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import AUDIO_CODECS, AudioCodec
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk
+from mscli.core.limits import INTERLEAVE_US
 from mscli.encode.audio import placed_av, set_up_sound
 from mscli.encode.chunks import PacketStream, Piece, SoundStream
 from mscli.encode.codecs import FRAGMENT_US, Container, fragment_us, in_fragments
@@ -97,7 +98,6 @@ class SizeBound:
 # FFmpeg's muxer, and the tracks of a file.
 
 
-_INTERLEAVE_US = 400_000  # how long a track's packets wait for those of another track
 _MILLISECONDS = 1000  # per second: Matroska's unit of time
 _BUFFER_BYTES = 1 << 18  # enough to write a camera's JPEG with one call
 _INDEX_BYTES = 80  # of memory for each packet
@@ -150,7 +150,7 @@ class Muxer:
 
     def _opened(self, target: Any, options: Mapping[str, str]) -> av.container.OutputContainer:
         """Open FFmpeg's muxer."""
-        general = {"flush_packets": "1", "max_interleave_delta": str(_INTERLEAVE_US)}
+        general = {"flush_packets": "1", "max_interleave_delta": str(INTERLEAVE_US)}
         name = self._container.muxer
         return av.open(
             target,

@@ -17,12 +17,13 @@ from mscli.core.boxes import Scalar
 from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL, CAMERA_CODECS, VIDEO_CODECS, VideoCodec
 from mscli.core.errors import DOMException, InvalidStateError, NotSupportedError
 from mscli.core.frames import Media
+from mscli.core.limits import GATHER_S
 from mscli.core.timelapse import PLAYED_RATE
 from mscli.encode.codecs import CONTAINERS, Container, audio_codec, codec_for, copied_formats, describe_encoding, video_codec
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
 from mscli.encode.tuning import COPIER, ENCODERS
 from mscli.media.screen import NO_FAULTS, Faults
-from mscli.sinks.base import GATHER_S, Sink
+from mscli.sinks.base import Sink
 from mscli.sinks.files.output import Descriptor, Output, output_for
 from mscli.sinks.recording.queued import Queued
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData
-from mscli.core.limits import TRIGGERED_S
+from mscli.core.limits import BEHIND_US, TRIGGERED_S
 from mscli.core.log import Burst, Log
 from mscli.encode.encoding import first_camera
 from mscli.sinks.recording.segments import SeriesSink
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 RING_BYTES = 256 * 1024 * 1024  # half a minute of MJPEG in 1080p, many minutes of H.264
 MOST_FILES = 32  # more than half a minute of triggers, one a second; each has a descriptor and a flushing thread
-_BEHIND_US = MICROSECONDS  # how late a track's last packets for a file may come
 
 _log = Log("sinks")
 
@@ -180,7 +179,7 @@ class Triggered(SeriesSink):
         """Begin the next pending file, and finish files that can get nothing more."""
         super().passed(at_us)
         self._begin_next()  # at most one per frame, so that new frames do not wait for long
-        while self._open and self._end_us.get(self._open[0], at_us) + _BEHIND_US < at_us:
+        while self._open and self._end_us.get(self._open[0], at_us) + BEHIND_US < at_us:
             self._forget_file(self._finish_oldest())
         self._check_last()
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, NotReadableError, NotSupportedError
 from mscli.core.frames import EncodedVideoChunk, Media, VideoFrame
+from mscli.core.limits import SERVER_RECONNECT_S, SERVER_SOON_S, STREAM_KEPT_S, STREAM_STALLED_US
 from mscli.core.properties import KINDS, TRACK_KINDS, VIDEO
 from mscli.sources.base import (
     DEVICE_KINDS,
@@ -43,10 +44,7 @@ from mscli.sources.network.relay import open_relay
 from mscli.sources.pipe.feeds import open_stream
 from mscli.sources.pipe.formats import FORMATS_BY_NAME, Jpegs, PipeFormat, format_of
 
-_STALLED_US = 2_000_000  # a stream from which nothing has come for longer may be dead: no further track joins it
-_WAITS_S = 5.0  # a stream that has waited for its first track for longer is old, and may have been dropped by its server
 _STILLS_PER_SECOND = 1.0  # how often a picture is asked for, if nothing else is said
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0  # between attempts to reconnect
 _PLAYLISTS = ("application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl")  # of HLS
 _SPREAD = 0.25  # the random part of a pause
 
@@ -78,9 +76,9 @@ class NetworkSession(NamedTuple):
     def is_fresh(self) -> bool:
         """Return whether a track can still be opened."""
         if self.feed.in_use:
-            stalled = self.feed.live and self.feed.heard_us and now_us() - self.feed.heard_us > _STALLED_US
+            stalled = self.feed.live and self.feed.heard_us and now_us() - self.feed.heard_us > STREAM_STALLED_US
             return not (self.feed.over or stalled)
-        old = self.feed.live and monotonic() - self.since_s > _WAITS_S
+        old = self.feed.live and monotonic() - self.since_s > STREAM_KEPT_S
         return not (self.feed.over or old)
 
 
@@ -133,7 +131,7 @@ class NetworkBackend(Backend):
 
     def retries(self) -> Iterator[float]:
         """Yield longer times than for a device, and a random part more, so that many clients do not return at once."""
-        return (pause_s * uniform(1.0, 1.0 + _SPREAD) for pause_s in doubling(_FIRST_PAUSE_S, _LONGEST_PAUSE_S))
+        return (pause_s * uniform(1.0, 1.0 + _SPREAD) for pause_s in doubling(SERVER_SOON_S, SERVER_RECONNECT_S))
 
     def close(self) -> None:
         """Leave the server."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame
-from mscli.core.limits import CLOSE_US, STOP_S
+from mscli.core.limits import BACKLOG_US, CLOSE_US, STOP_S
 from mscli.core.properties import AUDIO, VIDEO
 from mscli.sources.base import Receiver
 from mscli.sources.demux import InputContainer, InputContent
@@ -23,7 +23,6 @@ from mscli.sources.streams import StreamReaders, by_time
 
 Picture = VideoFrame | EncodedVideoChunk
 
-_OLD_US = 500_000  # how long reading what had come before the start takes at most
 _HELD_SOUND = 100  # blocks of sound that wait until the sender's clock is known
 
 
@@ -83,7 +82,7 @@ class LiveImages(LiveFeed, FormatFeed):
 
     def media(self) -> Iterator[tuple[str, Media]]:
         """Yield what comes. Raises NotReadableError at the end. Pictures that had come before the start are old: drop them."""
-        late_us = now_us() + _OLD_US
+        late_us = now_us() + BACKLOG_US
         for kind, medium in FormatFeed.media(self):
             if kind == VIDEO and now_us() < late_us and self._reader.waiting() > medium.nbytes // 2:
                 continue

@@ -21,6 +21,7 @@ import av
 
 from mscli.core.addresses import scrubbed
 from mscli.core.errors import DOMException, NotReadableError, NotSupportedError
+from mscli.core.limits import RELAY_STARTS_S
 from mscli.core.log import Log
 from mscli.sources.base import InputOptions
 from mscli.sources.bytereader import EndedEarly
@@ -35,7 +36,6 @@ JITTER_US = 200_000  # how long FFmpeg waits for the packets of RTP over UDP tha
 
 _PIECE = 1 << 16
 _MS = 1000  # per second
-_STARTS_S = 3.0  # what the process may need to start, on a slow machine, on top of the time for the server
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _OPTIONS: Mapping[str, Mapping[str, str]] = {  # by scheme, that without TLS
     "rtsp": {"rtsp_flags": "prefer_tcp", "max_delay": str(JITTER_US)},
@@ -104,7 +104,7 @@ def open_relay(where: Location, options: InputOptions, form: str = "") -> tuple[
         reader = LinkReader(where, RelayLink(order), options.timeout_s)
     except OSError as error:
         raise NotReadableError(f"cannot start the process that reads {where.name}: {error.strerror}") from error
-    reader.deadline_s = monotonic() + options.timeout_s + _STARTS_S
+    reader.deadline_s = monotonic() + options.timeout_s + RELAY_STARTS_S
     try:
         told = json.loads(reader.line(LONGEST_LINE))
         if "failure" in told:
