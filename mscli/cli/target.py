@@ -18,7 +18,7 @@ from mscli.sinks import SINKS, SinkRow, address_row, are_one, describe_output, i
 if TYPE_CHECKING:
     from mscli.cli.options import Options
 
-CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.audio and row.suffix != "raw")
+CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.encodes)
 STREAMED = "mkv"  # for a pipe whose name has no suffix: holds every codec and needs no seeking
 
 DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/")  # their names begin like this

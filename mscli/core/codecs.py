@@ -27,6 +27,7 @@ class ImageFile(NamedTuple):
     check: Callable[[memoryview], None]  # fails if decoding is pointless
     cut: Callable[[memoryview], memoryview]  # returns the complete image, without a camera's bytes around it
     size: Callable[[memoryview], tuple[int, int]]  # returns the width and height (pixels) in the image's own header
+    parts: Callable[[memoryview], Sequence[bytes | memoryview]]  # returns the parts of a file with what cameras leave out of it
 
 
 def _anywhere(_data: memoryview) -> bool:
@@ -92,6 +93,7 @@ class VideoCodec(NamedTuple):
     intra: bool = False  # every chunk can be decoded alone, so each is a key chunk
     starts: Callable[[memoryview], bool] = _anywhere  # returns whether decoding can start at these bytes
     units: Units | None = None  # chunks consist of units with start codes, including the parameter sets
+    unit_filter: str = ""  # FFmpeg's bitstream filter that gives units their start codes
     image: ImageFile | None = None  # each chunk is an image file
     head: Callable[[memoryview], bytes] = _no_head  # returns the bytes that tell the size, or b"" if the chunk has none
     even: bool = False  # width and height must be even
@@ -142,15 +144,15 @@ class AudioCodec(NamedTuple):
 _H264 = ("h264_nvenc", "h264_qsv", "h264_amf", "h264_videotoolbox", "h264_v4l2m2m")
 _HEVC = ("hevc_nvenc", "hevc_qsv", "hevc_amf", "hevc_videotoolbox", "hevc_v4l2m2m")
 _AV1 = ("av1_nvenc", "av1_qsv", "av1_amf")
-_JPEG = ImageFile(jpeg.check, jpeg.picture, jpeg.size)
+_JPEG = ImageFile(jpeg.check, jpeg.picture, jpeg.size, jpeg.file_parts)
 
 VIDEO_CODECS: dict[str, VideoCodec] = {
     row.name: row
     for row in (
         VideoCodec("h264", "H.264", ("avc1", "h264"), "h264", "libx264", _H264, "H264", ("avc", "avc3"), 20,
-                   starts=H264.is_start, units=H264, head=_sets(H264), even=True),
+                   starts=H264.is_start, units=H264, unit_filter="h264_mp4toannexb", head=_sets(H264), even=True),
         VideoCodec("hevc", "HEVC", ("hvc1", "hevc", "h265"), "hevc", "libx265", _HEVC, "HEVC", ("hev1",), 20,
-                   starts=HEVC.is_start, units=HEVC, head=_sets(HEVC), even=True),
+                   starts=HEVC.is_start, units=HEVC, unit_filter="hevc_mp4toannexb", head=_sets(HEVC), even=True),
         VideoCodec("av1", "AV1", ("av01", "av1"), "libdav1d", "libsvtav1", _AV1, "AV1", (), 20,
                    starts=_starts_av1, even=True, awaited=True),
         VideoCodec("vp9", "VP9", ("vp9", "vp09"), "vp9", "libvpx-vp9", (), "VP9", (), 20,

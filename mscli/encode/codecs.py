@@ -41,12 +41,28 @@ _PAGES = {"page_duration": str(FRAGMENT_US)}
 _CLUSTERS = {"cluster_time_limit": str(FRAGMENT_US // 1000)}
 
 
+class Overhead(NamedTuple):
+    """The most bytes that a container adds to a file, to each packet (including its index entry), and to each fragment."""
+
+    head: int
+    packet: int
+    fragment: int
+
+
+_OF_MP4 = Overhead(4096, 40, 300)
+_OF_MATROSKA = Overhead(4096, 16, 80)
+_OF_OTHERS = Overhead(8192 + 512, 12, 40)  # FLAC reserves 8 KiB after its header
+
+
 class Container(NamedTuple):
-    """A container: the codecs that it can hold, the default one first, and the options of FFmpeg's muxer."""
+    """A container: the codecs that it can hold, the default one first, and the options of FFmpeg's muxer.
+
+    For a ``PacketSink`` of another package, only the codecs count.
+    """
 
     suffix: str
     mime_types: tuple[str, ...]
-    muxer: str
+    muxer: str = ""
     video: tuple[str, ...] = ()
     audio: tuple[str, ...] = ()
     options: Mapping[str, str] = {}  # for a file
@@ -61,6 +77,9 @@ class Container(NamedTuple):
     mime_names: Mapping[str, str] = {}  # codec → its name in this container's MIME types if it is not its own; "" for none
     unindexed: Callable[[bytes], bytes] = bytes  # returns the end of a file whose beginning cannot be completed
     continued: Mapping[str, str] = {}  # for the rest of a file whose index has become too large: see Muxer
+    copied: tuple[str, ...] = ()  # camera formats that it takes as they come, the best first: small, and known to many players
+    title: str = ""  # FFmpeg's name for a track's title in the metadata
+    overhead: Overhead = _OF_OTHERS
 
 
 # A hybrid MP4 is fragmented while it grows, so that it can be read at any time, and becomes an ordinary MP4 at its end. The
@@ -70,25 +89,29 @@ _HYBRID = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov+default_base_
 _FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", **_FRAGMENTS}
 _CONTINUED = {"movflags": "frag_keyframe+delay_moov+default_base_moof+frag_discont+skip_trailer", **_FRAGMENTS}
 _HVC1 = {"hevc": "hvc1"}
-_INDEXED: Any = {"continued": _CONTINUED, "index_first": index_first, "unindexed": without_index}
+_INDEXED: Any = {
+    "continued": _CONTINUED, "index_first": index_first, "unindexed": without_index, "overhead": _OF_MP4,
+}  # fmt: skip
+# JPEG in MP4 is object type 0x6C of https://mp4ra.org/registered-types/object-types; Matroska and QuickTime have names for it.
+_COPIED = ("H264", "HEVC", "VP9", "VP8", "MJPEG")
 
 CONTAINERS: dict[str, Container] = {
     row.suffix: row
     for row in (
         Container("mp4", ("video/mp4", "audio/mp4"), "mp4", ("h264", "hevc", "av1", "vp9"), ("aac", "opus", "flac"),
-                  _HYBRID, _FRAGMENTED, _HVC1, **_INDEXED),
+                  _HYBRID, _FRAGMENTED, _HVC1, copied=("H264", "HEVC", "VP9", "MJPEG"), title="handler_name", **_INDEXED),
         Container("webm", ("video/webm", "audio/webm"), "webm", ("vp9", "vp8", "av1"), ("opus",), _CLUSTERS, _CLUSTERS,
-                  adds_delay=True),
+                  adds_delay=True, copied=("VP9", "VP8"), title="title", overhead=_OF_MATROSKA),
         Container("mkv", ("video/x-matroska", "audio/x-matroska", "video/matroska", "audio/matroska"), "matroska",
                   ("h264", "hevc", "av1", "vp9", "vp8", "mjpeg", "ffv1"), ("opus", "aac", "flac", "mp3", "pcm"),
-                  _CLUSTERS, _CLUSTERS, adds_delay=True),
+                  _CLUSTERS, _CLUSTERS, adds_delay=True, copied=_COPIED, title="title", overhead=_OF_MATROSKA),
         Container("mov", ("video/quicktime",), "mov", ("h264", "hevc", "mjpeg"), ("aac", "pcm"), _HYBRID, _FRAGMENTED, _HVC1,
-                  **_INDEXED),
+                  copied=("H264", "HEVC", "MJPEG"), title="handler_name", **_INDEXED),
         Container("wav", ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav", (), ("pcm",), {"rf64": "auto"},
-                  head=WavHeader, date="date", mime_names={"pcm": "1"}),
+                  head=WavHeader, date="date", mime_names={"pcm": "1"}, overhead=Overhead(512, 0, 0)),
         Container("flac", ("audio/flac", "audio/x-flac"), "flac", (), ("flac",), date="date", mime_names={"flac": ""}),
         Container("ogg", ("audio/ogg", "application/ogg"), "ogg", (), ("opus", "flac"),
-                  _PAGES, _PAGES, date="date"),
+                  _PAGES, _PAGES, date="date", overhead=Overhead(1024, 12, 40)),
         Container("mp3", ("audio/mpeg", "audio/mp3"), "mp3", (), ("mp3",), packets=2, date="date",
                   first_head=with_delay, mime_names={"mp3": ""}),
         Container("m4a", ("audio/x-m4a", "audio/m4a", "audio/mp4"), "ipod", (), ("aac",), _HYBRID, _FRAGMENTED, **_INDEXED),
@@ -124,9 +147,9 @@ def describe_encoding(container: Container, options: SinkOptions, track: TrackFo
     return f"{chosen.title} {picture_in_words({**track.settings, **even})}"
 
 
-def lossless_audio(suffix: str, options: SinkOptions) -> str:
+def lossless_audio(container: Container, options: SinkOptions) -> str:
     """Return the name of a container's audio codec if it has no bit rate to choose, or ""."""
-    codec = audio_codec(CONTAINERS[suffix], options)
+    codec = audio_codec(container, options)
     return "" if codec.lossy else codec.title
 
 
@@ -168,25 +191,16 @@ def _named(text: str, known: Mapping[str, VideoCodec | AudioCodec]) -> str:
     return ""
 
 
-# Pictures that are copied as the camera encodes them (``--video-codec copy``). JPEG in MP4 is object type 0x6C of
-# https://mp4ra.org/registered-types/object-types; Matroska and QuickTime have names for it.
+# Pictures that are copied as the camera encodes them (``--video-codec copy``).
 
 
-COPIED: Mapping[str, tuple[str, ...]] = {  # suffix → formats of camera modes, the best first: small, and known to many players
-    "mkv": ("H264", "HEVC", "VP9", "VP8", "MJPEG"),
-    "mp4": ("H264", "HEVC", "VP9", "MJPEG"),
-    "mov": ("H264", "HEVC", "MJPEG"),
-    "webm": ("VP9", "VP8"),
-}
-
-
-def copied_formats(suffix: str) -> tuple[str, ...]:
+def copied_formats(container: Container) -> tuple[str, ...]:
     """Return the camera formats that a container can hold. Raises NotSupportedError if there are none."""
-    formats = COPIED.get(suffix, ())
-    if not formats:
-        homes = ", ".join("." + known for known in COPIED)
-        raise NotSupportedError(f"cannot copy a camera's video into a .{suffix} file", hints=[f"use {homes}"])
-    return formats
+    if not container.copied:
+        most_first = sorted(CONTAINERS.values(), key=lambda row: -len(row.copied))
+        homes = ", ".join("." + row.suffix for row in most_first if row.copied)
+        raise NotSupportedError(f"cannot copy a camera's video into a .{container.suffix} file", hints=[f"use {homes}"])
+    return container.copied
 
 
 def check_copied(pixel_format: str, formats: Sequence[str]) -> None:

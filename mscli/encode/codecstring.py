@@ -15,6 +15,8 @@ from mscli.encode.codecs import CONTAINERS, audio_codec, codec_names, video_code
 from mscli.encode.ffmpeg import open_encoder
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
 
+Speller = Callable[[VideoCodec, TrackFormat, SinkOptions], str]  # returns the name with profile and level, or ""
+
 _START = b"\0\0\1"
 _H264_SPS, _HEVC_VPS = 7, 32  # types of NAL units
 _HEVC_PROFILE_AT = 6  # bytes from the beginning of a VPS to profile, tier and level
@@ -47,12 +49,13 @@ def spell(suffix: str, usual: str, asked: str, options: SinkOptions, tracks: Seq
 
 
 def video_codec_string(codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> str:
-    """Return the name of the codec for a track that is encoded with these options. Briefly opens the encoder."""
-    plain = codec.mime_names[0]
-    if codec.name == "vp9":
-        return _vp9(track)
-    if codec.name not in _READERS:
-        return plain
+    """Return the name of the codec for a track that is encoded with these options. Briefly opens most encoders."""
+    spelt = _SPELLERS[codec.name](codec, track, options) if codec.name in _SPELLERS else ""
+    return spelt or codec.mime_names[0]
+
+
+def _header(codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> bytes:
+    """Return the header that the encoder writes for a track, or b"" if it cannot be opened."""
     from av.codec.context import Flags
 
     from mscli.encode.video import Shape, encoder_for, even, set_up
@@ -69,8 +72,13 @@ def video_codec_string(codec: VideoCodec, track: TrackFormat, options: SinkOptio
     try:
         open_encoder(context, settings, codec.title, "")
     except (NotSupportedError, OperationError):  # the recording reports this error
-        return plain
-    return _READERS[codec.name](context.extradata or b"") or plain
+        return b""
+    return context.extradata or b""
+
+
+def _by_header(read: Callable[[bytes], str]) -> Speller:
+    """Return a speller that reads the encoder's header."""
+    return lambda codec, track, options: read(_header(codec, track, options))
 
 
 _VP9_LEVELS = (  # https://www.webmproject.org/vp9/levels/: level × 10, most pixels per second and per picture
@@ -81,7 +89,7 @@ _VP9_LEVELS = (  # https://www.webmproject.org/vp9/levels/: level × 10, most pi
 _VP9_HIGHEST = 62
 
 
-def _vp9(track: TrackFormat) -> str:
+def _vp9(_codec: VideoCodec, track: TrackFormat, _options: SinkOptions) -> str:
     """Return VP9's name: https://www.webmproject.org/vp9/mp4/#codecs-parameter-string."""
     from mscli.encode.video import Shape
 
@@ -130,4 +138,4 @@ def _units(header: bytes) -> Iterator[bytes]:
     return (unit for unit in header.split(_START)[1:] if unit)
 
 
-_READERS: Mapping[str, Callable[[bytes], str]] = {"h264": _avc, "hevc": _hevc, "av1": _av1}
+_SPELLERS: Mapping[str, Speller] = {"h264": _by_header(_avc), "hevc": _by_header(_hevc), "av1": _by_header(_av1), "vp9": _vp9}

@@ -11,10 +11,9 @@ from typing import cast
 import av
 
 from mscli.core.clock import MICROSECONDS
-from mscli.core.codecs import VIDEO_CODECS, VideoCodec, check_whole
+from mscli.core.codecs import VIDEO_CODECS, ImageFile, VideoCodec, check_whole
 from mscli.core.errors import NotReadableError
 from mscli.core.frames import DELTA, KEY, EncodedVideoChunk, VideoFrame, outline
-from mscli.core.jpeg import file_parts
 from mscli.encode.chunks import PacketStream
 from mscli.encode.codecs import check_copied
 from mscli.encode.options import TrackFormat
@@ -77,8 +76,8 @@ class VideoCopier(Pictures):
         check_whole(frame)
         self._taken += 1
         data = self._screen.pass_on(frame)
-        if data is not None and frame.codec == "mjpeg":
-            data = _with_tables(data)
+        if data is not None and (image := VIDEO_CODECS[frame.codec].image) is not None:
+            data = _as_file(data, image)
         if data is None or (self._first is None and not self._can_begin(frame, data)):
             return []
         bridge = self._bridge(self._copied_us, frame.timestamp)
@@ -153,9 +152,9 @@ class VideoCopier(Pictures):
         return chunk
 
 
-def _with_tables(data: memoryview) -> memoryview:
-    """Return the JPEG with the Huffman tables that files need and many cameras omit."""
-    parts = file_parts(data)
+def _as_file(data: memoryview, image: ImageFile) -> memoryview:
+    """Return the image with what files need and many cameras omit: a JPEG's Huffman tables."""
+    parts = image.parts(data)
     return data if len(parts) == 1 else memoryview(b"".join(parts))
 
 

@@ -202,7 +202,7 @@ class Encoding:
         self._check_sound(outlet)
         for encoder in self.encoders:
             if isinstance(encoder, VideoCopier):
-                encoder.restrict(copied_formats(outlet.sink.takes.suffix))
+                encoder.restrict(copied_formats(outlet.sink.takes))
         self.outlets.append(outlet)
         if self.origin_us is None:
             self._activate(outlet)
@@ -462,5 +462,5 @@ def _encoder(container: Container, track: TrackFormat, options: SinkOptions) -> 
     if track.kind == "audio":
         return SoundPlacer(track)
     if options.video_codec == COPY:
-        return VideoCopier(copied_formats(container.suffix), track)
+        return VideoCopier(copied_formats(container), track)
     return VideoEncoder(video_codec(container, options), track, options)

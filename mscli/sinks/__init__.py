@@ -36,6 +36,7 @@ from mscli.encode.options import Series, SinkOptions, TrackFormat
 if TYPE_CHECKING:
     import av
 
+    from mscli.encode.codecs import Container
     from mscli.sinks.base import Sink
     from mscli.sinks.pictures.album import Album
 
@@ -47,7 +48,7 @@ class SinkRow(NamedTuple):
 
     ``module``, ``cls``: of its ``Sink``, which is made with the row, a target and ``SinkOptions``. ``schemes``: the addresses
     that it writes to; a row for these alone has no suffix. ``package``: the package that brought the row, which the registry
-    notes.
+    notes. ``takes``: the codecs, of a ``PacketSink``.
     """
 
     suffix: str
@@ -59,6 +60,12 @@ class SinkRow(NamedTuple):
     still: bool = False
     schemes: tuple[str, ...] = ()
     package: str = ""
+    takes: Container | None = None
+
+    @property
+    def encodes(self) -> bool:
+        """Return whether tracks are encoded for it."""
+        return self.takes is not None or (self.module, self.cls) == _CONTAINER
 
     @property
     def name(self) -> str:
@@ -154,7 +161,7 @@ _CUTOFF = 0.8  # suffixes are short, and many are similar
 
 def _unknown(name: str, wanted: str) -> NotSupportedError:
     """Return the error for a file whose suffix no row has. ``wanted``: what the file has to hold."""
-    known = ["." + row.suffix for row in SINKS.values() if getattr(row, wanted) and row.suffix != "raw"]
+    known = ["." + row.suffix for row in SINKS.values() if row.still or row.encodes if getattr(row, wanted)]
     noun, use = "pictures" if wanted == "still" else "recordings", f"use {', '.join(known)}"
     suffix = suffix_of(name)
     if not suffix:
@@ -259,7 +266,7 @@ def add_to(sink: Sink, plan: SinkPlan) -> bool:
 
 def _shared_by(plan: SinkPlan) -> object | None:
     """Return a key that outputs with a shared encoding have in common, or None for an output that shares nothing."""
-    if (plan.row.module, plan.row.cls) != _CONTAINER:
+    if not plan.row.encodes:
         return None
     from mscli.sinks.recording.sink import encoding_key
 
@@ -324,11 +331,12 @@ def describe_output(row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFo
 
 def lossless_audio(row: SinkRow, options: SinkOptions) -> str:
     """Return the name of the audio codec that a container would hold, if it has no bit rate to choose, or ""."""
-    if (row.module, row.cls) != _CONTAINER:
+    if not row.encodes:
         return ""
     from mscli.encode.codecs import lossless_audio
+    from mscli.sinks.recording.sink import container_of
 
-    return lossless_audio(row.suffix, options)
+    return lossless_audio(container_of(row), options)
 
 
 def is_lossless(row: SinkRow) -> bool:
@@ -341,8 +349,9 @@ def is_lossless(row: SinkRow) -> bool:
 def copied_formats(row: SinkRow) -> tuple[str, ...]:
     """Return the encoded camera formats that an output of this row takes. Raises NotSupportedError if there are none."""
     from mscli.encode.codecs import copied_formats
+    from mscli.sinks.recording.sink import container_of
 
-    return copied_formats(row.suffix)
+    return copied_formats(container_of(row))
 
 
 def codec_names(kind: str) -> list[str]:
@@ -396,7 +405,7 @@ def index_place(names: Sequence[str]) -> str:
 
 def _check_cut(row: SinkRow, options: SinkOptions) -> None:
     """Raise NotSupportedError if a size limit or several files are requested for an output that is not a recording."""
-    if (options.series is not None or options.max_bytes is not None) and (row.module, row.cls) != _CONTAINER:
+    if (options.series is not None or options.max_bytes is not None) and not (row.encodes and row.takes is None):
         raise NotSupportedError(f"cannot limit the size of {row.name} output or split it", hints=["use .mkv or .mp4"])
 
 

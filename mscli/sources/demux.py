@@ -53,7 +53,6 @@ T = TypeVar("T")
 USUAL_RATE = 25.0  # frames per second, of a stream that does not tell its rate: FFmpeg's own default
 _HELD_BYTES = 16 << 20  # packets that wait for those of a stream that comes later in the file
 _LOOKED_AT = 64  # the most packets that are read for the first picture
-_UNITS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}  # bitstream filters that give units their start codes
 _FIRST_FIELD = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # AVFieldOrder, by what is displayed
 _HINT = "check it with ffprobe"
 _IMAGE_FILES = ("image2", "jpeg_pipe")  # FFmpeg's names of formats of one picture, which may be a JPEG
@@ -558,7 +557,7 @@ class ChunkReader:
         self._usual_us = round(MICROSECONDS / content.rate)
         extradata = stream.codec_context.extradata or b""
         lengths = extradata[:1] == b"\x01"  # units are preceded by their lengths, not by start codes
-        name = _UNITS.get(content.codec.name, "") if lengths else ""
+        name = content.codec.unit_filter if lengths else ""
         self._filter = BitStreamFilterContext(name, stream) if name else None
         self._color = _color(stream.codec_context)
         self._begun = False

@@ -39,7 +39,6 @@ from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, SinkRow, load_sink
 from mscli.sinks.base import Sink
 from mscli.sinks.files.series import wall_clock
-from mscli.sinks.recording.onefile import TITLES
 from tests.backends.pulse_rig import amplitude
 from tests.sinks.synth import (
     BLUE,
@@ -130,7 +129,7 @@ def test_a_file_says_when_it_was_recorded_and_on_which_devices_unless_it_is_not_
         if metadata:
             date = told[True].get("creation_time") or told[True]["date"]
             assert before - timedelta(seconds=1) <= datetime.fromisoformat(date) <= after
-        assert (b"Anna" in path.read_bytes()) is (metadata and row.suffix in TITLES)
+        assert (b"Anna" in path.read_bytes()) is (metadata and bool(CONTAINERS[row.suffix].title))
     assert not {"creation_time", "date"} & set(told[False])
 
 

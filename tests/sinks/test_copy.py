@@ -13,7 +13,7 @@ import pytest
 from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import EncodedVideoChunk, Media, Rect, blank, packed_planes
-from mscli.encode.codecs import COPIED
+from mscli.encode.codecs import CONTAINERS
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.pictures import Converter, from_av
 from mscli.sinks import SINKS, SinkPlan, load_sink, load_sinks
@@ -201,7 +201,7 @@ STREAMS = {"H264": "libx264", "HEVC": "libx265", "VP8": "libvpx", "VP9": "libvpx
 
 
 @pytest.mark.parametrize(
-    ("suffix", "form"), [(suffix, form) for suffix in COPIED for form in COPIED[suffix] if form != "MJPEG"]
+    ("suffix", "form"), [(row.suffix, form) for row in CONTAINERS.values() for form in row.copied if form != "MJPEG"]
 )
 def test_every_format_of_cameras_is_copied_picture_by_picture_into_the_containers_that_hold_it(
     suffix: str, form: str, tmp_path: Path

@@ -7,7 +7,7 @@ for JPEG, video-range BT.601 for WebP, sRGB for all others. PNG, TIFF and PGM ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,7 +35,8 @@ _JPEG_STEPS = 31
 class Still(NamedTuple):
     """A picture format and its encoder. ``pixels``: FFmpeg's format of a picture → the encoder's; "" stands for any other.
 
-    ``codec``: the codec of the chunks that already are such files. An ``encoder`` with a dot is OpenCV's, by suffix.
+    ``codec``: the codec of the chunks that already are such files. ``by_quality``: the encoder's options for a quality. An
+    ``encoder`` with a dot is OpenCV's, by suffix.
     """
 
     encoder: str
@@ -44,6 +45,7 @@ class Still(NamedTuple):
     quality: float  # the default, 0 to 1 as for a canvas
     options: Mapping[str, str] = {}
     codec: str = ""
+    by_quality: Callable[[float], Mapping[str, str]] = lambda _quality: {}
 
 
 _ALPHA = ("rgba", "bgra")
@@ -62,9 +64,17 @@ _JPEG = Still(
     | {"": "yuv444p"},
     JPEG_COLOR,
     0.92,
+    {"flags": "+bitexact"},  # omit the encoder's comment from the file
     codec="mjpeg",
+    by_quality=lambda quality: dict.fromkeys(("qmin", "qmax"), str(jpeg_scale(quality))),
 )
-_WEBP = Still("libwebp", {**dict.fromkeys(_ALPHA, "bgra"), "": "yuv420p"}, BT601, 0.8)
+_WEBP = Still(
+    "libwebp",
+    {**dict.fromkeys(_ALPHA, "bgra"), "": "yuv420p"},
+    BT601,
+    0.8,
+    by_quality=lambda quality: {"quality": str(round(quality * 100))},
+)
 
 _TIFF = Still(
     "tiff",
@@ -218,9 +228,8 @@ def _encode(still: Still, picture: av.VideoFrame, quality: float | None) -> memo
     encoder.width, encoder.height, encoder.pix_fmt = picture.width, picture.height, picture.format.name
     encoder.time_base, encoder.thread_count = Fraction(1, 1), 1
     encoder.sample_aspect_ratio = Fraction(1, 1)  # otherwise the JPEG is not marked as JFIF
-    encoder.options = dict(still.options)
+    encoder.options = {**still.options, **still.by_quality(_quality(still, quality))}
     encoder.color_range = picture.color_range
-    _set_quality(encoder, _quality(still, quality))
     picture.pict_type = 0
     (packet,) = encoder.encode(picture) or encoder.encode(None)
     return memoryview(packet)
@@ -241,16 +250,6 @@ def _encode_by_opencv(still: Still, picture: av.VideoFrame, quality: float | Non
 
 def _quality(still: Still, quality: float | None) -> float:
     return still.quality if quality is None or not 0 <= quality <= 1 else quality
-
-
-def _set_quality(encoder: av.VideoCodecContext, quality: float) -> None:
-    from av.codec.context import Flags
-
-    if encoder.name == "libwebp":
-        encoder.options = {"quality": str(round(quality * 100))}
-    elif encoder.name == "mjpeg":
-        encoder.qmin = encoder.qmax = jpeg_scale(quality)
-        encoder.flags |= Flags.bitexact  # omit the encoder's comment from the file
 
 
 def jpeg_scale(quality: float) -> int:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import av.container
@@ -28,7 +28,7 @@ from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk
 from mscli.core.limits import INTERLEAVE_US
 from mscli.encode.audio import placed_av, set_up_sound
 from mscli.encode.chunks import PacketStream, Piece, SoundStream
-from mscli.encode.codecs import FRAGMENT_US, Container, fragment_us, in_fragments
+from mscli.encode.codecs import FRAGMENT_US, Container, Overhead, fragment_us, in_fragments
 from mscli.encode.encoding import EncodedTrack, PacketSink, first_camera
 from mscli.encode.ffmpeg import TIME_BASE, add_stream, open_encoder
 from mscli.encode.mp4 import Fragments
@@ -42,36 +42,14 @@ if TYPE_CHECKING:
     Stream = av.VideoStream | av.AudioStream
 
 
-# Upper bounds for the size that each container adds to its packets.
-
-
-class Overhead(NamedTuple):
-    """The bytes that a container adds to a file, to each packet (including its index entry), and to each fragment or page."""
-
-    head: int
-    packet: int
-    fragment: int
-
-
-_TRACK_HEAD = 1500  # per further track: MP4 needs 1320 bytes
-_MP4 = Overhead(4096, 40, 300)
-_MATROSKA = Overhead(4096, 16, 80)
-_OTHER = Overhead(8192 + 512, 12, 40)  # FLAC reserves 8 KiB after its header
-
-OVERHEADS = {  # by suffix
-    "mp4": _MP4, "mov": _MP4, "m4a": _MP4, "mkv": _MATROSKA, "webm": _MATROSKA, "ogg": Overhead(1024, 12, 40),
-    "wav": Overhead(512, 0, 0),
-}  # fmt: skip
-
-
-TITLES = {"mp4": "handler_name", "mov": "handler_name", "mkv": "title", "webm": "title"}  # suffix → key of a track's title
+_TRACK_HEAD = 1500  # bytes per further track: MP4 needs 1320
 
 
 class SizeBound:
     """An upper bound for the size of a file, given its packets. ``fragment_us``: the length of its fragments."""
 
-    def __init__(self, suffix: str, fragment_us: int) -> None:
-        self._row = OVERHEADS.get(suffix, _OTHER)
+    def __init__(self, overhead: Overhead, fragment_us: int) -> None:
+        self._row = overhead
         self._fragment_us = fragment_us
         self._packets = 0  # bytes, including their overhead
         self._span_us = 0  # the time from the file's beginning to its latest packet
@@ -128,7 +106,7 @@ class Muxer:
         self.started = False
         self._closed = False
         self.bytes: Counter[int] = Counter()  # stream index → size of its packets
-        self.bound = SizeBound(container.suffix, fragment_us)  # for the file's size
+        self.bound = SizeBound(container.overhead, fragment_us)  # for the file's size
         self._container = container
         self._output = output
         self._delays: dict[int, AudioCodec] = {}  # stream index → the codec whose delay the container adds
@@ -189,7 +167,7 @@ class Muxer:
         if recorded is not None:
             self._file.metadata[self._container.date] = recorded.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._file.metadata.update(self._tags)
-        name = TITLES.get(self._container.suffix)
+        name = self._container.title
         for stream, title in zip(self._file.streams, titles, strict=False):
             if name and title:
                 stream.metadata[name] = title

@@ -48,7 +48,7 @@ class RecordingOutput:
         """Remember the target. Raises OperationError if writing is certain to fail."""
         self.row = row
         self.options = options
-        self.container = CONTAINERS[row.suffix]
+        self.container = container_of(row)
         self.outlet: Outlet | None = None
         self.expected_bits_per_second = 0.0
         self._encoding: Encoding | None = None
@@ -249,13 +249,13 @@ class RecordingSink(Sink):
     @classmethod
     def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
         """Check that the container can hold the tracks in the requested codecs. Raises NotSupportedError."""
-        container = CONTAINERS[row.suffix]
+        container = container_of(row)
         if not kinds:
             raise NotSupportedError("no track to record")
         asked = {"video": options.video_codec, "audio": options.audio_codec}
         for kind in dict.fromkeys([*kinds, *(kind for kind, codec in asked.items() if codec)]):
             if kind == "video" and options.video_codec == COPY:
-                copied_formats(row.suffix)
+                copied_formats(container)
                 if options.deinterlace:
                     raise NotSupportedError("cannot deinterlace video that is copied", hints=["choose a video codec"])
             else:
@@ -269,7 +269,7 @@ class RecordingSink(Sink):
     @classmethod
     def describe(cls, row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
         """Return the codec of each track, with the size and rate of pictures, or the rate and channels of sound."""
-        return "; ".join(describe_encoding(CONTAINERS[row.suffix], options, _played(track, options)) for track in tracks)
+        return "; ".join(describe_encoding(container_of(row), options, _played(track, options)) for track in tracks)
 
     def open(self, tracks: list[TrackFormat]) -> None:
         """Check the tracks and open the outputs. The first frames open the encoders."""
@@ -485,9 +485,14 @@ class RecordingSink(Sink):
             options.on_note(f"ignoring the {what}: the camera's video is copied, not encoded")
 
 
+def container_of(row: SinkRow) -> Container:
+    """Return the container of a row that encodes."""
+    return row.takes or CONTAINERS[row.suffix]
+
+
 def encoding_key(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> object:
     """Return a key that is equal for outputs that can share an encoding: all options of the video encoder."""
-    container = CONTAINERS[row.suffix]
+    container = container_of(row)
     if "video" not in kinds:
         return ()
     if options.video_codec == COPY:
@@ -523,7 +528,7 @@ def _picture(container: Container, track: TrackFormat, options: SinkOptions) -> 
 
 def _copied(container: Container, track: TrackFormat) -> VideoCodec:
     """Return the codec of the camera's pictures, or the codec that needs the least space if it is not known yet."""
-    return CAMERA_CODECS[track.pixel_format or copied_formats(container.suffix)[0]]
+    return CAMERA_CODECS[track.pixel_format or copied_formats(container)[0]]
 
 
 def _sound(container: Container, track: TrackFormat, options: SinkOptions) -> float:

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 import av
 
 from mscli.core.addresses import scrubbed
+from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import DOMException, NotReadableError, NotSupportedError
 from mscli.core.limits import RELAY_STARTS_S
 from mscli.core.log import Log
@@ -99,6 +100,7 @@ def open_relay(where: Location, options: InputOptions, form: str = "") -> tuple[
     order = {
         "url": _with_login(where), "format": form or None, "timeout_s": options.timeout_s,
         "options": {**_OPTIONS[where.scheme.removesuffix("s")], **_PROBE, **_trust(insecure=options.insecure)},
+        "filters": {row.name: row.unit_filter for row in VIDEO_CODECS.values() if row.unit_filter},
     }  # fmt: skip
     try:
         reader = LinkReader(where, RelayLink(order), options.timeout_s)

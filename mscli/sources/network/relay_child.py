@@ -15,7 +15,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from threading import Thread
 from time import monotonic
@@ -27,7 +27,6 @@ KEY, SHOWN, DECODED = 1, 2, 4  # flags: it is a key frame, it has a pts, it has 
 FAILURE, END = 255, 254
 MOST_BYTES = 1 << 30  # of memory; a 4K stream takes a tenth of it
 LONGEST_LINE = 1 << 20
-_UNITS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _FASTEST = 1000  # frames per second; a rate above is none
 
 
@@ -88,7 +87,7 @@ def _relayed(order: dict[str, Any]) -> Iterator[bytes]:
     for stream in opened.streams:
         if stream.index not in chosen:
             stream.discard = av.stream.Discard.all
-    filters = {index: _filter(stream) for index, stream in chosen.items()}
+    filters = {index: _filter(stream, order["filters"]) for index, stream in chosen.items()}
     described = [_described(stream, filters[index] is not None) for index, stream in chosen.items()]
     known = {"streams": described, "start": opened.start_time, "duration": opened.duration}
     yield json.dumps(known).encode() + b"\n"
@@ -101,12 +100,12 @@ def _relayed(order: dict[str, Any]) -> Iterator[bytes]:
     yield HEAD.pack(END, 0, 0, 0, 0, 0)
 
 
-def _filter(stream: Any) -> Any:
-    """Return the filter that gives units of H.264 and HEVC their start codes, if they have none."""
+def _filter(stream: Any, filters: Mapping[str, str]) -> Any:
+    """Return the filter that gives units of H.264 and HEVC their start codes, if they have none. ``filters``: by codec."""
     from av.bitstream import BitStreamFilterContext
 
     context = stream.codec_context
-    name = _UNITS.get(context.codec.canonical_name, "") if context is not None else ""
+    name = filters.get(context.codec.canonical_name, "") if context is not None else ""
     return BitStreamFilterContext(name, stream) if name and (context.extradata or b"")[:1] == b"\x01" else None
 
 
