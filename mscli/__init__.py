@@ -41,29 +41,22 @@ if TYPE_CHECKING:
     from mscli.api.blob import Blob as Blob
     from mscli.api.canvas import Canvas as Canvas
     from mscli.api.canvas import CanvasCaptureMediaStreamTrack as CanvasCaptureMediaStreamTrack
-    from mscli.api.mediarecorder import BlobEvent as BlobEvent
-    from mscli.api.mediarecorder import ErrorEvent as ErrorEvent
     from mscli.api.commands import RecorderRun as RecorderRun
     from mscli.api.devicechangeevent import DeviceChangeEvent as DeviceChangeEvent
     from mscli.api.dictionaries import AudioSelectionPreferenceEnum as AudioSelectionPreferenceEnum
-    from mscli.api.dictionaries import CaptureStartFocusBehavior as CaptureStartFocusBehavior
-    from mscli.api.dictionaries import CursorCaptureConstraint as CursorCaptureConstraint
-    from mscli.api.dictionaries import DisplayCaptureSurfaceType as DisplayCaptureSurfaceType
-    from mscli.api.dictionaries import DisplayMediaStreamOptions as DisplayMediaStreamOptions
-    from mscli.api.dictionaries import MonitorTypeSurfacesEnum as MonitorTypeSurfacesEnum
-    from mscli.api.dictionaries import SelfCapturePreferenceEnum as SelfCapturePreferenceEnum
-    from mscli.api.dictionaries import SurfaceSwitchingPreferenceEnum as SurfaceSwitchingPreferenceEnum
-    from mscli.api.dictionaries import SystemAudioPreferenceEnum as SystemAudioPreferenceEnum
-    from mscli.api.dictionaries import WindowAudioPreferenceEnum as WindowAudioPreferenceEnum
     from mscli.api.dictionaries import BitrateMode as BitrateMode
     from mscli.api.dictionaries import BlobEventInit as BlobEventInit
+    from mscli.api.dictionaries import CaptureStartFocusBehavior as CaptureStartFocusBehavior
     from mscli.api.dictionaries import ConstrainBooleanOrDOMStringParameters as ConstrainBooleanOrDOMStringParameters
     from mscli.api.dictionaries import ConstrainBooleanParameters as ConstrainBooleanParameters
     from mscli.api.dictionaries import ConstrainDOMStringParameters as ConstrainDOMStringParameters
     from mscli.api.dictionaries import ConstrainDoubleRange as ConstrainDoubleRange
     from mscli.api.dictionaries import ConstrainPoint2DParameters as ConstrainPoint2DParameters
     from mscli.api.dictionaries import ConstrainULongRange as ConstrainULongRange
+    from mscli.api.dictionaries import CursorCaptureConstraint as CursorCaptureConstraint
     from mscli.api.dictionaries import DeviceChangeEventInit as DeviceChangeEventInit
+    from mscli.api.dictionaries import DisplayCaptureSurfaceType as DisplayCaptureSurfaceType
+    from mscli.api.dictionaries import DisplayMediaStreamOptions as DisplayMediaStreamOptions
     from mscli.api.dictionaries import DoubleRange as DoubleRange
     from mscli.api.dictionaries import EchoCancellationModeEnum as EchoCancellationModeEnum
     from mscli.api.dictionaries import FillLightMode as FillLightMode
@@ -80,6 +73,7 @@ if TYPE_CHECKING:
     from mscli.api.dictionaries import MediaTrackConstraints as MediaTrackConstraints
     from mscli.api.dictionaries import MediaTrackSettings as MediaTrackSettings
     from mscli.api.dictionaries import MeteringMode as MeteringMode
+    from mscli.api.dictionaries import MonitorTypeSurfacesEnum as MonitorTypeSurfacesEnum
     from mscli.api.dictionaries import PhotoCapabilities as PhotoCapabilities
     from mscli.api.dictionaries import PhotoSettings as PhotoSettings
     from mscli.api.dictionaries import Point2D as Point2D
@@ -87,22 +81,28 @@ if TYPE_CHECKING:
     from mscli.api.dictionaries import RedEyeReduction as RedEyeReduction
     from mscli.api.dictionaries import Segment as Segment
     from mscli.api.dictionaries import SegmentType as SegmentType
+    from mscli.api.dictionaries import SelfCapturePreferenceEnum as SelfCapturePreferenceEnum
+    from mscli.api.dictionaries import SurfaceSwitchingPreferenceEnum as SurfaceSwitchingPreferenceEnum
+    from mscli.api.dictionaries import SystemAudioPreferenceEnum as SystemAudioPreferenceEnum
     from mscli.api.dictionaries import ULongRange as ULongRange
     from mscli.api.dictionaries import VideoFacingModeEnum as VideoFacingModeEnum
     from mscli.api.dictionaries import VideoFrameMetadata as VideoFrameMetadata
     from mscli.api.dictionaries import VideoResizeModeEnum as VideoResizeModeEnum
+    from mscli.api.dictionaries import WindowAudioPreferenceEnum as WindowAudioPreferenceEnum
     from mscli.api.getdisplaymedia import CaptureController as CaptureController
     from mscli.api.imagecapture import ImageCapture as ImageCapture
     from mscli.api.mediadeviceinfo import DisplayInfo as DisplayInfo
     from mscli.api.mediadeviceinfo import InputDeviceInfo as InputDeviceInfo
     from mscli.api.mediadeviceinfo import MediaDeviceInfo as MediaDeviceInfo
     from mscli.api.mediadevices import MediaDevices as MediaDevices
+    from mscli.api.mediarecorder import BlobEvent as BlobEvent
+    from mscli.api.mediarecorder import ErrorEvent as ErrorEvent
     from mscli.api.mediarecorder import MediaRecorder as MediaRecorder
     from mscli.api.mediastream import MediaStream as MediaStream
     from mscli.api.mediastreamtrack import MediaStreamTrack as MediaStreamTrack
     from mscli.api.mediastreamtrack import MediaStreamTrackAudioStats as MediaStreamTrackAudioStats
-    from mscli.api.mediastreamtrack import MediaStreamTrackVideoStats as MediaStreamTrackVideoStats
     from mscli.api.mediastreamtrack import MediaStreamTrackEvent as MediaStreamTrackEvent
+    from mscli.api.mediastreamtrack import MediaStreamTrackVideoStats as MediaStreamTrackVideoStats
     from mscli.api.mediastreamtrack import OverconstrainedErrorEvent as OverconstrainedErrorEvent
     from mscli.api.mediastreamtrackprocessor import FrameReader as FrameReader
     from mscli.api.mediastreamtrackprocessor import MediaStreamTrackProcessor as MediaStreamTrackProcessor
@@ -112,8 +112,16 @@ if TYPE_CHECKING:
     from mscli.api.trackgenerator import MediaStreamTrackGenerator as MediaStreamTrackGenerator
     from mscli.api.trackgenerator import VideoTrackGenerator as VideoTrackGenerator
     from mscli.api.wanted import Wanted as Wanted
+    from mscli.core.boxes import Box as Box
     from mscli.core.boxes import Mode as Mode
+    from mscli.core.boxes import Rank as Rank
+    from mscli.core.boxes import Scalar as Scalar
     from mscli.core.boxes import Span as Span
+    from mscli.core.boxes import Unusable as Unusable
+    from mscli.core.boxes import Values as Values
+    from mscli.core.clock import Clock as Clock
+    from mscli.core.codecs import AudioCodec as AudioCodec
+    from mscli.core.constraints import Rule as Rule
     from mscli.core.controls import Control as Control
     from mscli.core.errors import AbortError as AbortError
     from mscli.core.errors import DOMException as DOMException
@@ -129,17 +137,34 @@ if TYPE_CHECKING:
     from mscli.core.errors import SecurityError as SecurityError
     from mscli.core.events import Event as Event
     from mscli.core.events import EventTarget as EventTarget
+    from mscli.core.events import Listener as Listener
     from mscli.core.frames import AudioData as AudioData
+    from mscli.core.frames import Chunk as Chunk
     from mscli.core.frames import EncodedAudioChunk as EncodedAudioChunk
     from mscli.core.frames import EncodedVideoChunk as EncodedVideoChunk
+    from mscli.core.frames import Frame as Frame
+    from mscli.core.frames import Media as Media
+    from mscli.core.frames import Rect as Rect
     from mscli.core.frames import VideoColorSpace as VideoColorSpace
     from mscli.core.frames import VideoFrame as VideoFrame
+    from mscli.core.orientation import Orientation as Orientation
+    from mscli.core.selection import Settings as Settings
+    from mscli.encode.chunks import PacketStream as PacketStream
+    from mscli.encode.chunks import Piece as Piece
+    from mscli.encode.chunks import SoundShape as SoundShape
+    from mscli.encode.chunks import SoundStream as SoundStream
+    from mscli.encode.codecs import Container as Container
+    from mscli.encode.codecs import Overhead as Overhead
+    from mscli.encode.encoding import EncodedTrack as EncodedTrack
     from mscli.encode.encoding import PacketSink as PacketSink
+    from mscli.encode.options import Series as Series
     from mscli.encode.options import SinkOptions as SinkOptions
     from mscli.encode.options import TrackFormat as TrackFormat
     from mscli.media.screen import Faults as Faults
     from mscli.sinks import SinkRow as SinkRow
+    from mscli.sinks import Target as Target
     from mscli.sinks.base import Sink as Sink
+    from mscli.sinks.files.output import Output as Output
     from mscli.sinks.files.output import OutputSink as OutputSink
     from mscli.sources import SourceRow as SourceRow
     from mscli.sources.base import Abilities as Abilities
@@ -149,9 +174,14 @@ if TYPE_CHECKING:
     from mscli.sources.base import Receiver as Receiver
     from mscli.sources.base import Request as Request
     from mscli.sources.base import Source as Source
+    from mscli.sources.base import Surface as Surface
     from mscli.sources.base import ThreadedSource as ThreadedSource
     from mscli.sources.base import Watching as Watching
     from mscli.sources.fake.backend import FakeBackend as FakeBackend
+    from mscli.sources.fake.description import FakeDevice as FakeDevice
+    from mscli.sources.fake.description import FakeFaults as FakeFaults
+    from mscli.sources.track import Consumer as Consumer
+    from mscli.sources.track import SettingsChange as SettingsChange
     from mscli.sources.track import TrackSource as TrackSource
 
 _ERRORS = (
@@ -191,21 +221,29 @@ _HOMES = {  # module → its public names
     "mscli.api.trackfrom": "track_from",
     "mscli.api.trackgenerator": "AudioTrackGenerator FrameWriter MediaStreamTrackGenerator VideoTrackGenerator",
     "mscli.api.wanted": "Wanted",
-    "mscli.core.boxes": "Mode Span",
+    "mscli.core.boxes": "Box Mode Rank Scalar Span Unusable Values",
+    "mscli.core.clock": "Clock",
+    "mscli.core.codecs": "AudioCodec",
+    "mscli.core.constraints": "Rule",
     "mscli.core.controls": "Control",
     "mscli.core.errors": _ERRORS,
-    "mscli.core.events": "Event EventTarget",
-    "mscli.core.frames": "AudioData EncodedAudioChunk EncodedVideoChunk VideoColorSpace VideoFrame",
-    "mscli.encode.encoding": "PacketSink",
-    "mscli.encode.options": "SinkOptions TrackFormat",
+    "mscli.core.events": "Event EventTarget Listener",
+    "mscli.core.frames": "AudioData Chunk EncodedAudioChunk EncodedVideoChunk Frame Media Rect VideoColorSpace VideoFrame",
+    "mscli.core.orientation": "Orientation",
+    "mscli.core.selection": "Settings",
+    "mscli.encode.chunks": "PacketStream Piece SoundShape SoundStream",
+    "mscli.encode.codecs": "Container Overhead",
+    "mscli.encode.encoding": "EncodedTrack PacketSink",
+    "mscli.encode.options": "Series SinkOptions TrackFormat",
     "mscli.media.screen": "Faults",
-    "mscli.sinks": "SinkRow",
+    "mscli.sinks": "SinkRow Target",
     "mscli.sinks.base": "Sink",
-    "mscli.sinks.files.output": "OutputSink",
+    "mscli.sinks.files.output": "Output OutputSink",
     "mscli.sources": "SourceRow",
-    "mscli.sources.base": "Abilities Backend Device InputOptions Receiver Request Source ThreadedSource Watching",
+    "mscli.sources.base": "Abilities Backend Device InputOptions Receiver Request Source Surface ThreadedSource Watching",
     "mscli.sources.fake.backend": "FakeBackend",
-    "mscli.sources.track": "TrackSource",
+    "mscli.sources.fake.description": "FakeDevice FakeFaults",
+    "mscli.sources.track": "Consumer SettingsChange TrackSource",
 }
 _NAMES = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -1010,7 +1010,8 @@ or SIGHUP that takes at most two seconds.
 _PROGRAM_END = """# PLUG-INS
 
 Other Python packages can add sources and sinks for the scheme of an address or the suffix of a file. Such a package declares
-an entry point in the group `mscli.sources` or `mscli.sinks`, named after the scheme or suffix. mscli looks for packages if it
+an entry point in the group `mscli.sources` or `mscli.sinks`, named after the scheme or suffix. A sink takes frames, or packets
+that mscli has encoded, together with the other outputs of a recording. mscli looks for packages if it
 does not support a scheme or suffix itself. If two packages support the same one, neither is used. An error in a package is
 reported with its name. A sink that does not return from a call within 10 s is abandoned, and other outputs continue. An address
 that nothing supports is a NotSupportedError. `.github/CONTRIBUTING.md` in the sources of mscli shows how to write a package.

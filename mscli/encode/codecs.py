@@ -69,7 +69,7 @@ class Container(NamedTuple):
     streaming: Mapping[str, str] = {}  # for an output that cannot seek
     tags: Mapping[str, str] = {}  # codec → the tag that players of this container expect
     packets: int = 1  # how many packets readers need to recognise the file
-    head: type[WavHeader] | None = None  # keeps the header of a growing file correct
+    head: Callable[[], Callable[[int, int], None]] | None = None  # returns what keeps the header of a growing file correct
     date: str = "creation_time"  # FFmpeg's name for the recording time in the metadata
     adds_delay: bool = False  # whether timestamps of audio packets include the codec's delay
     first_head: Callable[[bytes], bytes] | None = None  # returns the first bytes with a header as complete as it can be
@@ -108,7 +108,7 @@ CONTAINERS: dict[str, Container] = {
         Container("mov", ("video/quicktime",), "mov", ("h264", "hevc", "mjpeg"), ("aac", "pcm"), _HYBRID, _FRAGMENTED, _HVC1,
                   copied=("H264", "HEVC", "MJPEG"), title="handler_name", **_INDEXED),
         Container("wav", ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav", (), ("pcm",), {"rf64": "auto"},
-                  head=WavHeader, date="date", mime_names={"pcm": "1"}, overhead=Overhead(512, 0, 0)),
+                  head=lambda: WavHeader().update, date="date", mime_names={"pcm": "1"}, overhead=Overhead(512, 0, 0)),
         Container("flac", ("audio/flac", "audio/x-flac"), "flac", (), ("flac",), date="date", mime_names={"flac": ""}),
         Container("ogg", ("audio/ogg", "application/ogg"), "ogg", (), ("opus", "flac"),
                   _PAGES, _PAGES, date="date", overhead=Overhead(1024, 12, 40)),

@@ -11,7 +11,7 @@ from fractions import Fraction
 from mscli.core.codecs import VideoCodec
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import BT601
-from mscli.encode.codecs import CONTAINERS, audio_codec, codec_names, video_codec
+from mscli.encode.codecs import Container, audio_codec, codec_names, video_codec
 from mscli.encode.ffmpeg import open_encoder
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
 
@@ -23,14 +23,11 @@ _HEVC_PROFILE_AT = 6  # bytes from the beginning of a VPS to profile, tier and l
 _AV1_SEQUENCE = 1  # type of an OBU
 
 
-def spell(suffix: str, usual: str, asked: str, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
+def spell(container: Container, usual: str, asked: str, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
     """Return the MIME type of a recording of these tracks in a container, with the codecs.
 
     ``asked``: the requested type; ``usual``: the container's. The codec of copied video is unknown in advance and is left out.
     """
-    container = CONTAINERS.get(suffix)
-    if container is None:
-        return asked or usual
     by_kind = {track.kind: track for track in tracks}
     family = "video" if "video" in by_kind else "audio"
     base, _, parameters = asked.partition(";")

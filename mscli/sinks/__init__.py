@@ -6,7 +6,7 @@ A row names the module of a sink, which is imported on first use. Packages can p
 The interface
 
 - ``base``: the base class of sinks
-- ``hosted``: a sink of another package
+- ``hosted``: sinks of other packages
 
 Families
 
@@ -65,7 +65,12 @@ class SinkRow(NamedTuple):
     @property
     def encodes(self) -> bool:
         """Return whether tracks are encoded for it."""
-        return self.takes is not None or (self.module, self.cls) == _CONTAINER
+        return self.takes is not None or self.splits
+
+    @property
+    def splits(self) -> bool:
+        """Return whether a recording can be in several files of this kind, or limited in size."""
+        return (self.module, self.cls) == _CONTAINER
 
     @property
     def name(self) -> str:
@@ -375,9 +380,12 @@ def row_for_mime(mime_type: str, file: str | int | None = None) -> tuple[SinkRow
 
 def spell_mime(row: SinkRow, mime_type: str, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
     """Return the MIME type, with its ``codecs``, of these tracks recorded into this row. ``mime_type``: the requested one."""
+    if not row.encodes:
+        return mime_type or row.mime_type
     from mscli.encode.codecstring import spell
+    from mscli.sinks.recording.sink import container_of
 
-    return spell(row.suffix, row.mime_type, mime_type, options, tracks)
+    return spell(container_of(row), row.mime_type, mime_type, options, tracks)
 
 
 def mime_supported(mime_type: str) -> bool:
@@ -405,12 +413,16 @@ def index_place(names: Sequence[str]) -> str:
 
 def _check_cut(row: SinkRow, options: SinkOptions) -> None:
     """Raise NotSupportedError if a size limit or several files are requested for an output that is not a recording."""
-    if (options.series is not None or options.max_bytes is not None) and not (row.encodes and row.takes is None):
+    if (options.series is not None or options.max_bytes is not None) and not row.splits:
         raise NotSupportedError(f"cannot limit the size of {row.name} output or split it", hints=["use .mkv or .mp4"])
 
 
 def _class(row: SinkRow) -> Any:
     """Return the class of a row's sink. A sink of another package is hosted: it cannot harm the run."""
+    if row.takes is not None:
+        from mscli.sinks.recording.sink import RecordingSink
+
+        return RecordingSink
     if not row.package:
         return getattr(import_module(row.module), row.cls)
     from mscli.sinks.hosted import HostedSink

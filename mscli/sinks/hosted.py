@@ -1,7 +1,8 @@
-"""A sink of another package. Whatever it does, the run ends in time, and no other output is harmed."""
+"""Sinks of other packages. Whatever they do, the run ends in time, and no other output is harmed."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from threading import Condition
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.05  # the interval between checks whether to wait longer
 _NUMBER = (int, float)
+_WRITES = ("write", "put")  # the calls that may wait for a reader
 
 _FACTS: Mapping[str, type | tuple[type, ...]] = {  # what a sink says of itself → its type
     "name": str,
@@ -43,14 +45,122 @@ _TOLD = ("paused_us", "end_us", "end_by_s")  # what the recorder tells a sink
 _log = Log("sinks")
 
 T = TypeVar("T")
-Task = tuple[Callable[[], Any], list[BaseException]]  # a call, and its error
+
+
+class Task:
+    """A call on an object of another package. ``size``: the bytes that it holds while it waits."""
+
+    def __init__(self, what: str, call: Callable[[], Any], size: int) -> None:
+        self.what, self.call, self.size = what, call, size
+        self.done = False
+        self.error: BaseException | None = None
+
+
+class PluginThread:
+    """The thread on which an object of another package is called: one call after the other.
+
+    A call that does not return within ``PLUGIN_S`` is abandoned with the thread. Every exception becomes an OperationError that
+    names the package.
+    """
+
+    def __init__(self, row: SinkRow) -> None:
+        self.asked = False  # whether to give up a stalled reader
+        self.waiting = 0  # bytes of the calls that have not returned
+        self.gone: DOMException | None = None  # why the object is not called any more
+        self._row = row
+        self._changed = Condition()
+        self._tasks: deque[Task] = deque()  # the first one runs
+        self._since_s = 0.0  # when it began
+        self._thread: Thread | None = None
+
+    @property
+    def started(self) -> bool:
+        """Return whether calls are possible, or were."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = Thread(target=self._run, name="mscli-plugin", daemon=True)
+        self._thread.start()
+
+    def post(self, what: str, call: Callable[[], Any], size: int = 0) -> Task:
+        """Queue a call. Raises OperationError if the thread was abandoned or has ended."""
+        task = Task(what, call, size)
+        with self._changed:
+            self._check()
+            if not self._tasks:
+                self._since_s = monotonic()
+            self._tasks.append(task)
+            self.waiting += size
+            self._changed.notify_all()
+        return task
+
+    def ask(self, what: str, call: Callable[[], Any]) -> None:
+        """Wait for a call. Raises the package's errors, and OperationError if it hangs."""
+        task = self.post(what, call)
+        self.wait(lambda: task.done)
+        if task.error is not None:
+            raise failure_of(self._row.package, task.error, OperationError)
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Wait until ``done`` returns true after a call. Raises OperationError if a call hangs."""
+        with self._changed:
+            while not done():
+                self._check()
+                self._changed.wait(_POLL_S)
+
+    def drop(self) -> None:
+        """Forget the calls that have not begun."""
+        with self._changed:
+            while len(self._tasks) > 1:
+                self.waiting -= self._tasks.pop().size
+
+    def end(self, name: str) -> None:
+        """End the thread, unless it hangs. ``name``: the output's."""
+        with self._changed:
+            hangs, self.gone = self.gone is not None, self.gone or OperationError(f"“{name}” is closed")
+            self._changed.notify_all()
+        if self._thread is not None and not hangs:
+            self._thread.join()
+
+    def waits_for_reader(self, waited_s: float) -> bool:
+        """Return whether the object waits longer for a stalled reader. It stops before its call is abandoned."""
+        return self.gone is None and waited_s < (SLEEPS_S if self.asked else PLUGIN_S) - 2 * _POLL_S
+
+    def _check(self) -> None:
+        """Raise OperationError if no call is possible, or if the running one takes too long."""
+        if self.gone is None and self._tasks:
+            what = self._tasks[0].what
+            limit_s = SLEEPS_S if self.asked and what in _WRITES else PLUGIN_S
+            if monotonic() - self._since_s >= limit_s:
+                self.gone = _late(self._row, what, limit_s)
+                self._changed.notify_all()
+        if self.gone is not None:
+            raise self.gone
+
+    def _run(self) -> None:
+        while (task := self._next()) is not None:
+            try:
+                task.call()
+            except BaseException as error:  # raised for the caller
+                task.error = error
+            with self._changed:
+                self._tasks.popleft()
+                self.waiting -= task.size
+                task.done = True
+                self._changed.notify_all()
+
+    def _next(self) -> Task | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._tasks or self.gone is not None)
+            self._since_s = monotonic()
+            return self._tasks[0] if self.gone is None else None
 
 
 class HostedSink(Sink):
     """A sink of another package, on a thread of its own from ``open`` to ``close`` or ``abort``.
 
-    A call that does not return within ``PLUGIN_S`` is abandoned with the thread, and the output has failed. Every exception
-    becomes an OperationError that names the package. Other threads see what the sink said of itself after its last call.
+    Other threads see what the sink said of itself after its last call. If a call hangs, the output has failed.
     """
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
@@ -58,25 +168,20 @@ class HostedSink(Sink):
         self._facts: dict[str, Any] = {}
         self._track_facts: dict[int, tuple[int, Faults, Mapping[str, int]]] = {}
         self._tracks = 0
-        self._changed = Condition()
-        self._task: Task | None = None
-        self._thread: Thread | None = None
-        self._gone: DOMException | None = None  # why the sink is not called any more
-        self._asked = False  # whether to give up a stalled reader
+        self._host = PluginThread(row)
         self._may_wait: Callable[[float], bool] = lambda _: True
-        self._inner: Sink = _once(row, "its constructor", lambda: self._made(row, target, options))
+        self._inner: Sink = once(row, "its constructor", lambda: self._made(row, target, options))
         self.codecs = self._inner.codecs
 
     @classmethod
     def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
         """Let the package check the tracks."""
-        _once(row, "check", lambda: _class(row).check(row, options, kinds))
+        once(row, "check", lambda: plugin_class(row).check(row, options, kinds))
 
     def open(self, tracks: list[TrackFormat]) -> None:
         """Start the thread and open the sink."""
         self._tracks = len(tracks)
-        self._thread = Thread(target=self._run, name="mscli-plugin", daemon=True)
-        self._thread.start()
+        self._host.start()
 
         def begin() -> None:
             self._inner.give_up_readers(self._waits_for_reader)
@@ -91,20 +196,20 @@ class HostedSink(Sink):
     def close(self) -> None:
         """Let the sink finish."""
         self._ask("close", self._inner.close, range(self._tracks))
-        self._end()
+        self._host.end(self.name)
 
     def abort(self) -> None:
         """Give up. Errors are only logged."""
-        if self._thread is not None and self._gone is None:
+        if self._host.started and self._host.gone is None:
             try:
                 self._ask("abort", self._inner.abort, range(self._tracks))
             except (DOMException, BrokenPipeError) as error:
                 _log.warning("%s: abort: %s", self.row.package, error)
-        self._end()
+        self._host.end(self.name)
 
     def abandon_reader(self) -> bool:
         """Give up a write that has taken ``SLEEPS_S``."""
-        self._asked = True
+        self._host.asked = True
         return False
 
     def give_up_readers(self, may_wait: Callable[[float], bool]) -> None:
@@ -175,35 +280,15 @@ class HostedSink(Sink):
         return self._track_facts[track][2] if track in self._track_facts else {}
 
     def _waits_for_reader(self, waited_s: float) -> bool:
-        """Return whether the sink waits longer for a stalled reader. It stops before its call is abandoned."""
-        limit_s = SLEEPS_S if self._asked else PLUGIN_S
-        return self._gone is None and waited_s < limit_s - 2 * _POLL_S and self._may_wait(waited_s)
+        return self._host.waits_for_reader(waited_s) and self._may_wait(waited_s)
 
     def _made(self, row: SinkRow, target: Target, options: SinkOptions) -> Sink:
-        made: Sink = _checked("the class", _class(row)(row, target, options), Sink)
+        made: Sink = checked("the class", plugin_class(row)(row, target, options), Sink)
         self._look(made, ())
         return made
 
-    # Calls
-
     def _ask(self, what: str, call: Callable[[], Any], tracks: Sequence[int] = ()) -> None:
-        """Run a call on the sink's thread and wait for it. Raises the package's errors, and OperationError if it hangs."""
-        errors: list[BaseException] = []
-        since_s = monotonic()
-        with self._changed:
-            if self._gone is not None:
-                raise self._gone
-            task = self._task = (lambda: self._perform(call, tracks)), errors
-            self._changed.notify_all()
-            while self._task is task:
-                limit_s = SLEEPS_S if self._asked and what == "write" else PLUGIN_S
-                if monotonic() - since_s >= limit_s:
-                    self._gone = _late(self.row, what, limit_s)
-                    self._changed.notify_all()
-                    raise self._gone
-                self._changed.wait(_POLL_S)
-        for error in errors:
-            raise failure_of(self.row.package, error, OperationError)
+        self._host.ask(what, lambda: self._perform(call, tracks))
 
     def _perform(self, call: Callable[[], Any], tracks: Sequence[int]) -> None:
         for name in _TOLD:
@@ -214,46 +299,20 @@ class HostedSink(Sink):
 
     def _look(self, inner: Sink, tracks: Sequence[int]) -> None:
         """Note what the sink says of itself. Raises TypeError for a wrong type."""
-        self._facts = {name: _checked(name, getattr(inner, name), kind) for name, kind in _FACTS.items()}
+        self._facts = {name: checked(name, getattr(inner, name), kind) for name, kind in _FACTS.items()}
         self.ended = self._facts["ended"]
         for track in tracks:
-            size = _checked("track_bytes", inner.track_bytes(track), int)
-            faults = _checked("faults", inner.faults(track), Faults)
-            self._track_facts[track] = size, faults, _checked("corrections", inner.corrections(track), Mapping)
-
-    def _end(self) -> None:
-        """End the thread, unless it hangs."""
-        with self._changed:
-            hangs, self._gone = self._gone is not None, self._gone or OperationError(f"“{self.name}” is closed")
-            self._changed.notify_all()
-        if self._thread is not None and not hangs:
-            self._thread.join()
-
-    # On the sink's thread
-
-    def _run(self) -> None:
-        while (task := self._next()) is not None:
-            call, errors = task
-            try:
-                call()
-            except BaseException as error:  # raised for the caller
-                errors.append(error)
-            with self._changed:
-                if self._task is task:  # not if a signal has interrupted its caller, who has another one now
-                    self._task = None
-                self._changed.notify_all()
-
-    def _next(self) -> Task | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._task is not None or self._gone is not None)
-            return self._task if self._gone is None else None
+            size = checked("track_bytes", inner.track_bytes(track), int)
+            faults = checked("faults", inner.faults(track), Faults)
+            self._track_facts[track] = size, faults, checked("corrections", inner.corrections(track), Mapping)
 
 
-def _class(row: SinkRow) -> Any:
+def plugin_class(row: SinkRow) -> Any:
+    """Import and return the class of a row."""
     return getattr(import_module(row.module), row.cls)
 
 
-def _once(row: SinkRow, what: str, call: Callable[[], T]) -> T:
+def once(row: SinkRow, what: str, call: Callable[[], T]) -> T:
     """Return the result of a call before there is a thread. Raises OperationError, NotSupportedError, ArgumentError."""
     try:
         return bounded(call, PLUGIN_S, "mscli-plugin")
@@ -269,7 +328,7 @@ def _late(row: SinkRow, what: str, limit_s: float) -> OperationError:
     return OperationError(sentence, hints=[f"this is a bug in {row.package}, not in mscli"])
 
 
-def _checked(name: str, given: Any, kind: type | tuple[type, ...]) -> Any:
+def checked(name: str, given: Any, kind: type | tuple[type, ...]) -> Any:
     """Return what a sink gave. Raises TypeError for a wrong type."""
     if not isinstance(given, kind):
         raise TypeError(f"{name} is a {type(given).__name__}")

@@ -15,6 +15,7 @@ import pytest
 from tests.cli.program import FakeMachine, camera, error_line, microphone
 from tests.conftest import ROOT, Completed, clean_environment
 from tests.plugins import FOLDER, install
+from tests.sinks.synth import run
 
 PACKAGES = ("thing", "rival", "broken")
 
@@ -134,6 +135,40 @@ def test_a_sink_of_another_package_takes_addresses_of_its_scheme(command: tuple[
     assert f"thing://{path}: 0." in done.stderr.decode()
     report = extended.json(*command, f"thing://{path}", "--frames", "4", "--json", *["--force"] * (command[0] == "record"))
     assert report["files"] == []
+
+
+def test_a_packet_sink_of_another_package_shares_an_encoding(extended: Extended) -> None:
+    """Its packets are those in the file beside it, to the byte."""
+    report = extended.json("record", "--video-codec", "mjpeg", "--duration", "1", "--json", "x.mkv", "x.packets")
+    assert [output["files"] for output in report["outputs"]] == [["x.mkv"], ["x.packets"]]
+    entries = ("-show_entries", "packet=stream_index,size", "-of", "csv=p=0")
+    shown = run("ffprobe", "-v", "error", *entries, extended.fake.folder / "x.mkv")
+    in_file = [int(line.split(",")[1]) for line in shown.decode().split() if line.startswith("0,")]
+    ours = [line.split() for line in (extended.fake.folder / "x.packets").read_text().splitlines()]
+    assert ours[0] == ["tracks", "audio", "video"]
+    assert [int(size) for track, codec, _, _, size in ours[1:] if codec == "mjpeg"] == in_file
+    assert {codec for _, codec, *_ in ours[1:]} == {"mjpeg", "opus"}
+
+
+@pytest.mark.parametrize("where", ["constructor", "begin", "put", "end"])
+def test_a_packet_sink_that_raises_harms_no_other_output(where: str, extended: Extended) -> None:
+    address = f"packets://{extended.fake.folder}/x?fail={where}"
+    done = extended("record", "--frames", "30", "--quiet", address, code=9)
+    assert error_line(done) == f"mscli: error: the package mscli-thing failed with ValueError: no luck in {where}"
+    if where == "constructor":
+        return
+    done = extended("record", "--frames", "30", "--json", "x.mkv", address, code=9)
+    ours, theirs = json.loads(done.stdout)["outputs"]
+    assert ours["error"] is None
+    assert "no luck" in theirs["error"]["message"]
+    assert (extended.fake.folder / "x.mkv").stat().st_size > 1000
+
+
+def test_a_packet_sink_of_another_package_is_no_series(extended: Extended) -> None:
+    line = error_line(extended("record", "--segment-duration", "1", "x.packets", code=7))
+    assert "cannot limit the size of .packets output or split it" in line
+    line = error_line(extended("record", "--video-codec", "vp8", "x.packets", code=7))
+    assert "a .packets file cannot hold VP8" in line
 
 
 def test_a_percent_sign_in_an_address_is_no_time(extended: Extended) -> None:
@@ -322,8 +357,11 @@ def test_the_examples_for_contributors_work(fake: FakeMachine, tmp_path_factory:
         path = folder / project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code)
-    mscli = Extended(fake, *(install(folder / name, tmp_path_factory.mktemp(name)) for name in ("noise", "times")))
+    mscli = Extended(fake, *(install(folder / name, tmp_path_factory.mktemp(name)) for name in ("noise", "times", "sizes")))
     mscli("record", "--camera", "noise:99", "--no-audio", "--frames", "3", "x.times", code=0)
     assert len((fake.folder / "x.times").read_text().splitlines()) == 3
     mscli("record", "--camera", "noise:", "--no-audio", "--frames", "3", "times://y", code=0)
     assert fake.files == ["x.times", "y"]
+    mscli("record", "--frames", "3", "z.mkv", "z.sizes", code=0)
+    packets = [line.split() for line in (fake.folder / "z.sizes").read_text().splitlines()]
+    assert {(track, kind) for track, kind, *_ in packets} == {("0", "key"), ("1", "key"), ("1", "delta")}

@@ -417,6 +417,27 @@ class FileSink(PacketSink):
         """Return the most bytes that the file can grow by with that piece."""
 
 
+class Skips:
+    """What a slow output leaves out: all packets from when it is behind up to the next key frame that fits.
+
+    ``lead``: the track at whose key frames it continues, or None without video. ``count``: frames or samples by track.
+    """
+
+    def __init__(self) -> None:
+        self.lead: int | None = None
+        self.count: Counter[int] = Counter()
+        self._skipping = False
+
+    def leaves_out(self, track: int, piece: Piece, *, behind: bool) -> bool:
+        """Return whether to leave out a packet, and count it. ``behind``: whether the output has no room."""
+        if not (behind or self._skipping):
+            return False
+        begins = self.lead is None or (track == self.lead and not isinstance(piece, AudioData) and piece.key)
+        self._skipping = behind or not begins
+        self.count[track] += piece.count if self._skipping else 0
+        return self._skipping
+
+
 class OneFile(FileSink):
     """A sink that writes one file, video tracks first. It does not wait for a slow output.
 
@@ -429,10 +450,8 @@ class OneFile(FileSink):
         self.output = output
         self.tracks: dict[int, Any] = {}  # until the file ends
         self._streams: dict[int, int] = {}  # track → index of its stream in the file
-        self._behind: Counter[int] = Counter()
+        self._skips = Skips()
         self._muxer: Muxer | None = None
-        self._lead: int | None = None  # the track at whose key frames the file continues
-        self._skipping = False
         self._ended = False
 
     def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
@@ -440,11 +459,11 @@ class OneFile(FileSink):
         self.begin_us = origin_us
         self.output.durable = True
         if self.takes.head is not None and hasattr(os, "pwrite"):
-            self.output.on_mark = self.takes.head().update
+            self.output.on_mark = self.takes.head()
         said, length_us = self._options, fragment_us(self._options)
         self._muxer = Muxer(self.takes, self.output, metadata=said.metadata, tags=said.tags, fragment_us=length_us)
         order = sorted(tracks, key=lambda track: track.kind != "video")
-        self._lead = first_camera(tracks)
+        self._skips.lead = first_camera(tracks)
         for track in order:
             added = self.tracks[track.index] = track_in(self._muxer, track, origin_us)
             self._streams[track.index] = added.index
@@ -452,9 +471,7 @@ class OneFile(FileSink):
 
     def put(self, track: int, piece: Piece) -> None:
         """Write a packet or samples of the track. Raises OperationError, BrokenPipeError."""
-        if (self.output.behind or self._skipping) and self._is_passed_by(track, piece):
-            self._behind[track] += piece.count
-        else:
+        if not self._skips.leaves_out(track, piece, behind=self.output.behind):
             self.tracks[track].write(piece)
 
     def end(self) -> None:
@@ -512,13 +529,7 @@ class OneFile(FileSink):
 
     def left_out(self, track: int) -> Mapping[str, int]:
         """Return how many frames or samples were skipped because the output is slow."""
-        return {"behind": self._behind[track]}
-
-    def _is_passed_by(self, track: int, piece: Piece) -> bool:
-        """Return whether the packet does not fit, or depends on a skipped packet."""
-        begins = self._lead is None or (track == self._lead and not isinstance(piece, AudioData) and piece.key)
-        self._skipping = self.output.behind or not begins
-        return self._skipping
+        return {"behind": self._skips.count[track]}
 
     def _salvage(self) -> None:
         """Keep what can be read, if anything. Raises OperationError."""

@@ -13,6 +13,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+from mscli.core.addresses import masked
 from mscli.core.boxes import Scalar
 from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL, CAMERA_CODECS, VIDEO_CODECS, VideoCodec
 from mscli.core.errors import DOMException, InvalidStateError, NotSupportedError
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from mscli.encode.encoding import Encoding, Outlet, PacketSink
     from mscli.sinks import SinkRow, Target
     from mscli.sinks.files.series import FileSeries
+    from mscli.sinks.recording.packets import HostedPackets
 
     Asked = tuple[SinkRow, Target, SinkOptions]
 
 
 class RecordingOutput:
-    """One output of a recording: a file, or a series of files.
+    """One output of a recording: a file, a series of files, or a packet sink of another package.
 
     ``queued``: it is written on its own thread, as a pipe always is, because its reader may sleep. ``on_file`` is called with
     the name of each finished file of a series.
@@ -60,7 +62,14 @@ class RecordingOutput:
         self._waits = False  # whether the recording waits for a slow output
         self._output: Output | None = None
         self._series: FileSeries | None = None
-        if options.series is None:
+        self._hosted: HostedPackets | None = None
+        self._is_address = isinstance(target, str) and row.writes_to(target)
+        if row.takes is not None:
+            from mscli.sinks.recording.packets import HostedPackets
+
+            self._hosted = HostedPackets(row, target, options)
+            self.name = masked(target) if isinstance(target, str) else row.name
+        elif options.series is None:
             self._output = self._wrap(output_for(target, options))
             self.name = self._output.name
         else:
@@ -79,6 +88,8 @@ class RecordingOutput:
         if self._output is not None:
             self._let_wait(self._output)
             self._output.open()
+        if self._hosted is not None:
+            self._hosted.waits = self._waits
         self.outlet = Outlet(self.name, self._packet_sink(), self.options)
         encoding.add(self.outlet)
 
@@ -104,6 +115,8 @@ class RecordingOutput:
 
     def abandon_reader(self) -> bool:
         """Give up a stalled reader."""
+        if self._hosted is not None:
+            self._hosted.abandon_reader()
         return self._output is not None and self._output.abandon_reader()
 
     def abandon(self) -> None:
@@ -134,7 +147,7 @@ class RecordingOutput:
     @property
     def is_file(self) -> bool:
         """Return whether the output is a regular file or a series of files."""
-        return self._output is None or self._output.seekable()
+        return self._output.seekable() if self._output is not None else self._hosted is None
 
     @property
     def gather_s(self) -> float:
@@ -149,7 +162,7 @@ class RecordingOutput:
     @property
     def files(self) -> list[str]:
         """Return the files, including unfinished ones."""
-        return self._series.files if self._series is not None else [self.name]
+        return self._series.files if self._series is not None else [] if self._is_address else [self.name]
 
     @property
     def finished(self) -> Sequence[str]:
@@ -200,7 +213,9 @@ class RecordingOutput:
         return self.outlet.sink
 
     def _packet_sink(self) -> PacketSink:
-        """Compose the sink of the packets: a file, optionally with a size limit, optionally in a series."""
+        """Compose the sink of the packets: a file, optionally with a size limit, optionally in a series; or the package's."""
+        if self._hosted is not None:
+            return self._hosted
         from mscli.sinks.recording.onefile import FULL, Bounded, Budget, FileSink, OneFile
 
         def on_full() -> None:

@@ -1,4 +1,4 @@
-"""A package that brings sources and a sink of its own to mscli: ``thing:GREY`` and ``FILE.thing``, ``thing://FILE``.
+"""A package that brings sources and sinks to mscli: ``thing:GREY``, ``FILE.thing`` and ``thing://FILE``; ``FILE.packets``.
 
 A camera ``thing:GREY`` is live. A file ``FILE.thing`` that the sink has written is read back, and waits for its readers. The
 address may say where the source or the sink is to fail or to hang, for the tests: ``thing:100?fail=start``,
@@ -11,3 +11,8 @@ import mscli
 
 SOURCE = mscli.SourceRow("mscli_thing.source", "ThingBackend", kinds=("videoinput",), schemes=("thing",), suffixes=("thing",))
 SINK = mscli.SinkRow("thing", "video/x-thing", "mscli_thing.sink", "ThingSink", video=True, audio=True, schemes=("thing",))
+
+HOLDS = mscli.Container("packets", ("video/x-packets",), video=("h264", "mjpeg"), audio=("opus",))
+PACKETS = mscli.SinkRow(
+    "packets", "video/x-packets", "mscli_thing.packets", "PacketsSink", True, True, schemes=("packets",), takes=HOLDS
+)
