@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.addresses import masked
 from mscli.core.errors import ArgumentError, InvalidStateError, NotSupportedError
 from mscli.core.log import Log
 from mscli.core.nearest import did_you_mean
+from mscli.core.tuples import NamedTuple
 from mscli.core.webidl import unknown_names
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ among the displays. There is no user activation and no focus to change.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from mscli.api.dictionaries import (
     AudioSelectionPreferenceEnum,
@@ -22,6 +22,7 @@ from mscli.api.wanted import Wanted
 from mscli.core.errors import ArgumentError, InvalidStateError, NotFoundError
 from mscli.core.events import EventTarget
 from mscli.core.properties import AUDIO, DISPLAY_SURFACE, VIDEO
+from mscli.core.tuples import NamedTuple
 from mscli.core.webidl import track_constraints
 from mscli.sources.base import MONITOR
 

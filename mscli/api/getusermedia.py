@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from threading import RLock
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary, ref
 
 from mscli.api.eventthread import EventThread
@@ -41,6 +41,7 @@ from mscli.core.log import Log
 from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO
 from mscli.core.select import select_settings
 from mscli.core.selection import Selection, Settings, describe_settings
+from mscli.core.tuples import NamedTuple
 from mscli.core.webidl import stream_constraints, track_constraints
 from mscli.sources.base import VIDEO_INPUT, Abilities, Device, device_name
 from mscli.sources.device import DeviceSource, Watchdog

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike, fspath
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, NamedTuple, Self, cast
+from typing import Any, BinaryIO, Literal, Self, cast
 
 from mscli.api.blob import Blob
 from mscli.api.mediastream import MediaStream
@@ -21,6 +21,7 @@ from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL
 from mscli.core.errors import ArgumentError, InvalidModificationError, InvalidStateError, NotSupportedError
 from mscli.core.events import Event, EventTarget, Handler, required_member
 from mscli.core.readonly import ReadOnly
+from mscli.core.tuples import NamedTuple
 from mscli.core.webidl import double, to_string, unsigned_long
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import (

@@ -19,7 +19,7 @@ from itertools import repeat
 from math import inf
 from threading import Event, current_thread
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.clock import now_us
@@ -32,6 +32,7 @@ from mscli.core.locks import shared_lock
 from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
 from mscli.core.timelapse import Picture, TimeLapse
+from mscli.core.tuples import NamedTuple
 from mscli.core.window import PausedTrack, Pauses, Window
 from mscli.media import load_converter, load_deinterlacer
 from mscli.media.screen import NO_FAULTS, Faults

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.properties import KINDS
+from mscli.core.tuples import NamedTuple
 from mscli.core.webidl import stream_constraints
 from mscli.sources.base import device_noun
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -20,6 +20,7 @@ from mscli.cli.signals import Stopper
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
 from mscli.core.limits import PROBE_S
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import AUDIO_INPUT, USUAL_INPUT, VIDEO_INPUT, InputOptions
 
 PROBE_FRAMES = 20  # how many frames of a mode to time

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.api.mediadeviceinfo import MediaDeviceInfo
+from mscli.core.tuples import NamedTuple
 
 
 class DeviceListChange(NamedTuple):

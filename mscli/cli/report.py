@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.exitcodes import ExitCode, code_of
@@ -17,6 +17,7 @@ from mscli.core.clock import MICROSECONDS
 from mscli.core.controls import shown
 from mscli.core.errors import DisplacedError, DOMException
 from mscli.core.frames import Counts, span_s
+from mscli.core.tuples import NamedTuple
 from mscli.sinks import index_place
 
 if TYPE_CHECKING:

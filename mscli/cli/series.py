@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -12,6 +12,7 @@ from mscli.cli.leaving import TRIGGERING
 from mscli.cli.paramtypes import ByteCountType, ClockIntervalType, DurationType, ParsedType
 from mscli.cli.quantities import parse_byte_count
 from mscli.cli.shared import CommandFunction, Decorator, claim_stdin, decorated_with
+from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions
 
 TRIGGERS = (*TRIGGERING, "stdin")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
@@ -27,6 +27,7 @@ from mscli.core.frames import Counts, EncodedVideoChunk, VideoFrame
 from mscli.core.limits import SETTLE_S
 from mscli.core.properties import DISPLAY_SURFACE, MANUAL, VIDEO
 from mscli.core.ticks import Ticks
+from mscli.core.tuples import NamedTuple
 from mscli.core.window import Window
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.media import load_mean, load_sharpest, load_warmup

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import Recording
@@ -16,6 +16,7 @@ from mscli.cli.style import styled
 from mscli.core.clock import DAY_S, MICROSECONDS, now_us
 from mscli.core.eventloop import EventLoop
 from mscli.core.frames import AudioData, Counts
+from mscli.core.tuples import NamedTuple
 
 # How loud a microphone is: the peak of its samples, read in addition to the recording while the line is shown.
 

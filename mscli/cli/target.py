@@ -6,12 +6,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from mscli.core.addresses import is_url, masked, suffix_of
 from mscli.core.errors import OperationError
+from mscli.core.tuples import NamedTuple
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS, SinkRow, address_row, are_one, describe_output, in_series, sink_row
 

@@ -47,5 +47,6 @@ Infrastructure
 - ``descriptors``: stalled readers of file descriptors
 - ``reported``: loops that survive unexpected exceptions
 - ``version``: the version of mscli
+- ``tuples``: ``NamedTuple``, faster to define
 - ``readonly``, ``ids``: attributes and ids of API objects
 """

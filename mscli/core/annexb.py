@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+
+from mscli.core.tuples import NamedTuple
 
 # These patterns are compiled when they are first used, because most runs use none.
 _UNIT = rb"(?s)\x00\x00\x01([\x00-\x7f])"  # a start code and the header, whose first bit must be 0

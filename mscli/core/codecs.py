@@ -7,12 +7,12 @@ Names in MIME types follow RFC 6381 and https://www.w3.org/TR/webcodecs-codec-re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from mscli.core import jpeg
 from mscli.core.annexb import H264, HEVC, Units
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import BT601, FORMATS, JPEG_COLOR, PIXEL_FORMATS, EncodedVideoChunk, VideoColorSpace, pixel_format
+from mscli.core.tuples import NamedTuple
 
 BITS_PER_PIXEL = 0.1  # for codecs that aim at a bit rate
 _JPEG_BITS_PER_PIXEL = 1.0  # camera noise in the dark doubles it, smooth pictures halve it

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.boxes import Scalar, Span, Values, apart
 from mscli.core.properties import AUDIO, POINTS, PROPERTIES, VIDEO
+from mscli.core.tuples import NamedTuple
 
 
 class Rule(NamedTuple):

@@ -6,12 +6,13 @@ https://www.w3.org/TR/image-capture/#constrainable-properties
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.boxes import Box, Scalar, Span, Values
 from mscli.core.constraints import Rule
 from mscli.core.nearest import did_you_mean
 from mscli.core.properties import MANUAL, NATIVE, POINTS, PROPERTIES, Property
+from mscli.core.tuples import NamedTuple
 
 
 class Control(NamedTuple):

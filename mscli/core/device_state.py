@@ -26,7 +26,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import NamedTuple
+
+from mscli.core.tuples import NamedTuple
 
 
 class DeviceState(Enum):

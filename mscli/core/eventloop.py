@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mscli.core.frames import EncodedVideoChunk, Media, VideoMedia, is_light
 from mscli.core.limits import AUDIO_QUEUE_SECONDS, OVERLOAD_SECONDS, PACED_LEAD_US, VIDEO_QUEUE_SECONDS
 from mscli.core.locks import shared_lock
 from mscli.core.log import Burst, Log
+from mscli.core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from mscli.core.window import Pauses

@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from threading import current_thread, main_thread
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError
 from mscli.core.readonly import ReadOnly
+from mscli.core.tuples import NamedTuple
 
 
 class Event:

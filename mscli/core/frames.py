@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import ArgumentError, InvalidStateError, NotSupportedError
 from mscli.core.nearest import did_you_mean
+from mscli.core.tuples import NamedTuple
 
 
 class Plane(NamedTuple):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from mscli.core.tuples import NamedTuple
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _JUNK = 64  # the most bytes before the start marker

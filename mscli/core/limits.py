@@ -7,10 +7,9 @@ anything else.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from mscli.core.clock import LONGEST_S
 from mscli.core.errors import ArgumentError
+from mscli.core.tuples import NamedTuple
 
 # A device that delivers no frames
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
+from mscli.core.tuples import NamedTuple
 
 SOURCES, SINKS = "mscli.sources", "mscli.sinks"
 

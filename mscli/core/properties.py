@@ -8,7 +8,8 @@ https://www.w3.org/TR/screen-capture/#extensions-to-mediatracksupportedconstrain
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from mscli.core.tuples import NamedTuple
 
 VIDEO = "video"
 AUDIO = "audio"

@@ -8,7 +8,6 @@ near settings, ``RANKS`` and ``STEPS`` prefer what people find natural. The resu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from mscli.core.aspect import SIZES, bounds, fit_sizes
 from mscli.core.boxes import Box, Scalar, Span, Values, apart
@@ -19,6 +18,7 @@ from mscli.core.derived import crop_loss, natural_sizes
 from mscli.core.errors import OverconstrainedError
 from mscli.core.properties import PROPERTIES
 from mscli.core.selection import Candidate, Selection, Settings
+from mscli.core.tuples import NamedTuple
 
 TIE = 0.0005  # settings whose fitness distances differ by less are tied
 DEFAULTS: Mapping[str, Scalar] = {

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.boxes import Box, Scalar
 from mscli.core.properties import DISPLAY_SURFACE
+from mscli.core.tuples import NamedTuple
 
 Settings = dict[str, Scalar]
 

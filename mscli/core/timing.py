@@ -24,12 +24,12 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
-from typing import NamedTuple
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.frames import AudioMedia, EncodedVideoChunk, Frame, Media, VideoFrame, blank_outline
 from mscli.core.limits import CLOSE_US, SLOW_FRAMES
+from mscli.core.tuples import NamedTuple
 
 # When a frame was captured
 

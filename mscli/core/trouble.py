@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from mscli.core.tuples import NamedTuple
 
 # Who uses a device
 

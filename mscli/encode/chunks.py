@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import av
 
 from mscli.core.frames import AudioData, Chunk
+from mscli.core.tuples import NamedTuple
 from mscli.encode.ffmpeg import TICKS
 from mscli.encode.options import SinkOptions
 

@@ -6,7 +6,7 @@ Names in MIME types follow RFC 6381 and https://www.w3.org/TR/webcodecs-codec-re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import AUDIO_CODECS, BY_HARDWARE, VIDEO_CODECS, AudioCodec, VideoCodec, joined
@@ -14,6 +14,7 @@ from mscli.core.errors import NotSupportedError
 from mscli.core.nearest import did_you_mean
 from mscli.core.selection import picture_in_words, sound_in_words
 from mscli.core.timelapse import PLAYED_RATE
+from mscli.core.tuples import NamedTuple
 from mscli.encode.headers import WavHeader, with_delay
 from mscli.encode.mp4 import index_first, without_index
 from mscli.encode.options import COPY, SinkOptions, TrackFormat

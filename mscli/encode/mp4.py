@@ -12,7 +12,9 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
+
+from mscli.core.tuples import NamedTuple
 
 FRONT, END, FRAGMENTS = PLACES = "front", "end", "fragments"  # where the index stands: before or after the media, or in parts
 

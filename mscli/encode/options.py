@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from mscli.core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from mscli.core.boxes import Scalar

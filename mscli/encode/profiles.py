@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from mscli.core.errors import NotSupportedError
+from mscli.core.tuples import NamedTuple
 
 
 class LevelLimits(NamedTuple):

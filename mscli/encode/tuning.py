@@ -7,8 +7,8 @@ delay, because frames inside an encoder are lost if the power fails.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from mscli.core.tuples import NamedTuple
 from mscli.encode.options import COPY, PRESETS, SinkOptions
 
 LEAST_BITS = 1_000  # per second: FFmpeg's encoders count in thousands

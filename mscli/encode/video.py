@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import av
 from av.codec.context import Flags
@@ -22,6 +22,7 @@ from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import BT601, DELTA, KEY, EncodedVideoChunk, VideoColorSpace, VideoFrame, black, outline
 from mscli.core.limits import ENCODER_RESTS_S
 from mscli.core.threads import tasks, wait_for_sleep
+from mscli.core.tuples import NamedTuple
 from mscli.encode.chunks import PacketStream
 from mscli.encode.ffmpeg import TICKS, TIME_BASE, add_stream, open_encoder
 from mscli.encode.options import SinkOptions, TrackFormat

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from threading import local
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import ArgumentError, NotSupportedError
@@ -30,6 +30,7 @@ from mscli.core.frames import (
     pixel_format,
     split_planes,
 )
+from mscli.core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import av

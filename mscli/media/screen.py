@@ -7,7 +7,6 @@ next picture. The codec's row determines what is checked.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 from mscli.core.annexb import Content, Units
 from mscli.core.clock import MICROSECONDS
@@ -15,6 +14,7 @@ from mscli.core.codecs import VIDEO_CODECS, ImageFile, VideoCodec
 from mscli.core.frames import EncodedVideoChunk
 from mscli.core.jpeg import BrokenJpegError
 from mscli.core.log import Burst, Log
+from mscli.core.tuples import NamedTuple
 
 _log = Log("media")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import exp, sqrt
-from typing import NamedTuple
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.timing import SOUND_GAP_US
+from mscli.core.tuples import NamedTuple
 
 # How one clock runs relative to another: a straight line fitted to observations of both, with less weight for older ones.
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mscli.core.frames import FORMATS, VideoColorSpace, VideoFrame, packed_planes
+from mscli.core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import numpy.typing as npt

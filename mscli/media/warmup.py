@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import EncodedVideoChunk, VideoFrame
 from mscli.core.limits import SETTLE_S
+from mscli.core.tuples import NamedTuple
 from mscli.media.pictures import JPEG_RANGE, SWS_MATRIX, PictureReader, av_range, color_of
 
 if TYPE_CHECKING:

@@ -26,11 +26,12 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mscli.core.addresses import is_url, masked, scheme_of, suffix_of
 from mscli.core.errors import NotSupportedError
 from mscli.core.nearest import did_you_mean
+from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 
 if TYPE_CHECKING:

@@ -47,10 +47,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.addresses import scheme_of, suffix_of
 from mscli.core.errors import NotReadableError, NotSupportedError
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, DISPLAY, VIDEO_INPUT, Backend, InputOptions, Source
 
 

@@ -14,11 +14,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event, current_thread
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mscli.core.addresses import scrubbed
 from mscli.core.clock import Clock, SystemClock
 from mscli.core.threads import Thread
+from mscli.core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from mscli.core.boxes import Mode, Scalar, Unusable, Values

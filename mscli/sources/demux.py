@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -38,6 +38,7 @@ from mscli.core.frames import (
 from mscli.core.log import Burst, Log
 from mscli.core.orientation import Orientation
 from mscli.core.properties import AUDIO, VIDEO
+from mscli.core.tuples import NamedTuple
 from mscli.media.pictures import BY_FFMPEG, CLOCK, JPEG_RANGE, MATRIX_OF, Reshaper, color_of, from_av, in_range, video_context
 from mscli.media.sound import layout_name, sound_from_av
 from mscli.sources.base import Abilities

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, RLock
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import ref
 
 from mscli.core.boxes import Span, values_of
@@ -18,6 +18,7 @@ from mscli.core.frames import own_copy
 from mscli.core.limits import USUAL_TIMEOUTS
 from mscli.core.locks import shared_lock
 from mscli.core.properties import KINDS
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import device_noun
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import fcntl
 from ctypes import c_char, c_int32, c_int64, c_long, c_uint8, c_uint16, c_uint32, c_uint64, c_ulong
-from typing import Any, NamedTuple
+from typing import Any
+
+from mscli.core.tuples import NamedTuple
 
 MAX_PLANES = 8
 

@@ -14,11 +14,11 @@ import ctypes
 import errno
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from mscli.core.boxes import Scalar, Span, Values
 from mscli.core.controls import Control, plan
 from mscli.core.properties import CONTINUOUS, MANUAL, NATIVE
+from mscli.core.tuples import NamedTuple
 from mscli.v4l2 import abi
 from mscli.v4l2.node import UNPLUGGED, Node
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ctypes
 import errno
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from mscli.core.errors import NotReadableError
+from mscli.core.tuples import NamedTuple
 from mscli.v4l2 import abi
 from mscli.v4l2.node import UNPLUGGED, Node
 

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import NotSupportedError, OperationError
+from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions
 from mscli.sinks.files.hidden import identity
 from mscli.sinks.files.output import NamedFile, free_bytes, output_error, output_for

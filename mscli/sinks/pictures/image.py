@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import InvalidStateError, NotSupportedError
 from mscli.core.frames import BT601, JPEG_COLOR, EncodedVideoChunk, Media, VideoColorSpace, VideoFrame
+from mscli.core.tuples import NamedTuple
 from mscli.core.version import __version__
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.screen import NO_FAULTS, Faults

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData
 from mscli.core.limits import BEHIND_US, TRIGGERED_S
 from mscli.core.log import Burst, Log
+from mscli.core.tuples import NamedTuple
 from mscli.encode.encoding import first_camera
 from mscli.sinks.recording.segments import SeriesSink
 

@@ -48,7 +48,7 @@ from functools import partial
 from itertools import count
 from math import ceil, isfinite, isinf
 from threading import Event, Lock
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 from weakref import WeakValueDictionary
 
 from mscli.core.addresses import scheme_of
@@ -59,6 +59,7 @@ from mscli.core.errors import DOMException, NotAllowedError, NotReadableError, N
 from mscli.core.frames import EncodedVideoChunk, Media, VideoFrame
 from mscli.core.properties import FILL_LIGHT, MANUAL, POINTS, PROPERTIES, RED_EYE
 from mscli.core.threads import Thread
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import (
     AUDIO_INPUT,
     AUDIO_OUTPUT,

@@ -9,7 +9,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from mscli.core.boxes import Mode, Scalar, Span, Values
 from mscli.core.codecs import camera_format
@@ -17,6 +17,7 @@ from mscli.core.controls import NO_POINTS, Control, is_control
 from mscli.core.errors import ArgumentError, NotSupportedError
 from mscli.core.frames import PIXEL_FORMATS
 from mscli.core.properties import DISPLAY_SURFACE, FILL_LIGHT, POINTS, PROPERTIES, RED_EYE, Property
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import (
     AUDIO_INPUT,
     AUDIO_OUTPUT,

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from mscli.core.boxes import Scalar
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import SAMPLE_FORMATS, AudioData
+from mscli.core.tuples import NamedTuple
 from mscli.sources.fake.description import MAX_DRIFT_PPM
 
 TONE_HZ, TONE_LEVEL = 440, 10 ** (-30 / 20)

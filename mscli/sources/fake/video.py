@@ -29,13 +29,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from mscli.core.boxes import Scalar
 from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import NotReadableError
 from mscli.core.frames import BT601, DELTA, KEY, PIXEL_FORMATS, EncodedVideoChunk, Plane, VideoFrame
+from mscli.core.tuples import NamedTuple
 from mscli.sources.fake.description import ENCODERS, EncoderRow
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import uniform
 from threading import Lock
 from time import monotonic
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mscli.core.clock import now_us
@@ -18,6 +17,7 @@ from mscli.core.errors import ArgumentError, NotReadableError, NotSupportedError
 from mscli.core.frames import EncodedVideoChunk, Media, VideoFrame
 from mscli.core.limits import SERVER_RECONNECT_S, SERVER_SOON_S, STREAM_KEPT_S, STREAM_STALLED_US
 from mscli.core.properties import KINDS, TRACK_KINDS, VIDEO
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import (
     DEVICE_KINDS,
     USUAL_INPUT,

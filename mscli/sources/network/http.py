@@ -18,11 +18,12 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import partial
 from threading import Event, Lock
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from mscli.core.errors import DOMException, NotReadableError
 from mscli.core.threads import Thread
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import InputOptions
 from mscli.sources.network.failures import not_reached, refused
 from mscli.sources.network.links import shut_socket, waiting_in

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import string
-from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from mscli.core.addresses import masked
 from mscli.core.errors import NotFoundError
+from mscli.core.tuples import NamedTuple
 
 _PORTS = {"http": 80, "https": 443}
 _QUOTED = ("http", "https", "rtsp", "rtsps")  # schemes whose requests have no room for spaces and letters that are not ASCII

@@ -11,8 +11,9 @@ import re
 import urllib.request
 from collections.abc import Callable, Sequence
 from http.client import HTTPMessage
-from typing import Any, NamedTuple
+from typing import Any
 
+from mscli.core.tuples import NamedTuple
 from mscli.sources.network.location import Location, server_of
 
 _HEADER = "Authorization"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.boxes import Mode
 from mscli.core.errors import NotReadableError, NotSupportedError
@@ -33,6 +33,7 @@ from mscli.core.frames import (
 )
 from mscli.core.loans import FrameMemory
 from mscli.core.properties import AUDIO, VIDEO
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import Abilities, InputOptions
 from mscli.sources.bytereader import ByteReader, EndedEarly
 from mscli.sources.demux import USUAL_RATE, decode_image

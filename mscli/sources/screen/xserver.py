@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from time import monotonic, sleep
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from mscli.core.calls import Partner
 from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, NotSupportedError
 from mscli.core.limits import MUTE_S, X_SERVER_S
+from mscli.core.tuples import NamedTuple
 from mscli.sources.base import MONITOR, WINDOW, Surface
 from mscli.sources.screen.pixels import SharedMemory
 from mscli.sources.screen.pointer import PointerShape

@@ -10,10 +10,10 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError
 from mscli.core.trouble import Holders, in_container, permission_remedy, process_holders, read_text
+from mscli.core.tuples import NamedTuple
 from mscli.sources.identity import attribute, physical_device, port_path
 
 HARDWARE = re.compile(r"hw:(\d+),(\d+)")

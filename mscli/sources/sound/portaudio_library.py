@@ -14,13 +14,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from time import monotonic, sleep
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from mscli.core.boxes import Scalar
 from mscli.core.calls import bounded
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError
 from mscli.core.limits import SOUND_ASKED_S, SOUND_END_S
 from mscli.core.log import Log
+from mscli.core.tuples import NamedTuple
 from mscli.sources.sound.alsa import in_use
 
 SONAME = "libportaudio.so.2"

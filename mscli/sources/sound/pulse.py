@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.limits import SERVER_S
 from mscli.core.log import Log
+from mscli.core.tuples import NamedTuple
 
 LIBRARY = "libpulse.so.0"
 

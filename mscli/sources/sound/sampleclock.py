@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData
 from mscli.core.log import Burst, Log
+from mscli.core.tuples import NamedTuple
 
 OLDEST_US = MICROSECONDS  # a driver's age of a block is trusted up to this value
 
