@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable
 from io import FileIO
 from time import sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.forgiving import STDERR, STDOUT
@@ -17,7 +17,9 @@ from mscli.cli.target import STDOUT_NAMES
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
 from mscli.core.descriptors import Reader, point_nowhere
 from mscli.core.errors import OperationError
-from mscli.core.places import DistrustedError, Place, find_place
+
+if TYPE_CHECKING:
+    from mscli.core.places import Place
 
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _OWN = dict.fromkeys(STDOUT_NAMES, STDOUT) | dict.fromkeys(("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"), STDERR)
@@ -106,6 +108,8 @@ def _opened(path: str) -> FileIO | None:
         if not stat.S_ISFIFO(os.fstat(own).st_mode):
             return open(os.dup(own), "wb", buffering=0)  # other output follows at the same position
         path = f"/dev/fd/{own}"
+    from mscli.core.places import find_place
+
     with find_place(path) as place:
         found = place.look()
         _check(place, found)
@@ -125,6 +129,8 @@ def _opened(path: str) -> FileIO | None:
 
 def _check(place: Place, found: os.stat_result | None) -> None:
     """Raise OSError if events may not be written to this file."""
+    from mscli.core.places import DistrustedError
+
     if found is not None and not place.trusts(found):
         raise DistrustedError("a file, pipe or device")
     if found is not None and stat.S_ISBLK(found.st_mode):

@@ -55,6 +55,8 @@ else:
                 return type.__new__(mcs, name, bases, body)
             fields = tuple(body.get("__annotations__", ()))
             defaults = {field: body[field] for field in fields if field in body}
+            if [*defaults] != [*fields[len(fields) - len(defaults) :]]:
+                raise TypeError(f"a non-default field of {name} follows one with a default")
             getters = {field: _getter(place, "") for place, field in enumerate(fields)}
             kept = {"__slots__": (), "_fields": fields, "_field_defaults": defaults, "__match_args__": fields}
             made = type(name, (_Record,), {**body, **getters, **kept})

@@ -24,13 +24,12 @@ from mscli.core.descriptors import Reader, point_nowhere, takes_more
 from mscli.core.errors import DisplacedError, OperationError
 from mscli.core.limits import FILE_GATHER_S, FLUSH_S
 from mscli.core.log import Log
-from mscli.core.places import DistrustedError, Place, find_place
 from mscli.core.threads import Thread
 from mscli.encode.options import SinkOptions
 from mscli.sinks.base import Sink
-from mscli.sinks.files.hidden import HiddenFile, check_file
 
 if TYPE_CHECKING:
+    from mscli.core.places import Place
     from mscli.sinks import SinkRow, Target
 
 _log = Log("sinks")
@@ -72,6 +71,8 @@ class BlockDeviceError(OSError):
 
 def output_error(name: str, error: OSError, verb: str = "write") -> OperationError:
     """Translate the system's error about an output into a sentence and a remedy. ``verb``: what failed."""
+    from mscli.core.places import DistrustedError
+
     if error.errno == errno.EEXIST and not isinstance(error, BlockDeviceError):
         return OperationError(f"{name} already exists; use --force to overwrite it")
     if isinstance(error, BlockDeviceError):
@@ -207,6 +208,8 @@ class NamedFile(Output):
         self.name = path
         self._on_note = on_note or _log.warning
         self._on_loss = on_loss
+        from mscli.sinks.files.hidden import HiddenFile
+
         self._file = HiddenFile(path, self._on_note, overwrite=overwrite)
         self._at = 0  # the position, in bytes
         self._marks: list[int] = []  # sizes up to which it can be read, once written
@@ -648,6 +651,8 @@ class Special(Descriptor):
 
     def open(self) -> None:
         """Open it. For a FIFO, wait for its reader."""
+        from mscli.core.places import find_place
+
         with Border(self._translate), find_place(self.name) as place:
             check_special(place, place.look(), over_device=self._over_device)
             self._fd = place.open(os.O_WRONLY) if self.may_wait is None else _open_for_reader(place, self.may_wait)
@@ -676,6 +681,8 @@ def check_special(place: Place, found: os.stat_result | None, *, over_device: bo
     if found is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     if not place.trusts(found):
+        from mscli.core.places import DistrustedError
+
         raise DistrustedError("a pipe or device")
     if stat.S_ISREG(found.st_mode):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
@@ -750,11 +757,15 @@ def output_for(
 
 
 def _at_path(path: str, options: SinkOptions, on_loss: Callable[[DisplacedError], object] | None) -> Output:
+    from mscli.core.places import find_place
+
     with find_place(path) as place:
         found = place.look()
         if found is not None and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
             check_special(place, found, over_device=options.over_device)
             return Special(path, over_device=options.over_device)
+        from mscli.sinks.files.hidden import check_file
+
         check_file(place, path, overwrite=options.overwrite)
     return NamedFile(path, options.overwrite, on_note=options.on_note, on_loss=on_loss)
 

@@ -74,7 +74,6 @@ from mscli.sources.base import (
     Source,
     Watching,
 )
-from mscli.sources.displays import SYSTEM_SOUND, find_display, find_speaker, scheme_for
 from mscli.sources.fake.description import FakeDevice, FakeFaults, monitor_of, parse
 from mscli.sources.fake.video import BARS, PLAIN, Appearance
 
@@ -395,7 +394,11 @@ class FakeBackend(Backend):
         return [self._listed(fake, default=defaults.setdefault(fake.kind, fake) is fake) for fake in there]
 
     def _listed(self, fake: FakeDevice, *, default: bool) -> Device:
-        address = f"{scheme_for(fake.surface)}:{fake.label}" if fake.surface else None
+        address = None
+        if fake.surface is not None:
+            from mscli.sources.displays import scheme_for
+
+            address = f"{scheme_for(fake.surface)}:{fake.label}"
         device = Device(
             fake.device_id, fake.kind, fake.label, fake.group_id, self.name, default, address, fake, surface=fake.surface
         )
@@ -427,6 +430,8 @@ class FakeBackend(Backend):
 
     def find(self, address: str) -> FakeDevice:
         """Return the device at an address. Raises NotFoundError."""
+        from mscli.sources.displays import SYSTEM_SOUND, find_display, find_speaker
+
         is_sound = scheme_of(address) == SYSTEM_SOUND
         among = self.devices([AUDIO_OUTPUT if is_sound else DISPLAY])
         found: FakeDevice = (find_speaker if is_sound else find_display)(address, among).handle
