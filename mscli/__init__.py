@@ -160,7 +160,7 @@ if TYPE_CHECKING:
     from mscli.encode.options import Series as Series
     from mscli.encode.options import SinkOptions as SinkOptions
     from mscli.encode.options import TrackFormat as TrackFormat
-    from mscli.media.screen import Faults as Faults
+    from mscli.media.chunkfilter import Faults as Faults
     from mscli.sinks import SinkRow as SinkRow
     from mscli.sinks import Target as Target
     from mscli.sinks.base import Sink as Sink
@@ -235,7 +235,7 @@ _HOMES = {  # module → its public names
     "mscli.encode.codecs": "Container Overhead",
     "mscli.encode.encoding": "EncodedTrack PacketSink",
     "mscli.encode.options": "Series SinkOptions TrackFormat",
-    "mscli.media.screen": "Faults",
+    "mscli.media.chunkfilter": "Faults",
     "mscli.sinks": "SinkRow Target",
     "mscli.sinks.base": "Sink",
     "mscli.sinks.files.output": "Output OutputSink",

@@ -43,11 +43,11 @@ class _Followed:
         """Return whether a listing is running or about to run."""
         return self.looking or self.hints > 0
 
-    def look(self) -> list[Device] | None:
+    def list_devices(self) -> list[Device] | None:
         """Return the devices, or None if unknown. An unexpected exception of the backend is reported."""
         devices: list[Device] | None = None
         with self._reported:
-            devices = self.listing.look()
+            devices = self.listing.list_devices()
         self.unsure = devices is None
         return devices
 
@@ -65,7 +65,7 @@ class DeviceWatch:
         self._followed = list(map(_Followed, listings))
         for one in self._followed:
             one.watching = one.listing.backend.watch(partial(self._hint, one))
-        looks = together([one.look for one in self._followed], "mscli-look")
+        looks = together([one.list_devices for one in self._followed], "mscli-look")
         for one, devices in zip(self._followed, looks, strict=True):
             one.found = one.notified = devices or []
         self._threads = [
@@ -133,12 +133,12 @@ class DeviceWatch:
     def _look_until_ready(self, one: _Followed) -> list[Device] | None:
         known = set(map(_key, one.found))
         for pause_s in READY_S:
-            devices = one.look()
+            devices = one.list_devices()
             if self._closing or all(_key(device) in known or device.busy or not device.problem for device in devices or ()):
                 return devices
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, pause_s)
-        return one.look()
+        return one.list_devices()
 
 
 def _key(device: Device) -> tuple[str, str]:

@@ -36,7 +36,7 @@ from mscli.core.errors import (
 )
 from mscli.core.eventloop import EventLoop, Task
 from mscli.core.limits import STOP_S, ReconnectPolicy
-from mscli.core.locks import settle, shared_lock
+from mscli.core.locks import finish_handed_over, shared_lock
 from mscli.core.log import Log
 from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO
 from mscli.core.select import select_settings
@@ -158,7 +158,7 @@ class UserMedia:
         self._workers.join()
         if self._events is not None:
             self._events.stop()
-        settle(STOP_S)
+        finish_handed_over(STOP_S)
         self._machine.close()
 
     def __del__(self) -> None:

@@ -29,7 +29,9 @@ class Listing:
         self._partner = Partner()
         self._hung = False
 
-    def look(self, kinds: Sequence[str] = DEVICE_KINDS, timeout_s: float = USUAL_TIMEOUTS.first_s) -> list[Device] | None:
+    def list_devices(
+        self, kinds: Sequence[str] = DEVICE_KINDS, timeout_s: float = USUAL_TIMEOUTS.first_s
+    ) -> list[Device] | None:
         """Return the current devices of these kinds, or None if the backend fails or does not answer in time."""
         try:
             found = self._ask(kinds, timeout_s)

@@ -81,14 +81,14 @@ class Machine:
         A backend that does not answer within ``timeout_s`` seconds lists none, and ``problems`` reports it.
         """
         self.check_open()
-        found = [device for listing in self.listings(kinds) for device in listing.look(kinds, timeout_s) or ()]
+        found = [device for listing in self.listings(kinds) for device in listing.list_devices(kinds, timeout_s) or ()]
         return sorted(found, key=standard_order)
 
     def candidates(self, kind: str, constraints: Constraints, timeout_s: float) -> list[Device]:
         """Return the devices to choose from: all listed ones, or an added one if the constraints require it."""
         for device_id, listing in self._added.items():
             if _requires(constraints, device_id):
-                return [device for device in listing.look([kind], timeout_s) or () if device.device_id == device_id]
+                return [device for device in listing.list_devices([kind], timeout_s) or () if device.device_id == device_id]
         return self.devices([kind], timeout_s)
 
     def add_address(self, address: str, kinds: Sequence[str], options: InputOptions) -> list[Device]:
@@ -102,7 +102,7 @@ class Machine:
         listing = self._addressed.get(address)
         if listing is None:
             listing = self._addressed.setdefault(address, Listing(self._source_at(address, options)))
-        found = listing.look(kinds)
+        found = listing.list_devices(kinds)
         if not found and listing.problem:
             raise NotReadableError(listing.problem)
         if not found:
@@ -144,7 +144,7 @@ class Machine:
     def find(self, device: Device, timeout_s: float) -> Device | None:
         """Return the device's current entry, or None. Raises NotReadableError if its backend does not answer in time."""
         listing = self._listing_of(device)
-        listed = listing.look([device.kind], timeout_s)
+        listed = listing.list_devices([device.kind], timeout_s)
         if listed is None:
             raise NotReadableError(listing.problem)
         return next((other for other in listed if other.device_id == device.device_id), None)

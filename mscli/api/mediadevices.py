@@ -16,7 +16,7 @@ from mscli.core.addresses import masked
 from mscli.core.errors import ArgumentError, DOMException
 from mscli.core.events import EventTarget, Listener
 from mscli.core.limits import STOP_S, USUAL_TIMEOUTS, ReconnectPolicy
-from mscli.core.locks import outside, settle, shared_lock
+from mscli.core.locks import finish_handed_over, outside, shared_lock
 from mscli.core.properties import AUDIO, PROPERTIES, VIDEO
 from mscli.sources import is_of
 from mscli.sources.base import AUDIO_INPUT, DEVICE_KINDS, DISPLAY, USUAL_INPUT, VIDEO_INPUT, Backend, Device, InputOptions
@@ -356,7 +356,7 @@ def close_left_open() -> None:
     _OPEN.clear()
     for user_media in left_open:
         user_media.close()
-    settle(STOP_S)  # a signal handler may have closed some
+    finish_handed_over(STOP_S)  # a signal handler may have closed some
     if left_open:
         _warn_unclosed(" before the program ended", left_open[0])
 

@@ -35,7 +35,7 @@ from mscli.core.timelapse import Picture, TimeLapse
 from mscli.core.tuples import NamedTuple
 from mscli.core.window import PausedTrack, Pauses, Window
 from mscli.media import load_converter, load_deinterlacer
-from mscli.media.screen import NO_FAULTS, Faults
+from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.base import Sink
 
 SHARE = 0.05  # the share of damaged frames above which there is a warning
@@ -44,7 +44,7 @@ IN_A_ROW = 30  # the least number of consecutive unusable frames before a track 
 TIMEOUTS_TO_WAIT = 2  # a track without a usable frame for this many first-frame timeouts has failed
 MOST_TRIGGERS = 64  # calls of ``trigger`` that wait for the recorder's thread: one more is missed, and counted
 LEAST_S = 10  # a recording does not start without room for this many seconds
-PACE_S = 5.0  # a recording that drops more frames of a camera than it writes, for this long, warns once
+THROUGHPUT_S = 5.0  # a recording that drops more frames of a camera than it writes, for this long, warns once
 _LOOK_S = 0.2  # how often a recording without frames looks at the clock
 
 HINTS = ("check the cable and the USB port", "try another mode; “mscli capabilities” lists them")
@@ -291,7 +291,7 @@ class Delivery:
                 if self.over:
                     break
             self.finish()
-            failure = self.settle(complete=True)
+            failure = self.complete_counts(complete=True)
             if failure is not None:
                 raise failure
             self._sink.close()
@@ -328,7 +328,7 @@ class Delivery:
         done.update(self._own_faults(track).corrections)
         return dict(done)
 
-    def settle(self, *, complete: bool) -> DOMException | None:
+    def complete_counts(self, *, complete: bool) -> DOMException | None:
         """Complete the counts after the sink was closed. Return the error of a failed track, or None.
 
         ``complete``: whether nobody ended the run, so that every track should have delivered something.
@@ -455,8 +455,8 @@ class Overload(NamedTuple):
     share: float  # of the time that the recorder spent on that track, from 0 to 1
 
 
-class Pace:
-    """How a recorder keeps up with its tracks. Judged over intervals of ``PACE_S``; all times are in seconds."""
+class Throughput:
+    """How a recorder keeps up with its tracks. Judged over intervals of ``THROUGHPUT_S``; all times are in seconds."""
 
     def __init__(self, tracks: int, at_s: float) -> None:
         self._begin_s = at_s
@@ -466,7 +466,7 @@ class Pace:
     def note(self, track: int, busy_s: float, at_s: float) -> bool:
         """Add the time that a frame took. Return whether the interval is over."""
         self._busy_s[track] += busy_s
-        return at_s - self._begin_s >= PACE_S
+        return at_s - self._begin_s >= THROUGHPUT_S
 
     def judge(self, counts: Sequence[tuple[int, int]], at_s: float) -> Overload | None:
         """Begin the next interval. Return the overload in the last one, if any. ``counts``: frames written and dropped."""
@@ -572,7 +572,7 @@ class Group:
         self._event_loop = EventLoop(sink.gather_s, pauses)
         self._queues = [track.open_queue(self._event_loop) for track in tracks]
         self._going = set(range(len(tracks)))  # tracks that have not ended
-        self._pace: Pace | None = None  # from ``start`` until it has warned
+        self._throughput: Throughput | None = None  # from ``start`` until it has warned
         self.cut_short = False  # whether a track ended early by itself while others continued
         self._paused = [PausedTrack(pauses, paced=track.paced) for track in tracks]
         self._dropping = [Burst(_log, "%d frame(s) dropped: they build on frames that fell into a pause") for _ in tracks]
@@ -638,7 +638,7 @@ class Group:
 
     def start(self) -> None:
         """Start writing."""
-        self._pace = Pace(len(self.tracks), monotonic())
+        self._throughput = Throughput(len(self.tracks), monotonic())
         self._thread.start()
 
     def trigger(self, at_us: int | None, times: int) -> None:
@@ -752,7 +752,7 @@ class Group:
             burst.end()
         self._missed += sum(times for _, times in self._pulled)
         asked = self._stopped or self.sink.ended == "pipe"  # or no more triggers can come
-        failure = self.delivery.settle(complete=not asked)
+        failure = self.delivery.complete_counts(complete=not asked)
         self.error = self.error or failure
 
     def _on_failure(self, output: Any) -> None:
@@ -818,30 +818,30 @@ class Group:
         began_s = monotonic()
         self.delivery.put(track, admitted)
         ended_s = monotonic()
-        if self._pace is not None and self._pace.note(track, ended_s - began_s, ended_s):
-            self._judge_pace(self._pace, ended_s)
+        if self._throughput is not None and self._throughput.note(track, ended_s - began_s, ended_s):
+            self._judge_throughput(self._throughput, ended_s)
         if self._slice_us is not None and self._slices is not None:
             self._cut_slice(admitted.timestamp, self._slice_us, self._slices)
         if self._queues_end != (self._window.end_us, self._pauses.passed_us):
             self._end_queues()
 
-    def _judge_pace(self, pace: Pace, at_s: float) -> None:
+    def _judge_throughput(self, throughput: Throughput, at_s: float) -> None:
         """Warn once if most frames of a camera are dropped, and say what takes the time."""
         cameras = [track.kind == "video" for track in self.tracks]
         counts = [
             (counts.received, dropped) if camera else (0, 0)
             for camera, counts, dropped in zip(cameras, self.counts, self.dropped, strict=True)
         ]
-        found = pace.judge(counts, at_s)
+        found = throughput.judge(counts, at_s)
         if found is None or self._calls.warn is None:
             return
-        self._pace = None
+        self._throughput = None
         camera, busiest = self.tracks[found.camera], self.tracks[found.busiest]
         all_frames, what = found.dropped + found.written, "pictures" if busiest.kind == "video" else "sound"
         self._calls.warn(
             f"the recording cannot keep up: {found.dropped} of {all_frames} frames of {camera.source_name} were dropped in the "
-            f"last {PACE_S:g} s. Encoding and writing the {what} of {busiest.source_name} took {found.share:.0%} of the time: "
-            f"{_FASTER[busiest.kind]}"
+            f"last {THROUGHPUT_S:g} s. Encoding and writing the {what} of {busiest.source_name} took {found.share:.0%} of the "
+            f"time: {_FASTER[busiest.kind]}"
         )
 
     def _end_queues(self) -> None:
@@ -1074,7 +1074,7 @@ class Recording:
             raise InvalidStateError("the recording has ended")
         wanted = [self.tracks[index] for index in tracks]
         for group in self.groups:
-            group.sink.share()
+            group.sink.expect_others()
         for number, group in enumerate(self.groups):
             taken: list[bool] = []
             if group.alive and group.tracks == wanted:

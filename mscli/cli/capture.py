@@ -150,7 +150,7 @@ class _Capture:
         self.session.open(self.wanted, preferred, self.prepare)
         self.session.show_outputs(contents_of([(self.output, self.row)], self.how))
         self.session.show_tracks(self.to_stdout)
-        self.session.settle()
+        self.session.enable_gc()
         reason, delivery = self._capture(window, preview=preview)
         return self._finish(reason, delivery, limited=window.limited)
 
@@ -162,7 +162,7 @@ class _Capture:
             if preview:
                 shown = self.session.wait_for(lambda: Previewer(self.session.tracks[0].label), Previewer.close)
             with _Terminal(self.session, CaptureRun(self), None, to_stdout=self.to_stdout) as terminal:
-                reason = self._loop(window, delivery, shown, lambda: terminal.look(lambda: self._progress(delivery)))
+                reason = self._loop(window, delivery, shown, lambda: terminal.update(lambda: self._progress(delivery)))
             delivery.finish()
             self.sink.close()
         except BrokenPipeError:
@@ -191,10 +191,10 @@ class _Capture:
             seconds_left(self.sink, recorded_s),
         )
 
-    def _loop(self, window: Window, delivery: Delivery, shown: Previewer | None, look: Callable[[], object]) -> str:
+    def _loop(self, window: Window, delivery: Delivery, shown: Previewer | None, on_frame: Callable[[], object]) -> str:
         event_loop, stopper = self.session.event_loop, self.session.stopper
         while not (delivery.over or stopper.requested or (shown is not None and shown.closed)):
-            look()
+            on_frame()
             taken = event_loop.take(_WAIT_S)
             if taken is None:
                 if event_loop.finished:
@@ -227,7 +227,7 @@ class _Capture:
 
     def _finish(self, reason: str, delivery: Delivery, *, limited: bool) -> int:
         track, (counts,) = self.session.tracks[0], delivery.counts
-        failure = delivery.settle(complete=reason not in ("signal", "pipe"))
+        failure = delivery.complete_counts(complete=reason not in ("signal", "pipe"))
         counts.dropped, counts.lost = self.queues[0].dropped + delivery.dropped[0], counts.lost + track.lost
         if failure is not None:
             self.session.events.emit("error", error=failure.to_json())
@@ -285,7 +285,7 @@ class _SeveralOutputs:
             session.open(self.wanted, preferred, lambda stream: self._prepare(stream, preview=preview))
             session.show_outputs(contents_of([*zip(self.outputs, self.rows, strict=True)], self.how))
             session.show_tracks(self.to_stdout)
-            session.settle()
+            session.enable_gc()
             if control is not None:
                 control.serve(CaptureRun(self))
             recording = self._capture(preview=preview)
@@ -309,7 +309,7 @@ class _SeveralOutputs:
 
             run = CaptureRun(self)
             with _Terminal(session, run, self.control, to_stdout=self.to_stdout) as terminal:
-                self._wait(recording, shown, lambda: terminal.look(lambda: progress_of(recording, paused=run.paused)))
+                self._wait(recording, shown, lambda: terminal.update(lambda: progress_of(recording, paused=run.paused)))
         except BaseException:
             recording.abandon()
             raise
@@ -358,10 +358,10 @@ class _SeveralOutputs:
 
         recording.add_output((0,), load, lambda _: False)
 
-    def _wait(self, recording: Recording, shown: Previewer | None, look: Callable[[], object]) -> None:
+    def _wait(self, recording: Recording, shown: Previewer | None, on_frame: Callable[[], object]) -> None:
         session = self.session
         while not self.done:
-            look()
+            on_frame()
             self._show_next(shown)
             if session.stopper.abandoned:
                 session.stopper.interrupt()
@@ -438,7 +438,7 @@ class _Terminal(ExitStack):
             self._refresh = self.enter_context(status_line(session.voice, session.tracks, keys))
             self._due_s = 0.0
 
-    def look(self, progress: Callable[[], Progress]) -> None:
+    def update(self, progress: Callable[[], Progress]) -> None:
         """Act on pressed keys and draw the line, a few times a second. Called for every frame."""
         if self._live and monotonic() >= self._due_s:
             self._due_s = monotonic() + _WAIT_S

@@ -29,9 +29,9 @@ from mscli.cli.paramtypes import STDIN, UNIX
 from mscli.cli.shared import parse_json
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError, OperationError
+from mscli.core.folders import DistrustedError, FolderEntry, find_entry
 from mscli.core.limits import CLIENT_SLEEPS_S, COMMAND_CLOSED_S
 from mscli.core.log import Log
-from mscli.core.places import DistrustedError, Place, find_place
 from mscli.core.threads import Thread
 
 if TYPE_CHECKING:
@@ -257,23 +257,23 @@ class ControlSocket:
         if not hasattr(socket, "AF_UNIX"):
             raise NotSupportedError("this system has no Unix sockets", hints=["--control - reads commands from stdin"])
         try:
-            self._place = _place(path)
+            self._entry = _entry(path)
             try:
-                self.socket = _listening(self._place, path)
+                self.socket = _listening(self._entry, path)
             except BaseException:
-                self._place.close()
+                self._entry.close()
                 raise
         except OSError as error:
             raise _refusal(path, error.strerror or str(error)) from error
-        self._identity = _identity(self._place)
+        self._identity = _identity(self._entry)
         _log.info("listening at %s", os.path.abspath(path))
 
     def close(self) -> None:
         """Remove the socket, unless something else has taken its path."""
         self.socket.close()
-        with suppress(OSError), self._place as place:
-            if _identity(place) == self._identity:
-                place.unlink(place.name)
+        with suppress(OSError), self._entry as entry:
+            if _identity(entry) == self._identity:
+                entry.unlink(entry.name)
 
 
 class Client(Channel):
@@ -439,19 +439,19 @@ def _parse(line: bytes | None, number: int) -> dict[str, Any]:
     return command
 
 
-def _place(path: str) -> Place:
-    """Return the place of the socket. A link at the end of the path is not followed, as ``bind`` follows none."""
+def _entry(path: str) -> FolderEntry:
+    """Return the entry of the socket. A link at the end of the path is not followed, as ``bind`` follows none."""
     folder, name = os.path.split(path.rstrip("/"))
-    place = find_place(f"{folder or '.'}/.")
-    place.name = name or "."
-    return place
+    entry = find_entry(f"{folder or '.'}/.")
+    entry.name = name or "."
+    return entry
 
 
-def _listening(place: Place, path: str) -> socket.socket:
+def _listening(entry: FolderEntry, path: str) -> socket.socket:
     """Return the socket, which listens. Raises OSError and OperationError."""
-    there = f"/proc/self/fd/{place.folder}"  # the folder that was found, whatever becomes of its path
-    address = os.path.join(there, place.name) if os.path.exists(there) else os.path.abspath(path)
-    _make_room(place, address, path)
+    there = f"/proc/self/fd/{entry.folder}"  # the folder that was found, whatever becomes of its path
+    address = os.path.join(there, entry.name) if os.path.exists(there) else os.path.abspath(path)
+    _make_room(entry, address, path)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(OSError):
@@ -467,14 +467,14 @@ def _listening(place: Place, path: str) -> socket.socket:
     return made
 
 
-def _make_room(place: Place, address: str, path: str) -> None:
+def _make_room(entry: FolderEntry, address: str, path: str) -> None:
     """Remove a socket without a listener. Raises OperationError if the name is taken by anything else, and DistrustedError."""
-    found = place.look()
+    found = entry.stat()
     if found is None:
         return
     if not stat.S_ISSOCK(found.st_mode):
         raise _refusal(path, "the name belongs to something that is not a socket")
-    if not place.trusts(found):
+    if not entry.trusts(found):
         raise DistrustedError("a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
@@ -482,16 +482,16 @@ def _make_room(place: Place, address: str, path: str) -> None:
             asking.connect(address)
         except OSError as error:
             if error.errno in _REFUSED:
-                _remove_stale(place, path)
+                _remove_stale(entry, path)
                 return
             if error.errno != errno.EAGAIN:  # EAGAIN means that somebody listens but is busy
                 raise _refusal(path, error.strerror or str(error)) from error
     raise _refusal(path, "another program listens on it")
 
 
-def _remove_stale(place: Place, path: str) -> None:
+def _remove_stale(entry: FolderEntry, path: str) -> None:
     try:
-        place.unlink(place.name)
+        entry.unlink(entry.name)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -504,6 +504,6 @@ def _refusal(path: str, why: str) -> OperationError:
     )
 
 
-def _identity(place: Place) -> tuple[int, int] | None:
-    found = place.look()
+def _identity(entry: FolderEntry) -> tuple[int, int] | None:
+    found = entry.stat()
     return None if found is None else (found.st_dev, found.st_ino)

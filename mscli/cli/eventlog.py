@@ -19,7 +19,7 @@ from mscli.core.descriptors import Reader, point_nowhere
 from mscli.core.errors import OperationError
 
 if TYPE_CHECKING:
-    from mscli.core.places import Place
+    from mscli.core.folders import FolderEntry
 
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _OWN = dict.fromkeys(STDOUT_NAMES, STDOUT) | dict.fromkeys(("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"), STDERR)
@@ -108,30 +108,30 @@ def _opened(path: str) -> FileIO | None:
         if not stat.S_ISFIFO(os.fstat(own).st_mode):
             return open(os.dup(own), "wb", buffering=0)  # other output follows at the same position
         path = f"/dev/fd/{own}"
-    from mscli.core.places import find_place
+    from mscli.core.folders import find_entry
 
-    with find_place(path) as place:
-        found = place.look()
-        _check(place, found)
+    with find_entry(path) as entry:
+        found = entry.stat()
+        _check(entry, found)
         try:
-            fd = place.open(os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NONBLOCK)
+            fd = entry.open(os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NONBLOCK)
         except OSError as error:
             if error.errno == errno.ENXIO and found is not None and stat.S_ISFIFO(found.st_mode):
                 return None
             raise
         try:
-            _check(place, os.fstat(fd))
+            _check(entry, os.fstat(fd))
         except OSError:
             os.close(fd)
             raise
         return FileIO(fd, "wb")
 
 
-def _check(place: Place, found: os.stat_result | None) -> None:
+def _check(entry: FolderEntry, found: os.stat_result | None) -> None:
     """Raise OSError if events may not be written to this file."""
-    from mscli.core.places import DistrustedError
+    from mscli.core.folders import DistrustedError
 
-    if found is not None and not place.trusts(found):
+    if found is not None and not entry.trusts(found):
         raise DistrustedError("a file, pipe or device")
     if found is not None and stat.S_ISBLK(found.st_mode):
         raise OSError(errno.EEXIST, "it is a block device, and everything on it would be lost")

@@ -43,7 +43,7 @@ def escape(text: str, *, literal: bool = False) -> str:
     return shown.replace("-", "\\-") if literal else shown
 
 
-def styled(text: str) -> str:
+def formatted(text: str) -> str:
     """Format marked text: literal text in bold, placeholders in italics. Options are bold without marks."""
     shown, at = [], 0
     for mark in _MARKED.finditer(text):
@@ -74,7 +74,9 @@ def _safe(lines: Iterable[str]) -> list[str]:
 def _filled(text: str) -> list[str]:
     """Format a paragraph. Each sentence begins a line, as troff expects."""
     sentences = re.split(r"(?<=\.)\s+", " ".join(text.split()))
-    return _safe(line for one in sentences for line in wrap(styled(one), WIDTH, break_long_words=False, break_on_hyphens=False))
+    return _safe(
+        line for one in sentences for line in wrap(formatted(one), WIDTH, break_long_words=False, break_on_hyphens=False)
+    )
 
 
 def _term(term: str, meaning: str) -> list[str]:
@@ -91,7 +93,7 @@ def _block(block: str) -> list[str]:
     if block.startswith("    "):
         return _code(block)
     term, colon, meaning = block.partition("\n: ")
-    return _term(styled(term), meaning) if colon else [".PP", *_filled(block)]
+    return _term(formatted(term), meaning) if colon else [".PP", *_filled(block)]
 
 
 def _blocks(text: str) -> list[str]:

@@ -27,10 +27,10 @@ def main(title: str, memory: int) -> None:
     try:
         import cv2
     except ImportError as error:
-        answer(f"!{error}")
+        send_to_program(f"!{error}")
         return
     window = PreviewWindow(cv2, title, memory)
-    answer(".")
+    send_to_program(".")
     while window.open() and window.take_order():
         pass
 
@@ -45,7 +45,7 @@ def prefer_system_x11() -> None:
         ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
-def answer(text: str) -> None:
+def send_to_program(text: str) -> None:
     """Send an answer to the program."""
     os.write(sys.stdout.fileno(), text.encode())
 
@@ -72,7 +72,7 @@ class PreviewWindow:
         if order:
             width, height = map(int, order.split())
             self._show(width, height)
-            answer(".")
+            send_to_program(".")
         return bool(order)
 
     def _show(self, width: int, height: int) -> None:

@@ -37,7 +37,7 @@ from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.encode.options import COPY, SinkOptions
 from mscli.sinks import SinkRow, check_tracks, copied_formats, load_sink, lossless_audio, next_name
 
-Limits = tuple[float | None, int | None]  # seconds, frames
+Length = tuple[float | None, int | None]  # seconds, frames
 
 LEAST_LAPSE_S = 0.1  # with less, a time-lapse would be hardly faster than life, and a camera could not follow
 _TICK_S = 0.2  # the interval of checks for the recorder's state and keys, and of updates of the status line
@@ -84,7 +84,7 @@ def run(
             ]
             refuse_shared([target.name for target in targets], series=False)
         limits = plan.duration_s, frames
-        return _Recording(session, targets, sink_options, limits, plan.trigger, control).run(wanted, formats)
+        return _RecordRun(session, targets, sink_options, limits, plan.trigger, control).run(wanted, formats)
 
 
 def _check_lapse(time_lapse: float | None, options: Options, encoding: SinkOptions, plan: SeriesPlan) -> None:
@@ -174,7 +174,7 @@ def _formats(rows: Sequence[SinkRow], options: SinkOptions) -> Sequence[str]:
     return CopiedFormats(formats)
 
 
-class _Recording:
+class _RecordRun:
     """The main thread's side of the recorder: wait for the end, report events, handle keys, show the status."""
 
     def __init__(
@@ -182,7 +182,7 @@ class _Recording:
         session: Session,
         targets: Sequence[RecordTarget],
         options: SinkOptions,
-        window: Limits,
+        window: Length,
         trigger: str = "",
         control: str | None = None,
     ) -> None:
@@ -207,7 +207,7 @@ class _Recording:
                 self.session.open(wanted, formats, self._start)
                 self.session.show_outputs(contents_of(self.targets, self.options))
                 self.session.show_tracks(self.to_stdout)
-                self.session.settle()
+                self.session.enable_gc()
                 assert self.recorder is not None, "it was started with the devices"
                 run = SessionRecorderRun(self.session, self.recorder)
                 if control is not None:

@@ -329,7 +329,7 @@ class Session:
         until = f" until {until}" if reason.startswith(NOTHING_COMES) else " meanwhile"
         return f"{reason}; {self.filling} {what}{until}"
 
-    def settle(self) -> None:
+    def enable_gc(self) -> None:
         """Enable garbage collection after the start, but exclude the objects created so far."""
         keep_freed_memory()
         gc.freeze()

@@ -43,7 +43,7 @@ Infrastructure
 - ``nearest``: suggests a known name for an unknown one
 - ``plugins``: sources and sinks from other packages
 - ``addresses``: URLs and file suffixes
-- ``places``: resolves a path to a name in an open folder, without following links of other users
+- ``folders``: resolves a path to a name in an open folder, without following links of other users
 - ``descriptors``: stalled readers of file descriptors
 - ``reported``: loops that survive unexpected exceptions
 - ``version``: the version of mscli

@@ -35,7 +35,7 @@ def outside(work: Callable[[], None], name: str, also: Iterable[Any] = ()) -> No
     if not _held_here(also):
         work()
         return
-    settle(0)
+    finish_handed_over(0)
     _HANDED_OVER[Call(partial(_reporting, work), name)] = None
 
 
@@ -44,7 +44,7 @@ def _reporting(work: Callable[[], None]) -> None:
         work()
 
 
-def settle(timeout_s: float) -> None:
+def finish_handed_over(timeout_s: float) -> None:
     """Wait for the work that runs on its own threads, up to ``timeout_s`` seconds for each. Work does not wait for itself."""
     for call in list(_HANDED_OVER):
         if not call.runs_here and call.wait(timeout_s):

@@ -118,7 +118,7 @@ STEPS = (
 _LAST = "the device lists it first"
 
 
-def settle(tied: Sequence[Candidate], wishes: Wishes, within: float) -> tuple[Candidate, str]:
+def break_tie(tied: Sequence[Candidate], wishes: Wishes, within: float) -> tuple[Candidate, str]:
     """Return the most natural of the ``tied`` candidates and the deciding reason, or "" if there is only one.
 
     ``within``: points of a derived box that are nearer than this may replace the box's nearest point.
@@ -176,7 +176,7 @@ def select_settings(boxes: Sequence[Box], constraints: Constraints, pixel_format
     far = chooser.distances(contenders)
     within = min(far) + TIE
     tied = [chooser.best(box) for box, distance in zip(contenders, far, strict=True) if distance < within]
-    chosen, decided_by = settle(tied, Wishes(constraints.basic, pixel_formats), within)
+    chosen, decided_by = break_tie(tied, Wishes(constraints.basic, pixel_formats), within)
 
     def candidates() -> Iterator[Candidate]:
         yield from (chosen if box is chosen.box else chooser.best(box) for box in alive)

@@ -22,8 +22,8 @@ from mscli.core.log import Burst, Log
 from mscli.encode.chunks import PacketStream, SoundShape
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.encode.video import EncoderHome
-from mscli.media.screen import NO_FAULTS
-from mscli.media.sound import labelled, layout_name, sound_from_av, sound_to_av
+from mscli.media.chunkfilter import NO_FAULTS
+from mscli.media.sound import as_block, as_samples, labelled, layout_name
 from mscli.media.stretch import Stretcher
 from mscli.media.timeline import AudioTimeline, silent_pieces
 
@@ -57,7 +57,7 @@ def check_channels(codec: AudioCodec, channels: int) -> None:
 def placed_av(sound: AudioData, begin: int, layout: str, codec: AudioCodec) -> av.AudioFrame:
     """Return placed sound as an FFmpeg frame for the codec, with this layout. Its time counts from sample ``begin``."""
     order = codec.orders.get(sound.number_of_channels)
-    frame = sound_to_av(sound if order is None else reordered(sound, order))
+    frame = as_samples(sound if order is None else reordered(sound, order))
     frame.pts, frame.time_base = sound.sequence - begin, Fraction(1, sound.sample_rate)
     return labelled(frame, layout)
 
@@ -231,9 +231,9 @@ class SoundPlacer:
         if not self._timeline.stretching:
             self._before = block
             return [self._sent_on(block)]
-        frame = sound_to_av(block)
+        frame = as_samples(block)
         if self._stretcher is None:
-            before = sound_to_av(self._before) if self._before is not None else None
+            before = as_samples(self._before) if self._before is not None else None
             self._stretcher = Stretcher(frame, before, self._sent)
         return [self._stretched(part) for part in self._stretcher.stretch(frame, position)]
 
@@ -243,7 +243,7 @@ class SoundPlacer:
         return [self._stretched(part) for part in stretcher.rest()] if stretcher else []
 
     def _stretched(self, part: av.AudioFrame) -> AudioData:
-        return self._sent_on(sound_from_av(part, self._format))
+        return self._sent_on(as_block(part, self._format))
 
     def _fill_to(self, position: float) -> list[AudioData]:
         """Return silence up to a position (samples), in pieces."""

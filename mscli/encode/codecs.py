@@ -234,7 +234,7 @@ def parse_mime(mime_type: str, suffix: str = "") -> MimeType:
     if suffix:
         container = _container_of_file(suffix, base.strip().lower())
     wanted = MimeType(container, "", "")
-    for name in codec_names(parameters):
+    for name in mime_codecs(parameters):
         wanted = _with_codec(wanted, name, base.strip().lower())
     return wanted
 
@@ -255,7 +255,7 @@ def _container_of_file(suffix: str, base: str) -> Container:
     return container
 
 
-def codec_names(parameters: str) -> list[str]:
+def mime_codecs(parameters: str) -> list[str]:
     """Return the names of the codecs in the parameters of a MIME type."""
     for parameter in parameters.split(";"):
         key, _, value = parameter.partition("=")

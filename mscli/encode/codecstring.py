@@ -11,7 +11,7 @@ from fractions import Fraction
 from mscli.core.codecs import VideoCodec
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import BT601
-from mscli.encode.codecs import Container, audio_codec, codec_names, video_codec
+from mscli.encode.codecs import Container, audio_codec, mime_codecs, video_codec
 from mscli.encode.ffmpeg import open_encoder
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
 
@@ -42,7 +42,7 @@ def spell(container: Container, usual: str, asked: str, options: SinkOptions, tr
         codecs.append(container.mime_names.get(codec.name, codec.mime_names[0]))
     if not any(codecs):
         return base
-    return asked if sorted(codec_names(parameters)) == sorted(codecs) else f"{base};codecs={','.join(codecs)}"
+    return asked if sorted(mime_codecs(parameters)) == sorted(codecs) else f"{base};codecs={','.join(codecs)}"
 
 
 def video_codec_string(codec: VideoCodec, track: TrackFormat, options: SinkOptions) -> str:

@@ -18,7 +18,7 @@ from mscli.encode.chunks import PacketStream
 from mscli.encode.codecs import check_copied
 from mscli.encode.options import TrackFormat
 from mscli.encode.video import DEFAULT_RATE, Pictures
-from mscli.media.screen import Faults, Screen
+from mscli.media.chunkfilter import ChunkFilter, Faults
 
 
 class VideoCopier(Pictures):
@@ -35,7 +35,7 @@ class VideoCopier(Pictures):
         self._first: EncodedVideoChunk | None = None  # without its data, which belongs to the driver
         self.restrict(formats)
         self._pattern: av.VideoStream | None = None  # of the first key chunk, if it contains parameter sets
-        self._screen = Screen(whole=True)
+        self._chunk_filter = ChunkFilter(whole=True)
         self._taken = 0  # frames
         self._headless = 0  # chunks that FFmpeg cannot make a file header from
         self._hidden = 0  # black frames of the muted track
@@ -75,15 +75,15 @@ class VideoCopier(Pictures):
         check_copied(VIDEO_CODECS[frame.codec].camera, self._formats)
         check_whole(frame)
         self._taken += 1
-        data = self._screen.pass_on(frame)
+        data = self._chunk_filter.pass_on(frame)
         if data is not None and (image := VIDEO_CODECS[frame.codec].image) is not None:
             data = _as_file(data, image)
         if data is None or (self._first is None and not self._can_begin(frame, data)):
             return []
         bridge = self._bridge(self._copied_us, frame.timestamp)
         if bridge and not frame.key:  # it depends on the pictures before the repeated one
-            self._screen.begin_again()
-            data = self._screen.pass_on(frame)
+            self._chunk_filter.begin_again()
+            data = self._chunk_filter.pass_on(frame)
         return [*bridge, self._chunk(frame, data)] if data is not None else bridge
 
     def keep_up(self, until_us: int) -> list[EncodedVideoChunk]:  # noqa: ARG002
@@ -118,7 +118,7 @@ class VideoCopier(Pictures):
     @property
     def faults(self) -> Faults:
         """Return the faults of the frames that could not be used."""
-        seen = self._screen.faults
+        seen = self._chunk_filter.faults
         return seen._replace(damaged=seen.damaged + self._headless)
 
     def _check_hidden(self, frame: VideoFrame) -> None:
@@ -134,7 +134,7 @@ class VideoCopier(Pictures):
         self._pattern = _read_head(data, codec)
         if self._pattern is None:
             self._headless += 1
-            self._screen.begin_again(passed=False)
+            self._chunk_filter.begin_again(passed=False)
         return self._pattern is not None
 
     def _chunk(self, frame: EncodedVideoChunk, data: memoryview) -> EncodedVideoChunk:

@@ -30,7 +30,7 @@ from mscli.encode.video import Shape, VideoEncoder
 
 
 class PacketSink(ABC):
-    """An output of an ``Encoding``, which calls ``begin``, ``put`` for each chunk, ``end``, ``settle``; or ``abort`` any time.
+    """An output of an ``Encoding``, which calls ``begin``, ``put`` for each chunk, ``end``, ``drain``; or ``abort`` any time.
 
     All calls come from the encoding's thread. ``end`` and ``abort`` may come before ``begin``, and repeatedly. If ``watches``
     is set, ``coming`` and ``passed`` are called before and after each frame is encoded.
@@ -62,7 +62,7 @@ class PacketSink(ABC):
     def abort(self) -> None:
         """Give up. Keep what can be read, and remove the rest. Errors of the output are not raised."""
 
-    def settle(self) -> None:  # noqa: B027 (most sinks have written everything in ``end``)
+    def drain(self) -> None:  # noqa: B027 (most sinks have written everything in ``end``)
         """Wait until everything is written. Raise an error of the output that occurred after ``end``."""
 
     def coming(self, track: int, frame: Media) -> None:  # noqa: B027
@@ -264,7 +264,7 @@ class Encoding:
             self._finish(outlet)
         for outlet in self.outlets:
             if outlet.error is None:
-                self._attempt(outlet, outlet.sink.settle)
+                self._attempt(outlet, outlet.sink.drain)
 
     def abort(self) -> None:
         """Give up the outlets that have not ended, and free the encoders. What was counted stays known."""
@@ -426,7 +426,7 @@ class Encoding:
         self._attempt(outlet, outlet.sink.end)
 
     def _fail(self, outlet: Outlet, error: Exception) -> None:
-        outlet.error = outlet.error or in_words(outlet.name, error)
+        outlet.error = outlet.error or as_output_error(outlet.name, error)
         self._leave(outlet)
         outlet.sink.abort()
         if self.on_failure is not None:
@@ -448,7 +448,7 @@ def first_camera(tracks: Sequence[TrackFormat | EncodedTrack]) -> int | None:
     return next((index for index, track in enumerate(tracks) if track.kind == "video"), None)
 
 
-def in_words(name: str, error: Exception) -> Exception:
+def as_output_error(name: str, error: Exception) -> Exception:
     """Translate an FFmpeg error about the output ``name``. Return other errors unchanged."""
     if not isinstance(error, av.FFmpegError) or isinstance(error, BrokenPipeError):
         return error

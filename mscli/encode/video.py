@@ -28,6 +28,7 @@ from mscli.encode.ffmpeg import TICKS, TIME_BASE, add_stream, open_encoder
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.encode.profiles import check_profile, find_profile
 from mscli.encode.tuning import ENCODERS, Encoder, gop_size, key_interval_s
+from mscli.media.chunkfilter import Faults
 from mscli.media.pictures import (
     AV_FIELDS,
     AV_MATRIX,
@@ -41,7 +42,6 @@ from mscli.media.pictures import (
     cropped_even,
     video_context,
 )
-from mscli.media.screen import Faults
 
 if TYPE_CHECKING:
     from mscli.encode.ffmpeg import Packet

@@ -8,13 +8,13 @@
 - ``deinterlace``: makes whole pictures of interlaced ones
 - ``orient``: crops, flips and rotates pictures
 - ``unpack``: camera formats that FFmpeg cannot read, into ones that it can
-- ``screen``: checks of chunks before they are decoded or copied
+- ``chunkfilter``: checks of chunks before they are decoded or copied
 - ``resample``: sample rates and channel counts
 - ``mix``: fewer channels from a device's many
 - ``timeline``: the position of audio blocks on the common clock: gaps, drift, late starts
 - ``stretch``: correction of drift
 
-Apart from ``timeline``, ``screen`` and ``unpack``, these modules import PyAV. The functions below import them on
+Apart from ``timeline``, ``chunkfilter`` and ``unpack``, these modules import PyAV. The functions below import them on
 first use.
 """
 

@@ -14,8 +14,8 @@ import av
 from av.filter import Graph
 
 from mscli.core.frames import BOTTOM, TOP, EncodedVideoChunk, VideoFrame, outline
-from mscli.media.pictures import BY_FFMPEG, PictureReader, Reshaper, color_of, described, from_av
-from mscli.media.screen import Faults
+from mscli.media.chunkfilter import Faults
+from mscli.media.pictures import BY_FFMPEG, PictureReader, Reshaper, as_video_frame, color_of, described
 
 _PARITY = {"": "auto", TOP: "tff", BOTTOM: "bff"}  # by the field that was captured first; "auto": as the decoder says
 _PLANAR = {(8, 8): "yuv420p", (8, 16): "yuv422p", (16, 16): "yuv444p"}  # chroma of 16 × 16 pixels → a format of the filter
@@ -119,6 +119,6 @@ def _frame(picture: av.VideoFrame, media: VideoFrame | EncodedVideoChunk, source
     """Return a filtered picture as a frame in the format of its source, with all that the media says."""
     described(picture, source.pts or 0, color_of(source))
     name = source.format.name if source.format.name in BY_FFMPEG else "rgb24" if source.format.is_rgb else "yuv444p"
-    frame = from_av(Reshaper(name, color_of(source))(picture), media)
+    frame = as_video_frame(Reshaper(name, color_of(source))(picture), media)
     cut = media.visible_rect if isinstance(media, VideoFrame) else None
     return replace(frame, visible_rect=cut, display_size=media.display_size)

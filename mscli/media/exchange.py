@@ -85,7 +85,7 @@ def _wrapped(frame: VideoFrame) -> av.VideoFrame:
     wrappable = frame.format in _WRAPPED and even and frame.color_space != LIMITED_RGB
     data = _one_piece(frame, row) if wrappable else None
     if data is None:
-        return pictures.to_av(frame)
+        return pictures.as_picture(frame)
     height, width, depth = frame.coded_height, frame.coded_width, row.planes[0].unit_bytes
     shape = (height, width, depth) if depth > 1 else (data.size // width, width)
     picture = av.VideoFrame.from_numpy_buffer(data.reshape(shape), row.ffmpeg)
@@ -295,7 +295,7 @@ def to_av(frame: VideoFrame) -> av.VideoFrame:
     from mscli.media import pictures
 
     shown = frame if frame.display_size is None else converted(frame, frame.format)
-    return pictures.to_av(shown)
+    return pictures.as_picture(shown)
 
 
 def from_av(picture: Any, more: Mapping[str, Any]) -> VideoFrame:
@@ -465,9 +465,9 @@ def sound_from_ndarray(array: Any, sample_rate: int, timestamp: int | None) -> A
 def sound_to_av(block: AudioData) -> av.AudioFrame:
     """Return a copy as PyAV's frame, in microseconds."""
     from mscli.media.pictures import CLOCK
-    from mscli.media.sound import sound_to_av as to_frame
+    from mscli.media.sound import as_samples
 
-    frame = to_frame(block)
+    frame = as_samples(block)
     frame.pts, frame.time_base = block.timestamp, CLOCK
     return frame
 
@@ -476,7 +476,7 @@ def sound_from_av(frame: Any) -> AudioData:
     """Return PyAV's frame as an interleaved block."""
     import av
 
-    from mscli.media.sound import sound_from_av as from_frame
+    from mscli.media.sound import as_block
 
     if not isinstance(frame, av.AudioFrame):
         raise ArgumentError(f"from_av needs an av.AudioFrame, not {type(frame).__name__}")
@@ -489,7 +489,7 @@ def sound_from_av(frame: Any) -> AudioData:
         pts, base = frame.pts, frame.time_base
         (frame,) = av.AudioResampler(SAMPLE_FORMATS[form].ffmpeg).resample(frame)
         frame.pts, frame.time_base = pts, base
-    return replace(from_frame(frame, form), timestamp=_microseconds(frame.pts, frame.time_base) or 0)
+    return replace(as_block(frame, form), timestamp=_microseconds(frame.pts, frame.time_base) or 0)
 
 
 def sound_bytes(block: AudioData, options: Mapping[str, Any]) -> bytes:

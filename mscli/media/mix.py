@@ -13,7 +13,7 @@ import av
 import av.filter
 
 from mscli.core.frames import SAMPLE_FORMATS, AudioData
-from mscli.media.sound import labelled, layout_name, sound_to_av
+from mscli.media.sound import as_samples, labelled, layout_name
 
 
 class Mixer:
@@ -32,7 +32,7 @@ class Mixer:
         shape = block.format, block.sample_rate, layout
         if self._graph is None or shape != self._shape:
             self._graph, self._shape = self._build_graph(block, layout), shape
-        frame = sound_to_av(block)
+        frame = as_samples(block)
         frame.pts, frame.time_base = block.sequence, Fraction(1, block.sample_rate)
         self._graph.push(labelled(frame, layout))
         mixed = self._graph.pull()

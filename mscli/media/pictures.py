@@ -31,7 +31,7 @@ from mscli.core.frames import (
     is_yuv,
 )
 from mscli.core.log import Burst, Log
-from mscli.media.screen import NO_FAULTS, Faults, Screen
+from mscli.media.chunkfilter import NO_FAULTS, ChunkFilter, Faults
 
 _log = Log("media")
 
@@ -74,7 +74,7 @@ class DamagedPicture(ValueError):
     """The frame contains less than a whole picture."""
 
 
-def to_av(frame: VideoFrame, used: av.VideoFrame | None = None) -> av.VideoFrame:
+def as_picture(frame: VideoFrame, used: av.VideoFrame | None = None) -> av.VideoFrame:
     """Copy the frame's visible pixels into an FFmpeg picture with its time and colour. Raises DamagedPicture.
 
     ``used``: a picture that is no longer needed. Its memory is reused if it has the right shape and nobody else holds it.
@@ -148,7 +148,7 @@ def color_of(picture: av.VideoFrame) -> VideoColorSpace:
     return VideoColorSpace(MATRIX_OF.get(picture.colorspace, "smpte170m"), picture.color_range == JPEG_RANGE)
 
 
-def from_av(picture: av.VideoFrame, like: VideoFrame | EncodedVideoChunk) -> VideoFrame:
+def as_video_frame(picture: av.VideoFrame, like: VideoFrame | EncodedVideoChunk) -> VideoFrame:
     """Return an FFmpeg picture as a frame without copying. Its sequence and duration are those of ``like``, its origin."""
     row = BY_FFMPEG[picture.format.name]
     return VideoFrame(
@@ -163,8 +163,8 @@ def cropped_even(picture: av.VideoFrame, like: VideoFrame | EncodedVideoChunk) -
     """Return the picture without an odd last column or row, which 4:2:0 encoders do not accept."""
     if not (picture.width | picture.height) & 1:
         return picture
-    frame = from_av(picture, like)
-    return to_av(replace(frame, coded_width=picture.width & ~1, coded_height=picture.height & ~1))
+    frame = as_video_frame(picture, like)
+    return as_picture(replace(frame, coded_width=picture.width & ~1, coded_height=picture.height & ~1))
 
 
 def video_context(codec: str, mode: Literal["r", "w"]) -> av.VideoCodecContext:
@@ -237,7 +237,7 @@ class PictureReader:
         self._torn = 0
         self._why = ""
         self._strict = strict
-        self._screen: Screen | None = None  # for chunks, once there is one
+        self._chunk_filter: ChunkFilter | None = None  # for chunks, once there is one
         self._one_at_a_time = one_at_a_time
         self._used: av.VideoFrame | None = None
         self._in_a_row = 0
@@ -248,13 +248,13 @@ class PictureReader:
     @property
     def faults(self) -> Faults:
         """Return the faults of the frames that yielded no whole picture, with or without an error."""
-        if not self.failures and self._screen is None:
+        if not self.failures and self._chunk_filter is None:
             return NO_FAULTS
         missing = max(0, self._read - self._given)
         if self.holds:
             missing = min(missing, self.failures)
         early = min(self._early, missing)
-        seen = self._screen.faults if self._screen is not None else NO_FAULTS
+        seen = self._chunk_filter.faults if self._chunk_filter is not None else NO_FAULTS
         return Faults(seen.damaged + missing - early, seen.early + early, seen.parts, self._torn, self._why)
 
     @property
@@ -268,7 +268,7 @@ class PictureReader:
             return self._decoded(media)
         self._read += 1
         try:
-            picture = to_av(media, self._used)
+            picture = as_picture(media, self._used)
         except DamagedPicture:
             self._note_damage(media.format, media.timestamp)
             return []
@@ -280,8 +280,8 @@ class PictureReader:
         if not isinstance(last, EncodedVideoChunk):
             return []
         decoder = self._decoders.pop(last.codec, None)
-        if self._screen is not None:
-            self._screen.begin_again()
+        if self._chunk_filter is not None:
+            self._chunk_filter.begin_again()
         try:
             pictures = decoder.decode(None) if decoder else []
         except av.FFmpegError:
@@ -302,17 +302,17 @@ class PictureReader:
         return pictures
 
     def _decoded(self, chunk: EncodedVideoChunk) -> list[av.VideoFrame]:
-        screen = self._screen = self._screen or Screen(whole=False)
-        data = screen.pass_on(chunk)
+        chunk_filter = self._chunk_filter = self._chunk_filter or ChunkFilter(whole=False)
+        data = chunk_filter.pass_on(chunk)
         if data is None:
-            self._why = screen.faults.why
+            self._why = chunk_filter.faults.why
             return []
         codec = VIDEO_CODECS[chunk.codec]
         self._read += 1
         try:
             pictures = _decode(self._decoder(codec, chunk), data, chunk)
         except av.FFmpegError:
-            return self._damaged(data, chunk, codec, screen)
+            return self._damaged(data, chunk, codec, chunk_filter)
         if not (codec.intra or pictures or self._given):
             self._early += 1  # after a recovery point the first pictures are incomplete
         self._torn += sum(picture.is_corrupt for picture in pictures)
@@ -331,12 +331,14 @@ class PictureReader:
         self._why = "cannot be decoded"
         self._undecoded.note(1, form, timestamp_us / MICROSECONDS)
 
-    def _damaged(self, data: memoryview, chunk: EncodedVideoChunk, codec: VideoCodec, screen: Screen) -> list[av.VideoFrame]:
+    def _damaged(
+        self, data: memoryview, chunk: EncodedVideoChunk, codec: VideoCodec, chunk_filter: ChunkFilter
+    ) -> list[av.VideoFrame]:
         """Count a damaged chunk. Return its picture anyway if the camera delivers no better ones."""
         self._note_damage(chunk.codec, chunk.timestamp)
         if self._in_a_row == TOLERATED and not (codec.intra or self._strict):  # restart at the next key chunk
             self._decoders.clear()
-            screen.begin_again()
+            chunk_filter.begin_again()
         if self._in_a_row <= TOLERATED or self._strict or not codec.intra:
             return []
         self._lenient = self._lenient or _open_decoder(codec, chunk, strict=False)
@@ -384,7 +386,7 @@ def _shown(picture: av.VideoFrame, chunk: EncodedVideoChunk) -> av.VideoFrame:
         return picture
     if picture.format.name not in BY_FFMPEG:  # the chroma subsampling of a JPEG may match no raw format
         picture = Reshaper("yuv444p", color_of(picture))(picture)
-    return to_av(replace(from_av(picture, chunk), visible_rect=chunk.visible_rect))
+    return as_picture(replace(as_video_frame(picture, chunk), visible_rect=chunk.visible_rect))
 
 
 def _color(picture: av.VideoFrame, chunk: EncodedVideoChunk) -> VideoColorSpace:
@@ -430,7 +432,7 @@ class Converter:
         pictures = self._reader.read(media)
         if not pictures:
             return None
-        return from_av(self._reshape(pictures[-1], name, media.display_size), media)
+        return as_video_frame(self._reshape(pictures[-1], name, media.display_size), media)
 
     def _fits(self, color: VideoColorSpace) -> bool:
         if self._color is not None:

@@ -17,7 +17,7 @@ import av
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import SAMPLE_FORMATS, AudioData
 from mscli.media.mix import Mixer
-from mscli.media.sound import layout_name, sound_to_av
+from mscli.media.sound import as_samples, layout_name
 
 _UNITS: Mapping[int, Literal["B", "H", "I"]] = {1: "B", 2: "H", 4: "I"}  # by size in bytes
 
@@ -72,7 +72,7 @@ class SoundConverter:
         self._next = block.sequence + block.number_of_frames
         self._offset = block.sequence - self._taken
         start_us = block.timestamp - self._taken * MICROSECONDS // block.sample_rate
-        frame = sound_to_av(block)
+        frame = as_samples(block)
         frame.pts, frame.time_base = self._taken, Fraction(1, block.sample_rate)
         ready = self._resampler.resample(frame)
         self._taken += block.number_of_frames

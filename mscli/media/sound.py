@@ -27,13 +27,13 @@ def layout_name(channels: int) -> str:
     return _LAYOUTS.get(channels, f"{channels} channels")
 
 
-def sound_to_av(block: AudioData) -> av.AudioFrame:
+def as_samples(block: AudioData) -> av.AudioFrame:
     """Copy the block into an FFmpeg frame."""
     ffmpeg = SAMPLE_FORMATS[block.format].ffmpeg
     return _sound(ffmpeg, block.sample_rate, block.number_of_channels, block.number_of_frames, block.data.cast("B"))
 
 
-def sound_from_av(frame: av.AudioFrame, format: str) -> AudioData:  # noqa: A002
+def as_block(frame: av.AudioFrame, format: str) -> AudioData:  # noqa: A002
     """Return an interleaved FFmpeg frame as a block with this format (ours), without copying and without a timestamp."""
     channels = frame.layout.nb_channels
     data = memoryview(frame.planes[0])[: frame.samples * channels * SAMPLE_FORMATS[format].bits // 8].toreadonly()
@@ -72,7 +72,7 @@ class SampleConverter:
         shape = (block.format, block.sample_rate, block.number_of_channels)
         if shape not in self._resamplers:
             self._resamplers[shape] = av.AudioResampler(self._row.ffmpeg)
-        (frame,) = self._resamplers[shape].resample(sound_to_av(block))
+        (frame,) = self._resamplers[shape].resample(as_samples(block))
         count = block.number_of_frames * block.number_of_channels * self._row.bits // 8
         return replace(block, format=self._row.name, data=memoryview(frame.planes[0])[:count].toreadonly())
 
@@ -98,7 +98,7 @@ class SoundReader:
             self._undecoded.note(1, chunk.codec, chunk.timestamp / MICROSECONDS)
             return None
         self._undecoded.end()
-        blocks = [sound_from_av(frame, _BY_SAMPLES[frame.format.name]) for frame in frames]
+        blocks = [as_block(frame, _BY_SAMPLES[frame.format.name]) for frame in frames]
         if not blocks:
             return None
         samples = sum(block.number_of_frames for block in blocks)

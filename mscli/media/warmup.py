@@ -34,7 +34,7 @@ _STILL = 0.5  # luma and chroma may differ this much among steady frames
 _WELL_EXPOSED = (60.0, 200.0)
 
 
-class Look(NamedTuple):
+class PictureMeans(NamedTuple):
     """The means of one picture, 0 to 255 with the full range: luma and the two chroma components.
 
     ``digest``: equal for pictures that show the same.
@@ -51,52 +51,52 @@ class Settling:
 
     def __init__(self) -> None:
         self.skipped: dict[str, int] = {}
-        self._looks: deque[Look] = deque(maxlen=WINDOW)
+        self._latest: deque[PictureMeans] = deque(maxlen=WINDOW)
         self._seen = 0  # pictures that show something
 
-    def is_settled(self, look: Look) -> bool:
+    def is_settled(self, means: PictureMeans) -> bool:
         """Take the next picture. Return whether it may be kept. Count it as skipped otherwise."""
-        self._looks.append(look)
-        why = self._fault(look)
+        self._latest.append(means)
+        why = self._fault(means)
         if why:
             self.skipped[why] = self.skipped.get(why, 0) + 1
         return not why
 
     @property
-    def newest(self) -> Look | None:
+    def newest(self) -> PictureMeans | None:
         """Return the last picture's means."""
-        return self._looks[-1] if self._looks else None
+        return self._latest[-1] if self._latest else None
 
-    def _fault(self, look: Look) -> str:
-        fault = unusable(look)
+    def _fault(self, means: PictureMeans) -> str:
+        fault = fault_of(means)
         if fault:
             return fault
-        looks = list(self._looks)
-        digests = [look.digest for look in looks]
+        seen = list(self._latest)
+        digests = [means.digest for means in seen]
         is_still_scene = len(digests) == WINDOW and len(set(digests)) == 1
         if digests[-2:-1] == digests[-1:] and not is_still_scene:
             return "frozen"
         self._seen += 1
-        if self._seen == STEADY and _steady(looks):
+        if self._seen == STEADY and _steady(seen):
             return ""
-        return "" if len(looks) == WINDOW and _level(looks) else "unsettled"
+        return "" if len(seen) == WINDOW and _level(seen) else "unsettled"
 
 
-def unusable(look: Look) -> str:
+def fault_of(means: PictureMeans) -> str:
     """Return why a picture is never worth keeping: "black" or "green"; or ""."""
-    if look.luma >= BLACK and max(look.cb, look.cr) >= GREEN:
+    if means.luma >= BLACK and max(means.cb, means.cr) >= GREEN:
         return ""
-    return "black" if max(look.cb, look.cr) >= GREEN else "green"
+    return "black" if max(means.cb, means.cr) >= GREEN else "green"
 
 
-def _steady(looks: Sequence[Look]) -> bool:
+def _steady(seen: Sequence[PictureMeans]) -> bool:
     low, high = _WELL_EXPOSED
-    lumas, cbs, crs, _ = zip(*looks[-STEADY:], strict=True)
-    return low <= looks[-1].luma <= high and max(map(_range, (lumas, cbs, crs))) < _STILL
+    lumas, cbs, crs, _ = zip(*seen[-STEADY:], strict=True)
+    return low <= seen[-1].luma <= high and max(map(_range, (lumas, cbs, crs))) < _STILL
 
 
-def _level(looks: Sequence[Look]) -> bool:
-    lumas, cbs, crs, _ = zip(*looks, strict=True)
+def _level(seen: Sequence[PictureMeans]) -> bool:
+    lumas, cbs, crs, _ = zip(*seen, strict=True)
     mean = sum(lumas) / len(lumas)
     is_flat = abs(_slope(lumas)) * len(lumas) < max(_DRIFT, _DRIFT_SHARE * mean)
     return is_flat and _range(lumas) < max(_RANGE, _RANGE_SHARE * mean) and max(_range(cbs), _range(crs)) < _CHROMA_RANGE
@@ -156,12 +156,12 @@ class Warmup:
         self.is_damaged = not pictures
         if self.is_damaged:
             return self._skip("damaged")
-        look = self._sampler.look(pictures[-1])
-        why = unusable(look)
+        means = self._sampler.measure(pictures[-1])
+        why = fault_of(means)
         self.is_hopeless = is_late and bool(why)
         if not self._settle.judged:
             return self._skip(why) if why else True
-        if self._settling.is_settled(look):
+        if self._settling.is_settled(means):
             return True
         self.is_capped = is_late and not why
         return self.is_capped
@@ -177,7 +177,7 @@ class Sampler:
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
 
-    def look(self, picture: av.VideoFrame) -> Look:
+    def measure(self, picture: av.VideoFrame) -> PictureMeans:
         """Return the means of a picture, from a few of its pixels."""
         color = color_of(picture)
         small = self._scaler.reformat(
@@ -186,7 +186,7 @@ class Sampler:
             src_color_range=av_range(color), dst_color_range=JPEG_RANGE, threads=1,
         )  # fmt: skip
         luma, cb, cr = (_packed(memoryview(plane), plane.line_size) for plane in small.planes)
-        return Look(_mean(luma), _mean(cb), _mean(cr), hash((luma, cb, cr)))
+        return PictureMeans(_mean(luma), _mean(cb), _mean(cr), hash((luma, cb, cr)))
 
 
 def _packed(data: memoryview, step: int) -> bytes:

@@ -288,9 +288,9 @@ def load_album(row: SinkRow, file: str, options: SinkOptions, series: Series | N
 
 def describe_picture(sink: Sink, track: TrackFormat) -> None:
     """Note how the camera is set when a picture is taken, for the picture's metadata."""
-    from mscli.sinks.pictures.album import describe
+    from mscli.sinks.pictures.album import note_camera
 
-    describe(sink, track)
+    note_camera(sink, track)
 
 
 def picture_file(suffix: str, picture: av.VideoFrame) -> bytes:

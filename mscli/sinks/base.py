@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mscli.core.errors import InvalidStateError, NotSupportedError
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.media.screen import NO_FAULTS, Faults
+from mscli.media.chunkfilter import NO_FAULTS, Faults
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -88,7 +88,7 @@ class Sink(ABC):
     def give_up_readers(self, may_wait: Callable[[float], bool]) -> None:  # noqa: B027 (most write into files)
         """While a reader is stalled, call ``may_wait`` with the seconds so far. If it returns False, the write fails."""
 
-    def share(self) -> None:  # noqa: B027 (most hold up nobody)
+    def expect_others(self) -> None:  # noqa: B027 (most hold up nobody)
         """Note that other outputs are about to be added: a stalled reader must hold up none of them. Safe from any thread."""
 
     @property

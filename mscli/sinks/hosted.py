@@ -17,7 +17,7 @@ from mscli.core.log import Log
 from mscli.core.plugins import failure_of
 from mscli.core.threads import Thread
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.media.screen import NO_FAULTS, Faults
+from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from mscli.core.frames import (
 from mscli.core.nearest import did_you_mean
 from mscli.core.selection import picture_in_words, sound_in_words
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.media.screen import NO_FAULTS, Faults
+from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.files.output import OutputSink
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class RawSink(OutputSink):
     codecs = VIDEO_CODECS
     _parts: Callable[[Any], Parts]
     _converter: Any = None
-    _screen: Any = None  # for chunks that are passed on
+    _chunk_filter: Any = None  # for chunks that are passed on
     _timeline: AudioTimeline | None = None  # for sound; drift is not corrected, because there is no other track
     _size: tuple[int, int] | None = None  # of all pictures
     _form = ""  # the pixel format or codec of all pictures, once known
@@ -107,7 +107,7 @@ class RawSink(OutputSink):
 
     def faults(self, track: int) -> Faults:  # noqa: ARG002
         """Return the faults of frames that could not be decoded or passed on."""
-        judge = self._screen if self._converter is None else self._converter
+        judge = self._chunk_filter if self._converter is None else self._converter
         return getattr(judge, "faults", NO_FAULTS)  # a sound converter has none
 
     def corrections(self, track: int) -> Mapping[str, int]:
@@ -135,11 +135,11 @@ class RawSink(OutputSink):
             self._hidden += 1
             return ()
         check_whole(frame)
-        if self._screen is None:
-            from mscli.media.screen import Screen
+        if self._chunk_filter is None:
+            from mscli.media.chunkfilter import ChunkFilter
 
-            self._screen = Screen(whole=True)
-        data = self._screen.pass_on(frame)
+            self._chunk_filter = ChunkFilter(whole=True)
+        data = self._chunk_filter.pass_on(frame)
         return () if data is None else (data,)
 
     def _form_of(self, first: VideoFrame | EncodedVideoChunk) -> str:

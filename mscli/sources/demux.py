@@ -39,8 +39,18 @@ from mscli.core.log import Burst, Log
 from mscli.core.orientation import Orientation
 from mscli.core.properties import AUDIO, VIDEO
 from mscli.core.tuples import NamedTuple
-from mscli.media.pictures import BY_FFMPEG, CLOCK, JPEG_RANGE, MATRIX_OF, Reshaper, color_of, from_av, in_range, video_context
-from mscli.media.sound import layout_name, sound_from_av
+from mscli.media.pictures import (
+    BY_FFMPEG,
+    CLOCK,
+    JPEG_RANGE,
+    MATRIX_OF,
+    Reshaper,
+    as_video_frame,
+    color_of,
+    in_range,
+    video_context,
+)
+from mscli.media.sound import as_block, layout_name
 from mscli.sources.base import Abilities
 from mscli.sources.feed import GAP_US
 
@@ -416,7 +426,7 @@ def decode_image(decoder: str, image: memoryview, name: str) -> VideoFrame:
         ours = raw_format(picture.format.name)
         picture = Reshaper(FORMATS[ours].ffmpeg, in_range(ours, color_of(picture)))(picture)
     picture.pts, picture.time_base = 0, CLOCK
-    return from_av(picture, VideoFrame("", 0, 0, 0, (), ()))
+    return as_video_frame(picture, VideoFrame("", 0, 0, 0, (), ()))
 
 
 # Packets in the order of decoding
@@ -525,7 +535,7 @@ class PictureDecoder(_Decoder):
         if self._turn is not None:
             picture, field = self._turn(picture), ""
         like = VideoFrame("", 0, 0, shown_us, (), (), self._next_us - shown_us)
-        frame = from_av(picture, like)
+        frame = as_video_frame(picture, like)
         return replace(frame, first_field=field) if field else frame
 
     def _in_known_format(self, picture: Any) -> Any:
@@ -630,7 +640,7 @@ class SoundDecoder(_Decoder):
         except ValueError:  # the stream goes on with another rate or other channels
             self._resampler = self._new_resampler()
             parts = self._resampler.resample(frame)
-        blocks = [sound_from_av(part, self._format) for part in parts]
+        blocks = [as_block(part, self._format) for part in parts]
         samples = sum(block.number_of_frames for block in blocks)
         if not samples:
             return None

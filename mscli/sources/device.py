@@ -36,7 +36,7 @@ from mscli.core.reported import Reported
 from mscli.core.selection import Settings, describe_settings
 from mscli.core.threads import Thread
 from mscli.core.timing import EARLY_US, Filler, Gaps, Stamps, can_be_lost
-from mscli.media.screen import OwnSizes
+from mscli.media.chunkfilter import OwnSizes
 from mscli.sources.base import (
     MUTED_BY_SERVER,
     NO_SIGNAL,
@@ -749,7 +749,7 @@ class DeviceSource(TrackSource):
 
     # Checks while the device is silent
 
-    def look(self, at_us: int) -> float:
+    def check_silence(self, at_us: int) -> float:
         """Mute the tracks if frames have stopped, and end them if frames do not come again. Called by the watchdog.
 
         Return for how many seconds there is nothing to check, even if no frame comes.
@@ -878,5 +878,5 @@ class Watchdog:
                 for device in tuple(self._devices):
                     device.excuse(at_us)
             asleep_us = at_us
-            calm_s = min((device.look(at_us) for device in tuple(self._devices)), default=0.0)
+            calm_s = min((device.check_silence(at_us) for device in tuple(self._devices)), default=0.0)
             pause_s = max(WATCH_S, min(calm_s, CALM_S))

@@ -76,7 +76,7 @@ class Reconnection:
 
     def _over(self) -> bool:
         self._wake.clear()  # before looking: a notification during the look requires another look
-        return self._cancelled or self.look(now_us())
+        return self._cancelled or self.attempt(now_us())
 
     def _pause_s(self, *, notified: bool) -> float:
         """Return how long to wait for the next look, unless a notification comes."""
@@ -89,7 +89,7 @@ class Reconnection:
     def _fresh_pauses(self) -> Iterator[float]:
         return self._retries() or doubling(SOON_S, RECONNECT_S)
 
-    def look(self, at_us: int) -> bool:
+    def attempt(self, at_us: int) -> bool:
         """Try to reconnect now. Return whether there is nothing left to do, as at the deadline."""
         done, self._absent = False, False
         with self._reported:

@@ -466,7 +466,7 @@ def test_a_container_that_was_probed_keeps_nothing_of_what_is_read_later() -> No
         seen = file.read(200)
         file.rewind()
         assert file.read(100) == seen[:100]
-        file.settle()
+        file.forget_read()
         read = seen[:100]
         while len(read) < len(begin):
             read += file.read(len(begin) - len(read))

@@ -27,7 +27,7 @@ EACH = 0.5  # a file is on the way if it is called so often a frame
 MINE = os.path.dirname(mscli.__file__)
 
 
-class Place(NamedTuple):
+class FolderEntry(NamedTuple):
     """A function of mscli."""
 
     file: str
@@ -35,14 +35,14 @@ class Place(NamedTuple):
     name: str
 
 
-def calls(frames: int) -> Counter[Place]:
+def calls(frames: int) -> Counter[FolderEntry]:
     """Return the calls of each function of mscli while so many frames are recorded."""
-    found: Counter[Place] = Counter()
+    found: Counter[FolderEntry] = Counter()
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(MINE):
             code = frame.f_code
-            found[Place(os.path.relpath(code.co_filename, MINE), code.co_firstlineno, code.co_qualname)] += 1
+            found[FolderEntry(os.path.relpath(code.co_filename, MINE), code.co_firstlineno, code.co_qualname)] += 1
 
     camera = {"kind": "videoinput", "faults": {"vanishAfterFrames": frames}}
     with (
@@ -60,14 +60,14 @@ def calls(frames: int) -> Counter[Place]:
     return found
 
 
-def each() -> Counter[Place]:
+def each() -> Counter[FolderEntry]:
     """Return the calls of each function that one frame makes."""
     calls(FEW)  # which imports what is imported late: the camera does not wait for that
     few, many = calls(FEW), calls(MANY)
     return Counter({place: (many[place] - few[place]) / (MANY - FEW) for place in many})
 
 
-def by_file(found: Counter[Place]) -> Counter[str]:
+def by_file(found: Counter[FolderEntry]) -> Counter[str]:
     """Return the calls in each file that is on the way."""
     files: Counter[str] = Counter()
     for place, count in found.items():

@@ -11,7 +11,7 @@ import av
 import pytest
 
 from mscli.cli.draw import ITERM, KITTY, PALETTE, SIXEL, TRUE_COLOUR, drawn, protocol
-from mscli.media.pictures import to_av
+from mscli.media.pictures import as_picture
 from tests.cli.program import output_of
 from tests.conftest import require
 from tests.sinks.synth import BLUE, RED, halves
@@ -19,7 +19,7 @@ from tests.sinks.synth import BLUE, RED, halves
 
 def picture() -> av.VideoFrame:
     """64 × 48, red on the left, blue on the right."""
-    return to_av(halves("RGB24", RED, BLUE))
+    return as_picture(halves("RGB24", RED, BLUE))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_half_blocks_have_the_colours_of_the_picture() -> None:
 
 
 def test_a_terminal_of_256_colours_gets_the_nearest() -> None:
-    line, *_ = drawn(to_av(halves("RGB24", (255, 0, 0), (128, 128, 128))), PALETTE, 80, 24).decode().splitlines()
+    line, *_ = drawn(as_picture(halves("RGB24", (255, 0, 0), (128, 128, 128))), PALETTE, 80, 24).decode().splitlines()
     first, *_, last = re.findall(r"\x1b\[38;5;(\d+)m", line)
     assert (first, last) == ("196", "244")
 

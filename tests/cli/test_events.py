@@ -15,7 +15,7 @@ import pytest
 from mscli.cli.eventlog import EventLog
 from mscli.core.errors import OperationError
 from tests.cli.program import FakeMachine, camera, eventually, full_pipe, heeds_signals, microphone
-from tests.unit.test_places import OTHER, sticky
+from tests.unit.test_folders import OTHER, sticky
 
 __all__ = ["sticky"]  # a fixture
 

@@ -41,7 +41,7 @@ from mscli.core.errors import ArgumentError, DOMException
 from mscli.core.properties import PROPERTIES
 from mscli.core.webidl import unknown_names
 from mscli.sinks.files.series import candidates, is_counted, may_make
-from mscli.sources.fake.description import parse
+from mscli.sources.fake.description import parse_description
 from tests.backends.rig import ManualClock
 from tests.untyped import untyped
 
@@ -116,7 +116,7 @@ def read_constraints(given: Any) -> None:
 
 def read_description(given: Any) -> None:
     """Make fake devices, and choose one of each kind."""
-    parse(given)
+    parse_description(given)
     devices = mscli.MediaDevices(backends=[mscli.FakeBackend(given, clock=ManualClock())])
     for info in devices.enumerate_devices():
         json.dumps(info.to_json())

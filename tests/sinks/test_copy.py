@@ -15,7 +15,7 @@ from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import EncodedVideoChunk, Media, Rect, blank, packed_planes
 from mscli.encode.codecs import CONTAINERS
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.media.pictures import Converter, from_av
+from mscli.media.pictures import Converter, as_video_frame
 from mscli.sinks import SINKS, SinkPlan, load_sink, load_sinks
 from mscli.sinks.base import Sink
 from tests.camera.test_codecs import stream
@@ -217,7 +217,7 @@ def test_every_format_of_cameras_is_copied_picture_by_picture_into_the_container
     shown = [frame for packet in packets[early:] if (frame := decoder.convert(packet)) is not None]
     with av.open(str(path), "r") as file:
         assert (file.streams.video[0].width, file.streams.video[0].height) == (64, 48)
-        found = [from_av(picture, packets[0]) for picture in file.decode(video=0)]
+        found = [as_video_frame(picture, packets[0]) for picture in file.decode(video=0)]
     assert len(found) == len(shown) == len(packets) - early
     assert [list(map(bytes, packed_planes(one))) for one in found] == [list(map(bytes, packed_planes(one))) for one in shown]
     assert close_to(frame_times(path), [n / 25 for n in range(len(found))], 0.001)

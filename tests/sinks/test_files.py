@@ -21,7 +21,7 @@ from mscli.sinks.files.output import GATHER_BYTES, NamedFile, Special, output_fo
 from tests.cli.program import eventually
 from tests.conftest import require, require_root
 from tests.disks import ext4_image, mounted
-from tests.unit.test_places import OTHER, acting_as, sticky
+from tests.unit.test_folders import OTHER, acting_as, sticky
 
 __all__ = ["sticky"]  # a fixture
 

@@ -99,7 +99,7 @@ class Noted(NoFile):
         self.steps.append(("ending", ()))
 
     def end(self) -> None:
-        self.steps += [("end", ()), ("settle", ())]
+        self.steps += [("end", ()), ("drain", ())]
 
 
 @cache
@@ -117,7 +117,7 @@ def steps() -> tuple[Step, ...]:
 def play(sink: PacketSink, told: Sequence[Step]) -> None:
     """Tell a sink what comes, and the end once it takes no more."""
     for method, given in told:
-        if sink.ended and method not in ("end", "settle"):
+        if sink.ended and method not in ("end", "drain"):
             continue
         if sink.watches or method not in ("coming", "passed", "ending"):
             getattr(sink, method)(*given)
@@ -189,7 +189,7 @@ def test_nothing_is_made_before_the_beginning(sink: PacketSink, tmp_path: Path) 
 @pytest.mark.parametrize("method", ["abort", "end"])
 def test_what_has_not_begun_leaves_nothing(method: str, sink: PacketSink, tmp_path: Path) -> None:
     getattr(sink, method)()
-    sink.settle()
+    sink.drain()
     sink.abort()
     assert found(tmp_path).names == []
 
@@ -197,7 +197,7 @@ def test_what_has_not_begun_leaves_nothing(method: str, sink: PacketSink, tmp_pa
 def test_what_has_begun_and_got_nothing_leaves_nothing(sink: PacketSink, tmp_path: Path) -> None:
     told = steps()
     first = [method for method, _ in told].index("begin")
-    play(sink, [*told[: first + 1], ("end", ()), ("settle", ())])
+    play(sink, [*told[: first + 1], ("end", ()), ("drain", ())])
     assert (found(tmp_path).names, sink.bytes_written) == ([], 0)
 
 
@@ -206,7 +206,7 @@ def test_its_end_comes_once(method: str, sink: PacketSink, tmp_path: Path) -> No
     play(sink, steps())
     before, told = found(tmp_path), [dict(sink.left_out(track)) for track in (0, 1)]
     getattr(sink, method)()
-    sink.settle()
+    sink.drain()
     assert found(tmp_path) == before
     assert [dict(sink.left_out(track)) for track in (0, 1)] == told
     assert sink.bytes_written == before.bytes

@@ -15,7 +15,7 @@ from av.video.frame import PictureType
 
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.media.pictures import to_av
+from mscli.media.pictures import as_picture
 from mscli.sinks import SINKS, load_sink
 from mscli.sinks.base import Sink
 from tests.pattern import pictures, read_code
@@ -205,7 +205,7 @@ def seldom_keyed(frames: Sequence[VideoFrame], keys: Sequence[int]) -> list[Enco
     encoder.options = {"tune": "zerolatency", "g": "9999", "x264-params": "scenecut=0"}
     chunks = []
     for frame in frames:
-        picture = to_av(frame)
+        picture = as_picture(frame)
         picture.pict_type = PictureType.I if frame.sequence in keys else PictureType.NONE
         picture.pts = frame.sequence
         (packet,) = encoder.encode(picture)

@@ -18,7 +18,7 @@ BLOCK_US = 10_000
 
 
 def at(timeline: AudioTimeline, index: int, *, late_us: int = 0, lost: int = 0) -> Placement:
-    """Place the block with that number; ``lost`` is what the device says was lost before it (samples)."""
+    """FolderEntry the block with that number; ``lost`` is what the device says was lost before it (samples)."""
     return timeline.place(index * BLOCK_US + late_us, BLOCK, index * BLOCK + lost)
 
 

@@ -117,7 +117,7 @@ class Scene:
     def look(self, seconds: float) -> None:
         """Let the watchdog check the device."""
         self.at(seconds)
-        device(self.track).look(self.at_us)
+        device(self.track).check_silence(self.at_us)
         self.stage.tasks.run_tasks()
 
     def unplug(self, seconds: float, device_id: str = "c0") -> None:
@@ -134,7 +134,7 @@ class Scene:
     def reconnection(self, seconds: float) -> bool:
         """Let the reconnection look. Return whether it is over."""
         self.at(seconds)
-        over = self.reconnections[-1].look(self.at_us)
+        over = self.reconnections[-1].attempt(self.at_us)
         self.stage.tasks.run_tasks()
         return over
 

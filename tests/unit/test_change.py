@@ -201,11 +201,11 @@ def test_a_device_that_hangs_is_waited_for_and_continues(changing: Change, monke
     one = changing(reconnect_s=3600).hurry()
     one.backend.hangs = {LARGE}
     one.fail()
-    assert (one.heard.types, begun[0].look(now_us())) == (["mute"], False)
+    assert (one.heard.types, begun[0].attempt(now_us())) == (["mute"], False)
     one.backend.free.set()
     device(one.track).timeouts = USUAL_TIMEOUTS
     one.stage.run_until(lambda: not device(one.track).handle.owes)
-    assert begun[0].look(now_us())
+    assert begun[0].attempt(now_us())
     assert one.shown(SMALL) == SMALL
     assert (one.heard.types, one.track.get_constraints()["width"]) == (["mute", "unmute"], {"exact": SMALL})
 
@@ -235,7 +235,7 @@ def test_stopping_the_track_does_not_wait_for_the_driver(changing: Change, end: 
 def test_it_may_deliver_nothing_in_between(changing: Change, monkeypatch: pytest.MonkeyPatch) -> None:
     one = changing(timeout_s=LONG)
     thread = one.hang()
-    device(one.track).look(now_us() + MINUTE_US)
+    device(one.track).check_silence(now_us() + MINUTE_US)
     one.stage.tasks.run_tasks()
     assert (thread.is_alive(), one.heard.types) == (True, ["mute"])
     one.backend.free.set()

@@ -18,7 +18,7 @@ from mscli.cli import control
 from mscli.cli.control import LINE_BYTES, ControlSocket, LineSplitter, perform_line
 from mscli.core import limits
 from mscli.core.errors import OperationError
-from tests.unit.test_places import OTHER, sticky
+from tests.unit.test_folders import OTHER, sticky
 
 __all__ = ["sticky"]  # a fixture
 

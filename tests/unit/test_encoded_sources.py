@@ -138,7 +138,7 @@ def test_a_sink_gets_the_chunks_that_it_takes_and_pictures_of_all_others(form: s
         for chunk in chunks:
             delivery.put(0, chunk)
         assert [type(frame) for frame in sink.got] == [kind] * 5
-        assert (delivery.settle(complete=True), delivery.counts[0].frames) == (None, 5)
+        assert (delivery.complete_counts(complete=True), delivery.counts[0].frames) == (None, 5)
 
 
 def test_damage_is_counted_for_a_sink_that_gets_pictures() -> None:
@@ -149,5 +149,5 @@ def test_damage_is_counted_for_a_sink_that_gets_pictures() -> None:
         data = chunk.data[:100] if number == 2 else chunk.data
         delivery.put(0, EncodedVideoChunk("key", chunk.timestamp, data, "mjpeg", chunk.coded_width, chunk.coded_height))
     assert len(sink.got) == 4
-    assert delivery.settle(complete=True) is None
+    assert delivery.complete_counts(complete=True) is None
     assert (delivery.counts[0].frames, delivery.counts[0].damaged, delivery.counts[0].lost) == (4, 1, 1)

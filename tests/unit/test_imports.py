@@ -69,7 +69,7 @@ def test_a_picture_is_taken_without_what_encodes_recordings_or_runs_programs(tmp
 
 def test_frames_are_written_to_a_pipe_without_what_hides_files(tmp_path: Path) -> None:
     modules = imports_of(["capture", "--fake-devices", "--frames", "1", "--no-audio"], tmp_path)
-    assert modules & {"mscli.sinks.files.hidden", "mscli.core.places", "mscli.sources.displays", "zlib"} == set()
+    assert modules & {"mscli.sinks.files.hidden", "mscli.core.folders", "mscli.sources.displays", "zlib"} == set()
 
 
 def test_the_library_is_imported_without_any_dependency(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 DOORS = (
     "mscli.sources", "mscli.sources.base", "mscli.sources.track", "mscli.sources.device",
     "mscli.sources.reconnect", "mscli.sources.identity", "mscli.sinks", "mscli.sinks.base", "mscli.media",
-    "mscli.media.screen", "mscli.encode.options",
+    "mscli.media.chunkfilter", "mscli.encode.options",
 )  # fmt: skip
 ROOMS_BEHIND_DOORS = ("mscli.sources", "mscli.media", "mscli.encode", "mscli.sinks")
 LATE = {"av", "cv2", "numpy", "rich", "sounddevice"}

@@ -42,13 +42,13 @@ def test_a_backend_that_hangs_is_given_up_and_hides_no_other(hanging: Hanging) -
 
 def test_one_that_hangs_still_is_not_asked_again_and_then_answers(hanging: Hanging) -> None:
     listing = Listing(hanging)
-    assert [listing.look(DEVICE_KINDS, AT_ONCE_S) for _ in range(5)] == [None] * 5
+    assert [listing.list_devices(DEVICE_KINDS, AT_ONCE_S) for _ in range(5)] == [None] * 5
     assert (hanging.asked, lists()) == (1, 1)
     hanging.free.set()
     for thread in threading.enumerate():
         if thread.name == "mscli-list":
             thread.join(TIMEOUT_S)
-    found = listing.look()
+    found = listing.list_devices()
     assert found is not None
     assert ([device.device_id for device in found], listing.problem, listing.silent) == (["c0"], "", False)
 
@@ -76,9 +76,9 @@ class Failing(mscli.FakeBackend):
 )
 def test_a_look_that_the_system_refuses_says_why_and_the_next_one_is_another(error: OSError, sentence: str) -> None:
     listing = Listing(Failing(error))
-    assert listing.look() is None
+    assert listing.list_devices() is None
     assert (listing.problem, listing.silent) == (f"fake cannot list its devices: {sentence}", True)
-    found = listing.look()
+    found = listing.list_devices()
     assert found is not None
     assert ([device.device_id for device in found], listing.problem, listing.silent) == (["c0"], "", False)
 

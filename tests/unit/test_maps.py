@@ -55,3 +55,16 @@ def test_no_two_classes_have_the_same_name() -> None:
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in MSCLI.rglob("*.py")]
     names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     assert {name for name, count in names.items() if count > 1} == set()
+
+
+ALIKE = {  # functions that mean the same in several modules
+    "main", "run",  # programs and commands
+    "set_mode",  # of the two kinds of cameras
+    "copied_formats", "index_place", "lossless_audio", "next_mark_us",  # behind the registry of sinks
+}  # fmt: skip
+
+
+def test_no_two_functions_with_different_meanings_have_the_same_name() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in MSCLI.rglob("*.py") if path.parent.name != "surface"]
+    names = Counter(node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef))
+    assert {name for name, count in names.items() if count > 1 and not name.startswith("_")} - ALIKE == set()

@@ -80,7 +80,7 @@ def test_everything_is_done_in_order_and_nothing_is_awaited() -> None:
     output.commit()
     assert not output.done
     disk.awake.set()
-    output.settle()
+    output.drain()
     assert disk.told == [b"abcd", "mark", ("seek", 1), b"x", "commit"]
     assert (output.size, output.tell(), output.done) == (4, 2, True)
 
@@ -106,7 +106,7 @@ def test_it_is_behind_above_its_bound_and_no_longer_once_that_is_written(monkeyp
     assert disk.marked.wait(TIMEOUT_S)
     assert not output.behind
     output.commit()
-    output.settle()
+    output.drain()
     assert disk.told == [bytes(100), b"x", b"y", "mark", "commit"]
 
 
@@ -121,7 +121,7 @@ def test_an_output_that_fails_says_so_once_and_is_given_up() -> None:
         output.write(b"e")
     output.write(b"f")
     output.commit()
-    output.settle()
+    output.drain()
     assert output.failed
     assert disk.told == [b"abc", "discard"]
 
@@ -133,7 +133,7 @@ def test_what_fails_after_the_end_is_said_by_whoever_waits_for_it() -> None:
     output.commit()
     disk.awake.set()
     with pytest.raises(OperationError, match="the disk is full"):
-        output.settle()
+        output.drain()
     assert disk.told == ["discard"]
 
 
@@ -147,7 +147,7 @@ def test_its_end_comes_after_all_that_waits(monkeypatch: pytest.MonkeyPatch) -> 
     output.commit()
     output.write(b"too late")
     disk.awake.set()
-    output.settle()
+    output.drain()
     assert disk.told == [*(bytes([number]) for number in range(100)), "commit"]
 
 
@@ -158,13 +158,13 @@ def test_the_only_output_holds_up_its_writer_until_there_are_others() -> None:
     writing.start()
     assert disk.writing.wait(TIMEOUT_S)
     assert writing.is_alive()
-    output.share()
+    output.expect_others()
     writing.join(TIMEOUT_S)
     assert not writing.is_alive()
     output.write(b"second")  # waits for nobody
     output.commit()
     disk.awake.set()
-    output.settle()
+    output.drain()
     assert disk.told == [b"first", b"second", "commit"]
 
 
@@ -185,7 +185,7 @@ def test_the_writer_of_a_paced_source_waits_for_room(monkeypatch: pytest.MonkeyP
     assert not writing.is_alive()
     assert not output.behind
     output.commit()
-    output.settle()
+    output.drain()
     assert disk.told == [b"abc", b"d", "commit"]
 
 
@@ -243,7 +243,7 @@ def test_a_reader_that_sleeps_at_the_end_is_given_up(monkeypatch: pytest.MonkeyP
     with sleeping_reader() as output:
         output.commit()
         with pytest.raises(OperationError, match="its reader has stopped reading"):
-            output.settle()
+            output.drain()
 
 
 def test_a_file_object_gets_what_a_descriptor_would() -> None:
@@ -251,6 +251,6 @@ def test_a_file_object_gets_what_a_descriptor_would() -> None:
     output = Queued(FileObject(file))
     output.write_all([memoryview(b"ab"), b"cd"])
     output.commit()
-    output.settle()
+    output.drain()
     assert file.getvalue() == b"abcd"
     assert (output.readable, output.seekable(), output.free_bytes, output.identity) == (True, False, None, None)

@@ -242,7 +242,7 @@ def test_a_camera_released_while_it_replaces_another_is_opened_again(stage: Sett
     other = here.track(deviceId={"exact": "c1"})
     stop_once_acquired(other, monkeypatch)
     device(track).on_ended(mscli.NotReadableError("it hangs"))
-    assert begun[0].look(now_us())
+    assert begun[0].attempt(now_us())
     assert (track.label, device(track).ended, running("mscli-fake-c1")) == ("Camera 1", False, 1)
 
 
@@ -259,7 +259,7 @@ def test_of_two_devices_that_are_lost_at_once_none_takes_the_place_of_the_other(
     def acquire_overtaken(machinery: UserMedia, *asked: Any) -> Any:
         acquired = acquire(machinery, *asked)
         if len(begun) == 2:
-            begun.pop().look(now_us())
+            begun.pop().attempt(now_us())
         return acquired
 
     monkeypatch.setattr(Reconnection, "start", lambda reconnection: begun.append(reconnection))
@@ -267,7 +267,7 @@ def test_of_two_devices_that_are_lost_at_once_none_takes_the_place_of_the_other(
     for track in tracks:
         device(track).on_ended(mscli.NotReadableError("it hangs"))
     for reconnection in tuple(begun):
-        reconnection.look(now_us())
+        reconnection.attempt(now_us())
     here.tasks.run_tasks()
     assert [track.ready_state == "live" for track in tracks] == [track.ended_error is None for track in tracks]
 

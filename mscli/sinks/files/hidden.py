@@ -2,7 +2,7 @@
 
 A file is written under a hidden name in its own folder (``.NAME.part``) and renamed while it stays open
 (https://man7.org/linux/man-pages/man2/rename.2.html), so a file with the requested name can always be read. The folder is
-opened once, and everything happens through its descriptor: see ``mscli.core.places``.
+opened once, and everything happens through its descriptor: see ``mscli.core.folders``.
 
 No other mscli writes a file with this name at the same time: the open file and ``.NAME.part`` are locked
 (https://man7.org/linux/man-pages/man2/flock.2.html), even if ``.NAME.part`` belongs to another user.
@@ -20,8 +20,8 @@ from contextlib import suppress
 from itertools import chain, count
 
 from mscli.core.errors import DisplacedError
+from mscli.core.folders import DistrustedError, FolderEntry, find_entry
 from mscli.core.log import Log
-from mscli.core.places import DistrustedError, Place, find_place
 
 _log = Log("sinks")
 
@@ -40,23 +40,23 @@ class HiddenFile:
         self.identity: tuple[int, int] | None = None  # its device and inode, once it has its final name
         self._overwrite = overwrite
         self._on_note = on_note
-        self._place: Place | None = None  # its folder and name, while it is open
+        self._entry: FolderEntry | None = None  # its folder and name, while it is open
         self._followed = -1  # a descriptor opened by its final name, which follows it when it is moved
         self._guards: list[int] = []  # open leftover files with its hidden names; their locks keep other programs away
 
     def check(self) -> None:
         """Raise the OSError that ``create`` would raise, as far as that is known in advance."""
-        with find_place(self.path) as place:
-            check_file(place, self.path, overwrite=self._overwrite)
+        with find_entry(self.path) as entry:
+            check_file(entry, self.path, overwrite=self._overwrite)
 
     def create(self) -> None:
         """Create the file under a hidden name, unless another program is writing it. Raises OSError."""
-        self._place = place = find_place(self.path)
+        self._entry = entry = find_entry(self.path)
         try:
-            check_file(place, self.path, overwrite=self._overwrite)
-            old = place.look()
-            kept = old if old is not None and place.trusts(old) else None
-            self._claim(place, 0o666 if kept is None else 0o600)
+            check_file(entry, self.path, overwrite=self._overwrite)
+            old = entry.stat()
+            kept = old if old is not None and entry.trusts(old) else None
+            self._claim(entry, 0o666 if kept is None else 0o600)
             if kept is not None:
                 _take_over(self.fd, kept)
         except BaseException:
@@ -65,24 +65,24 @@ class HiddenFile:
             self.close()
             raise
 
-    def _claim(self, place: Place, mode: int) -> None:
+    def _claim(self, entry: FolderEntry, mode: int) -> None:
         """Create and lock a file with the first free hidden name, and lock leftovers before it. Raises OSError (EBUSY)."""
         for number in count(1):
-            name = _hidden_name(place.name, number)
+            name = _hidden_name(entry.name, number)
             try:
-                self.fd = place.open(os.O_RDWR | os.O_CREAT | os.O_EXCL, name, mode)
+                self.fd = entry.open(os.O_RDWR | os.O_CREAT | os.O_EXCL, name, mode)
             except FileExistsError:
-                self._pass_over(place, name)
+                self._pass_over(entry, name)
             else:
                 self.hidden = name
                 _lock(self.fd)
                 ours = [identity(os.fstat(guard)) for guard in self._guards]
-                _check_unused(place, place.name, ours if self.identity is None else [*ours, self.identity])
+                _check_unused(entry, entry.name, ours if self.identity is None else [*ours, self.identity])
                 return
 
-    def _pass_over(self, place: Place, name: str) -> None:
+    def _pass_over(self, entry: FolderEntry, name: str) -> None:
         """Keep a leftover hidden file, and report it. Raises OSError (EBUSY) if another program is writing it."""
-        guard = _lock_left_over(place, name)
+        guard = _lock_left_over(entry, name)
         if guard >= 0:
             self._guards.append(guard)
         self._on_note(f"found {self._beside(name)}, left behind by a run that was killed; remove it if you do not need it")
@@ -96,48 +96,48 @@ class HiddenFile:
 
         ``durable``: flush the file and its name to the disk.
         """
-        assert self._place is not None, "created"
+        assert self._entry is not None, "created"
         try:
             if durable:
                 os.fsync(self.fd)
-            self._take_name(self._place)
+            self._take_name(self._entry)
             self.identity = identity(os.fstat(self.fd))
         except OSError:
             self.remove()
             raise
         with suppress(OSError):  # it has been moved already
-            self._followed = self._place.open(getattr(os, "O_PATH", os.O_RDONLY))
+            self._followed = self._entry.open(getattr(os, "O_PATH", os.O_RDONLY))
         if durable:
             with suppress(OSError):  # not every file system can
-                self._place.sync()
+                self._entry.sync()
 
-    def _take_name(self, place: Place) -> None:
+    def _take_name(self, entry: FolderEntry) -> None:
         """Rename the file to its final name, which must be free unless it may be replaced."""
         if not self._overwrite:
             try:
-                place.link(self.hidden)
+                entry.link(self.hidden)
             except FileExistsError:
                 raise
             except OSError:  # hard links are not supported: reserve the name with an empty file
-                os.close(place.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+                os.close(entry.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL))
             else:
                 self.remove()
                 return
         try:
-            place.rename(self.hidden)
+            entry.rename(self.hidden)
         except PermissionError:
-            if place.look() is not None:
+            if entry.stat() is not None:
                 raise
-            place.link(self.hidden)  # files can be created here, but not removed
+            entry.link(self.hidden)  # files can be created here, but not removed
             self.remove()
         self.hidden = ""
 
     def remove(self) -> None:
         """Remove the hidden name. If that fails, report it."""
         name, self.hidden = self.hidden, ""
-        assert self._place is not None, "created"
+        assert self._entry is not None, "created"
         try:
-            self._place.unlink(name)
+            self._entry.unlink(name)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -148,13 +148,13 @@ class HiddenFile:
 
         Without pieces, do nothing and return None. If anything fails, the file stays. Raises OSError.
         """
-        assert self._place is not None, "created"
+        assert self._entry is not None, "created"
         pieces = iter(pieces)
         first, old = next(pieces, None), self.fd
         if first is None:
             return None
         try:
-            self._claim(self._place, 0o600)
+            self._claim(self._entry, 0o600)
             _take_over(self.fd, os.fstat(old))
             for piece in chain([first], pieces):
                 left = memoryview(piece)
@@ -162,10 +162,10 @@ class HiddenFile:
                     left = left[os.write(self.fd, left) :]
             if durable:
                 os.fsync(self.fd)
-            named, new = self._place.look(), os.fstat(self.fd)
+            named, new = self._entry.stat(), os.fstat(self.fd)
             if named is None or identity(named) != self.identity:
                 raise OSError(errno.ESTALE, "its name is another file now")
-            self._place.rename(self.hidden)
+            self._entry.rename(self.hidden)
         except BaseException:
             if self.hidden:
                 self.remove()
@@ -176,7 +176,7 @@ class HiddenFile:
         self.hidden, self.identity = "", identity(new)
         if durable:
             with suppress(OSError):  # not every file system can
-                self._place.sync()
+                self._entry.sync()
         return new.st_size
 
     def find_loss(self, size: int, *, shortened: bool) -> DisplacedError | None:
@@ -202,10 +202,10 @@ class HiddenFile:
 
     def close(self) -> None:
         """Close all descriptors. Raises OSError: a file on a network may report only now that its disk is full."""
-        fd, place, others = self.fd, self._place, [*self._guards, self._followed]
-        self.fd, self._place, self._guards, self._followed = -1, None, [], -1
-        if place is not None:
-            place.close()
+        fd, entry, others = self.fd, self._entry, [*self._guards, self._followed]
+        self.fd, self._entry, self._guards, self._followed = -1, None, [], -1
+        if entry is not None:
+            entry.close()
         for other in others:
             if other >= 0:
                 os.close(other)
@@ -213,21 +213,21 @@ class HiddenFile:
             os.close(fd)
 
 
-def check_file(place: Place, path: str, *, overwrite: bool) -> None:
+def check_file(entry: FolderEntry, path: str, *, overwrite: bool) -> None:
     """Raise the OSError that creating the file would raise, as far as that is known in advance."""
-    found = place.look()
+    found = entry.stat()
     if path.endswith("/") or (found is not None and stat.S_ISDIR(found.st_mode)):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if found is not None and not stat.S_ISREG(found.st_mode):
         raise DistrustedError("a link, pipe or device")  # it was a file or nothing before
     if found is not None and not overwrite:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    if os.statvfs(place.folder).f_flag & os.ST_RDONLY:
+    if os.statvfs(entry.folder).f_flag & os.ST_RDONLY:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-    if not os.access(".", os.W_OK | os.X_OK, dir_fd=place.folder, effective_ids=True):
+    if not os.access(".", os.W_OK | os.X_OK, dir_fd=entry.folder, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    for name in (place.name, _hidden_name(place.name, 1)):
-        _check_unused(place, name)
+    for name in (entry.name, _hidden_name(entry.name, 1)):
+        _check_unused(entry, name)
 
 
 def _hidden_name(name: str, number: int) -> str:
@@ -248,14 +248,14 @@ def _lock(fd: int, how: int = fcntl.LOCK_EX) -> None:
         _log.debug("descriptor %d cannot be locked", fd)
 
 
-def _lock_left_over(place: Place, name: str) -> int:
+def _lock_left_over(entry: FolderEntry, name: str) -> int:
     """Open and lock a leftover file, and return its descriptor, or -1 if it cannot be opened or trusted.
 
     Raises OSError (EBUSY) if another program is writing it.
     """
     try:
-        found = place.look(name)
-        fd = -1 if found is None or not place.trusts(found) else place.open(os.O_RDONLY | os.O_NONBLOCK, name)
+        found = entry.stat(name)
+        fd = -1 if found is None or not entry.trusts(found) else entry.open(os.O_RDONLY | os.O_NONBLOCK, name)
     except OSError:
         return -1
     if fd >= 0:
@@ -267,13 +267,13 @@ def _lock_left_over(place: Place, name: str) -> int:
     return fd
 
 
-def _check_unused(place: Place, name: str, ours: Sequence[tuple[int, int]] = ()) -> None:
+def _check_unused(entry: FolderEntry, name: str, ours: Sequence[tuple[int, int]] = ()) -> None:
     """Raise OSError (EBUSY) if another program is writing the file ``name``. ``ours``: files that are locked here."""
-    found = place.look(name)
-    if found is None or not stat.S_ISREG(found.st_mode) or not place.trusts(found) or identity(found) in ours:
+    found = entry.stat(name)
+    if found is None or not stat.S_ISREG(found.st_mode) or not entry.trusts(found) or identity(found) in ours:
         return
     try:
-        fd = place.open(os.O_RDONLY | os.O_NONBLOCK, name)
+        fd = entry.open(os.O_RDONLY | os.O_NONBLOCK, name)
     except OSError:  # without read permission this cannot be checked
         return
     try:

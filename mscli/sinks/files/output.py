@@ -29,7 +29,7 @@ from mscli.encode.options import SinkOptions
 from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
-    from mscli.core.places import Place
+    from mscli.core.folders import FolderEntry
     from mscli.sinks import SinkRow, Target
 
 _log = Log("sinks")
@@ -71,7 +71,7 @@ class BlockDeviceError(OSError):
 
 def output_error(name: str, error: OSError, verb: str = "write") -> OperationError:
     """Translate the system's error about an output into a sentence and a remedy. ``verb``: what failed."""
-    from mscli.core.places import DistrustedError
+    from mscli.core.folders import DistrustedError
 
     if error.errno == errno.EEXIST and not isinstance(error, BlockDeviceError):
         return OperationError(f"{name} already exists; use --force to overwrite it")
@@ -166,7 +166,7 @@ class Output(ABC):
     def commit(self) -> None:  # noqa: B027
         """Finish. After an error: keep what was marked."""
 
-    def settle(self) -> None:  # noqa: B027
+    def drain(self) -> None:  # noqa: B027
         """Wait until everything is written after ``commit``. Raises OperationError, BrokenPipeError."""
 
     def discard(self) -> None:
@@ -651,12 +651,12 @@ class Special(Descriptor):
 
     def open(self) -> None:
         """Open it. For a FIFO, wait for its reader."""
-        from mscli.core.places import find_place
+        from mscli.core.folders import find_entry
 
-        with Border(self._translate), find_place(self.name) as place:
-            check_special(place, place.look(), over_device=self._over_device)
-            self._fd = place.open(os.O_WRONLY) if self.may_wait is None else _open_for_reader(place, self.may_wait)
-            check_special(place, os.fstat(self._fd), over_device=self._over_device)
+        with Border(self._translate), find_entry(self.name) as entry:
+            check_special(entry, entry.stat(), over_device=self._over_device)
+            self._fd = entry.open(os.O_WRONLY) if self.may_wait is None else _open_for_reader(entry, self.may_wait)
+            check_special(entry, os.fstat(self._fd), over_device=self._over_device)
         _log.info("“%s”: opened", self.name)
         super().open()
 
@@ -673,15 +673,15 @@ class Special(Descriptor):
             _log.info("“%s”: closed after %d bytes", self.name, self.size)
 
 
-def check_special(place: Place, found: os.stat_result | None, *, over_device: bool) -> None:
+def check_special(entry: FolderEntry, found: os.stat_result | None, *, over_device: bool) -> None:
     """Raise an OSError if a pipe, device or socket may not be written.
 
     That is so if it belongs to another user in a sticky folder, if it is a block device, or if it has become a regular file.
     """
     if found is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    if not place.trusts(found):
-        from mscli.core.places import DistrustedError
+    if not entry.trusts(found):
+        from mscli.core.folders import DistrustedError
 
         raise DistrustedError("a pipe or device")
     if stat.S_ISREG(found.st_mode):
@@ -690,12 +690,12 @@ def check_special(place: Place, found: os.stat_result | None, *, over_device: bo
         raise BlockDeviceError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
-def _open_for_reader(place: Place, may_wait: Callable[[float], bool]) -> int:
+def _open_for_reader(entry: FolderEntry, may_wait: Callable[[float], bool]) -> int:
     """Open a pipe once it has a reader. Raises OSError once ``may_wait`` returns False."""
     since_s = monotonic()
     while True:
         try:
-            fd = place.open(os.O_WRONLY | os.O_NONBLOCK)
+            fd = entry.open(os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
             if error.errno != errno.ENXIO or not may_wait(monotonic() - since_s):
                 raise
@@ -757,16 +757,16 @@ def output_for(
 
 
 def _at_path(path: str, options: SinkOptions, on_loss: Callable[[DisplacedError], object] | None) -> Output:
-    from mscli.core.places import find_place
+    from mscli.core.folders import find_entry
 
-    with find_place(path) as place:
-        found = place.look()
+    with find_entry(path) as entry:
+        found = entry.stat()
         if found is not None and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            check_special(place, found, over_device=options.over_device)
+            check_special(entry, found, over_device=options.over_device)
             return Special(path, over_device=options.over_device)
         from mscli.sinks.files.hidden import check_file
 
-        check_file(place, path, overwrite=options.overwrite)
+        check_file(entry, path, overwrite=options.overwrite)
     return NamedFile(path, options.overwrite, on_note=options.on_note, on_loss=on_loss)
 
 

@@ -70,7 +70,7 @@ class Album:
         return not self._options.over_device and os.path.lexists(name)
 
 
-def describe(sink: Sink, track: TrackFormat) -> None:
+def note_camera(sink: Sink, track: TrackFormat) -> None:
     """Note how the camera is set when the picture is taken, for its metadata."""
     if isinstance(sink, ImageSink):
         sink.track = track

@@ -18,7 +18,7 @@ from mscli.core.frames import BT601, JPEG_COLOR, EncodedVideoChunk, Media, Video
 from mscli.core.tuples import NamedTuple
 from mscli.core.version import __version__
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.media.screen import NO_FAULTS, Faults
+from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.files.output import OutputSink
 from mscli.sinks.files.series import wall_clock
 from mscli.sinks.pictures.exif import INTO, PictureFacts, exif
@@ -156,7 +156,7 @@ class ImageSink(OutputSink):
         still = STILLS[self.row.mime_type]
         if isinstance(frame, EncodedVideoChunk) and frame.codec == still.codec and frame.whole and not self.options.orientation:
             from mscli.core.jpeg import BrokenJpegError, file_parts
-            from mscli.media.screen import whole_image
+            from mscli.media.chunkfilter import whole_image
 
             with suppress(BrokenJpegError):  # the decoder may still yield a picture
                 jpeg = whole_image(frame)

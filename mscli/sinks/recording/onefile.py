@@ -496,9 +496,9 @@ class OneFile(FileSink):
         finally:
             self.tracks.clear()  # and their encoders
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Wait for a slow output. Raises OperationError, BrokenPipeError."""
-        self.output.settle()
+        self.output.drain()
 
     def abort(self) -> None:
         """Give up. Keep what can be read, and remove the rest."""
@@ -606,9 +606,9 @@ class Bounded(FileSink):
         finally:
             self._budget.close(self._file)
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Wait for the file."""
-        self._file.settle()
+        self._file.drain()
 
     def abort(self) -> None:
         """Give up the file."""

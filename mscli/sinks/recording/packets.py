@@ -80,10 +80,10 @@ class HostedPackets(PacketSink):
             self._check()
             self._post("end", self._inner.end)
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Wait until the sink has finished. Raises its errors."""
         if self._host.started and self._host.gone is None:
-            last = self._post("settle", self._inner.settle)
+            last = self._post("drain", self._inner.drain)
             self._host.wait(lambda: last.done)
             self._host.end(self._row.name)
             self._check()

@@ -22,10 +22,10 @@ class Queued(Output):
     """An output that returns from writes immediately, and writes to another output on its own thread.
 
     Policy: nothing is dropped here. Bound: above QUEUE_BYTES the output is ``behind``, and the writer skips packets until it is
-    not. Everything that is written anyway is kept. An error of the other output is raised by the next call, or by ``settle``.
+    not. Everything that is written anyway is kept. An error of the other output is raised by the next call, or by ``drain``.
 
     Two kinds of output make their writer wait instead. One that is ``alone`` does so until everything is written, up to
-    ``share``: a slow reader of the only output holds up the recording, and misses nothing that was recorded. One that
+    ``expect_others``: a slow reader of the only output holds up the recording, and misses nothing that was recorded. One that
     ``waits`` does so above QUEUE_BYTES: a paced source goes on when there is room.
     """
 
@@ -45,7 +45,7 @@ class Queued(Output):
         if isinstance(output, Descriptor) and not output.seekable():
             output.may_wait = self._may_wait
 
-    def share(self) -> None:
+    def expect_others(self) -> None:
         """Hold up the writer no longer for each write, because there are other outputs now. Safe from any thread."""
         with self._changed:
             self._alone = False
@@ -87,13 +87,13 @@ class Queued(Output):
         self._enqueue(0, self._output.mark)
 
     def commit(self) -> None:
-        """Tell the thread to write the rest and finish the output. ``settle`` waits for that."""
+        """Tell the thread to write the rest and finish the output. ``drain`` waits for that."""
         self._enqueue(0, self._output.commit)
         with self._changed:
             self._ending = True
             self._changed.notify_all()
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Wait until the output is finished. Raises its error, unless it was raised before."""
         if self._thread is not None and self._ending:
             self._thread.join()

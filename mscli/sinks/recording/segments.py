@@ -124,7 +124,7 @@ class SeriesSink(PacketSink):
         while self._open:
             self._finish_oldest()
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Wait for slow outputs."""
         while self._closing:
             self._settle(self._closing.pop(0))
@@ -207,7 +207,7 @@ class SeriesSink(PacketSink):
             self._track_bytes[track.index] += file.track_bytes(track.index)
             self._left_out[track.index].update(file.left_out(track.index))
         try:
-            file.settle()
+            file.drain()
         finally:
             self.series.end(file.output)
 

@@ -23,7 +23,7 @@ from mscli.core.timelapse import PLAYED_RATE
 from mscli.encode.codecs import CONTAINERS, Container, audio_codec, codec_for, copied_formats, describe_encoding, video_codec
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
 from mscli.encode.tuning import COPIER, ENCODERS
-from mscli.media.screen import NO_FAULTS, Faults
+from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.base import Sink
 from mscli.sinks.files.output import Descriptor, Output, output_for
 from mscli.sinks.recording.queued import Queued
@@ -103,10 +103,10 @@ class RecordingOutput:
         if isinstance(output, Queued):
             output.waits = self._waits
 
-    def share(self) -> None:
+    def expect_others(self) -> None:
         """Hold up no other output from now on. Safe from any thread."""
         if isinstance(self._output, Queued):
-            self._output.share()
+            self._output.expect_others()
 
     def discard(self) -> None:
         """Give up the output before it has begun."""
@@ -345,10 +345,10 @@ class RecordingSink(Sink):
         waits = [output.abandon_reader() for output in self._outputs]  # call it for each, without short-circuit
         return any(waits)
 
-    def share(self) -> None:
+    def expect_others(self) -> None:
         """Let no output hold up another one that is about to be added. Safe from any thread."""
         for output in self._outputs:
-            output.share()
+            output.expect_others()
 
     def add(self, row: SinkRow, target: Target, options: SinkOptions) -> RecordingOutput:
         """Add an output, which begins with the next key frame. Raises OperationError, NotSupportedError."""
@@ -483,9 +483,9 @@ class RecordingSink(Sink):
 
     def _raise(self, error: Exception) -> None:
         """Raise the error, translated. An error that does not belong to one output is attributed to all of them."""
-        from mscli.encode.encoding import in_words
+        from mscli.encode.encoding import as_output_error
 
-        failure = in_words(self.name, error)
+        failure = as_output_error(self.name, error)
         for output in self._outputs:
             if output.outlet is not None and not output.outlet.over:
                 output.outlet.error = output.outlet.error or failure

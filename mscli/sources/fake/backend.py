@@ -74,7 +74,7 @@ from mscli.sources.base import (
     Source,
     Watching,
 )
-from mscli.sources.fake.description import FakeDevice, FakeFaults, monitor_of, parse
+from mscli.sources.fake.description import FakeDevice, FakeFaults, monitor_of, parse_description
 from mscli.sources.fake.video import BARS, PLAIN, Appearance
 
 DARK = 0.5  # with less light than this share of the usual, a camera flashes by itself
@@ -378,7 +378,7 @@ class FakeBackend(Backend):
     def __init__(self, desc: Mapping[str, Any] | None = None, *, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self._timeline = Timeline(self.clock)
-        self._devices, self.unknown = parse({} if desc is None else desc)
+        self._devices, self.unknown = parse_description({} if desc is None else desc)
         self._panels = {fake: Panel(fake.abilities.controls) for fake in self._devices}
         self._made_us = self.clock.now_us()
         self._back_us: dict[FakeDevice, float] = {}  # when vanished devices return

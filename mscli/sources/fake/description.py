@@ -34,23 +34,23 @@ _RED_EYE: dict[str, Values] = {"never": (), "always": (True,), "controllable": (
 MAX_DRIFT_PPM = 10_000  # of a sound clock; real ones stay below 200
 
 
-class Limits(NamedTuple):
+class Bounds(NamedTuple):
     """The allowed numbers of a member. No device exceeds them, and larger numbers would overflow in calculations."""
 
     low: float
     high: float
 
 
-SIDES = Limits(1, 16_384)  # pixels
-RATES = Limits(0.001, 1000)  # frames per second
-SAMPLE_RATES = Limits(1, 1_000_000)
-CHANNELS = Limits(1, 64)
-SAMPLE_BITS = Limits(1, 64)
-SECONDS = Limits(0, 1e9)  # the longest duration
-FRAMES = Limits(0, 1e12)
-JITTERS_MS = Limits(0, 10_000)
-SETTINGS = Limits(-1e12, 1e12)  # of a control
-STEPS = Limits(0, 1e12)
+SIDES = Bounds(1, 16_384)  # pixels
+RATES = Bounds(0.001, 1000)  # frames per second
+SAMPLE_RATES = Bounds(1, 1_000_000)
+CHANNELS = Bounds(1, 64)
+SAMPLE_BITS = Bounds(1, 64)
+SECONDS = Bounds(0, 1e9)  # the longest duration
+FRAMES = Bounds(0, 1e12)
+JITTERS_MS = Bounds(0, 10_000)
+SETTINGS = Bounds(-1e12, 1e12)  # of a control
+STEPS = Bounds(0, 1e12)
 LEAST_STEP = 1e-6  # the smallest step except 0
 
 _CAMERA = {
@@ -230,7 +230,7 @@ def _positive_integer(node: JsonNode) -> int:
     return number
 
 
-def _within(limits: Limits, check: Check[N]) -> Check[N]:
+def _within(limits: Bounds, check: Check[N]) -> Check[N]:
     """Return a check for a number that must also be within limits."""
 
     def within(node: JsonNode) -> N:
@@ -480,7 +480,7 @@ class Description(NamedTuple):
     unknown: list[str]
 
 
-def parse(desc: object) -> Description:
+def parse_description(desc: object) -> Description:
     """Parse a description. {} yields the default devices; an empty list, no devices. Raises TypeError."""
     nodes: list[JsonNode] = []
     listed = JsonNode(desc, "", nodes).member("devices") or JsonNode(DEFAULT_DEVICES, "devices", [])

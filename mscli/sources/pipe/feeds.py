@@ -27,27 +27,27 @@ _PROBED_BYTES = 64 << 20  # how much of a container is kept to describe it; what
 
 
 class _Replayed:
-    """The pipe as a Python file that can be read from its beginning again, until ``settle``."""
+    """The pipe as a Python file that can be read from its beginning again, until ``forget_read``."""
 
     def __init__(self, reader: ByteReader) -> None:
         self._reader = reader
         self._kept = bytearray()  # all that was read, or once settled, what was read ahead
         self._at = 0
-        self._settled = False
+        self._forgets = False
         self.is_full = False  # whether it said that it ends, because too much was kept
 
     def rewind(self) -> None:
         """Go to the beginning."""
         self._at = 0
 
-    def settle(self) -> None:
+    def forget_read(self) -> None:
         """Stop keeping what is read, because nobody returns to the beginning."""
-        self._settled = True
+        self._forgets = True
 
     def read(self, count: int) -> bytes:
         """Return at most ``count`` bytes, none at the end."""
         if self._at == len(self._kept):
-            if self._settled:
+            if self._forgets:
                 self._kept.clear()
                 self._at = 0
                 return self._reader.read(count)
@@ -77,7 +77,7 @@ def open_stream(reader: ByteReader, form: str, probes: Sequence[Mapping[str, str
             opened.close()
             raise _no_media_in(reader)
         if not left or all(map(_is_known, opened.streams)):
-            file.settle()
+            file.forget_read()
             return opened
         opened.close()
     raise AssertionError("the last attempt returns or raises")

@@ -93,7 +93,7 @@ class ScreenSource(ThreadedSource):
     def _pictures_as_they_change(self) -> Iterator[Media]:
         drawn, began_us = self._server.follow(self._surface), now_us()
         change, last = Change(drawn=True, shape=True), None
-        self._pointer.look(drawn.window, self._cursor)
+        self._pointer.update(drawn.window, self._cursor)
         while True:
             if change.closed:
                 raise NotReadableError(f"the window “{self._surface.name}” was closed")
@@ -157,7 +157,7 @@ class ScreenSource(ThreadedSource):
             if change.closed:
                 return change
             if at_us >= self._due_us:
-                self._pointer.look(drawn.window, self._cursor)
+                self._pointer.update(drawn.window, self._cursor)
                 if change.any or (shown and self._pointer.differs) or at_us >= still_us:
                     return change
                 self._due_us += self._period_us * ceil((at_us - self._due_us) / self._period_us)
@@ -256,7 +256,7 @@ class _Pointer:
         """Return whether it is not to be drawn where it is in the last picture."""
         return self._shown != self._drawn
 
-    def look(self, window: Any, cursor: str) -> None:
+    def update(self, window: Any, cursor: str) -> None:
         """Look where it is, and decide whether it is shown."""
         if cursor == NEVER:
             self._shown = None

@@ -163,7 +163,7 @@ def _take(device: Device, wanted: Mapping[str, Scalar]) -> Source:
 def _prepare() -> pulse.Server | None:
     """Return what the sound server has, or None if there is none. Prepares PortAudio's list. Raises SilentServer."""
     try:
-        server = pulse.look()
+        server = pulse.ask_server()
     except pulse.NoServer:
         LIBRARY.follow(alsa.listing(), closely=False)
         return None
@@ -252,7 +252,7 @@ def _others(kind: str) -> Iterator[Device]:
 def _node(device: Device) -> pulse.ServerNode | None:
     """Return the device's source or sink on the sound server, or None if it is gone. Raises SilentServer."""
     try:
-        nodes = _nodes(pulse.look(), device.kind)
+        nodes = _nodes(pulse.ask_server(), device.kind)
     except pulse.NoServer:
         return None
     return next((node for node in nodes if node.name == device.handle.part), None)

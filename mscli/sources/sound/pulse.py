@@ -161,7 +161,7 @@ _FUNCTIONS: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
 }
 
 
-def look(timeout_s: float = SERVER_S) -> Server:
+def ask_server(timeout_s: float = SERVER_S) -> Server:
     """Return what the server has now. Raises NoServer, or SilentServer if it does not answer within ``timeout_s`` seconds."""
     try:
         pulse = library()

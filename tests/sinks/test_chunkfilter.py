@@ -11,8 +11,8 @@ import pytest
 from mscli.core import jpeg as image
 from mscli.core.annexb import H264
 from mscli.core.frames import EncodedVideoChunk
+from mscli.media.chunkfilter import ChunkFilter
 from mscli.media.pictures import PictureReader
-from mscli.media.screen import Screen
 from tests import hostile
 from tests.sinks.synth import h264, jpeg, run
 
@@ -35,8 +35,8 @@ def units_of(frame: EncodedVideoChunk) -> list[bytes]:
     return re.split(rb"\x00?\x00\x00\x01", bytes(frame.data))[1:]
 
 
-def passed(screen: Screen, frames: Sequence[EncodedVideoChunk]) -> list[bytes]:
-    return [bytes(data) for data in map(screen.pass_on, frames) if data is not None]
+def passed(chunk_filter: ChunkFilter, frames: Sequence[EncodedVideoChunk]) -> list[bytes]:
+    return [bytes(data) for data in map(chunk_filter.pass_on, frames) if data is not None]
 
 
 def with_sets_apart(frames: Sequence[EncodedVideoChunk]) -> list[EncodedVideoChunk]:
@@ -88,12 +88,12 @@ def test_a_header_that_is_cut_short_is_told_from_one_with_other_bytes_behind_it(
 
 @pytest.mark.parametrize("mode", ["jpeg-junk-before", "jpeg-padded"])
 def test_a_jpeg_is_handed_on_without_what_stands_around_it(mode: str) -> None:
-    assert passed(Screen(whole=True), [broken(jpeg(), mode)]) == [bytes(jpeg().data)]
+    assert passed(ChunkFilter(whole=True), [broken(jpeg(), mode)]) == [bytes(jpeg().data)]
 
 
 def test_fill_bytes_before_a_marker_stay() -> None:
     filled = broken(jpeg(), "jpeg-fill")
-    assert passed(Screen(whole=True), [filled]) == [bytes(filled.data)]
+    assert passed(ChunkFilter(whole=True), [filled]) == [bytes(filled.data)]
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,16 @@ def test_fill_bytes_before_a_marker_stay() -> None:
 )
 def test_a_jpeg_that_is_not_whole_is_counted_with_the_reason(mode: str, why: str) -> None:
     whole = jpeg(640, 480)
-    screen = Screen(whole=True)
-    assert passed(screen, [broken(whole, mode)]) == []
-    assert (screen.faults.damaged, screen.faults.why) == (1, why)
+    chunk_filter = ChunkFilter(whole=True)
+    assert passed(chunk_filter, [broken(whole, mode)]) == []
+    assert (chunk_filter.faults.damaged, chunk_filter.faults.why) == (1, why)
 
 
 def test_a_jpeg_of_another_size_than_its_mode_is_not_handed_on_but_decoded() -> None:
     frame = replace(jpeg(), coded_width=128)
-    screen, reader = Screen(whole=True), PictureReader()
-    assert passed(screen, [frame]) == []
-    assert screen.faults.why == "has 64×48 pixels, in a camera mode of 128×48"
+    chunk_filter, reader = ChunkFilter(whole=True), PictureReader()
+    assert passed(chunk_filter, [frame]) == []
+    assert chunk_filter.faults.why == "has 64×48 pixels, in a camera mode of 128×48"
     assert [picture.width for picture in reader.read(frame)] == [64]
 
 
@@ -131,10 +131,10 @@ def test_a_plain_picture_is_not_too_short_for_its_size() -> None:
 
 def test_parameter_sets_of_their_own_go_with_the_next_picture() -> None:
     frames = with_sets_apart(h264(3))
-    screen = Screen(whole=True)
-    given = with_data(frames[0], b"".join(passed(screen, frames)))
+    chunk_filter = ChunkFilter(whole=True)
+    given = with_data(frames[0], b"".join(passed(chunk_filter, frames)))
     assert units_of(given) == [unit for frame in frames for unit in units_of(frame)]
-    assert (screen.faults.parts, screen.faults.left_out) == (1, 1)
+    assert (chunk_filter.faults.parts, chunk_filter.faults.left_out) == (1, 1)
 
 
 def test_a_decoder_is_given_parameter_sets_of_their_own() -> None:
@@ -147,25 +147,25 @@ def test_a_decoder_is_given_parameter_sets_of_their_own() -> None:
 def test_parameter_sets_that_came_before_the_start_are_put_before_it() -> None:
     frames = h264(2)
     sets, rest = with_sets_apart(frames)[:2]
-    screen = Screen(whole=True)
+    chunk_filter = ChunkFilter(whole=True)
     late = with_data(frames[1], bytes(sets.data) + bytes(frames[1].data))
-    (given,) = passed(screen, [late, rest])
+    (given,) = passed(chunk_filter, [late, rest])
     assert given.endswith(bytes(rest.data))
     assert units_of(with_data(rest, given)) == units_of(sets) + units_of(rest)
-    assert (screen.faults.early, screen.faults.damaged) == (1, 0)
+    assert (chunk_filter.faults.early, chunk_filter.faults.damaged) == (1, 0)
 
 
 def test_what_comes_before_the_first_key_frame_is_no_damage() -> None:
-    screen = Screen(whole=True)
-    assert len(passed(screen, [*h264(40)[1:], *h264(2)])) == 2
-    assert (screen.faults.early, screen.faults.damaged) == (39, 0)
+    chunk_filter = ChunkFilter(whole=True)
+    assert len(passed(chunk_filter, [*h264(40)[1:], *h264(2)])) == 2
+    assert (chunk_filter.faults.early, chunk_filter.faults.damaged) == (39, 0)
 
 
 def test_a_stream_without_key_frames_begins_at_a_recovery_point() -> None:
     frames = refreshed(30)
     assert [H264.is_start(frame.data) for frame in frames[:11]] == [True, *[False] * 9, True]
-    screen, reader = Screen(whole=True), PictureReader()
-    assert len(passed(screen, frames[5:])) == 20
+    chunk_filter, reader = ChunkFilter(whole=True), PictureReader()
+    assert len(passed(chunk_filter, frames[5:])) == 20
     pictures = [picture for frame in frames[5:] for picture in reader.read(frame)]
     assert len(pictures) == len(frames[5:]) - reader.faults.early > 10
     assert reader.faults.damaged == 0
@@ -176,6 +176,6 @@ def test_h264_without_parameter_sets_or_start_codes_says_so() -> None:
         ("h264-no-parameter-sets", "lacks the parameter sets (SPS and PPS) that H.264 needs"),
         ("h264-no-start-codes", "holds no H.264"),
     ):
-        screen = Screen(whole=True)
-        assert passed(screen, [broken(frame, mode) for frame in h264(3)]) == []
-        assert screen.faults.why.startswith(why)
+        chunk_filter = ChunkFilter(whole=True)
+        assert passed(chunk_filter, [broken(frame, mode) for frame in h264(3)]) == []
+        assert chunk_filter.faults.why.startswith(why)

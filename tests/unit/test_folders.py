@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mscli.core.places import DistrustedError, find_place
+from mscli.core.folders import DistrustedError, find_entry
 from tests.conftest import require_root
 
 OTHER = 65534  # a user that owns nothing here
@@ -42,7 +42,7 @@ def sticky(tmp_path: Path) -> Path:
 
 def where(path: str | Path) -> str:
     """Return the path of the place that a path leads to."""
-    with find_place(str(path)) as place:
+    with find_entry(str(path)) as place:
         return os.path.join(os.readlink(f"/proc/self/fd/{place.folder}"), place.name)
 
 
@@ -55,28 +55,28 @@ def test_a_path_leads_where_the_kernel_goes(tmp_path: Path, monkeypatch: pytest.
     for path in ("x", "./x", "b//x", "b/../x", "../up/x", "../up/../x", "../far", str(tmp_path / "far"), "/proc/self/cwd/x"):
         assert where(path) == os.path.realpath(path), path
     with pytest.raises(FileNotFoundError):
-        find_place("../lost")
+        find_entry("../lost")
 
 
 def test_links_that_go_round_in_a_circle_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OSError, match="symbolic links"):
-        find_place(str(tmp_path / "a"))
+        find_entry(str(tmp_path / "a"))
 
 
 def test_nothing_is_left_open(tmp_path: Path) -> None:
     before = os.listdir("/proc/self/fd")
     for path in ("no/x", "", "a/b/c"):
         with pytest.raises(FileNotFoundError):
-            find_place(str(tmp_path / path) if path else "")
+            find_entry(str(tmp_path / path) if path else "")
     assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_descriptor_of_a_process_is_what_the_kernel_says(tmp_path: Path) -> None:
     reading, writing = os.pipe()
-    with find_place(f"/proc/{os.getpid()}/fd/{writing}") as place:
-        found = place.look()
+    with find_entry(f"/proc/{os.getpid()}/fd/{writing}") as place:
+        found = place.stat()
         assert found is not None
         assert stat.S_ISFIFO(found.st_mode)
         os.close(place.open(os.O_WRONLY))
@@ -92,7 +92,7 @@ def test_a_link_of_another_user_is_followed_by_nobody(path: str, sticky: Path, t
     (sticky / "link").symlink_to("../secret")
     os.lchown(sticky / "link", OTHER, OTHER)
     with pytest.raises(DistrustedError, match="a link of another user"):
-        find_place(str(sticky / path))
+        find_entry(str(sticky / path))
     sticky.chmod(0o777)  # and where anybody could replace anything it makes no difference
     assert where(sticky / path).startswith(str(tmp_path / "secret"))
 
@@ -105,11 +105,11 @@ def test_links_of_the_user_and_of_the_owner_of_the_folder_are_followed(sticky: P
         assert where(sticky / "of root") == where(sticky / "own") == str(tmp_path / "x")
     os.chown(sticky, 1, 1)
     with acting_as(OTHER), pytest.raises(DistrustedError):
-        find_place(str(sticky / "of root"))
+        find_entry(str(sticky / "of root"))
 
 
 def test_what_comes_into_the_way_later_is_not_followed(sticky: Path, tmp_path: Path) -> None:
-    with find_place(str(sticky / "x")) as place:
+    with find_entry(str(sticky / "x")) as place:
         (sticky / "x").symlink_to(tmp_path / "victim")
         with pytest.raises(OSError, match="symbolic links"):
             place.open(os.O_WRONLY | os.O_CREAT)

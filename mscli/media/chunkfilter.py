@@ -54,7 +54,7 @@ class Faults(NamedTuple):
 NO_FAULTS = Faults()
 
 
-class Screen:
+class ChunkFilter:
     """A filter for a camera's chunks. It passes on the usable ones and counts the others.
 
     ``whole``: image files are passed on without decoding, so each must be complete and have the size of its chunk.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mscli.api import recording
-from mscli.api.recording import PACE_S, Overload, Pace
+from mscli.api.recording import THROUGHPUT_S, Overload, Throughput
 from mscli.encode.options import SinkOptions
 from tests.unit.stage import Recording, Stage, camera, microphone, picture, push, silent
 
@@ -13,35 +13,35 @@ CAMERA, MICROPHONE = 0, 1
 
 
 def test_an_interval_is_judged_once_it_is_over() -> None:
-    pace = Pace(2, 100.0)
-    assert not pace.note(CAMERA, 0.01, 100.0 + PACE_S / 2)
-    assert pace.note(CAMERA, 0.01, 100.0 + PACE_S)
+    throughput = Throughput(2, 100.0)
+    assert not throughput.note(CAMERA, 0.01, 100.0 + THROUGHPUT_S / 2)
+    assert throughput.note(CAMERA, 0.01, 100.0 + THROUGHPUT_S)
 
 
 def test_the_track_that_takes_the_time_is_named() -> None:
-    pace = Pace(2, 0.0)
-    pace.note(CAMERA, PACE_S / 10, 1.0)
-    pace.note(MICROPHONE, PACE_S * 0.8, PACE_S)
-    found = pace.judge([(10, 140), (0, 0)], PACE_S)
+    throughput = Throughput(2, 0.0)
+    throughput.note(CAMERA, THROUGHPUT_S / 10, 1.0)
+    throughput.note(MICROPHONE, THROUGHPUT_S * 0.8, THROUGHPUT_S)
+    found = throughput.judge([(10, 140), (0, 0)], THROUGHPUT_S)
     assert found == Overload(CAMERA, 10, 140, MICROPHONE, 0.8)
 
 
 @pytest.mark.parametrize("counts", [(150, 0), (75, 75)])
 def test_a_recorder_that_writes_most_frames_keeps_up(counts: tuple[int, int]) -> None:
-    pace = Pace(2, 0.0)
-    pace.note(CAMERA, PACE_S, PACE_S)
-    assert pace.judge([counts, (0, 0)], PACE_S) is None
+    throughput = Throughput(2, 0.0)
+    throughput.note(CAMERA, THROUGHPUT_S, THROUGHPUT_S)
+    assert throughput.judge([counts, (0, 0)], THROUGHPUT_S) is None
 
 
 def test_each_interval_is_judged_by_itself() -> None:
-    pace = Pace(1, 0.0)
-    assert pace.judge([(10, 140)], PACE_S) is not None
-    assert pace.judge([(160, 140)], 2 * PACE_S) is None
-    assert pace.judge([(160, 290)], 3 * PACE_S) == Overload(CAMERA, 0, 150, CAMERA, 0.0)
+    throughput = Throughput(1, 0.0)
+    assert throughput.judge([(10, 140)], THROUGHPUT_S) is not None
+    assert throughput.judge([(160, 140)], 2 * THROUGHPUT_S) is None
+    assert throughput.judge([(160, 290)], 3 * THROUGHPUT_S) == Overload(CAMERA, 0, 150, CAMERA, 0.0)
 
 
 def test_a_recording_that_drops_most_frames_warns_once_and_says_what_takes_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "PACE_S", 0.0)
+    monkeypatch.setattr(recording, "THROUGHPUT_S", 0.0)
     stage, notes = Stage(silent(camera()), silent(microphone())), list[str]()
     one = Recording(stage, "video", "audio", sink_options=SinkOptions(on_note=notes.append))
     one.recorder.start()

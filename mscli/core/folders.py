@@ -24,7 +24,7 @@ class DistrustedError(PermissionError):
         super().__init__(errno.EACCES, f"{what} of another user has this name, in a folder in which everyone may create files")
 
 
-class Place:
+class FolderEntry:
     """A name in an open folder. Leaving this context manager closes the folder."""
 
     def __init__(self, folder: int, name: str, *, kernel_follows: bool = False) -> None:
@@ -33,7 +33,7 @@ class Place:
         self.name = name
         self._follow = kernel_follows
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> FolderEntry:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -43,7 +43,7 @@ class Place:
         """Close the folder."""
         os.close(self.folder)
 
-    def look(self, name: str = "") -> os.stat_result | None:
+    def stat(self, name: str = "") -> os.stat_result | None:
         """Return the status of the name, or of another one in its folder, or None if it does not exist."""
         try:
             return os.stat(name or self.name, dir_fd=self.folder, follow_symlinks=self._follow)
@@ -80,8 +80,8 @@ class Place:
             os.close(fd)
 
 
-def find_place(path: str) -> Place:
-    """Return the place to which a path leads. A link at its end is followed.
+def find_entry(path: str) -> FolderEntry:
+    """Return the entry to which a path leads. A link at its end is followed.
 
     Raises the same OSErrors as opening a file, and DistrustedError for a link of another user in a sticky folder.
     """
@@ -101,7 +101,7 @@ class _Walk:
         self._links = 0
         self.folder = os.open("/" if path.startswith("/") else ".", _FOLDER)
 
-    def to_end(self) -> Place:
+    def to_end(self) -> FolderEntry:
         while True:
             part = self._left.pop()
             if part in ("", ".") and self._left:
@@ -111,15 +111,15 @@ class _Walk:
             except FileNotFoundError:
                 if any(self._left):
                     raise
-                return Place(self.folder, part)
+                return FolderEntry(self.folder, part)
             if stat.S_ISLNK(found.st_mode):
                 if self._is_kernels_own(part, found):
-                    return Place(self.folder, part, kernel_follows=True)
+                    return FolderEntry(self.folder, part, kernel_follows=True)
                 self._follow(part, found)
             elif self._left:
                 self._enter(part, os.O_NOFOLLOW)
             else:
-                return Place(self.folder, part or ".")
+                return FolderEntry(self.folder, part or ".")
 
     def _is_kernels_own(self, part: str, link: os.stat_result) -> bool:
         """Return whether the last part is a link like /proc/PID/fd/N to an open pipe, device or removed file without a path."""
