@@ -591,6 +591,11 @@ class Group:
         return self._reached
 
     @property
+    def stopped_by(self) -> str:
+        """Return who ended it if it did not end by itself, for the log."""
+        return "stopped" if self._stopped else "its tracks ended"
+
+    @property
     def over(self) -> bool:
         """Return whether everything is written and counted."""
         return self._counted
@@ -722,7 +727,6 @@ class Group:
             for step in (self._write_to_end, self._count):
                 self._attempt(step)
         finally:
-            _log.info("ended: %s%s", self._reached, f": {self.error!r}" if self.error is not None else "")
             calls, self._calls = self._calls, _NO_CALLS
             self.sink.on_failure = self.sink.on_file = None
             calls.on_end(self)
@@ -1137,6 +1141,8 @@ class Recording:
         self._calls.on_failure(self, output, output.error)
 
     def _on_group_end(self, group: Group) -> None:
+        reason = group.reached or self.asked_reason or group.stopped_by
+        _log.info("ended: %s%s", reason, f": {group.error!r}" if group.error is not None else "")
         with self._leaving:
             self._left -= 1
             over = not self._left

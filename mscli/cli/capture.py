@@ -28,6 +28,7 @@ from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, No
 from mscli.core.eventloop import FrameQueue
 from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, EncodedVideoChunk, Media, VideoFrame, packed_planes, span_s
 from mscli.core.limits import ASLEEP_S
+from mscli.core.log import Log
 from mscli.core.nearest import did_you_mean
 from mscli.core.properties import VIDEO
 from mscli.core.window import PausedTrack, Pauses, Window
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from mscli.cli.status import Progress
 
 _WAIT_S = 0.2
+
+_log = Log("record")
 _NATIVE = "native"
 _AS_IT_COMES = ("", _NATIVE, "y4m")  # formats that do not depend on the camera's
 
@@ -156,6 +159,7 @@ class _Capture:
 
     def _capture(self, window: Window, *, preview: bool) -> tuple[str, Delivery]:
         """Write until the end and close the output. Return the reason for the end, and what was written."""
+        _log.info("begins: %s", ", ".join(f"{track.kind} “{track.label}”" for track in self.session.tracks))
         shown: Previewer | None = None
         delivery = Delivery(self.sink, self.session.tracks, window, self.session.voice.warn, deinterlace=self.how.deinterlace)
         try:
@@ -174,6 +178,7 @@ class _Capture:
         finally:
             if shown is not None:
                 shown.close()
+        _log.info("ended: %s", reason)
         return reason, delivery
 
     def _progress(self, delivery: Delivery) -> Progress:

@@ -849,8 +849,9 @@ part of mscli, the level and the text. With `--json` it is an object with `time`
 not fit into stderr in time are dropped and counted.
 
 Programs that use the library get the same log from Python's `logging`, from the logger `mscli` and those below it:
-`mscli.v4l2`, `mscli.sound`, `mscli.device`, `mscli.negotiate`, `mscli.queue`, `mscli.media`, `mscli.encode`, `mscli.sinks`,
-`mscli.record`, `mscli.control`.
+`mscli.cli`, `mscli.control`, `mscli.demux`, `mscli.device`, `mscli.encode`, `mscli.media`, `mscli.negotiate`,
+`mscli.network`, `mscli.opencv`, `mscli.pipe`, `mscli.queue`, `mscli.raw`, `mscli.record`, `mscli.screen`, `mscli.sinks`,
+`mscli.sound`, `mscli.v4l2`.
 
 # MEDIA FILES
 

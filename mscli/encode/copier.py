@@ -14,11 +14,14 @@ from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import VIDEO_CODECS, ImageFile, VideoCodec, check_whole
 from mscli.core.errors import NotReadableError
 from mscli.core.frames import DELTA, KEY, EncodedVideoChunk, VideoFrame, outline
+from mscli.core.log import Burst, Log
 from mscli.encode.chunks import PacketStream
 from mscli.encode.codecs import check_copied
 from mscli.encode.options import TrackFormat
 from mscli.encode.video import DEFAULT_RATE, Pictures
 from mscli.media.chunkfilter import ChunkFilter, Faults
+
+_log = Log("encode")
 
 
 class VideoCopier(Pictures):
@@ -36,6 +39,8 @@ class VideoCopier(Pictures):
         self.restrict(formats)
         self._pattern: av.VideoStream | None = None  # of the first key chunk, if it contains parameter sets
         self._chunk_filter = ChunkFilter(whole=True)
+        self._hiding = Burst(_log, "%d black frame(s) left out: copied video has none")
+        self._beheaded = Burst(_log, "%d key frame(s) left out: a file's header cannot be made of them")
         self._taken = 0  # frames
         self._headless = 0  # chunks that FFmpeg cannot make a file header from
         self._hidden = 0  # black frames of the muted track
@@ -100,6 +105,8 @@ class VideoCopier(Pictures):
 
     def finish(self) -> list[EncodedVideoChunk]:
         """Return no chunk, because none is held back."""
+        self._hiding.end()
+        self._beheaded.end()
         return []
 
     def close(self) -> None:
@@ -126,6 +133,7 @@ class VideoCopier(Pictures):
         if self._first is None:
             check_copied(frame.format, self._formats)
         self._hidden += 1
+        self._hiding.note(1)
 
     def _can_begin(self, frame: EncodedVideoChunk, data: memoryview) -> bool:
         codec = VIDEO_CODECS[frame.codec]
@@ -134,6 +142,7 @@ class VideoCopier(Pictures):
         self._pattern = _read_head(data, codec)
         if self._pattern is None:
             self._headless += 1
+            self._beheaded.note(1)
             self._chunk_filter.begin_again(passed=False)
         return self._pattern is not None
 

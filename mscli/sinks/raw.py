@@ -30,6 +30,7 @@ from mscli.core.frames import (
     silence_before,
     without_first,
 )
+from mscli.core.log import INFO, Burst, Log
 from mscli.core.nearest import did_you_mean
 from mscli.core.selection import picture_in_words, sound_in_words
 from mscli.encode.options import SinkOptions, TrackFormat
@@ -46,6 +47,9 @@ _DECODED = "I420"  # the default format of decoded chunks
 _UNKNOWN_RATE = "30:1"
 
 Parts = Sequence[bytes | memoryview]
+
+
+_log = Log("raw")
 
 
 class RawSink(OutputSink):
@@ -94,6 +98,9 @@ class RawSink(OutputSink):
         """Check the track and open the output, which gets its name with the first frame."""
         self.check(self.row, self.options, [track.kind for track in tracks])
         self._parts = self._writer(tracks[0])
+        self._hiding = Burst(_log, f"“{self.name}”: %d frame(s) left out that are not %s as the first ones")
+        if _log.hears(INFO):
+            _log.info("“%s”: raw: %s", self.name, self.describe(self.row, self.options, tracks))
         self.output.durable = True
         self.output.open()
 
@@ -133,7 +140,9 @@ class RawSink(OutputSink):
             return self._in_format(frame, self._form)
         if not isinstance(frame, EncodedVideoChunk) or frame.codec != self._form:  # a muted track's black, or another camera's
             self._hidden += 1
+            self._hiding.note(1, self._form)
             return ()
+        self._hiding.end()
         check_whole(frame)
         if self._chunk_filter is None:
             from mscli.media.chunkfilter import ChunkFilter

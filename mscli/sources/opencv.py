@@ -25,9 +25,12 @@ from mscli.core.clock import now_us
 from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import VideoFrame
 from mscli.core.limits import SOURCE_STOP_S
+from mscli.core.log import Log
 from mscli.core.threads import Thread
 from mscli.sources.base import DEVICE_KINDS, VIDEO_INPUT, Abilities, Backend, Device, Receiver, Request, Source
 from mscli.sources.identity import stable_id
+
+_log = Log("opencv")
 
 Camera = int | str  # a number, or the path of a video file that replaces a camera
 
@@ -56,6 +59,7 @@ def open_capture(camera: Camera) -> Any | None:
     cv2 = load_cv2()
     system = _SYSTEMS.get(sys.platform, "CAP_ANY") if isinstance(camera, int) else "CAP_ANY"
     capture = cv2.VideoCapture(camera, getattr(cv2, system))
+    _log.debug("open %s: %s", camera, "opened" if capture.isOpened() else "does not open")
     return capture if capture.isOpened() else None
 
 
@@ -71,6 +75,7 @@ def set_mode(capture: Any, settings: Mapping[str, Scalar]) -> tuple[int, int, fl
         if name in settings:
             capture.set(number, float(settings[name]))
     width, height, rate = (capture.get(number) for number in numbers.values())
+    _log.debug("set %s: got %g×%g at %g fps", dict(settings), width, height, rate)
     return int(width), int(height), round(rate, 3) if rate > 0 else USUAL_RATE
 
 
@@ -111,6 +116,7 @@ class OpenCVSource(Source):
             for frame in self._frames():
                 receiver.on_frame(frame)
             if not self._cancelled.is_set():
+                _log.warning("“%s”: delivers no more frames", self._label)
                 receiver.on_ended(NotReadableError(f"“{self._label}” was unplugged, or its driver failed"))
         finally:
             self._release()
@@ -131,6 +137,7 @@ class OpenCVSource(Source):
     def _release(self) -> None:
         self._capture.release()
         self._released.set()
+        _log.debug("“%s”: released", self._label)
 
 
 class OpenCVBackend(Backend):

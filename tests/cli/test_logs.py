@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 
 import pytest
 
@@ -29,6 +30,28 @@ def test_debug_tells_of_every_room_that_a_recording_goes_through(place: str, fak
     there = {"mscli.cli", "mscli.negotiate", "mscli.device", "mscli.record", "mscli.encode", "mscli.sinks"}
     assert there <= rooms(done.stderr)
     assert b"film.mkv: 0.30 s" in done.stderr
+
+
+def test_a_raw_capture_tells_of_its_rooms_too(fake: FakeMachine) -> None:
+    done = fake("capture", "--debug", "--no-audio", "--frames", "3", "-o", "out.raw", code=0)
+    assert {"mscli.raw", "mscli.record", "mscli.device"} <= rooms(done.stderr)
+    assert b"mscli.record info: ended: frames" in done.stderr
+
+
+def test_the_end_after_a_signal_has_its_reason(fake: FakeMachine) -> None:
+    with fake.running("record", "--debug", "--no-audio", "film.mkv") as running:
+        running.wait_for("start")
+        running.process.send_signal(signal.SIGINT)
+        done = running.end()
+    assert done.returncode == 0
+    assert "mscli.record info: ended: signal" in done.stderr.decode()
+
+
+def test_a_pipe_tells_what_comes_through_it(fake: FakeMachine) -> None:
+    feed = "printf 'P5 4 2 255\\nabcdefgh' | mscli capture --debug --camera - -o out.raw"
+    told = fake.shell(feed).stderr.decode()
+    assert "mscli.pipe debug: stdin: opened" in told
+    assert "mscli.pipe info: stdin: its writer has ended" in told
 
 
 def test_the_variable_says_how_much_is_logged(fake: FakeMachine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,26 @@ def test_a_burst_of_nothing_is_no_line(caplog: pytest.LogCaptureFixture) -> None
     burst.note(0)
     burst.end()
     assert caplog.messages == []
+
+
+def test_the_manual_names_every_logger() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "mscli").rglob("*.py"))
+    rooms = {f"mscli.{room}" for room in re.findall(r"\bLog\(\"(\w+)\"\)", sources)}
+    section = (ROOT / "mscli/cli/manual.py").read_text(encoding="utf-8").partition("# LOG\n")[2].partition("\n# ")[0]
+    named = re.findall(r"`(mscli\.\w+)`", section)
+    assert named == sorted(rooms)
+
+
+def test_packets_that_a_slow_output_misses_are_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    from mscli.core.frames import EncodedVideoChunk
+    from mscli.sinks.recording.onefile import Skips
+
+    skips = Skips("slow.mkv")
+    skips.lead = 0
+    delta, key = (EncodedVideoChunk(kind, 0, memoryview(b"x"), "h264", 64, 48) for kind in ("delta", "key"))
+    left_out = [skips.leaves_out(0, chunk, behind=behind) for chunk, behind in ((key, True), (delta, False), (key, False))]
+    assert left_out == [True, True, False]
+    assert caplog.messages == ["“slow.mkv”: 2 frame(s) or sample(s) left out: the output is too slow"]
 
 
 # Requests to V4L2 drivers

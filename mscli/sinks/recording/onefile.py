@@ -26,6 +26,7 @@ from mscli.core.codecs import AUDIO_CODECS, AudioCodec
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk
 from mscli.core.limits import INTERLEAVE_US
+from mscli.core.log import Burst, Log
 from mscli.encode.audio import placed_av, set_up_sound
 from mscli.encode.chunks import PacketStream, Piece, SoundStream
 from mscli.encode.codecs import FRAGMENT_US, Container, Overhead, fragment_us, in_fragments
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 
 _TRACK_HEAD = 1500  # bytes per further track: MP4 needs 1320
+
+_log = Log("sinks")
 
 
 class SizeBound:
@@ -423,10 +426,12 @@ class Skips:
     ``lead``: the track at whose key frames it continues, or None without video. ``count``: frames or samples by track.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        """``name``: the output's, for the log."""
         self.lead: int | None = None
         self.count: Counter[int] = Counter()
         self._skipping = False
+        self._burst = Burst(_log, f"“{name}”: %d frame(s) or sample(s) left out: the output is too slow")
 
     def leaves_out(self, track: int, piece: Piece, *, behind: bool) -> bool:
         """Return whether to leave out a packet, and count it. ``behind``: whether the output has no room."""
@@ -434,8 +439,16 @@ class Skips:
             return False
         begins = self.lead is None or (track == self.lead and not isinstance(piece, AudioData) and piece.key)
         self._skipping = behind or not begins
-        self.count[track] += piece.count if self._skipping else 0
+        if self._skipping:
+            self.count[track] += piece.count
+            self._burst.note(piece.count)
+        else:
+            self._burst.end()
         return self._skipping
+
+    def end(self) -> None:
+        """Log what was left out last."""
+        self._burst.end()
 
 
 class OneFile(FileSink):
@@ -450,7 +463,7 @@ class OneFile(FileSink):
         self.output = output
         self.tracks: dict[int, Any] = {}  # until the file ends
         self._streams: dict[int, int] = {}  # track → index of its stream in the file
-        self._skips = Skips()
+        self._skips = Skips(output.name)
         self._muxer: Muxer | None = None
         self._ended = False
 
@@ -479,6 +492,7 @@ class OneFile(FileSink):
         if self._ended:
             return
         self._ended = True
+        self._skips.end()
         if self._muxer is None or self.output.failed:
             self._salvage()
             return
@@ -597,6 +611,8 @@ class Bounded(FileSink):
         if self._budget.admits(self._file, track, piece):
             self._file.put(track, piece)
         else:
+            if not self._unwritten:
+                _log.info("“%s”: full: what follows is left out", self.output.name)
             self._unwritten[track] += piece.count
 
     def end(self) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from mscli.core.addresses import masked
 from mscli.core.errors import DOMException, OperationError
 from mscli.core.frames import AudioData
 from mscli.core.log import Log
@@ -47,7 +48,7 @@ class HostedPackets(PacketSink):
         self.waits = False
         self._row = row
         self._host = PluginThread(row)
-        self._skips = Skips()
+        self._skips = Skips(masked(target) if isinstance(target, str) else row.name)
         self._tracks: Sequence[int] = ()
         self._track_facts: dict[int, tuple[int, Mapping[str, int]]] = {}
         self._facts: dict[str, Any] = {}
@@ -77,6 +78,7 @@ class HostedPackets(PacketSink):
         """Let the sink finish after what waits."""
         if self._host.started and not self._ending:
             self._ending = True
+            self._skips.end()
             self._check()
             self._post("end", self._inner.end)
 

@@ -21,6 +21,7 @@ from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import OperationError
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame, between
 from mscli.core.limits import LEAD_US, MAX_LAG_US
+from mscli.core.log import Burst, Log
 from mscli.core.ticks import next_boundary
 from mscli.core.window import frame_tolerance_us
 from mscli.encode.encoding import EncodedTrack, PacketSink
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from mscli.encode.codecs import Container
     from mscli.sinks.files.output import Output
     from mscli.sinks.recording.onefile import FileSink
+
+_log = Log("sinks")
 
 _PUSH_US = 100_000  # between two pictures that push others out of an encoder
 _BLOCKS_BEHIND = 4  # blocks of sound that may still come for a file after its last picture
@@ -107,6 +110,7 @@ class SeriesSink(PacketSink):
         self._closed_bytes = 0  # the size of finished files
         self._track_bytes: Counter[int] = Counter()  # the same for each track
         self._left_out: dict[int, Counter[str]] = defaultdict(Counter)  # track → reason → what they left out
+        self._orphaned = Burst(_log, "%d frame(s) left out: they build on frames of a file that is finished")
 
     def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
         """Begin the series at ``origin_us``."""
@@ -360,9 +364,11 @@ class Segments(SeriesSink):
         file = self._file_at(chunk.timestamp) if chunk.key or track not in self._pictured else before
         if chunk.key:
             self._apart.discard(track)
+            self._orphaned.end()
         if file not in self._open or track in self._apart:  # the camera was silent until the file of these was finished
             self._apart.add(track)
             self._left_out[track]["orphaned"] += 1
+            self._orphaned.note(1)
             return
         self._pictured[track] = file
         self._put_counted(file, track, chunk)

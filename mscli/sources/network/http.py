@@ -21,7 +21,9 @@ from threading import Event, Lock
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from mscli.core.addresses import scrubbed
 from mscli.core.errors import DOMException, NotReadableError
+from mscli.core.log import Log
 from mscli.core.threads import Thread
 from mscli.core.tuples import NamedTuple
 from mscli.sources.base import InputOptions
@@ -80,6 +82,9 @@ class HttpLink:
         self._socket.close()
 
 
+_log = Log("network")
+
+
 class WebClient:
     """Asks for what is at an address, with the login that belongs to it."""
 
@@ -99,6 +104,7 @@ class WebClient:
             connections.end()
         part = {"Range": f"bytes={begin}-", **({"If-Range": self._version} if self._version else {})} if begin else {}
         request = urllib.request.Request(self.where.url, headers={"User-Agent": "mscli", "Accept": "*/*", **part})
+        _log.debug("%s: ask from byte %d on", self.where.name, begin)
         try:
             with connections.limited(self.timeout_s):
                 response = self._opener(connections).open(request, timeout=self.timeout_s)
@@ -108,11 +114,15 @@ class WebClient:
                 raise
             if self._shut:
                 raise NotReadableError(f"{self.where.name} was closed before it answered") from None
-            raise _failure(error, self.where, self.timeout_s) from None  # its text may have the address as it was given
+            failure = _failure(error, self.where, self.timeout_s)  # its text may have the address as it was given
+            _log.debug("%s: %s", self.where.name, failure)
+            raise failure from None
         *earlier, link = connections.answers
         for one in earlier:
             one.close()
         said = response.headers
+        length = "of unknown length" if response.length is None else f"of {response.length} bytes"
+        _log.info("%s: answers with %d: %s, %s", self.where.name, response.status, said.get_content_type(), length)
         if not begin:
             self._version = _version(said)
         elif response.status != http.client.PARTIAL_CONTENT or not _begins_at(begin, said):
@@ -299,6 +309,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         target = headers.get("Location", "")
         if target and urlsplit(urljoin(req.full_url, target)).scheme not in ("http", "https"):
             raise NotReadableError(f"{self._where.name} leads to an address that is not http: or https:", hints=_CURL)
+        _log.debug("%s: redirects with %d", self._where.name, code)
         fp.close()
         return super().http_error_302(req, fp, code, msg, headers)
 
@@ -337,6 +348,7 @@ class HttpFile:
         except (OSError, ValueError, DOMException) as failure:  # ValueError: closed by another thread
             error = failure
         self._leave()
+        _log.debug("%s: broke off at byte %d: %s", self._client.where.name, self._at, scrubbed(str(error)))
         if not self._shut and (last or isinstance(error, DOMException)):
             raise not_reached(error, self._client.where, self._client.timeout_s) from None
         return b""

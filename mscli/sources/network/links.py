@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError
+from mscli.core.log import Log
 from mscli.sources.bytereader import ByteReader
 from mscli.sources.network.failures import not_reached, silent
 from mscli.sources.network.location import Location
@@ -19,6 +20,8 @@ from mscli.sources.network.location import Location
 _PIECE = 1 << 16
 _DATAGRAM = 1 << 16
 _UDP_BYTES = 4 << 20  # what the system holds of a UDP stream while nobody reads, if it allows that much; the rest is lost
+_log = Log("network")
+
 _LOOK_S = 0.1  # how often a wait for UDP looks whether it was shut
 
 
@@ -218,4 +221,5 @@ def open_socket(where: Location, timeout_s: float) -> LinkReader:
             hints = ["name an address of this machine, or a multicast group, and a free port"]
             raise NotReadableError(f"cannot listen on {where.name}: {reason}", hints=hints) from error
         raise not_reached(error, where, timeout_s) from error
+    _log.info("%s: %s", where.name, "connected" if where.scheme == "tcp" else "listening")
     return LinkReader(where, link, timeout_s)

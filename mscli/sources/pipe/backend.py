@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from mscli.core.errors import NotReadableError
+from mscli.core.log import Log
 from mscli.core.properties import KINDS, TRACK_KINDS
 from mscli.sources.base import CONTENTS, DEVICE_KINDS, USUAL_INPUT, Abilities, Backend, Device, InputOptions, Request, Source
 from mscli.sources.bytereader import EndedEarly
@@ -14,6 +15,8 @@ from mscli.sources.feed import InputFeed
 from mscli.sources.pipe.feeds import ContainerFeed, FormatFeed, open_stream
 from mscli.sources.pipe.formats import FORMATS_BY_NAME, format_of
 from mscli.sources.pipe.reader import PipeReader
+
+_log = Log("pipe")
 
 
 class PipeBackend(Backend):
@@ -44,12 +47,14 @@ class PipeBackend(Backend):
             container = InputContainer(open_stream(reader, options.format), reader.name)
             content = container.describe(decode=False)
             reader.deadline_s = None
+            _log.info("%s: a container with %s", reader.name, " and ".join(content.kinds) or "nothing")
             return ContainerFeed(reader, container, content, live=options.paced), content.kinds
         try:
             parts = make(reader, options)
         except EndedEarly:
             raise NotReadableError(f"{reader.name} ended before its first frame was complete") from None
         reader.deadline_s = None
+        _log.info("%s: %s", reader.name, type(parts).__name__)
         return FormatFeed(reader, parts, live=options.paced), {parts.kind: lambda: parts.abilities}
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
@@ -70,6 +75,7 @@ class PipeBackend(Backend):
 
     def close(self) -> None:
         """Close the pipe, so that its writer notices."""
+        _log.debug("%s: close", self._reader.name)
         self._reader.stopping = True
         self._feed.close()
         self._reader.close()

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from time import monotonic
 
 from mscli.core.errors import NotAllowedError, NotFoundError, NotReadableError
+from mscli.core.log import Log
 from mscli.sources.bytereader import ByteReader
+
+_log = Log("pipe")
 
 _POLL_MS = 100  # how often a reader that waits looks whether it is still wanted
 _PIPE_BYTES = 1 << 20  # what a pipe can hold at most without privileges
@@ -30,6 +33,7 @@ class PipeReader(ByteReader):
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
         _make_large(self._fd)
+        _log.debug("%s: opened as descriptor %d", self.name, self._fd)
 
     def close(self) -> None:
         """Close the pipe, unless it is not ours."""
@@ -46,14 +50,19 @@ class PipeReader(ByteReader):
         if not self._comes():
             return 0
         count = os.readv(self._fd, parts)
-        self._ended = not count
+        self._note_end(not count)
         return count
 
     def _some(self, count: int) -> bytes:
         with _errors_translated(self.name):
             data = os.read(self._fd, count)
-        self._ended = not data
+        self._note_end(not data)
         return data
+
+    def _note_end(self, ended: bool) -> None:
+        self._ended = ended
+        if ended:
+            _log.info("%s: its writer has ended", self.name)
 
     def _comes(self) -> bool:
         """Wait until there is something to read, the end included. Return False at the end, and after ``stop``.
