@@ -1,4 +1,4 @@
-"""What the standard had before and has replaced, with the behaviour that it had. Each use warns of what replaced it.
+"""Interfaces that the standard has replaced, with the behaviour that they had. Each use warns of what replaced it.
 
 ``NavigatorUserMedia``: ``getUserMedia`` with callbacks and with ``mandatory`` and ``optional`` constraints
 (https://www.w3.org/TR/2013/WD-mediacapture-streams-20130903/). ``NavigatorUserMediaError``: what its error callback gets.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Blob:
-    """Immutable bytes with a MIME type."""
+    """A piece of immutable bytes with a MIME type."""
 
     def __init__(self, data: bytes = b"", type: str = "") -> None:  # noqa: A002 (the standard's name)
         self._data = data

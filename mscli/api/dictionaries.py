@@ -107,7 +107,7 @@ ConstrainPoint2D = Sequence[Point2D] | ConstrainPoint2DParameters
 
 
 class MediaTrackConstraintSet(TypedDict, total=False):
-    """Constraints of a track."""
+    """The constraints of a track."""
 
     deviceId: ConstrainDOMString
     groupId: ConstrainDOMString
@@ -150,7 +150,7 @@ class MediaTrackConstraintSet(TypedDict, total=False):
 
 
 class MediaTrackConstraints(MediaTrackConstraintSet, total=False):
-    """Constraints of a track, and further sets to try in order."""
+    """The constraints of a track, and further sets to try in order."""
 
     advanced: Sequence[MediaTrackConstraintSet]
 

@@ -1,4 +1,4 @@
-"""getDisplayMedia: its options, and which display they choose. https://www.w3.org/TR/screen-capture/#dom-mediadevices-getdisplaymedia
+"""Read the options of getDisplayMedia, and choose a display by them. https://www.w3.org/TR/screen-capture/#dom-mediadevices-getdisplaymedia
 
 In a browser the user chooses the display. Here it is the program, by an address; without one, the hints in the options choose
 among the displays. There is no user activation and no focus to change.
@@ -44,7 +44,7 @@ _WORDS: dict[str, Any] = {  # option → its words
 
 
 class CaptureController(EventTarget):
-    """Controls one capture: https://www.w3.org/TR/screen-capture/#dom-capturecontroller.
+    """A controller of one capture: https://www.w3.org/TR/screen-capture/#dom-capturecontroller.
 
     The focus stays where it is, whatever is asked for.
     """

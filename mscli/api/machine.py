@@ -32,7 +32,7 @@ _EVERY_KIND = (*DEVICE_KINDS, DISPLAY)  # in the order of lists
 
 
 class Machine:
-    """Lists the devices, finds one again, and asks what it can do. It knows nothing of tracks."""
+    """A list of the devices, which finds one again and asks what it can do. It knows nothing of tracks."""
 
     def __init__(self, backends: Sequence[Backend] | None) -> None:
         self.closed = False

@@ -208,7 +208,7 @@ class TrackOwner(Protocol):
 
 
 class MediaStreamTrack(EventTarget):
-    """Video or sound from a source. Created only by ``get_user_media``, ``add_source`` and ``clone``.
+    """A track of video or sound from a source. Created only by ``get_user_media``, ``add_source`` and ``clone``.
 
     Events: ``mute`` and ``unmute`` (frames stop coming, and come again), ``ended`` (the source is gone; not after ``stop``),
     ``configurationchange`` (the settings changed by themselves; https://www.w3.org/TR/mediacapture-extensions/) and

@@ -18,11 +18,11 @@ _HINTS = ("leave out “copy” to encode the video",)
 
 
 class CopiedFormats(tuple[str, ...]):
-    """``pixel_formats`` that are required, not just preferred. The first one that the camera has is used."""
+    """The ``pixel_formats`` that are required, not just preferred. The first one that the camera has is used."""
 
 
 class NativeFormats(tuple[str, ...]):
-    """``pixel_formats`` preferred by an output that takes complete frames as the camera delivers them.
+    """The ``pixel_formats`` preferred by an output that takes complete frames as the camera delivers them.
 
     If such an output has begun with encoded frames, another camera can only continue it in the same format.
     """

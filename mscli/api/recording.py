@@ -172,7 +172,7 @@ class Slices:
 
 
 class Lack(NamedTuple):
-    """Why a track is missing in the output, and what people can do."""
+    """The reason why a track is missing in the output, and what people can do."""
 
     why: str
     hints: Sequence[str] = HINTS
@@ -456,7 +456,7 @@ class Overload(NamedTuple):
 
 
 class Throughput:
-    """How a recorder keeps up with its tracks. Judged over intervals of ``THROUGHPUT_S``; all times are in seconds."""
+    """A judge of how a recorder keeps up with its tracks, over intervals of ``THROUGHPUT_S``; all times are in seconds."""
 
     def __init__(self, tracks: int, at_s: float) -> None:
         self._begin_s = at_s
@@ -867,7 +867,7 @@ class Group:
 
 
 class Recording:
-    """All groups of a run. It queues frames of its tracks immediately, and writes them from ``start`` on.
+    """The groups of a run. It queues frames of its tracks immediately, and writes them from ``start`` on.
 
     ``places``: the group and the position in the group's sink of each output, in the requested order.
     """

@@ -204,7 +204,7 @@ class ControlChannel:
 
 
 class Stdin(Channel):
-    """stdin as a channel. Its answers are events that the main thread writes, like all others.
+    """The channel of stdin. Its answers are events that the main thread writes, like all others.
 
     They go to the ``--events`` file, or else to stdout, or to stderr if stdout carries media.
     """

@@ -101,7 +101,7 @@ def _pixel_rows(picture: av.VideoFrame) -> Iterator[list[bytes]]:
 
 
 def _half_blocks(picture: av.VideoFrame, columns: int, rows: int, colour: Callable[[bytes], str]) -> bytes:
-    """Two pixels in each cell: the upper one as the colour of “▀”, the lower one as its background."""
+    """Draw two pixels in each cell: the upper one as the colour of “▀”, the lower one as its background."""
     small = _scaled(picture, columns, 2 * rows, "rgb24")
     lines, pixels = [], list(_pixel_rows(small))
     for upper, lower in zip(pixels[::2], [*pixels[1::2], *([[]] if len(pixels) % 2 else [])], strict=True):
@@ -154,7 +154,7 @@ _SAME = re.compile(rb"(.)\1{3,}", re.DOTALL)
 
 
 def _sixel(picture: av.VideoFrame, columns: int, rows: int) -> bytes:
-    """In 256 colours, each three bits of red, three of green and two of blue. A character is a column of six pixels."""
+    """Draw in 256 colours, each three bits of red, three of green and two of blue. A character is a column of six pixels."""
     small = _scaled(picture, columns * _CELL[0], rows * _CELL[1], "rgb8")
     plane, width = memoryview(small.planes[0]), small.width
     lines = [

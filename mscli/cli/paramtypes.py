@@ -104,7 +104,7 @@ class RateType(ParsedType):
 
 
 class NamedValueType(ParsedType):
-    """``NAME=VALUE``: a constraint by its IDL name. Unknown names are kept for a warning."""
+    """A constraint by its IDL name, ``NAME=VALUE``. Unknown names are kept for a warning."""
 
     name = "NAME=VALUE"
 
@@ -128,7 +128,7 @@ class ConstraintSetType(click.ParamType[Any]):
 
 
 class ConstraintsType(click.ParamType[Any]):
-    """``MediaStreamConstraints`` as JSON, in a file, or - for stdin."""
+    """The ``MediaStreamConstraints`` as JSON, in a file, or - for stdin."""
 
     name = "FILE|-|JSON"
 
@@ -165,7 +165,7 @@ class DurationType(ParsedType):
 
 
 class TimeoutType(ParsedType):
-    """``FIRST[,THEN]``: how long to wait for a device's first frame, and for the next one after the device was muted."""
+    """Two times, ``FIRST[,THEN]``: how long to wait for a device's first frame, and for the next one after a mute."""
 
     name = "DURATION[,DURATION]"
 

@@ -39,7 +39,7 @@ _MOST_NAMED = 3  # the most files that the line for people names
 
 
 class Triggers(NamedTuple):
-    """How many triggers came, and how many of them were missed."""
+    """The number of triggers that came, and of those that were missed."""
 
     counted: int
     missed: int

@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 
 class Session:
-    """Everything that a capturing command runs with. Leaving this context manager releases the devices."""
+    """The devices, tracks, signals and events of a capturing command. Leaving this context manager releases the devices."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -193,7 +193,7 @@ class Session:
             raise
 
     def _explain_failure(self, error: OverconstrainedError) -> None:
-        """With --explain, report what excluded each candidate, as a table or in the error's JSON."""
+        """Report what excluded each candidate, with --explain: as a table or in the error's JSON."""
         if not self.options.explain:
             return
         if self.options.json:
@@ -208,7 +208,7 @@ class Session:
         self._explain(choices)
 
     def _explain(self, choices: Sequence[Choice]) -> None:
-        """With --explain, print the candidates of every track to stderr. With --json, --dry-run includes them."""
+        """Print the candidates of every track to stderr, with --explain. With --json, --dry-run includes them."""
         if self.options.explain and not self.options.json:
             from mscli.cli.tables import show_candidates
 
@@ -336,7 +336,7 @@ class Session:
         gc.enable()
 
     def show_tracks(self, to_stderr: bool) -> None:
-        """With --json -v, print the tracks and their settings at the start."""
+        """Print the tracks and their settings at the start, with --json -v."""
         if self.options.json and self.options.verbose:
             entry = {"tracks": [_track_json(track) for track in self.tracks]}
             if to_stderr:

@@ -87,7 +87,7 @@ _JSON5_ERROR = r"(?s)[^:]*:(\d+) (.*) at column (\d+)"
 
 
 class _NotANumberError(ValueError):
-    """NaN or an infinity in place of a JSON number. Its text says so."""
+    """An error about NaN or an infinity in place of a JSON number. Its text says so."""
 
 
 def _no_number(name: str) -> Any:

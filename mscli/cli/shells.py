@@ -95,7 +95,7 @@ class _LineComplete(ShellComplete):
 
 
 class Bash(_LineComplete):
-    """bash inserts replies unchanged after the last word break or open quote, so they are cut and quoted here."""
+    """Bash, which inserts replies unchanged after the last word break or open quote, so they are cut and quoted here."""
 
     name = "bash"
     source_template = _BASH
@@ -113,14 +113,14 @@ class Bash(_LineComplete):
 
 
 class Zsh(_LineComplete):
-    """zsh quotes replies itself."""
+    """Zsh, which quotes replies itself."""
 
     name = "zsh"
     source_template = _ZSH
 
 
 class Fish(_LineComplete):
-    """fish quotes replies itself."""
+    """Fish, which quotes replies itself."""
 
     name = "fish"
     source_template = _FISH

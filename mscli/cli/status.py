@@ -101,7 +101,7 @@ class SoundMeter:
 
 
 class Progress(NamedTuple):
-    """What a run has done so far."""
+    """The progress of a run so far."""
 
     tracks: Sequence[MediaStreamTrack]
     counts: Sequence[Counts]

@@ -18,7 +18,7 @@ Scalar = str | bool | int | float
 
 
 class Span(NamedTuple):
-    """All numbers ``min``, ``min + step``, ... up to ``max``. Step 0 means every real number between them."""
+    """The numbers ``min``, ``min + step``, ... up to ``max``. Step 0 means every real number between them."""
 
     min: float
     max: float
@@ -122,7 +122,7 @@ def values_of(value: float | Span) -> Values:
 
 
 class Rank(NamedTuple):
-    """How natural a box is among equals; the lowest wins. See the first rows of ``mscli.core.select.STEPS``."""
+    """A measure of how natural a box is among equals; the lowest wins. See the first rows of ``mscli.core.select.STEPS``."""
 
     place: float = 0  # the device's position in the order of preference
     switched: float = 0  # 1: the device would have to leave a mode that others are using

@@ -142,7 +142,7 @@ class Partner:
 
 
 class Round(Generic[K, T]):
-    """Concurrent queries to several parties that may hang. A party that hangs is not asked again until it has answered."""
+    """Queries to several parties at the same time. A party that hangs is not asked again until it has answered."""
 
     def __init__(self, timeout_s: float, name: str) -> None:
         self._timeout_s = timeout_s  # counted from another party's answer, because on a slow machine all are late

@@ -43,7 +43,7 @@ class DeviceState(Enum):
 
 
 class DeviceEvent(Enum):
-    """Something that happens to a device."""
+    """An event in the life of a device."""
 
     STARTED = auto()  # the driver confirmed for the first time that the device streams
     RETURNED = auto()  # the same, after it was gone or got its old settings back
@@ -75,7 +75,7 @@ REPORTED = SWITCH | SIGNAL  # reported by the driver
 
 
 class Action(Enum):
-    """Something to do. The first two concern frames; the others notify somebody."""
+    """An action that follows an event. The first two concern frames; the others notify somebody."""
 
     FILL = auto()  # replace missing frames with black or silence from now on
     FLOW = auto()  # do so up to the frame that arrived, then stop

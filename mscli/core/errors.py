@@ -90,7 +90,7 @@ class NotAllowedError(DOMException):
 
 
 class NotFoundError(DOMException):
-    """No device, or no track, of the requested kind exists."""
+    """An error: no device, or no track, of the requested kind exists."""
 
     _code = 8
 
@@ -134,7 +134,7 @@ class SecurityError(DOMException):
 
 
 class OverconstrainedError(DOMException):
-    """No candidate satisfies the required constraints.
+    """An error: no candidate satisfies the required constraints.
 
     https://www.w3.org/TR/mediacapture-streams/#overconstrainederror-interface. Beyond the standard: ``conflict`` is a minimal
     set of constraint names that cannot be satisfied together. ``nearest`` is the closest settings (IDL keys) that the device

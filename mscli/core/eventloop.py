@@ -240,7 +240,7 @@ class Taken(NamedTuple):
 
 
 class EventLoop:
-    """Everything that one consumer waits for: its frame queues, and tasks (events, signals) to run on its thread.
+    """A loop over all that one consumer waits for: its frame queues, and tasks (events, signals) to run on its thread.
 
     The queue of tasks is unbounded. Tasks are state changes of a source, a few in its lifetime, never frames.
 

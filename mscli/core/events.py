@@ -17,7 +17,7 @@ from mscli.core.tuples import NamedTuple
 
 
 class Event:
-    """Something that happened, with its ``type``, ``target`` and ``time`` (microseconds on CLOCK_MONOTONIC).
+    """An event with its ``type``, ``target`` and ``time`` (microseconds on CLOCK_MONOTONIC).
 
     ``init``: an ``EventInit`` dictionary with ``bubbles`` and ``cancelable``. ``is_trusted``: whether the library fired the
     event, not the program.

@@ -18,7 +18,7 @@ _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)  # 
 
 
 class DistrustedError(PermissionError):
-    """Something that another user owns is in the way in a sticky folder. ``what``: a noun with its article."""
+    """An error: something that another user owns is in the way in a sticky folder. ``what``: a noun with its article."""
 
     def __init__(self, what: str) -> None:
         super().__init__(errno.EACCES, f"{what} of another user has this name, in a folder in which everyone may create files")

@@ -504,7 +504,7 @@ class EncodedVideoChunk(_Chunk, VideoMedia):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EncodedAudioChunk(_Chunk, AudioMedia):
-    """Encoded sound: https://www.w3.org/TR/webcodecs/#encodedaudiochunk.
+    """A chunk of encoded sound: https://www.w3.org/TR/webcodecs/#encodedaudiochunk.
 
     ``codec`` is a name in ``AUDIO_CODECS``. ``description`` is the stream's configuration for a decoder. ``count`` is the
     number of captured samples in the chunk. ``sequence`` is the position of the first sample, which may be negative.

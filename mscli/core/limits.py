@@ -1,4 +1,4 @@
-"""All time limits for what may hang, and the policy for devices that stall or disappear.
+"""The time limits for what may hang, and the policy for devices that stall or disappear.
 
 ``tests/unit/test_limits.py`` checks the inequalities between them, and that no time limit stands elsewhere. It lists the other
 constants: how often a wait looks around, times of media, and ``LAST_S`` of ``mscli.cli.leaving``, which is imported before
@@ -98,7 +98,7 @@ SLEEPS_S = 0.75  # a reader that takes nothing for this long while data waits co
 
 
 class Timeouts(NamedTuple):
-    """How long a device may go without a frame, in seconds."""
+    """The times that a device may go without a frame, in seconds."""
 
     first_s: float = 5.0  # until its first frame, and for any response of its driver
     then_s: float = 2.0  # until the next frame, counted from when the device is muted
@@ -108,7 +108,7 @@ USUAL_TIMEOUTS = Timeouts()
 
 
 class FrameTimeouts(NamedTuple):
-    """How long one device may go without a frame, in seconds."""
+    """The same times for one device, which depend on its rate."""
 
     mute_s: float  # until it is muted
     first_s: float  # until it is given up, before its first frame

@@ -27,7 +27,7 @@ class Loan:
 
 
 class FrameMemory:
-    """Memory for frames of one size, which is used again once its frame is gone.
+    """A pool of memory for frames of one size, which is used again once its frame is gone.
 
     Fresh memory would be zeroed first, which takes almost as long as to read a frame from a pipe. Bound: ``_KEPT`` free pieces.
     """

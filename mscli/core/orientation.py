@@ -1,4 +1,4 @@
-"""How pictures are cropped, flipped and rotated before they are written."""
+"""Say how pictures are cropped, flipped and rotated before they are written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Orientation(NamedTuple):
-    """What is done with a picture, in this order: cropped, flipped, rotated clockwise."""
+    """The changes to a picture, in this order: cropped, flipped, rotated clockwise."""
 
     crop: Rect | None = None  # pixels of the camera's picture
     flip: str = ""  # "horizontal", "vertical", or ""

@@ -1,4 +1,4 @@
-"""A ``NamedTuple`` that costs a tenth of ``typing.NamedTuple`` to define: a command defines a hundred of them before it begins.
+"""Define tuples with names at a tenth of the cost of ``typing.NamedTuple``: a command defines a hundred before it begins.
 
 Type checkers see ``typing.NamedTuple``, and it behaves the same. The constructor is compiled when it is called first, and
 annotations are not evaluated. https://docs.python.org/3/library/typing.html#typing.NamedTuple
@@ -20,7 +20,7 @@ else:
             return property(itemgetter(place))
 
     class _Record(tuple):
-        """What all of them have in common."""
+        """A tuple with what all of them have in common."""
 
         __slots__ = ()
 
@@ -48,7 +48,7 @@ else:
             return tuple(self)
 
     class _Definition(type):
-        """Turn a class with annotations into a kind of tuple."""
+        """A metaclass that turns a class with annotations into a kind of tuple."""
 
         def __new__(mcs, name, bases, body):
             if not bases:

@@ -99,7 +99,7 @@ class Fragments:
     """
 
     def __init__(self, target: Any, begun: int = 0, *, alone: bool = False) -> None:
-        """``target``: the file's output. ``begun``: the fragments that the file has already."""
+        """Count fragments. ``target``: the file's output. ``begun``: the fragments that the file has already."""
         self.alone = alone
         self.begun = begun
         self._target = target

@@ -329,7 +329,7 @@ def _microseconds(ticks: int | None, base: Any) -> int | None:
 
 
 class _Copied(NamedTuple):
-    """What is copied: a frame in the right format, and a rectangle of it."""
+    """A frame in the right format, and the rectangle of it that is copied."""
 
     frame: VideoFrame
     rect: Rect

@@ -116,7 +116,7 @@ _WIDTH, _HEIGHT = 64, 36  # of the sample
 
 
 class Settle(NamedTuple):
-    """How long to wait for a good picture: until it is one, at most ``seconds`` long; or exactly ``frames`` frames.
+    """The time to wait for a good picture: until it is one, at most ``seconds`` long; or exactly ``frames`` frames.
 
     ``judged``: whether exposure and white balance may still change. Otherwise the first picture that shows anything is good.
     """

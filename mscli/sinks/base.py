@@ -86,7 +86,7 @@ class Sink(ABC):
         return False
 
     def give_up_readers(self, may_wait: Callable[[float], bool]) -> None:  # noqa: B027 (most write into files)
-        """While a reader is stalled, call ``may_wait`` with the seconds so far. If it returns False, the write fails."""
+        """Call ``may_wait`` with the seconds so far while a reader is stalled. If it returns False, the write fails."""
 
     def expect_others(self) -> None:  # noqa: B027 (most hold up nobody)
         """Note that other outputs are about to be added: a stalled reader must hold up none of them. Safe from any thread."""

@@ -1,4 +1,4 @@
-"""Read bytes in their order, and look at those that come next. A subclass brings them from a pipe or a network."""
+"""Read bytes in order, and look ahead at the next ones. A subclass gets them from a pipe or a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class EndedEarly(EOFError):
 
 
 class ByteReader(ABC):
-    """Bytes in their order. ``name``: where they come from, for messages."""
+    """A reader of bytes in their order. ``name``: where they come from, for messages."""
 
     name = ""
     stopping = False

@@ -70,7 +70,7 @@ _IMAGE_FILES = ("image2", "jpeg_pipe")  # FFmpeg's names of formats of one pictu
 
 
 class VideoContent(NamedTuple):
-    """What a stream of pictures is. ``pixel_format``: that of its decoded pictures."""
+    """The description of a stream of pictures. ``pixel_format``: that of its decoded pictures."""
 
     width: int  # pixels, as displayed
     height: int
@@ -82,7 +82,7 @@ class VideoContent(NamedTuple):
 
 
 class SoundContent(NamedTuple):
-    """What a stream of sound is."""
+    """The description of a stream of sound."""
 
     rate: int  # Hz
     channels: int
@@ -91,7 +91,7 @@ class SoundContent(NamedTuple):
 
 
 class InputContent(NamedTuple):
-    """What a container holds. A stream that cannot be used is an error."""
+    """The content of a container. A stream that cannot be used is an error."""
 
     video: VideoContent | DOMException | None
     sound: SoundContent | DOMException | None
@@ -128,7 +128,7 @@ def _abilities_of_video(content: VideoContent) -> Abilities:
 
 
 class Step(NamedTuple):
-    """What one packet of a kind completes. ``until_us``: later packets are decoded after this time."""
+    """The media that one packet of a kind completes. ``until_us``: later packets are decoded after this time."""
 
     kind: str
     until_us: int
@@ -171,7 +171,7 @@ def reading_error(error: Exception, name: str) -> DOMException:
 
 
 class First(NamedTuple):
-    """What the first packets of a container tell."""
+    """The facts that the first packets of a container tell."""
 
     picture: Any = None  # FFmpeg's, if one could be decoded
     encrypted: frozenset[str] = frozenset()  # kinds

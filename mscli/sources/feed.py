@@ -176,7 +176,7 @@ class Playback(InputFeed):
         return self._played_us
 
     def pause(self) -> None:
-        """Stand still: no picture and no sound comes until ``resume``."""
+        """Pause: no picture and no sound comes until ``resume``."""
         with self.changed:
             self._paused = True
             self.changed.notify_all()
@@ -257,7 +257,7 @@ class InputFeedSource(Source):
 
 
 class _Numbers:
-    """Numbers what comes, from 0 on: pictures one by one, sound by its samples, with a gap in the numbers for a gap in time."""
+    """A counter of what comes, from 0 on: pictures one by one, sound by its samples. A gap in time is a gap in the numbers."""
 
     def __init__(self) -> None:
         self._next = 0

@@ -60,7 +60,7 @@ def by_time(steps: Iterable[Step], ahead_us: int = AHEAD_US) -> Iterator[tuple[s
 
 
 class Jumps:
-    """Jumps ahead in the times of an input with sound, which are taken out. Both streams stay in step if both jump."""
+    """A corrector that takes jumps ahead out of the times of an input with sound. Both streams stay in step if both jump."""
 
     def __init__(self) -> None:
         self.found: list[int] = []  # how far the times after each jump are ahead of the input's beginning (microseconds)

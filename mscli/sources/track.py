@@ -87,7 +87,7 @@ class Consumer(Protocol):
 
 
 class SettingsChange(NamedTuple):
-    """New settings for a source."""
+    """A change to other settings of a source."""
 
     settings: Settings
     mode: Mode | None
@@ -96,7 +96,7 @@ class SettingsChange(NamedTuple):
 
 
 class Worker(Protocol):
-    """Work on tracks' frames, or after their end, on its own thread: a recording, or a driver that stops.
+    """A worker on tracks' frames, or after their end, on its own thread: a recording, or a driver that stops.
 
     The thread keeps the worker alive while it works.
     """

@@ -19,7 +19,7 @@ _PIXELS = 1_000_000  # more than any side has
 
 
 class SettleType(ParsedType):
-    """How long to let a camera settle: a duration with its unit, a number of frames, or ``off``."""
+    """A time for a camera to settle: a duration with its unit, a number of frames, or ``off``."""
 
     name = "DURATION|N|off"
 
@@ -35,7 +35,7 @@ class SettleType(ParsedType):
 
 
 class ExposuresType(ParsedType):
-    """Exposure compensations in EV, with commas between them."""
+    """A list of exposure compensations in EV, with commas between them."""
 
     name = "EV,..."
 

@@ -1,4 +1,4 @@
-"""Where bytes go: named files, pipes, descriptors and file objects; and how files are named.
+"""Outputs of bytes: named files, pipes, descriptors and file objects; and how files are named.
 
 - ``output``: write bytes, and translate the system's errors about them
 - ``hidden``: the hidden name of a file until it can be read

@@ -25,7 +25,7 @@ Entry = tuple[int, int, bytes]  # tag, type, value in little-endian order
 
 
 class PictureFacts(NamedTuple):
-    """What is known about a picture. ``settings``: the camera's, by IDL name. ``maker`` and ``model`` may be empty."""
+    """The facts about a picture. ``settings``: the camera's, by IDL name. ``maker`` and ``model`` may be empty."""
 
     taken: datetime  # with its time zone
     software: str

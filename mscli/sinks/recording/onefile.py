@@ -205,7 +205,7 @@ class Muxer:
         return bool(self._container.continued) and begun and packet.is_keyframe and not packet.stream.index
 
     def _continue(self) -> None:
-        """Have another muxer write the rest of the file."""
+        """Let another muxer write the rest of the file."""
         streams = [*self._file.streams]
         self._fragments.alone = True
         self._file.close()
@@ -421,13 +421,13 @@ class FileSink(PacketSink):
 
 
 class Skips:
-    """What a slow output leaves out: all packets from when it is behind up to the next key frame that fits.
+    """A judge of what a slow output leaves out: all packets from when it is behind up to the next key frame that fits.
 
     ``lead``: the track at whose key frames it continues, or None without video. ``count``: frames or samples by track.
     """
 
     def __init__(self, name: str) -> None:
-        """``name``: the output's, for the log."""
+        """Leave out nothing yet. ``name``: the output's, for the log."""
         self.lead: int | None = None
         self.count: Counter[int] = Counter()
         self._skipping = False

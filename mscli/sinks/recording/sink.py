@@ -250,7 +250,7 @@ class RecordingSink(Sink):
     codecs = VIDEO_CODECS
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions, *more: Asked) -> None:
-        """``more``: further outputs with the same encoding of pictures. Raises OperationError as ``RecordingOutput``."""
+        """Remember the targets. ``more``: further ones with the same encoding of pictures. Raises as ``RecordingOutput``."""
         asked = [(row, target, options), *more]
         self._outputs = [RecordingOutput(*one, self._on_file, queued=len(asked) > 1) for one in asked]
         self.name = self._outputs[0].name

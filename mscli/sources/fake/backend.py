@@ -350,7 +350,7 @@ class FakeWatch:
             self.notify_at(at_us)
 
     def notify_at(self, at_us: int) -> None:
-        """Also call ``notify`` at ``at_us``."""
+        """Call ``notify`` at ``at_us``, too."""
         thread = Thread(target=self._wait, args=(at_us,), name="mscli-fake-watch", daemon=True)
         thread.start()  # started first, because ``close``, which joins the threads, may come at any time
         self._threads.append(thread)

@@ -146,7 +146,7 @@ class JsonNode:
     """A value in the description, with its path for errors."""
 
     def __init__(self, value: Any, place: str, nodes: list[JsonNode]) -> None:
-        """``nodes``: collects all nodes of the description that are looked at."""
+        """Begin at a node. ``nodes``: collects all nodes of the description that are looked at."""
         self.value = value
         self._place = place
         self._known: set[str] = set()  # the members that were looked for

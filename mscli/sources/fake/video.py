@@ -108,7 +108,7 @@ def code_word(number: int, flash: bool) -> int:
 
 
 class Band(NamedTuple):
-    """Identical rows of a frame, from ``top`` to ``bottom`` (exclusive)."""
+    """A band of identical rows of a frame, from ``top`` to ``bottom`` (exclusive)."""
 
     top: int
     bottom: int
@@ -131,7 +131,7 @@ def _within(begin: int, end: int, runs: Sequence[ColourRun]) -> tuple[ColourRun,
 
 
 class Appearance(NamedTuple):
-    """How a camera's controls change the bars and the greys.
+    """The effect of a camera's controls on the bars and the greys.
 
     ``gain``: multiplies the light. ``lighter``: is added, in 1/255. ``contrast``, ``saturation``: multiply the distance from
     mid-grey and from the pixel's own grey. ``warmth``: is added to red and taken from blue, in 1/255. ``zoom``: enlarges about
@@ -278,14 +278,14 @@ class Painter:
 
 
 class VideoFeed:
-    """Make a camera's frames. Frame k of the common grid is captured k frame durations after the epoch."""
+    """A maker of a camera's frames. Frame k of the common grid is captured k frame durations after the epoch."""
 
     delay = 0  # durations of a frame from the instant of its capture to its delivery
 
     def __init__(
         self, pixel_format: str, settings: Mapping[str, Scalar], appearance: Callable[[int], Appearance] = lambda _: PLAIN
     ) -> None:
-        """``appearance``: returns how the frame with a number appears."""
+        """Prepare the frames. ``appearance``: returns how the frame with a number appears."""
         self._appearance = appearance
         self.rate = float(settings["frameRate"])  # frames per second
         self._frames, self._seconds = self.rate.as_integer_ratio()  # exactly: so many frames in so many seconds

@@ -143,12 +143,12 @@ class NetworkBackend(Backend):
 
 
 def _socket(where: Location, options: InputOptions) -> NetworkSession:
-    """Return what comes from a tcp: or udp: address."""
+    """Return a session with what comes from a tcp: or udp: address."""
     return _guarded(open_socket(where, options.timeout_s), lambda reader: _live(reader, options))
 
 
 def _web(where: Location, options: InputOptions) -> NetworkSession:
-    """Return what a web server serves."""
+    """Return a session with what a web server serves."""
     client = WebClient(where, options)
     answer = client.ask()
     reader = LinkReader(where, answer.link, options.timeout_s)
@@ -175,7 +175,7 @@ def _relayed(where: Location, options: InputOptions) -> NetworkSession:
 
 
 def _segments(where: Location, options: InputOptions) -> NetworkSession:
-    """Return what a playlist of HLS lists."""
+    """Return a session with what a playlist of HLS lists."""
     _check_live(where, options)
     reader, container, finite = open_relay(where, options, "hls")
     return _described_session(reader, container, lambda content: LivePlayback(reader, container, content, finite=finite))
@@ -274,7 +274,7 @@ def _image(reader: LinkReader, options: InputOptions) -> tuple[PipeFormat, Pictu
 
 
 class _Asking:
-    """Asks for one picture after the other, each with a connection of its own."""
+    """A client that asks for one picture after the other, each with a connection of its own."""
 
     def __init__(self, client: WebClient, options: InputOptions) -> None:
         self.name = client.where.name

@@ -1,4 +1,4 @@
-"""Live streams for the tracks of an input. A stream that was stopped or has ended is not read on: connect again."""
+"""Live streams for the tracks of an input. A stream that was stopped or has ended is not read again: connect anew."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class LiveFeed(InputFeed):
 
 
 class LiveImages(LiveFeed, FormatFeed):
-    """Pictures or samples without times, stamped when they arrive."""
+    """A feed of pictures or samples without times, stamped when they arrive."""
 
     _reader: LinkReader
 
@@ -93,7 +93,7 @@ class LiveImages(LiveFeed, FormatFeed):
 
 
 class LiveStills(LiveFeed):
-    """Pictures that a server makes when it is asked, again and again. ``ask`` returns one. ``rate``: how many per second."""
+    """A feed of pictures that a server makes when it is asked. ``ask`` returns one. ``rate``: how many per second."""
 
     def __init__(self, link: Shuttable, first: Picture, ask: Callable[[], Picture], rate: float) -> None:
         super().__init__(link)
@@ -193,7 +193,7 @@ class LivePlayback(LiveFeed, Playback):
 
 
 class _Beginning:
-    """Holds media until the sender's clock is known. Passes on only those that are new at ``begin_us`` (our clock).
+    """A buffer of media until the sender's clock is known. It passes on those that are new at ``begin_us`` (our clock).
 
     Chunks are kept since the last key frame, and passed on in quick succession, because later ones depend on them.
     """

@@ -1,4 +1,4 @@
-"""What a web server serves: a live stream, images, or a file that is read in parts. https://www.rfc-editor.org/rfc/rfc9110
+"""Ask a web server for what it serves: a live stream, images, or a file that is read in parts. https://www.rfc-editor.org/rfc/rfc9110
 
 Passwords are sent when the server asks for them, and only to the server that the address names.
 """
@@ -86,7 +86,7 @@ _log = Log("network")
 
 
 class WebClient:
-    """Asks for what is at an address, with the login that belongs to it."""
+    """A client that asks for what is at an address, with the login that belongs to it."""
 
     def __init__(self, where: Location, options: InputOptions) -> None:
         self.where, self.timeout_s = where, options.timeout_s
@@ -273,7 +273,7 @@ class _SafeConnection(_Connection, http.client.HTTPSConnection):
 
 
 class _Http(urllib.request.HTTPHandler):
-    """Opens connections."""
+    """A handler that opens connections."""
 
     def __init__(self, connections: _Connections) -> None:
         super().__init__()
@@ -285,7 +285,7 @@ class _Http(urllib.request.HTTPHandler):
 
 
 class _Https(urllib.request.HTTPSHandler):
-    """Opens connections with TLS."""
+    """A handler that opens connections with TLS."""
 
     def __init__(self, connections: _Connections, context: ssl.SSLContext) -> None:
         super().__init__(context=context)
@@ -297,7 +297,7 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to web addresses. It does not read their bodies, which may have no end."""
+    """A handler that follows redirects to web addresses. It does not read their bodies, which may have no end."""
 
     def __init__(self, where: Location) -> None:
         self._where = where

@@ -67,7 +67,7 @@ def _as_sent(text: str) -> str:
 
 
 class LoginHandler(urllib.request.AbstractDigestAuthHandler, urllib.request.BaseHandler):
-    """Logs in with the first Digest that is known, or else with Basic. A login that was refused is not sent again."""
+    """A handler that logs in with the first Digest that is known, or else with Basic. It sends no refused login again."""
 
     auth_header = _HEADER
 

@@ -1,4 +1,4 @@
-"""What another program writes, as a camera and a microphone.
+"""Pipes: what another program writes, as a camera and a microphone.
 
 - ``backend``: what comes through a pipe, by its first bytes
 - ``feeds``: what comes, for the tracks of an input

@@ -20,7 +20,7 @@ _log = Log("pipe")
 
 
 class PipeBackend(Backend):
-    """What another program writes into the pipe at an address. Its beginning is read when this is created.
+    """The backend of what another program writes into the pipe at an address. Its beginning is read when this is created.
 
     Raises NotFoundError, NotAllowedError, NotReadableError, NotSupportedError.
     """

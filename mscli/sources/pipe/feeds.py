@@ -100,7 +100,7 @@ def _is_known(stream: object) -> bool:
 
 
 class FormatFeed(InputFeed):
-    """Pictures or samples of a pipe, stamped when they arrive, or by their number if the pipe waits for its readers."""
+    """A feed of pictures or samples of a pipe, stamped when they arrive, or by number if the pipe waits for its readers."""
 
     def __init__(self, reader: ByteReader, parts: PipeFormat, *, live: bool) -> None:
         super().__init__(reader.name, live=live, irregular=not live)

@@ -75,7 +75,7 @@ class PipeFormat:
 
 
 class RawPictures(PipeFormat):
-    """Pictures of one size and pixel format, with the same bytes before each of them."""
+    """A format of pictures of one size and pixel format, with the same bytes before each of them."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ def raw(reader: ByteReader, options: InputOptions) -> PipeFormat:
 
 
 class RawSamples(PipeFormat):
-    """Interleaved samples in native byte order, in blocks of 10 ms."""
+    """A format of interleaved samples in native byte order, in blocks of 10 ms."""
 
     kind = AUDIO
 
@@ -178,14 +178,14 @@ class RawSamples(PipeFormat):
 
 
 class End(NamedTuple):
-    """Where an image file ends. ``whole``: whether it is complete, and not cut off by the next one."""
+    """The end of an image file. ``whole``: whether it is complete, and not cut off by the next one."""
 
     length: int
     whole: bool = True
 
 
 class Images(PipeFormat):
-    """Image files one after the other, and what a writer adds to them. A subclass defines how one begins and ends.
+    """A format of image files one after the other, and what a writer adds to them. A subclass defines how one begins and ends.
 
     One that is cut off or damaged costs itself only: reading goes on with the next.
     """
@@ -287,7 +287,7 @@ class Images(PipeFormat):
 
 
 class Jpegs(Images):
-    """JPEG files, as chunks of MJPEG. A bad one is a chunk that cannot be decoded, so that it counts like a camera's."""
+    """A format of JPEG files, as chunks of MJPEG. A bad one is a chunk that cannot be decoded, and counts like a camera's."""
 
     name = "JPEG"
     begins = re.compile(rb"\xff\xd8\xff")
@@ -405,7 +405,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Pngs(Images):
-    """PNG files, decoded."""
+    """A format of PNG files, which are decoded."""
 
     name = "PNG"
     begins = re.compile(re.escape(_PNG))
@@ -441,7 +441,7 @@ class Pngs(Images):
 
 
 class Pnms(Images):
-    """PGM, PPM and PAM files."""
+    """A format of PGM, PPM and PAM files."""
 
     name = "PNM"
     begins = re.compile(rb"P(?:[56][\s#]|7\n)")

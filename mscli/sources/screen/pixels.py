@@ -1,4 +1,4 @@
-"""Memory that the X server writes pictures into, so that they need not come through the connection.
+"""Share memory with the X server, which writes pictures into it, so that they need not come through the connection.
 
 Each picture is a segment of System V shared memory. It is written to again once nobody has the picture any more.
 """
@@ -30,7 +30,7 @@ def _libc() -> Any:
 
 
 class SharedMemory:
-    """Shared memory that the system frees once neither this process nor the server has it. Raises OSError."""
+    """A piece of shared memory that the system frees once neither this process nor the server has it. Raises OSError."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -188,7 +188,7 @@ class ScreenSource(ThreadedSource):
 
 
 class _Pictures:
-    """Takes pictures of a place, in shared memory if the server can write into it."""
+    """A taker of pictures of a place, in shared memory if the server can write into it."""
 
     def __init__(self, server: XServer, duration_us: int) -> None:
         self._server, self._duration_us = server, duration_us
@@ -236,7 +236,7 @@ class _Pictures:
 
 
 class _Pointer:
-    """Where the pointer is, and whether it is shown."""
+    """The place of the pointer, and whether it is shown."""
 
     def __init__(self, server: XServer) -> None:
         self._server = server

@@ -38,7 +38,7 @@ _HANGING: dict[str, Partner] = {}  # display → an attempt to connect that ran 
 
 
 class Change(NamedTuple):
-    """What has happened since the last look: something was ``drawn``, the display has another ``shape``, it was ``closed``."""
+    """The changes since the last look: something was ``drawn``, the display has another ``shape``, it was ``closed``."""
 
     drawn: bool = False
     shape: bool = False
@@ -489,7 +489,7 @@ def _requests() -> _Requests:
 
 
 class ServerPicture(NamedTuple):
-    """What the server has a picture of: a drawable, and the place in it."""
+    """A drawable of which the server has a picture, and the place in it."""
 
     drawable: Any
     x: int
@@ -506,7 +506,7 @@ def _place_of(picture: ServerPicture) -> dict[str, Any]:
 
 
 class Drawn(NamedTuple):
-    """What pictures of a display are taken from: a window or the root window, and the server's name for its changes, if any."""
+    """The origin of a display's pictures: a window or the root window, and the server's name for its changes, if any."""
 
     window: Any
     damage: Any

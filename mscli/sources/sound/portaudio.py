@@ -98,7 +98,7 @@ class PortAudioBackend(Backend):
 
 
 class MonitorBackend(Backend):
-    """What the speaker at an address plays, as a microphone. Sound servers offer it as the monitor of the speaker.
+    """A backend of what the speaker at an address plays. Sound servers offer it as the monitor of the speaker.
 
     Raises NotFoundError, NotReadableError.
     """

@@ -38,7 +38,7 @@ _log = Log("sound")
 
 
 class PortAudioHandle(NamedTuple):
-    """How PortAudio finds a device: by its name in the list, or by the ALSA address in it ("hw:0,1").
+    """The key by which PortAudio finds a device: its name in the list, or the ALSA address in it ("hw:0,1").
 
     Of several names, the first one in the list counts. If the device is a whole sound server, ``part`` is the source or sink,
     and ``sink`` the sink that this is or whose sound it records.
@@ -184,7 +184,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 class Library:
-    """PortAudio and its device list, which is as old as PortAudio's start. It can only be renewed while no stream is open."""
+    """The library and its device list, which is as old as its start. It can only be renewed while no stream is open."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

@@ -45,7 +45,7 @@ _log = Log("sound")
 
 
 class NoServer(Exception):
-    """No sound server runs, or libpulse is missing."""
+    """An error: no sound server runs, or libpulse is missing."""
 
 
 class SilentServer(Exception):
@@ -76,10 +76,14 @@ class Server(NamedTuple):
 
 
 class SampleSpec(ctypes.Structure):
+    """struct pa_sample_spec."""
+
     _fields_ = (("format", c_int), ("rate", c_uint32), ("channels", c_uint8))
 
 
 class ChannelMap(ctypes.Structure):
+    """struct pa_channel_map."""
+
     _fields_ = (("channels", c_uint8), ("map", c_int * 32))
 
 

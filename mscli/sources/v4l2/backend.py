@@ -23,7 +23,7 @@ SUBSYSTEM = "video4linux"
 
 
 class V4L2Backend(Backend):
-    """List and open the cameras that the kernel knows: capture nodes, single- or multi-planar."""
+    """The backend of cameras that the kernel knows: capture nodes, single- or multi-planar."""
 
     name = "v4l2"
 
