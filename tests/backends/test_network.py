@@ -23,7 +23,7 @@ from mscli.core.errors import (
 from mscli.core.frames import AudioData, EncodedVideoChunk
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, InputOptions, Request
 from mscli.sources.network.backend import NetworkBackend
-from mscli.sources.network.liveclock import LiveClock
+from mscli.sources.network.feeds import LiveClock
 from tests.backends.rig import TIMEOUT_S, Collector, mode_request
 from tests.backends.servers import (
     LOGIN,

@@ -24,10 +24,9 @@ from mscli.media import load_converter
 from mscli.sources import demux
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, InputOptions, Request
 from mscli.sources.pipe import feeds as feeds_module
-from mscli.sources.pipe.backend import PipeBackend
+from mscli.sources.pipe.backend import PipeBackend, PipeReader
 from mscli.sources.pipe.feeds import _Replayed, sound_by_arrival
 from mscli.sources.pipe.formats import format_of
-from mscli.sources.pipe.reader import PipeReader
 from tests.backends.rig import TIMEOUT_S, Collector, mode_request
 from tests.media_files import RATE, SECONDS, SIZE, digests, ffmpeg, make, samples
 

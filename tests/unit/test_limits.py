@@ -218,7 +218,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         api.devicewatch READY_S POLL_S · api.eventthread _LOOK_AGAIN_S · api.mediastreamtrackprocessor _WAIT_S ·
         api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S · cli.preview_window TICK_MS ·
         cli.record _TICK_S · cli.shooting _WAIT_S · cli.watch REST_S · core.calls _POLL_S · core.threads _LOOK_S _POLL_S ·
-        sinks.files.output _POLL_S · sinks.hosted _POLL_S · sources.network.links _LOOK_S · sources.pipe.reader _POLL_MS ·
+        sinks.files.output _POLL_S · sinks.hosted _POLL_S · sources.network.links _LOOK_S · sources.pipe.backend _POLL_MS ·
         sources.screen.xserver _TRY_AGAIN_S · sources.sound.portaudio_library POLL_S ·
         sources.sound.portaudio_stream LOOK_S _LOOK_AGAIN_S · sources.sound.watch RETRIES_S ·
         sources.v4l2.stream LOOK_AGAIN_MS RATE_LOOK_US""",
@@ -230,7 +230,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sinks.recording.segments _PUSH_US _SAME_MARK_US · sources.device EARLY_SOUND_US · sources.fake.backend LATE_US ·
         sources.fake.description JITTERS_MS · sources.feed _STALLED_US _JUMP_US GAP_US ·
         sources.file.player _SEAM_US _EARLIER_US · sources.network.relay JITTER_US · sources.screen.stream STILL_US ·
-        sources.network.liveclock _BETTER_US _STEADY_US _BEGINNING_US JUMP_US _BACK_US ·
+        sources.network.feeds _BETTER_US _STEADY_US _BEGINNING_US JUMP_US _BACK_US ·
         sources.sound.portaudio STEADY_S · sources.sound.portaudio_stream BLOCK_S ·
         sources.sound.sampleclock OLDEST_US WINDOW_S GAP_S CONFIRM_S STEADY_S STEP_US ·
         sources.streams MOST_GAP_US _STEP_US _ALIKE_US AHEAD_US""",

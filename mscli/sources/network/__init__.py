@@ -7,7 +7,5 @@
 - ``http``: what a web server serves
 - ``logins``: logging in to a web server
 - ``relay``, ``relay_child``: a process that reads what FFmpeg connects to
-- ``files``: files of a web server
-- ``feeds``: live streams for the tracks of an input
-- ``liveclock``: a sender's times on our clock
+- ``feeds``: live streams, and files of a web server, for the tracks of an input
 """

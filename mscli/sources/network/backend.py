@@ -35,8 +35,17 @@ from mscli.sources.demux import InputContainer, InputContent
 from mscli.sources.feed import InputFeed
 from mscli.sources.file.player import check_start
 from mscli.sources.network.failures import closed
-from mscli.sources.network.feeds import LiveContainer, LiveImages, LivePlayback, LiveStills, Picture
-from mscli.sources.network.files import WITHIN, HttpFiles, HttpPlayer, PassingContainer
+from mscli.sources.network.feeds import (
+    WITHIN,
+    HttpFiles,
+    HttpPlayer,
+    LiveContainer,
+    LiveImages,
+    LivePlayback,
+    LiveStills,
+    PassingContainer,
+    Picture,
+)
 from mscli.sources.network.http import WebClient
 from mscli.sources.network.links import LinkReader, open_socket
 from mscli.sources.network.location import Location, locate

@@ -1,4 +1,7 @@
-"""Live streams for the tracks of an input. A stream that was stopped or has ended is not read again: connect anew."""
+"""Live streams, and files of a web server, for the tracks of an input.
+
+A live stream that was stopped or has ended is not read again: connect anew.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,69 @@ from threading import current_thread
 from typing import Protocol
 
 from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.errors import NotReadableError
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame
 from mscli.core.limits import BACKLOG_US, CLOSE_US, STOP_S
 from mscli.core.properties import AUDIO, VIDEO
-from mscli.sources.base import Receiver
-from mscli.sources.demux import InputContainer, InputContent
+from mscli.sources.base import InputOptions, Receiver
+from mscli.sources.demux import InputContainer, InputContent, open_container
 from mscli.sources.feed import GAP_US, InputFeed, InputFeedSource, Playback
+from mscli.sources.file.player import Player
 from mscli.sources.network.failures import closed
+from mscli.sources.network.http import HttpFile, WebClient
 from mscli.sources.network.links import LinkReader
-from mscli.sources.network.liveclock import JUMP_US, LiveClock
-from mscli.sources.pipe.feeds import FormatFeed
+from mscli.sources.pipe.feeds import ContainerFeed, FormatFeed
 from mscli.sources.pipe.formats import PipeFormat
+from mscli.sources.sound.sampleclock import SampleClock
 from mscli.sources.streams import StreamReaders, by_time
+
+_BETTER_US = 500  # ignore an improvement of the beginning by less than this
+_STEADY_US = 100_000  # the beginning is over when nothing has come earlier for this long
+_BEGINNING_US = MICROSECONDS  # how long the beginning takes at most
+JUMP_US, _BACK_US = 2 * MICROSECONDS, 100_000  # times that go further than this, on or back, have jumped
+
+
+class LiveClock:
+    """The distance from a sender's times to ours, in microseconds. What a sender sends may arrive late, but never early.
+
+    A server first sends what it held back, so the first packets are late. The distance is only known when what arrives is as
+    young as it can be. After that, it follows the drift of the sender as a microphone's does: its times are counted as the
+    samples of a device of 1 MHz.
+    """
+
+    def __init__(self) -> None:
+        self.shift_us: int | None = None  # what to add to the sender's times, once that is known
+        self._clock: SampleClock | None = None
+        self._sent_us = 0  # the last one of the sender's times
+        self._least_us: int | None = None  # the least distance, in the beginning
+        self._least_at_us = self._begun_us = 0  # when that was found, and when the first packet came
+
+    def note(self, sent_us: int, arrival_us: int) -> None:
+        """Note that something of this time of the sender has arrived. Call it in order of the sender's times."""
+        if self._clock is None:
+            self._begin(sent_us, arrival_us)
+            return
+        step_us = sent_us - self._sent_us
+        if not -_BACK_US < step_us < JUMP_US:
+            self._settle(sent_us, arrival_us - sent_us)
+        elif step_us > 0:
+            stamp = self._clock.stamp(arrival_us - step_us, step_us)
+            self._sent_us, self.shift_us = sent_us, stamp.timestamp + step_us - sent_us
+
+    def _begin(self, sent_us: int, arrival_us: int) -> None:
+        distance_us = arrival_us - sent_us
+        if self._least_us is None:
+            self._begun_us = arrival_us
+        if self._least_us is None or distance_us < self._least_us - _BETTER_US:
+            self._least_us, self._least_at_us = distance_us, arrival_us
+        if arrival_us - self._least_at_us >= _STEADY_US or arrival_us - self._begun_us >= _BEGINNING_US:
+            self._settle(sent_us, min(self._least_us, distance_us))
+
+    def _settle(self, sent_us: int, distance_us: int) -> None:
+        self._clock = SampleClock(MICROSECONDS)
+        self._clock.begin(distance_us + sent_us)
+        self._sent_us, self.shift_us = sent_us, distance_us
+
 
 Picture = VideoFrame | EncodedVideoChunk
 
@@ -227,3 +281,76 @@ class _Beginning:
         new = (block for block in blocks if block.timestamp + shift_us >= self._begin_us)
         held += (replace(block, timestamp=block.timestamp + shift_us) for block in new)
         return sorted(held, key=lambda medium: medium.order_us)
+
+
+# Files: played as those of a disk if they can be read in parts, or else from their beginning to their end.
+
+WITHIN = {"protocol_whitelist": "data"}  # FFmpeg opens nothing that a file names
+
+
+class HttpFiles:
+    """The opened readings of one file. ``length``: in bytes."""
+
+    def __init__(self, client: WebClient, length: int) -> None:
+        self.name = client.where.name
+        self._client, self._length = client, length
+        self._current: HttpFile | None = None
+        self._shut = False
+
+    def container(self) -> InputContainer:
+        """Open the file from its beginning. Raises NotReadableError after a stop, which a reader takes for the end."""
+        if self._current is not None:
+            self._current.close()
+        self._current = file = HttpFile(self._client, self._length)
+        if self._shut:
+            raise NotReadableError(f"{self.name} was closed")
+        return InputContainer(open_container(file, self.name, container_options=WITHIN), self.name)
+
+    def shut(self) -> None:
+        """End a wait of another thread. Nothing more is read."""
+        self._shut = True
+        self._client.shut()
+        if self._current is not None:
+            self._current.shut()
+
+    def close(self) -> None:
+        """Close the last connection."""
+        self.shut()
+        if self._current is not None:
+            self._current.close()
+
+
+class HttpPlayer(Player):
+    """A playing file of a web server."""
+
+    def __init__(self, files: HttpFiles, content: InputContent, options: InputOptions) -> None:
+        super().__init__(files.name, files.container, content, options)
+        self._files = files
+
+    def interrupt(self) -> None:
+        """End a wait for the server at a stop."""
+        if self.stopping:
+            self._files.shut()
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        self._files.close()
+
+
+class PassingContainer(ContainerFeed):
+    """A file that a web server sends from its beginning to its end."""
+
+    def __init__(self, reader: LinkReader, container: InputContainer, content: InputContent, *, live: bool) -> None:
+        super().__init__(reader, container, content, live=live)
+        self._link = reader
+
+    def interrupt(self) -> None:
+        """End a wait for the server at a stop."""
+        if self.stopping:
+            self._link.shut()
+
+    def close(self) -> None:
+        """Close the file and the connection."""
+        super().close()
+        self._link.close()
