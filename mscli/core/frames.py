@@ -8,7 +8,6 @@ encoder packets travel without being copied. Borrowed memory goes back when its 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -733,6 +732,8 @@ def clip(block: AudioData, samples: int) -> AudioData:
 
 def reordered(block: AudioData, order: Sequence[int]) -> AudioData:
     """Return the block with its channels in another order: of each new channel the number of the old one."""
+    from array import array
+
     count = block.number_of_channels
     samples = array({8: "B", 16: "h", 32: "i"}[SAMPLE_FORMATS[block.format].bits])
     samples.frombytes(block.data)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mscli.core.addresses import scrubbed
 from mscli.core.clock import Clock, SystemClock
+from mscli.core.limits import USUAL_TIMEOUTS
 from mscli.core.threads import Thread
 from mscli.core.tuples import NamedTuple
 
@@ -168,7 +169,7 @@ class InputOptions(NamedTuple):
     pixel_format: str = ""
     rate: float | None = None
     channels: int = 1
-    timeout_s: float = 5.0
+    timeout_s: float = USUAL_TIMEOUTS.first_s
     insecure: bool = False
 
 

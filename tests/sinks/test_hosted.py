@@ -12,14 +12,20 @@ import pytest
 import mscli
 from mscli.api.mediarecorder import RecorderOutput
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.sinks import hosted, load_sink
+from mscli.sinks import SINKS, hosted, load_sink
 from mscli.sinks.base import Sink
+from mscli.sinks.recording import packets
+from mscli.sinks.recording.packets import HostedPackets
 from tests.plugins import FOLDER as PLUGINS
 from tests.sinks.synth import probe
 from tests.unit.stage import picture
 from tests.unit.test_tracksource import Generated
 
 ROW = mscli.SinkRow("thing", "", "mscli_thing.sink", "ThingSink", video=True, schemes=("thing",), package="mscli-thing")
+HOLDS = mscli.Container("packets", (), video=("mjpeg",), audio=("opus",))
+PACKETS = mscli.SinkRow(
+    "packets", "", "mscli_thing.packets", "PacketsSink", video=True, schemes=("packets",), package="mscli-thing", takes=HOLDS
+)
 TRACKS = [TrackFormat("video", {"width": 64, "height": 48, "frameRate": 30}, "GREY")]
 TIMEOUT_S = 60.0
 
@@ -96,3 +102,82 @@ def test_a_recording_ends_and_its_other_output_is_whole(where: str, tmp_path: Pa
     assert isinstance(hung.error, mscli.OperationError)
     assert whole.error is None
     assert len(probe(path, "-show_packets")["packets"]) == 60
+
+
+# Packet sinks
+
+
+@pytest.mark.parametrize("where", ["constructor", "begin", "put", "end"])
+def test_a_packet_sink_that_hangs_is_abandoned_and_the_other_output_is_whole(where: str, tmp_path: Path) -> None:
+    path = tmp_path / "whole.mkv"
+    options = SinkOptions(video_codec="mjpeg")
+    outputs = [
+        RecorderOutput(str(path), options=options, row=SINKS["mkv"]),
+        RecorderOutput(f"packets://{tmp_path}/x?fail=hang-{where}", PACKETS, options),
+    ]
+    with mscli.MediaDevices(backends=[]) as devices:
+        stream = mscli.MediaStream([devices.add_source(Generated(60))])
+        recorder = mscli.MediaRecorder(stream, outputs=outputs)
+        if where == "constructor":
+            with pytest.raises(mscli.OperationError, match="did not return from its constructor"):
+                recorder.start()
+            return
+        recorder.start()
+        with pytest.raises(mscli.OperationError, match=f"the package mscli-thing did not return from {where}"):
+            recorder.join(TIMEOUT_S)
+        assert recorder.recording is not None
+        whole, hung = recorder.recording.outputs
+    assert isinstance(hung.error, mscli.OperationError)
+    assert whole.error is None
+    assert len(probe(path, "-show_packets")["packets"]) == 60
+
+
+def packet_sink(path: Path, fails: str = "nowhere") -> HostedPackets:
+    """Return a packet sink of the package that has begun."""
+    sink = HostedPackets(PACKETS, f"packets://{path}?fail={fails}", SinkOptions())
+    sink.begin([], 0)
+    return sink
+
+
+def chunk(number: int, size: int = 1) -> mscli.EncodedVideoChunk:
+    return mscli.EncodedVideoChunk("key" if number % 10 == 0 else "delta", number, memoryview(bytes(size)), "mjpeg", 64, 48)
+
+
+def test_packets_reach_a_packet_sink_in_order(tmp_path: Path) -> None:
+    sink = packet_sink(tmp_path / "x")
+    for number in range(30):
+        sink.put(0, chunk(number, 5))
+    sink.end()
+    sink.drain()
+    _, *lines = (tmp_path / "x").read_text().splitlines()
+    assert [int(line.split()[3]) for line in lines] == [*range(30)]
+    assert sink.bytes_written == (tmp_path / "x").stat().st_size
+    assert "mscli-plugin" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_packet_sink_that_is_slow_misses_packets_up_to_a_key_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packets, "QUEUE_BYTES", 100)
+    monkeypatch.setattr(hosted, "PLUGIN_S", TIMEOUT_S)
+    hanging: threading.Event = importlib.import_module("mscli_thing.source").HANGING
+    sink = packet_sink(tmp_path / "x", "hang-put")
+    sink._skips.lead = 0
+    for number in range(15):
+        sink.put(0, chunk(number, 20))
+    assert dict(sink.left_out(0)) == {"behind": 9}  # the first six fill the queue; a key frame does not fit either
+    hanging.set()
+    sink.end()
+    sink.drain()
+    _, *lines = (tmp_path / "x").read_text().splitlines()
+    assert [int(line.split()[3]) for line in lines] == [*range(6)]
+
+
+def test_a_paced_source_waits_for_a_packet_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packets, "QUEUE_BYTES", 100)
+    sink = packet_sink(tmp_path / "x")
+    sink.waits = True
+    for number in range(200):
+        sink.put(0, chunk(number, 20))
+    sink.end()
+    sink.drain()
+    assert len((tmp_path / "x").read_text().splitlines()) == 201
+    assert dict(sink.left_out(0)) == {"behind": 0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from pathlib import Path
 
 import mscli
 
@@ -18,15 +18,15 @@ class PacketsSink(mscli.PacketSink):
     readable = True
 
     def __init__(self, row: mscli.SinkRow, target: str, options: mscli.SinkOptions) -> None:
-        self._path, _, self._fails = target.removeprefix("packets://").partition("?fail=")
+        path, _, self._fails = target.removeprefix("packets://").partition("?fail=")
+        self._path = Path(path)
         self._sizes: Counter[int] = Counter()
-        self._file: TextIO | None = None
         fail(self._fails, "constructor")
 
     def begin(self, tracks: Sequence[mscli.EncodedTrack], origin_us: int) -> None:
-        """Open the file."""
+        """Create the file."""
         fail(self._fails, "begin")
-        self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115
+        self._path.touch()
         self._write(" ".join(["tracks", *(track.kind for track in tracks)]))
 
     def put(self, track: int, piece: mscli.Piece) -> None:
@@ -37,14 +37,11 @@ class PacketsSink(mscli.PacketSink):
         self._write(f"{track} {piece.codec} {piece.type} {piece.timestamp} {piece.byte_length}")
 
     def end(self) -> None:
-        """Close the file."""
+        """Do nothing more: every line is written."""
         fail(self._fails, "end")
-        self.abort()
 
     def abort(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        """Keep what there is."""
 
     def track_bytes(self, track: int) -> int:
         """Return the size of the packets."""
@@ -55,5 +52,5 @@ class PacketsSink(mscli.PacketSink):
         return {}
 
     def _write(self, line: str) -> None:
-        assert self._file is not None, "begun"
-        self.bytes_written += self._file.write(line + "\n")
+        with self._path.open("a", encoding="utf-8") as file:
+            self.bytes_written += file.write(line + "\n")
