@@ -1,7 +1,7 @@
 """Define tuples with names at a tenth of the cost of ``typing.NamedTuple``: a command defines a hundred before it begins.
 
-Type checkers see ``typing.NamedTuple``, and it behaves the same. The constructor is compiled when it is called first, and
-annotations are not evaluated. https://docs.python.org/3/library/typing.html#typing.NamedTuple
+Type checkers see ``typing.NamedTuple``, and it behaves the same. The constructor is compiled if it is called more than a few
+times, and annotations are not evaluated. https://docs.python.org/3/library/typing.html#typing.NamedTuple
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ else:
 
         def _getter(place, _doc):
             return property(itemgetter(place))
+
+    _COMPILED_AT = 4  # calls: most kinds have fewer tuples
 
     class _Record(tuple):
         """A tuple with what all of them have in common."""
@@ -61,8 +63,14 @@ else:
             kept = {"__slots__": (), "_fields": fields, "_field_defaults": defaults, "__match_args__": fields}
             made = type(name, (_Record,), {**body, **getters, **kept})
 
+            calls = 0
+
             def first_new(cls, *arguments, **named):
-                """Compile the constructor, and call it from now on."""
+                """Make a few tuples, and then compile the constructor, which is called from then on."""
+                nonlocal calls
+                calls += 1
+                if calls < _COMPILED_AT and len(arguments) == len(fields) and not named:
+                    return tuple.__new__(cls, arguments)
                 given = ", ".join(fields)
                 made.__new__ = new = eval(  # as ``collections.namedtuple`` does
                     f"lambda _cls, {given}: _new(_cls, ({given}{',' * bool(given)}))", {"_new": tuple.__new__}

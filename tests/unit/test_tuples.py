@@ -55,7 +55,8 @@ def test_it_is_made_and_read_like_any_named_tuple(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_wrong_arguments_are_refused_each_time(kind: Any) -> None:
-    for _ in range(2):
+    for _ in range(5):
+        assert kind("a", 1) == ("a", 1)
         with pytest.raises(TypeError, match=rf"{kind.__name__}.__new__\(\) missing 1 required positional argument: 'name'"):
             kind()
         with pytest.raises(TypeError, match="unexpected keyword argument 'other'"):
