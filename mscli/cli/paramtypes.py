@@ -44,19 +44,6 @@ class CountType(ParsedType):
         return int(text)
 
 
-class KindType(click.Choice[str]):
-    """A word for a kind of device: one of ours, or the standard's name."""
-
-    def __init__(self, kinds: Mapping[str, str]) -> None:
-        super().__init__([*kinds, *kinds.values()])
-        self.kinds = kinds
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the standard's name of the kind."""
-        word = super().convert(value, param, ctx)
-        return self.kinds.get(word, word)
-
-
 class ValueType(ParsedType):
     """A constraint's value."""
 

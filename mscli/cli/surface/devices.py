@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from mscli.cli.helppages import DEVICE, OUTPUT, Command, option
-from mscli.cli.paramtypes import KindType
 from mscli.cli.shared import Shared, shared_options
 
 KINDS = {"camera": "videoinput", "microphone": "audioinput", "speaker": "audiooutput", "display": "display"}
+
+
+class KindType(click.Choice[str]):
+    """A word for a kind of device: one of ours, or the standard's name."""
+
+    def __init__(self, kinds: Mapping[str, str]) -> None:
+        super().__init__([*kinds, *kinds.values()])
+        self.kinds = kinds
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the standard's name of the kind."""
+        word = super().convert(value, param, ctx)
+        return self.kinds.get(word, word)
 
 
 @click.command(
