@@ -19,6 +19,7 @@ import pytest
 from xdist.remote import Producer
 
 from tests.plan import MAKES_WAY, Groups, is_computing, is_slow, number_of_workers, turn
+from tests.starts import SERVER, Forked, can_be_forked
 
 pytest_plugins = ["tests.limits"]
 
@@ -83,7 +84,8 @@ class Program:
     """mscli as users run it: a separate process with a clean environment, in ``folder``."""
 
     folder: Path
-    popen: ClassVar[type[subprocess.Popen[bytes]]] = subprocess.Popen
+    popen: ClassVar[type[subprocess.Popen[bytes]]] = subprocess.Popen  # starts it for a test that looks on
+    called: ClassVar[type[subprocess.Popen[bytes]]] = Forked  # starts it for a test that wants only its end
 
     @property
     def argv(self) -> list[str]:
@@ -105,7 +107,7 @@ class Program:
     ) -> Completed:
         """Run to the end. ``code``: the required exit code. ``stdout`` and ``stderr`` are bytes."""
         pipe = subprocess.PIPE
-        with self.start(*arguments, env=env, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        with self.start(*arguments, env=env, stdin=pipe, stdout=pipe, stderr=pipe, popen=self.called) as process:
             try:
                 stdout, stderr = process.communicate(stdin, timeout=seconds)
             finally:
@@ -122,17 +124,14 @@ class Program:
         stdout: int | None = None,
         stderr: int | None = None,
         bufsize: int = -1,
+        popen: type[subprocess.Popen[bytes]] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start it, and return while it runs. The streams are those of ``Popen``."""
-        return self.popen(
-            [*self.argv, *map(str, arguments)],
-            bufsize,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            cwd=self.folder,
-            env=self.environment | dict(env or {}),
-        )
+        command, environment = [*self.argv, *map(str, arguments)], self.environment | dict(env or {})
+        popen = popen or self.popen
+        if popen is Forked and not can_be_forked(command, environment):
+            popen = subprocess.Popen
+        return popen(command, bufsize, stdin=stdin, stdout=stdout, stderr=stderr, cwd=self.folder, env=environment)
 
     def json(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Any:
         """Return the JSON on stdout of a run that must succeed."""
@@ -180,6 +179,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
     return Groups(config, log)
+
+
+def pytest_unconfigure() -> None:
+    SERVER.close()
 
 
 def pytest_configure() -> None:

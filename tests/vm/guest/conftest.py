@@ -21,7 +21,7 @@ from mscli.core.frames import Media, VideoFrame
 from mscli.sources.base import SWITCHED_OFF, Abilities, Device, Request, Source
 from mscli.sources.v4l2.backend import V4L2Backend
 from tests.conftest import Completed, Program
-from tests.vm.guest.starts import SERVER, Forked
+from tests.starts import SERVER, Forked
 
 PATIENCE_SECONDS = 60  # for what comes at once on real hardware
 TWO_WEBCAMS = "n_devs=2 node_types=0x1,0x1"  # as the machine has booted
@@ -141,6 +141,7 @@ class Executed(Emulated):
     """The program, started as users start it."""
 
     popen: ClassVar[type[subprocess.Popen[bytes]]] = subprocess.Popen
+    called: ClassVar[type[subprocess.Popen[bytes]]] = subprocess.Popen
 
 
 _opened: list[Source] = []

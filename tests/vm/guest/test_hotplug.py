@@ -27,6 +27,7 @@ from mscli.sources.sound.portaudio import PortAudioBackend
 from mscli.sources.v4l2.backend import V4L2Backend
 from tests.bench.measure import MODULE, cost
 from tests.conftest import Program
+from tests.starts import Forked
 from tests.vm.guest.conftest import (
     PATIENCE_SECONDS,
     TWO_WEBCAMS,
@@ -39,7 +40,6 @@ from tests.vm.guest.conftest import (
     used_by_another,
     wait_until,
 )
-from tests.vm.guest.starts import Forked
 
 NODES = {"camera": 2, "microphone": 1, "webcam": 3}  # a camera has one for metadata beside its own
 SOON_S = 1.0  # from what happens at the driver to the event

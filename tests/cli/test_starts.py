@@ -6,22 +6,14 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Program, clean_environment
-from tests.vm.guest.starts import SERVER, Forked
+from tests.starts import Forked
 
-STATE = [sys.executable, "-m", "tests.vm.state", "one", "two words", ""]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    SERVER.start()
-    yield
-    SERVER.close()
+STATE = [sys.executable, "-m", "tests.state", "one", "two words", ""]
 
 
 def run(popen: type[subprocess.Popen[bytes]]) -> tuple[object, bytes, int]:

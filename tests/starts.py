@@ -1,8 +1,9 @@
 """Programs of Python that start at once: each is forked from a process that has imported what they need.
 
-An emulated processor takes ten seconds for the imports of mscli. The fork has the arguments, environment, folder, descriptors
-and signals of a process of its own, and is a child of who asked for it. What runs is the package's ``__main__``, as with
-``python -m``. `Server` is the side of the tests. This file run as a module is the process that forks.
+The imports of mscli take an emulated processor ten seconds, and elsewhere they are most of what a short command costs. The fork
+has the arguments, environment, folder, descriptors, limits and signals of a process of its own, and is a child of who asked for
+it. What runs is the package's ``__main__``, as with ``python -m``. `Server` is the side of the tests. This file run as a module
+is the process that forks.
 """
 
 from __future__ import annotations
@@ -13,39 +14,57 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import runpy
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO
 
 import mscli
-from tests.conftest import ROOT, clean_environment
+
+ROOT = Path(__file__).parent.parent
 
 IMPORTED = ("_sounddevice", "av", "ctypes.util", "numpy", "tests.vm.rig.usb.camera", "tests.vm.rig.usb.microphone")
 LONGEST = 1 << 18  # bytes of a request
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+LIMITS = (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_AS)
+READ_LATE = ("MSCLI_", "COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_", "XDG_", "PATH", "DISPLAY")
+
+
+def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Return whether a fork is as a start: of a module, with differing variables that are read after its imports only."""
+    server = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {"PYTHONPATH": str(ROOT)}
+    differing = dict(environment.items() ^ server.items())
+    return [*command[:2]] == [sys.executable, "-m"] and all(name.startswith(READ_LATE) for name in differing)
 
 
 class Server:
-    """The process that forks, from ``start`` until ``close``."""
+    """The process that forks, from ``start`` or the first ``fork`` until ``close``."""
 
+    _asking: socket.socket | None = None
     _is_ready = False
 
     def start(self) -> None:
         """Start it, and let it import beside what follows."""
+        assert self._asking is None, "it has been started"
         ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)  # makes the forks this process's children
         self._asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with asked:
-            command = [sys.executable, "-m", "tests.vm.guest.starts", str(asked.fileno())]
+            command = [sys.executable, "-m", "tests.starts", str(asked.fileno())]
             alone = {"OPENBLAS_NUM_THREADS": "1"}  # a process of several threads forks only the one
-            self._process = subprocess.Popen(command, cwd=ROOT, env=clean_environment() | alone, pass_fds=[asked.fileno()])
+            inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+            self._process = subprocess.Popen(command, cwd=ROOT, env=inherited | alone, pass_fds=[asked.fileno()])
 
     def wait(self) -> None:
         """Wait until it has imported everything, which takes all of a processor."""
+        if self._asking is None:
+            self.start()
+        assert self._asking is not None
         if not self._is_ready:
             self._asking.recv(32)
             self._is_ready = True
@@ -53,14 +72,20 @@ class Server:
     def fork(self, command: Sequence[str], folder: str, environment: dict[str, str], streams: Sequence[int]) -> int:
         """Return the pid of a new child of this process. ``command``: a package and its arguments."""
         self.wait()
-        request = {"command": list(command), "folder": folder, "environment": environment}
+        assert self._asking is not None
+        limits = {number: resource.getrlimit(number) for number in LIMITS}
+        mask = os.umask(0)
+        os.umask(mask)
+        request = {"command": list(command), "folder": folder, "environment": environment, "limits": limits, "umask": mask}
         socket.send_fds(self._asking, [json.dumps(request).encode()], streams)
         return int(self._asking.recv(32))
 
     def close(self) -> None:
-        """End it."""
-        self._asking.close()
-        self._process.wait()
+        """End it, if it was started."""
+        if self._asking is not None:
+            self._asking.close()
+            self._process.wait()
+        self._asking, self._is_ready = None, False
 
 
 SERVER = Server()
@@ -111,6 +136,9 @@ def become(request: dict[str, Any], streams: Sequence[int]) -> list[str]:
         os.dup2(stream, number)
     os.closerange(3, 1 << 16)
     os.chdir(request["folder"])
+    os.umask(request["umask"])
+    for limit, values in request["limits"].items():
+        resource.setrlimit(int(limit), values)
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.stdin = again(sys.stdin, "rb")
