@@ -143,7 +143,8 @@ class InputFeed(ABC):
         """Return the error of an input that ends without anything for a track of this kind."""
         noun, lost = "picture" if kind == VIDEO else "sound", self._lost[kind]
         lack = lack_of_threads() if lost else None
-        why = f": {lack or f'{lost} packets could not be decoded'}" if lost else ""
+        packets = "1 packet" if lost == 1 else f"{lost} packets"
+        why = f": {lack or f'{packets} could not be decoded'}" if lost else ""
         hints = ["check it with ffprobe"] if lack is None else lack.hints
         return NotReadableError(f"no {noun} came from {self.name}{why}", hints=hints)
 

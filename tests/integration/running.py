@@ -18,7 +18,7 @@ RATE = 30  # pictures a second
 SMALL = ("--fake-devices", "--size", "320x240", "--frame-rate", str(RATE))
 TIMEOUT_S = 60.0
 
-SOUND_ONLY = ("wav", "flac")
+SOUND_ONLY = ("wav", "flac", "mp3")
 
 
 @dataclass

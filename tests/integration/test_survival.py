@@ -113,6 +113,27 @@ def test_all_but_the_last_second_of_a_killed_recording_can_be_read(mscli: Progra
     assert seconds_in(path) >= age_s - 1.0
 
 
+@pytest.fixture(scope="module")
+def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The assignment that makes a program's disk take 60 ms for each write."""
+    require("gcc", "stdlib.h")
+    library = tmp_path_factory.mktemp("slow") / "slow_disk.so"
+    source = Path(__file__).with_name("slow_disk.c")
+    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source, "-ldl"], check=True)
+    return f"LD_PRELOAD={library}"
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, "mp3"])
+def test_a_slow_disk_costs_a_killed_recording_no_more(mscli: Program, suffix: str, slow_disk: str) -> None:
+    """Of 100 writes a second, as WAV once made, three quarters would wait when the program is killed."""
+    require("ffmpeg", "ffprobe")
+    running = start(mscli, *arguments_for(suffix), prefix=("env", slow_disk))
+    running.run_for(5.0)
+    age_s = running.send(signal.SIGKILL)
+    running.process.communicate()
+    assert seconds_in(mscli.folder / f"out.{suffix}") >= age_s - 1.0
+
+
 def test_the_header_of_a_killed_wav_says_how_long_it_is(mscli: Program) -> None:
     require("ffmpeg", "sox")
     running = start(mscli, *arguments_for("wav"))
