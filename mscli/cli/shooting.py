@@ -31,7 +31,7 @@ from mscli.core.tuples import NamedTuple
 from mscli.core.window import Window
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.media import load_mean, load_sharpest, load_warmup
-from mscli.sinks import SinkRow, describe_picture, load_album, next_mark_us
+from mscli.sinks import SinkRow, load_album, next_mark_us
 from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
@@ -418,7 +418,6 @@ class TakenPictures:
         self.to_stdout = self._album.to_stdout
         self._deinterlace = options.deinterlace
         self._sink: Sink | None = None  # of the next picture, opened with the camera
-        self._opened: Sink | None = None  # the latest one that was opened
         self._unlinked = False  # whether the link to the newest picture could not be made
         self._reported: set[str] = set()  # kinds of errors of the output
         self._counts = Counts()
@@ -474,12 +473,9 @@ class TakenPictures:
 
     def _open(self, track: MediaStreamTrack) -> Sink:
         """Return the open output of the next picture, which knows how the camera is set now."""
-        sink, now = self._album.next_sink() if self._sink is None else self._sink, _format(track)
-        if sink is self._opened:
-            describe_picture(sink, now)
-        else:
-            sink.open([now])
-        self._sink = self._opened = sink
+        sink = self._album.next_sink() if self._sink is None else self._sink
+        self._album.open(sink, _format(track))
+        self._sink = sink
         return sink
 
     def _write(

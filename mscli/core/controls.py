@@ -28,17 +28,14 @@ class Control(NamedTuple):
 
 
 NO_POINTS = "[]"
+_POINTS = frozenset(row.name for row in PROPERTIES.values() if row.idl == POINTS)
 
 
 def shown(settings: Mapping[str, Scalar]) -> dict[str, Any]:
     """Return settings as the standard has them: points as objects, and nothing that only holds for single photos."""
-    listed = ((name, value) for name, value in settings.items() if name not in PROPERTIES.of_photos)
-    return {name: _points_in(str(value)) if _is_points(name) else value for name, value in listed}
-
-
-def _is_points(name: str) -> bool:
-    """Return whether a setting is a list of points. Settings that cannot be constrained have no row."""
-    return name in PROPERTIES and PROPERTIES[name].idl == POINTS
+    of_photos = PROPERTIES.of_photos
+    listed = ((name, value) for name, value in settings.items() if name not in of_photos)
+    return {name: _points_in(str(value)) if name in _POINTS else value for name, value in listed}
 
 
 def _points_in(text: str) -> Any:

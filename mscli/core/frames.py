@@ -835,6 +835,11 @@ class Counts:
         self.end_us: int | None = None  # the recording's end, if it was known
         self.absent_us = 0  # the total time between triggered files
 
+    def __copy__(self) -> Counts:
+        same = Counts()
+        same.__dict__.update(self.__dict__)
+        return same
+
     def correct(self, corrections: Mapping[str, int]) -> None:
         """Add a sink's corrections. Damaged, early, orphaned and hidden pictures count as lost, not as frames."""
         hidden = corrections.get("hidden", 0)

@@ -286,13 +286,6 @@ def load_album(row: SinkRow, file: str, options: SinkOptions, series: Series | N
     return Album(row, file, options, series, latest)
 
 
-def describe_picture(sink: Sink, track: TrackFormat) -> None:
-    """Note how the camera is set when a picture is taken, for the picture's metadata."""
-    from mscli.sinks.pictures.album import note_camera
-
-    note_camera(sink, track)
-
-
 def picture_file(suffix: str, picture: av.VideoFrame) -> bytes:
     """Return the bytes of a file with a picture, without metadata."""
     from mscli.sinks.pictures.image import encoded

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cProfile
 import io
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from mscli.core.errors import InvalidStateError, NotSupportedError
+from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
+from mscli.core.folders import find_entry
 from mscli.core.frames import BT601, BT709, JPEG_COLOR, PIXEL_FORMATS, Media, Rect, VideoColorSpace, VideoFrame
 from mscli.core.jpeg import file_parts
 from mscli.core.orientation import Orientation
-from mscli.sinks import SINKS
+from mscli.encode.options import Series, SinkOptions, TrackFormat
+from mscli.sinks import SINKS, load_album
 from mscli.sinks.base import Sink
 from mscli.sinks.pictures.image import jpeg_scale
 from tests.sinks.synth import (
@@ -240,3 +244,30 @@ def test_a_camera_s_jpeg_is_rotated(tmp_path: Path) -> None:
     sink.write(0, jpeg(64, 48))
     sink.close()
     assert run("identify", "-format", "%wx%h", tmp_path / "a.jpg") == b"48x64"
+
+
+def test_later_pictures_of_a_series_walk_to_their_folder_once(tmp_path: Path) -> None:
+    album = load_album(SINKS["jpg"], str(tmp_path / "x.jpg"), SinkOptions(metadata=False), Series())
+    frame = picture("RGB24", 64, 48, RED)
+    walks = []
+    for number in (1, 2):
+        counted = cProfile.Profile()
+        with counted:
+            sink = album.next_sink()
+            album.open(sink, TrackFormat("video"))
+            sink.write(0, frame)
+            sink.close()
+        assert album.add(sink) == str(tmp_path / f"x-00{number}.jpg")
+        walks.append(sum(one.callcount for one in counted.getstats() if one.code == find_entry.__code__))
+    assert walks == [3, 1]  # the first is checked before the camera's light goes on, and again when it is opened
+
+
+def test_a_series_that_may_replace_files_replaces_no_pipe(tmp_path: Path) -> None:
+    album = load_album(SINKS["jpg"], str(tmp_path / "x.jpg"), SinkOptions(over_device=True), Series())
+    os.mkfifo(tmp_path / "x-002.jpg")
+    sink = album.next_sink()
+    album.open(sink, TrackFormat("video"))
+    assert album.next_sink() is sink
+    with pytest.raises(OperationError, match=r"x-002.jpg: it is not a regular file"):
+        sink.write(0, picture("RGB24", 64, 48, RED))
+    assert os.listdir(tmp_path) == ["x-002.jpg"]

@@ -53,8 +53,7 @@ class HiddenFile:
         """Create the file under a hidden name, unless another program is writing it. Raises OSError."""
         self._entry = entry = find_entry(self.path)
         try:
-            check_file(entry, self.path, overwrite=self._overwrite)
-            old = entry.stat()
+            old = _check_name(entry, self.path, overwrite=self._overwrite)  # the rest shows when it is created
             kept = old if old is not None and entry.trusts(old) else None
             self._claim(entry, 0o666 if kept is None else 0o600)
             if kept is not None:
@@ -91,10 +90,10 @@ class HiddenFile:
         """Return the path of another name in the folder."""
         return os.path.join(os.path.dirname(self.path), name)
 
-    def publish(self, *, durable: bool) -> None:
+    def publish(self, *, durable: bool, complete: bool = False) -> None:
         """Give the file its final name. If that fails, remove it. Raises OSError.
 
-        ``durable``: flush the file and its name to the disk.
+        ``durable``: flush the file and its name to the disk. ``complete``: whether it will not grow, so that it is closed next.
         """
         assert self._entry is not None, "created"
         try:
@@ -105,8 +104,9 @@ class HiddenFile:
         except OSError:
             self.remove()
             raise
-        with suppress(OSError):  # it has been moved already
-            self._followed = self._entry.open(getattr(os, "O_PATH", os.O_RDONLY))
+        if not complete:
+            with suppress(OSError):  # it has been moved already
+                self._followed = self._entry.open(getattr(os, "O_PATH", os.O_RDONLY))
         if durable:
             with suppress(OSError):  # not every file system can
                 self._entry.sync()
@@ -215,19 +215,27 @@ class HiddenFile:
 
 def check_file(entry: FolderEntry, path: str, *, overwrite: bool) -> None:
     """Raise the OSError that creating the file would raise, as far as that is known in advance."""
-    found = entry.stat()
-    if path.endswith("/") or (found is not None and stat.S_ISDIR(found.st_mode)):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if found is not None and not stat.S_ISREG(found.st_mode):
-        raise DistrustedError("a link, pipe or device")  # it was a file or nothing before
-    if found is not None and not overwrite:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    _check_name(entry, path, overwrite=overwrite)
     if os.statvfs(entry.folder).f_flag & os.ST_RDONLY:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     if not os.access(".", os.W_OK | os.X_OK, dir_fd=entry.folder, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     for name in (entry.name, _hidden_name(entry.name, 1)):
         _check_unused(entry, name)
+
+
+def _check_name(entry: FolderEntry, path: str, *, overwrite: bool) -> os.stat_result | None:
+    """Return what has the name of the file, if anything. Raises OSError unless it may be replaced."""
+    found = entry.stat()
+    if path.endswith("/") or (found is not None and stat.S_ISDIR(found.st_mode)):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        if entry.trusts(found):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        raise DistrustedError("a link, pipe or device")  # it was a file or nothing before
+    if found is not None and not overwrite:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    return found
 
 
 def _hidden_name(name: str, number: int) -> str:

@@ -117,6 +117,7 @@ class Output(ABC):
     failed = False
     identity: tuple[int, int] | None = None  # device and inode of the regular file, once it has its name
     durable = False  # whether readable data must survive a power cut
+    at_once = False  # whether each write is written at once, because all of the data comes with it
     on_mark: Callable[[int, int], None] | None = None  # for a regular file: called with its descriptor and its size
     rearrange: Callable[[int], Iterable[bytes]] | None = None  # for a regular file: returns the pieces of a better one
     done = True  # whether everything is written when ``commit`` returns; False only if it is written later
@@ -298,7 +299,7 @@ class NamedFile(Output):
         self._check_synced()
         total = sum(part.nbytes for part in parts)
         with self._turn:
-            if total >= self._most:
+            if self.at_once or total >= self._most:
                 self._flush()
                 self._write(parts, total)
             else:
@@ -337,6 +338,8 @@ class NamedFile(Output):
             self._note_room()
 
     def _note_room(self) -> None:
+        if self.at_once:
+            return
         room = free_bytes(self._file.fd)
         self._most = GATHER_BYTES if room is None else min(GATHER_BYTES, room // GATHER_SHARE)
 
@@ -377,8 +380,8 @@ class NamedFile(Output):
         self._note_room()
         _log.info("“%s”: begun, as %s", self.name, self._file.hidden)
 
-    def _publish(self) -> None:
-        self._file.publish(durable=self.durable)
+    def _publish(self, *, complete: bool = False) -> None:
+        self._file.publish(durable=self.durable, complete=complete)
         self.identity = self._file.identity
         _log.debug("“%s”: got its name after %d bytes", self.name, self.size)
 
@@ -399,7 +402,7 @@ class NamedFile(Output):
             _log.warning("“%s”: given up: nothing of its %d bytes can be read", self.name, self.size)
             self._file.remove()
         elif self._file.hidden:
-            self._publish()
+            self._publish(complete=True)
         else:
             if self.failed:
                 _log.warning("“%s”: cut to the %d of %d bytes that can be read", self.name, self._readable, self.size)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from mscli.core.clock import now_us
 from mscli.core.errors import OperationError
 from mscli.core.ticks import next_boundary
-from mscli.encode.options import Series, SinkOptions, TrackFormat
+from mscli.encode.options import Series, SinkOptions
 from mscli.sinks import SinkRow, load_sink, next_name
 from mscli.sinks.files.output import OutputSink
 from mscli.sinks.files.series import Names, Retention, make_folder, wall_clock, with_counter
 from mscli.sinks.pictures.image import ImageSink
 
 if TYPE_CHECKING:
+    from mscli.encode.options import TrackFormat
     from mscli.sinks.base import Sink
 
 
@@ -35,6 +36,7 @@ class Album:
         self._names = Names(self._pattern, self._is_taken)
         self._kept = Retention(series or Series())
         self.size = (0, 0)  # of the latest picture, if known
+        self._opened: Sink | None = None  # the latest one
 
     @property
     def files(self) -> list[str]:
@@ -43,7 +45,19 @@ class Album:
 
     def next_sink(self) -> Sink:
         """Return the sink of the next picture, not opened yet. Raises OperationError if writing it is certain to fail."""
+        sink = self._opened
+        if self._pattern and isinstance(sink, ImageSink) and sink.is_file:
+            sink.go_on(self._next_name())
+            return sink
         return load_sink(self._row, sys.stdout.fileno() if self.to_stdout else self._next_name(), self._options)
+
+    def open(self, sink: Sink, track: TrackFormat) -> None:
+        """Open a sink, unless that is done. Let it know how the camera is set when the picture is taken."""
+        if isinstance(sink, ImageSink) and sink.track is not None:
+            sink.track = track
+        elif sink is not self._opened:
+            sink.open([track])
+        self._opened = sink
 
     def add(self, sink: Sink) -> str:
         """Count a picture that was written, remove surplus ones, and return its name, or "". Raises OperationError."""
@@ -68,12 +82,6 @@ class Album:
 
     def _is_taken(self, name: str) -> bool:
         return not self._options.over_device and os.path.lexists(name)
-
-
-def note_camera(sink: Sink, track: TrackFormat) -> None:
-    """Note how the camera is set when the picture is taken, for its metadata."""
-    if isinstance(sink, ImageSink):
-        sink.track = track
 
 
 def next_mark_us(interval_s: int) -> int:

@@ -19,7 +19,7 @@ from mscli.core.tuples import NamedTuple
 from mscli.core.version import __version__
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.chunkfilter import NO_FAULTS, Faults
-from mscli.sinks.files.output import OutputSink
+from mscli.sinks.files.output import NamedFile, OutputSink
 from mscli.sinks.files.series import wall_clock
 from mscli.sinks.pictures.exif import INTO, PictureFacts, exif
 
@@ -104,6 +104,7 @@ class ImageSink(OutputSink):
 
     codecs = VIDEO_CODECS
     size = (0, 0)  # of the picture that was written
+    track: TrackFormat | None = None
     _written = False
     _reader: PictureReader | None = None  # for frames that must be decoded
 
@@ -127,8 +128,14 @@ class ImageSink(OutputSink):
 
         self.check(self.row, self.options, [track.kind for track in tracks])
         (self.track,) = tracks
-        self.output.durable = True
+        self.output.durable = self.output.at_once = True
         self.output.open()
+
+    def go_on(self, path: str) -> None:
+        """Take the next picture, for another file. Whether that can be created shows when the picture is written."""
+        self.output = NamedFile(path, self.options.overwrite, on_note=self.options.on_note)
+        self.output.durable = self.output.at_once = True
+        self._written, self._reader = False, None
 
     def write(self, track: int, frame: Media) -> None:  # noqa: ARG002
         """Write the picture, or nothing if it is damaged: then try the next. Raises InvalidStateError for a second picture."""
@@ -192,6 +199,7 @@ class ImageSink(OutputSink):
     def _facts(self, frame: VideoFrame | EncodedVideoChunk, width: int, height: int) -> PictureFacts:
         taken = wall_clock(frame.timestamp)
         track = self.track
+        assert track is not None, "open"
         return PictureFacts(taken, f"mscli {__version__}", track.settings, track.label, track.maker, width, height)
 
     def _picture(self, frame: VideoFrame | EncodedVideoChunk) -> av.VideoFrame | None:
