@@ -14,7 +14,7 @@ from mscli.core.errors import NotReadableError
 from mscli.core.frames import PIXEL_FORMATS, black, frame_bytes
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, Request
 from mscli.sources.fake.backend import FakeBackend
-from mscli.sources.fake.video import UNITS
+from mscli.sources.fake.video import BARS, EDGE_STEPS, UNITS, Appearance, Painter
 from tests.backends.fakes import VGA, camera, codes, heard, microphone
 from tests.backends.rig import Collector, ManualClock, first_request
 from tests.conftest import require
@@ -62,6 +62,20 @@ def test_two_cameras_paint_the_same_picture() -> None:
 def test_something_moves_from_frame_to_frame_besides_the_code() -> None:
     first, second = (luma_of(frame)[int(480 * 0.8)] for frame in camera().run(0.1).frames[:2])
     assert (first != second).any()
+
+
+@pytest.mark.parametrize("blur", [0.01, 0.1, 0.25, 1.0])
+@pytest.mark.parametrize(("zoom", "shift"), [(1.0, 0.0), (3.0, 0.2)])
+def test_a_blurred_picture_has_the_mean_colour_of_what_surrounds_each_pixel(blur: float, zoom: float, shift: float) -> None:
+    appearance = Appearance(blur=blur, zoom=zoom, shift=shift)
+    (plane,) = Painter("RGB24", 640, 480).paint(0, 0, False, appearance)
+    seen = np.frombuffer(plane, np.uint8).reshape(480, 640, 3)[10]
+    places = (np.arange(640) + 0.5 - 320 + shift * 640) / zoom + 320  # where in the plain picture
+    half = blur * 640 / zoom / 2
+    around = places[:, None] + np.linspace(-half, half, 401)
+    wanted = np.array(BARS)[np.clip(around // 80, 0, 7).astype(int)].mean(1)
+    assert np.abs(seen - wanted).max() <= 191 / EDGE_STEPS + 191 * 2 / (blur * 640 / 2) + 1  # steps, and even pixels
+    assert np.abs(seen - wanted).mean() < 16
 
 
 def test_a_black_picture_has_no_valid_code() -> None:

@@ -26,9 +26,12 @@ Controls change the bars and the greys (``Appearance``). The code, the pointer a
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from math import inf
+from operator import mul
 from typing import TYPE_CHECKING, cast
 
 from mscli.core.boxes import Scalar
@@ -163,22 +166,27 @@ class Appearance(NamedTuple):
         if self[5:] == _UNMOVED:
             return _side_by_side(seen, width)
         step, half = width / len(seen), self.blur * width / 2
-        ends: list[tuple[float, Rgb]] = []
-        for number, (left, right) in enumerate(pairwise(seen), 1):
-            at = width / 2 + (number * step - width / 2) * self.zoom - self.shift * width
-            ends += [
-                (at + half * (2 * part / EDGE_STEPS - 1), _mixed(left, right, part / EDGE_STEPS)) for part in range(EDGE_STEPS)
+        edges = [width / 2 + (n * step - width / 2) * self.zoom - self.shift * width for n in range(1, len(seen))]
+        ends = {edge + half * (2 * part / EDGE_STEPS - 1) for edge in edges for part in range(EDGE_STEPS)}
+        return tuple(
+            [
+                (min(width, max(0, 2 * round(end / 2))), _blurred(seen, edges, end, half))
+                for end in (*sorted(ends), float(width))
             ]
-        at_pixel = [(min(width, max(0, 2 * round(end / 2))), rgb) for end, rgb in ends]
-        return (*at_pixel, (width, seen[-1]))
+        )
 
 
 _UNMOVED = Appearance()[5:]
 PLAIN = Appearance()
 
 
-def _mixed(left: Rgb, right: Rgb, share: float) -> Rgb:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(left, right, strict=True))
+def _blurred(stripes: Sequence[Rgb], edges: Sequence[float], at: float, half: float) -> Rgb:
+    """Return the mean colour of what is less than ``half`` away. Exactly on an edge, nothing else counts than the left."""
+    if not half:
+        return stripes[bisect_left(edges, at)]
+    borders = pairwise((-inf, *edges, inf))
+    shares = [max(0.0, min(at + half, right) - max(at - half, left)) / (2 * half) for left, right in borders]
+    red, green, blue = (round(sum(map(mul, shares, parts))) for parts in zip(*stripes, strict=True))
     return red, green, blue
 
 
