@@ -63,10 +63,14 @@ S = TypeVar("S")
 
 
 class Terms(NamedTuple):
-    """The request beyond the constraints: preferred native formats and the reconnect policy."""
+    """The request beyond the constraints: preferred native formats and the reconnect policy.
+
+    ``selects_by_all``: whether a device may be selected by any property, also by those that the standard excludes.
+    """
 
     pixel_formats: Sequence[str] = ()
     policy: ReconnectPolicy = ReconnectPolicy()
+    selects_by_all: bool = False
 
     def to_follow(self, track: MediaStreamTrack, before: DeviceSource) -> Terms:
         """Return the terms for a device that takes over a track from another one."""
@@ -264,7 +268,8 @@ class UserMedia:
         devices = self._machine.candidates(KINDS[kind], constraints, terms.policy.timeouts.first_s)
         if not devices:
             raise _reason(refused.values()) if refused else self._machine.missing([KINDS[kind]])
-        _check_selecting(constraints)
+        if not terms.selects_by_all:
+            _check_selecting(constraints)
         plausible = [device for device in devices if _plausible(device, constraints)]
         failures = dict(refused or {})
         among = plausible or devices

@@ -138,7 +138,7 @@ class MediaDevices(EventTarget):
         from mscli.api.wanted import wanted_tracks
 
         asked = wanted_tracks(constraints) if wanted is None else wanted
-        return self._machinery().negotiate(asked, Terms(pixel_formats, ReconnectPolicy.asked(timeout_s)))
+        return self._machinery().negotiate(asked, Terms(pixel_formats, ReconnectPolicy.asked(timeout_s), wanted is not None))
 
     def get_user_media(
         self,
@@ -157,12 +157,13 @@ class MediaDevices(EventTarget):
         https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. ``constraints``: a ``MediaStreamConstraints``
         dictionary as ``json.loads`` returns it.
 
-        Beyond the standard: ``wanted`` replaces the constraints and requests any number of tracks. All devices are opened
-        before the first one starts, so the tracks begin together. ``pixel_formats``: native formats preferred among equals.
-        ``on_choices`` is called with the choices before a device is opened. ``prepare`` is called with the stream before its
-        devices start, so that a consumer misses no frame. ``timeout_s``: how long a device may take for its first frame and for
-        any response of its driver, and for the next frame after it is muted, before it is given up. ``reconnect_s``: how long
-        to wait for a device that is gone. ``fallback``: whether another device that satisfies the constraints then replaces it.
+        Beyond the standard: ``wanted`` replaces the constraints, requests any number of tracks, and may require any property.
+        All devices are opened before the first one starts, so the tracks begin together. ``pixel_formats``: native formats
+        preferred among equals. ``on_choices`` is called with the choices before a device is opened. ``prepare`` is called with
+        the stream before its devices start, so that a consumer misses no frame. ``timeout_s``: how long a device may take for
+        its first frame and for any response of its driver, and for the next frame after it is muted, before it is given up.
+        ``reconnect_s``: how long to wait for a device that is gone. ``fallback``: whether another device that satisfies the
+        constraints then replaces it.
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError. Nothing stays open then.
         """
@@ -170,7 +171,8 @@ class MediaDevices(EventTarget):
         from mscli.api.wanted import wanted_tracks
 
         asked = wanted_tracks(constraints) if wanted is None else wanted
-        terms = Terms(pixel_formats, ReconnectPolicy.asked(timeout_s, reconnect_s, fallback=fallback))
+        policy = ReconnectPolicy.asked(timeout_s, reconnect_s, fallback=fallback)
+        terms = Terms(pixel_formats, policy, selects_by_all=wanted is not None)
         return self._machinery().get_user_media(asked, terms, prepare, on_choices)
 
     def get_display_media(

@@ -127,6 +127,10 @@ def _one_line(text: str) -> str:
 def _answers(error: DOMException | ArgumentError) -> list[str]:
     if not isinstance(error, OverconstrainedError) or not error.nearest:
         return []
+    from mscli.core.controls import is_control
     from mscli.core.selection import describe_settings
+
+    if all(map(is_control, error.conflict)):  # the hints say what controls can be set to
+        return []
 
     return [f"closest that works: {describe_settings(error.nearest, exact=True)}"]

@@ -602,8 +602,9 @@ mode yourself
 : `pan` and `tilt` in 1/3600 of a degree, `zoom` in a unit of the camera. `true` prefers a camera that has the control, and sets
 nothing
 
-A missing control never excludes a camera, so controls cannot be `exact`, `min` or `max` when a camera is chosen. They can be
-part of an `--advanced` set. The settings contain the values that the camera accepted.
+A control that is only preferred never excludes a camera. With `exact`, `min` or `max`, only a camera that has the control and
+the value is used; otherwise the command fails with exit code 6 and says what the control can be set to. (A web page gets a
+TypeError for these, and has to apply them later.) The settings contain the values that the camera accepted.
 
 `v4l2:NAME` is a control of the driver that has no name here, as `v4l2-ctl --list-ctrls` calls it: `-c
 v4l2:power_line_frequency=1`. Its values are numbers; those of a menu are the numbers of its items.

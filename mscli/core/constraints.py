@@ -135,6 +135,14 @@ def in_words(conflict: Sequence[Rule]) -> str:
     return " together with ".join(rule.in_words() for rule in conflict)
 
 
+def values_in_words(values: Values) -> str:
+    """Format possible values: ``from 100 to 400 in steps of 10``, ``“manual” or “continuous”``."""
+    if not isinstance(values, Span):
+        return " or ".join(map(_word, values))
+    steps = f" in steps of {_word(values.step)}" if values.step not in (0, 1) else ""
+    return f"from {_word(values.min)} to {_word(values.max)}{steps}"
+
+
 def rules(converted: Mapping[str, Any], kind: str, *, bare: str) -> list[Rule]:
     """Return the rules of a converted constraint set for tracks of ``kind``. ``bare``: "ideal" or "exact", for bare values."""
     applying = (name for name in converted if name in PROPERTIES and kind in PROPERTIES[name].kinds)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from mscli.core.aspect import SIZES, bounds, fit_sizes
 from mscli.core.boxes import Box, Scalar, Span, Values, apart
 from mscli.core.codecs import format_quality
-from mscli.core.constraints import Constraints, Rule, in_words, together_in_words
-from mscli.core.controls import unfold
+from mscli.core.constraints import Constraints, Rule, in_words, together_in_words, values_in_words
+from mscli.core.controls import is_control, unfold
 from mscli.core.derived import crop_loss, natural_sizes
 from mscli.core.errors import OverconstrainedError
 from mscli.core.properties import PROPERTIES
@@ -401,7 +401,15 @@ def overconstrained(boxes: Sequence[Box], rules: Sequence[Rule]) -> Overconstrai
     failed = next((rule.name for among in (boxes, examined) for rule in required if not feasible(among, [rule])), "")
     conflict = _minimal(boxes, required)
     names, nearest = [rule.name for rule in conflict], nearest_settings(boxes, rules)
-    return OverconstrainedError(failed, _not_offered(boxes, conflict), conflict=names, nearest=nearest)
+    hints = _possible(boxes, conflict)
+    return OverconstrainedError(failed, _not_offered(boxes, conflict), conflict=names, nearest=nearest, hints=hints)
+
+
+def _possible(boxes: Sequence[Box], conflict: Sequence[Rule]) -> list[str]:
+    """Return what the controls among the rules can be set to, a sentence for each control that all boxes have alike."""
+    controls = [rule.name for rule in conflict if is_control(rule.name)]
+    found = {name: {values_in_words(box.values[name]) for box in boxes if name in box.values} for name in controls}
+    return [f"{name} can be {texts.pop()}" for name, texts in found.items() if len(texts) == 1]
 
 
 def _not_offered(boxes: Sequence[Box], conflict: Sequence[Rule]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -47,6 +48,14 @@ def test_the_number_can_be_written_as_an_index(fake: FakeMachine) -> None:
 def test_pictures_of_the_same_second_get_a_number(fake: FakeMachine) -> None:
     files = fake.json("snapshot", "--json", "--burst", "3", "%Y.png")["files"]
     assert files == [f"{time.localtime().tm_year}{number}.png" for number in ("", "_02", "_03")]
+
+
+@pytest.mark.parametrize("flags", [("--delay", "0.3"), ("--interval", "0.3", "--count", "2", "--close-between")])
+def test_a_picture_is_named_by_the_time_at_which_it_is_taken(flags: tuple[str, ...], fake: FakeMachine) -> None:
+    require("exiftool")
+    for file in fake.json("snapshot", "--json", *flags, "%Y%m%d%H%M%S%f.jpg")["files"]:
+        taken = output_of("exiftool", "-s3", "-SubSecDateTimeOriginal", fake.folder / file)[:26]
+        assert re.sub(r"\D", "", taken) <= file.removesuffix(".jpg")  # which has the same digits, and is given just after it
 
 
 def test_only_the_newest_are_kept_and_a_link_points_to_the_last(fake: FakeMachine) -> None:
@@ -317,7 +326,33 @@ def test_controls_that_are_as_asked_are_not_talked_about(fake: FakeMachine) -> N
     assert b"warning" not in fake("snapshot", "--brightness", "50", "--exposure-time", "20", "x.png", code=0).stderr
 
 
-def test_a_required_control_out_of_range_is_overconstrained_with_the_range(fake: FakeMachine) -> None:
+@pytest.mark.parametrize(
+    ("flags", "said", "hint"),
+    [
+        (("--brightness", "exact:999"), "brightness = 999", "brightness can be from 0 to 255"),
+        (("--exposure-time", "min:2000"), "exposureTime ≥ 2000 × 100 µs", "exposureTime can be from 1 to 1000"),
+        (("--exposure-mode", "exact:none"), "exposureMode = “none”", "exposureMode can be “continuous” or “manual”"),
+        (("--zoom", "exact:200"), "zoom = 200", ""),
+    ],
+)
+def test_a_required_control_that_no_camera_has_is_overconstrained(
+    flags: tuple[str, ...], said: str, hint: str, fake: FakeMachine
+) -> None:
+    fake.plug(camera(controls=CONTROLS))
+    done = fake("snapshot", *flags, "x.png", code=6)
+    assert error_line(done) == f"mscli: error: no camera offers {said} (OverconstrainedError)"
+    assert done.stderr.decode().splitlines()[1:] == [f"  {hint}"] * bool(hint)
+    assert fake.files == []
+
+
+def test_a_required_control_is_set_with_the_mode_that_it_needs(fake: FakeMachine) -> None:
+    fake.plug(camera(label="Plain"), camera(label="Able", controls=CONTROLS))
+    (track,) = fake.json("snapshot", "--json", "--exposure-time", "exact:250", "--brightness", "min:150", "x.png")["tracks"]
+    assert (track["label"], track["settings"]["exposureMode"], track["settings"]["exposureTime"]) == ("Able", "manual", 250)
+    assert track["settings"]["brightness"] >= 150
+
+
+def test_a_later_change_out_of_range_is_overconstrained(fake: FakeMachine) -> None:
     fake.plug(camera(controls=CONTROLS))
     lines = [{"applyConstraints": {"video": {"brightness": {"exact": 999}}}}, {"stop": True}]
     stdin = "".join(json.dumps(line) + "\n" for line in lines).encode()
