@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from time import monotonic
 
 from mscli.core.limits import HOOK_S
 
@@ -40,9 +41,10 @@ class Hooks:
 
     def finish(self) -> None:
         """Wait for the commands, and terminate those that do not end."""
+        end_s = monotonic() + HOOK_S
         for name, running in self._running:
             try:
-                running.wait(HOOK_S)
+                running.wait(max(0, end_s - monotonic()))
             except subprocess.TimeoutExpired:
                 self._fail(f"--exec did not end within {HOOK_S:g} s for {name} and was terminated")
                 running.kill()

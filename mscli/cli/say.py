@@ -80,6 +80,8 @@ class Voice:
 
     def show_status(self, text: str, cells: int) -> None:
         """Draw the status line in place of the previous one. ``cells``: its width. An empty text removes it."""
+        if text == self._status and bool(text) == bool(self._drawn):
+            return
         self._status = text
         with self._turn, forgiving_stderr():
             if not self._waiting and takes_more(STDERR, 0.0):

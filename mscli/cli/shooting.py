@@ -481,7 +481,10 @@ class TakenPictures:
     def _write(
         self, first: Picture, track: MediaStreamTrack, frames: Iterator[Picture], close: Callable[[], object] | None
     ) -> bool:
+        is_named = self._sink is None  # otherwise the name is older than the picture
         sink = self._open(track)
+        if not is_named:
+            self._album.rename(sink)
         delivery = Delivery(sink, [track], Window([VIDEO], frames=1), deinterlace=self._deinterlace)
         delivery.write_all(_closing(chain([first], frames), close))
         self._sink = None

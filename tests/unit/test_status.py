@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mscli.cli.report import duration_text, long_text, size_text
+from mscli.cli.say import Voice
+from mscli.cli.shared import Shared
 from mscli.cli.status import MeterReading, Progress, fitting, plain, progress_of, status_items
 from mscli.core.clock import now_us
 from tests.unit.stage import MemorySink, Recording, device, picture, push
@@ -125,3 +127,15 @@ def test_durations_in_a_sentence(seconds_: float, text: str) -> None:
 )
 def test_sizes(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+def test_a_line_that_has_not_changed_is_not_drawn_again(capsys: pytest.CaptureFixture[str]) -> None:
+    voice = Voice(Shared())
+    for text in ("one", "one", "two"):
+        voice.show_status(text, len(text))
+    voice.info("said")
+    voice.show_status("two", 3)
+    voice.show_status("", 0)
+    voice.show_status("", 0)
+    drawn = capsys.readouterr().err
+    assert (drawn.count("one"), drawn.count("two")) == (1, 2)  # and once more below what was said

@@ -42,6 +42,11 @@ def is_counted(name: str) -> bool:
     return any(re.fullmatch(_COUNTER, found) for found in re.findall(_TIME, name))
 
 
+def is_timed(name: str) -> bool:
+    """Return whether a name contains a time."""
+    return any(found != _PERCENT and not re.fullmatch(_COUNTER, found) for found in re.findall(_TIME, name))
+
+
 def with_counter(name: str) -> str:
     """Return the name, with a counter before its suffix if it has no time or number, so that names differ."""
     if is_pattern(name):
@@ -94,14 +99,22 @@ class Names:
         self._taken = taken
         self._own: set[str] = set()
         self._number = 1
+        self._latest = ("", 1)  # the latest name, and the first number that was possible for it
 
     def next(self, at: datetime) -> str:
         """Return the name of the next file, which begins at this local time."""
         found = candidates(self._pattern, at, self._number)
         name, number = next((name, number) for name, number in found if name not in self._own and not self._taken(name))
+        self._latest = name, self._number
         self._number = number + 1
         self._own.add(name)
         return name
+
+    def again(self, at: datetime) -> str:
+        """Return another name for the latest file, which begins at this local time instead."""
+        name, self._number = self._latest
+        self._own.discard(name)
+        return self.next(at)
 
 
 def single(pattern: str, *, overwrite: bool) -> str:

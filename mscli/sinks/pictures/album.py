@@ -14,7 +14,7 @@ from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series, SinkOptions
 from mscli.sinks import SinkRow, load_sink, next_name
 from mscli.sinks.files.output import OutputSink
-from mscli.sinks.files.series import Names, Retention, make_folder, wall_clock, with_counter
+from mscli.sinks.files.series import Names, Retention, is_timed, make_folder, wall_clock, with_counter
 from mscli.sinks.pictures.image import ImageSink
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Album:
         self._kept = Retention(series or Series())
         self.size = (0, 0)  # of the latest picture, if known
         self._opened: Sink | None = None  # the latest one
+        self._is_timed = self.is_named and is_timed(file)
 
     @property
     def files(self) -> list[str]:
@@ -59,6 +60,11 @@ class Album:
             sink.open([track])
         self._opened = sink
 
+    def rename(self, sink: Sink) -> None:
+        """Name the picture of an open sink by the time at which it is taken, which is now."""
+        if self._is_timed and isinstance(sink, ImageSink) and sink.is_file:
+            sink.go_on(self._next_name(again=True))
+
     def add(self, sink: Sink) -> str:
         """Count a picture that was written, remove surplus ones, and return its name, or "". Raises OperationError."""
         self.size = sink.size if isinstance(sink, ImageSink) else self.size
@@ -73,10 +79,10 @@ class Album:
         if self._latest:
             _link(self._latest, name)
 
-    def _next_name(self) -> str:
+    def _next_name(self, *, again: bool = False) -> str:
         if not self._pattern:
             return next_name(self._file, overwrite=self._options.over_device) if self.is_named else self._file
-        name = self._names.next(datetime.now().astimezone())
+        name = (self._names.again if again else self._names.next)(datetime.now().astimezone())
         make_folder(self._pattern, name)
         return name
 
