@@ -593,7 +593,8 @@ mode yourself
 : in units of the camera; `torch` is `true` or `false`
 
 `pointsOfInterest`
-: points to meter and focus on, such as `0.5,0.5|0.2,0.8`, as fractions of the width and height
+: points to meter and focus on, such as `0.5,0.5|0.2,0.8`, as fractions of the width and height. A USB camera with a region of
+interest needs Linux 6.16 or newer
 
 `backgroundBlur`
 : `true` or `false`

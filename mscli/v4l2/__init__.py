@@ -6,6 +6,7 @@ https://docs.kernel.org/userspace-api/media/v4l/v4l2.html
 - ``node``: an open video node, and its errors
 - ``modes``: pixel formats, sizes and rates
 - ``controls``: camera controls
+- ``region``: a region of interest, for pointsOfInterest
 - ``buffers``: memory-mapped buffers
 - ``events``: events of the driver
 - ``describe``: requests in words, for the log

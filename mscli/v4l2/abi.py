@@ -63,6 +63,9 @@ CTRL_TYPE_BOOLEAN = 2
 CTRL_TYPE_MENU = 3
 CTRL_TYPE_INTEGER64 = 5
 CTRL_TYPE_INTEGER_MENU = 9  # a menu of numbers
+CTRL_TYPE_RECT = 0x0107
+CTRL_WHICH_MIN = 0x0F020000  # in v4l2_ext_controls.which: the least value in place of the current one
+CTRL_WHICH_MAX = 0x0F030000
 CTRL_NEXT = 0x80000000  # in the id of a query: describe the control with the next higher id
 CTRL_DISABLED = 0x1  # in v4l2_query_ext_ctrl.flags
 CTRL_READ_ONLY = 0x4
@@ -75,6 +78,8 @@ CID_SATURATION = 0x00980902
 CID_AUTO_WHITE_BALANCE = 0x0098090C
 CID_WHITE_BALANCE_TEMPERATURE = 0x0098091A
 CID_SHARPNESS = 0x0098091B
+CID_UVC_REGION_OF_INTEREST_RECT = 0x00981AE1
+CID_UVC_REGION_OF_INTEREST_AUTO = 0x00981AE2
 CID_EXPOSURE_AUTO = 0x009A0901
 CID_EXPOSURE_ABSOLUTE = 0x009A0902
 CID_PAN_ABSOLUTE = 0x009A0908
@@ -492,7 +497,13 @@ class MenuQuery(ctypes.Structure):
 class _ControlUnion(ctypes.Union):
     _pack_ = 1
     _layout_ = "ms"
-    _fields_ = (("value", c_int32), ("value64", c_int64))
+    _fields_ = (("value", c_int32), ("value64", c_int64), ("address", c_uint64))
+
+
+class Rectangle(ctypes.Structure):
+    """struct v4l2_rect."""
+
+    _fields_ = (("left", c_int32), ("top", c_int32), ("width", c_uint32), ("height", c_uint32))
 
 
 class ControlValue(ctypes.Structure):
@@ -505,7 +516,7 @@ class ControlValue(ctypes.Structure):
 
 
 class ControlValues(ctypes.Structure):
-    """struct v4l2_ext_controls. ``which``: 0 for the current values."""
+    """struct v4l2_ext_controls. ``which``: 0 for the current values, or CTRL_WHICH_…."""
 
     _fields_ = (
         ("which", c_uint32),

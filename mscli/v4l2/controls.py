@@ -16,11 +16,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from mscli.core.boxes import Scalar, Span, Values
-from mscli.core.controls import Control, plan
+from mscli.core.controls import NO_POINTS, Control, plan
 from mscli.core.properties import CONTINUOUS, MANUAL, NATIVE
 from mscli.core.tuples import NamedTuple
 from mscli.v4l2 import abi
 from mscli.v4l2.node import UNPLUGGED, Node
+from mscli.v4l2.region import NAME as POINTS_OF_INTEREST
+from mscli.v4l2.region import find_region
 
 NUMBERS = (abi.CTRL_TYPE_INTEGER, abi.CTRL_TYPE_INTEGER64, abi.CTRL_TYPE_BOOLEAN)
 MENUS = (abi.CTRL_TYPE_MENU, abi.CTRL_TYPE_INTEGER_MENU)
@@ -131,6 +133,7 @@ class CameraControls:
         self._has_native = False  # whether the driver's own controls are among the known ones
         standard = {row.name: _describe(node, row) for row in CONTROLS}
         self._driven = {name: driven for name, driven in standard.items() if driven is not None}
+        self._region = find_region(node)
 
     @property
     def watched(self) -> list[int]:
@@ -157,11 +160,21 @@ class CameraControls:
                 values = values if driven.is_settable else (now[name],)
                 inactive = bool(driven.flags & abi.CTRL_INACTIVE)
                 found[name] = Control(values, now[name], driven.value(driven.default), inactive)
-        return found
+        return found | {name: Control((NO_POINTS,), points, NO_POINTS) for name, points in self._points().items()}
 
     def read(self) -> dict[str, Scalar]:
         """Return the current value of each standard control that can be read, and of the driver's others that were set here."""
-        return self._values(filter(self._is_setting, self._driven))
+        return self._values(filter(self._is_setting, self._driven)) | self._points()
+
+    def _points(self) -> dict[str, Scalar]:
+        """Return the points of interest, if the camera has a region for them."""
+        if self._region is None:
+            return {}
+        try:
+            return {POINTS_OF_INTEREST: self._region.read()}
+        except OSError as error:
+            self._check(error)
+            return {}
 
     def _values(self, names: Iterable[str]) -> dict[str, Scalar]:
         read = ((name, self._read(self._driven[name])) for name in names)
@@ -176,10 +189,19 @@ class CameraControls:
             self._find_native()
         self._set |= self._driven.keys() & wanted.keys()
         for name, value in plan(wanted, self.read()):
-            raw = self._driven[name].raw(value)
-            if raw is not None:
-                self._write(self._driven[name], raw)
+            self._set_one(name, value)
         return self.read()
+
+    def _set_one(self, name: str, value: Scalar) -> None:
+        if self._region is not None and name == POINTS_OF_INTEREST:
+            try:
+                self._region.set(str(value))
+            except OSError as error:
+                self._check(error)
+            return
+        raw = self._driven[name].raw(value)
+        if raw is not None:
+            self._write(self._driven[name], raw)
 
     def meant(self, control_id: int, raw: int) -> dict[str, Scalar]:
         """Return the setting for a control's new number, or an empty one if it is none."""

@@ -56,6 +56,7 @@ OFFSETS: dict[tuple[type[ctypes.Structure], str], int] = {
     (abi.ControlQuery, "minimum"): 40,
     (abi.ControlQuery, "flags"): 72,
     (abi.ControlValue, "number"): 12,
+    (abi.ControlValue, "address"): 12,
     (abi.ControlValues, "controls"): 24,
     (abi.MenuQuery, "item"): 8,
     (abi.V4l2Event, "u"): 8,

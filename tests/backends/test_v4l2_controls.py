@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 from mscli.core.boxes import Scalar, Span
 from mscli.core.controls import Control, is_control
 from mscli.core.errors import NotReadableError
+from mscli.core.frames import Rect
 from mscli.v4l2 import abi
 from mscli.v4l2.controls import CONTROLS, EXPOSURE, CameraControls, Driven, Row
 from mscli.v4l2.node import Node
+from mscli.v4l2.region import region_of
 
 MENU, NUMBER_MENU, NUMBER, SWITCH = (
     abi.CTRL_TYPE_MENU,
@@ -27,6 +30,9 @@ HELD = {  # control → the automatic mode that locks it, and that mode's value 
     abi.CID_WHITE_BALANCE_TEMPERATURE: (abi.CID_AUTO_WHITE_BALANCE, 0),
     abi.CID_FOCUS_ABSOLUTE: (abi.CID_FOCUS_AUTO, 0),
 }
+
+SENSOR = Rect(100, 50, 1920, 1080)
+BITMASK = 8  # V4L2_CTRL_TYPE_BITMASK
 
 
 class Driver:
@@ -52,6 +58,7 @@ class Driver:
         self.written: list[tuple[int, int]] = []
         self.flags: dict[int, int] = {}
         self.gone = False
+        self.region: Rect | None = None  # of interest, on a sensor of SENSOR
         self.native: dict[int, bytes] = {}  # the driver's own controls, also in ``controls``: id → name
         self.requests: list[int] = []
 
@@ -72,6 +79,9 @@ class Driver:
         if query.id & abi.CTRL_NEXT:
             query.id = min((one for one in self.native if one > query.id & ~abi.CTRL_NEXT), default=0)
             query.name = self.native.get(query.id, b"")
+        if query.id == abi.CID_UVC_REGION_OF_INTEREST_RECT and self.region is not None:
+            query.type, query.flags = abi.CTRL_TYPE_RECT, self.flags.get(query.id, 0)
+            return
         if query.id not in self.controls:
             raise OSError(errno.EINVAL, "")
         query.type, query.minimum, query.maximum, query.step, query.default_value = self.controls[query.id]
@@ -83,11 +93,23 @@ class Driver:
         item.value = self.menus[item.id][item.index]
 
     def _get(self, asked: abi.ControlValues) -> None:
-        asked.controls[0].value = self.now[asked.controls[0].id]
+        one = asked.controls[0]
+        if one.id == abi.CID_UVC_REGION_OF_INTEREST_RECT:
+            assert one.size == 16
+            assert self.region is not None
+            found = {0: self.region, abi.CTRL_WHICH_MIN: Rect(0, 0, 64, 48), abi.CTRL_WHICH_MAX: SENSOR}[asked.which]
+            (rectangle := abi.Rectangle.from_address(one.address)).left, rectangle.top = found[:2]
+            rectangle.width, rectangle.height = found[2:]
+        else:
+            one.value = self.now[one.id]
 
     def _set(self, asked: abi.ControlValues) -> None:
         assert asked.count == 1
         one = asked.controls[0]
+        if one.id == abi.CID_UVC_REGION_OF_INTEREST_RECT:
+            taken = abi.Rectangle.from_address(one.address)
+            self.region = Rect(taken.left // 8 * 8, taken.top // 8 * 8, taken.width, taken.height)
+            return
         if self._held(one.id):
             raise OSError(errno.EACCES, "")
         _, low, high, step, _ = self.controls[one.id]
@@ -234,10 +256,67 @@ def test_the_driver_s_own_controls_are_looked_for_once_one_is_asked_for(driver: 
     with Node(os.devnull) as node:
         controls = CameraControls(node)
         assert controls.set({"zoom": 200})["zoom"] == 200
-        assert driver.requests.count(abi.QUERY_EXT_CTRL) == len(CONTROLS)
+        assert driver.requests.count(abi.QUERY_EXT_CTRL) == len(CONTROLS) + 1  # the region of interest
         assert not set(controls.watched) & driver.native.keys()
         assert controls.set({"v4l2:own_control_3": 7})["v4l2:own_control_3"] == 7
-        assert driver.requests.count(abi.QUERY_EXT_CTRL) == len(CONTROLS) + len(driver.native) + 1
+        assert driver.requests.count(abi.QUERY_EXT_CTRL) == len(CONTROLS) + 1 + len(driver.native) + 1
         assert set(controls.watched) & driver.native.keys() == {0x980953}
         assert controls.meant(0x980953, 5) == {"v4l2:own_control_3": 5}
         assert controls.meant(0x980954, 5) == {}
+
+
+def points(*places: tuple[float, float]) -> str:
+    return json.dumps([{"x": x, "y": y} for x, y in places])
+
+
+@pytest.fixture
+def region(driver: Driver) -> Iterator[CameraControls]:
+    """Return the controls of a camera with a region of interest, whose exposure and focus can follow it."""
+    driver.region = SENSOR
+    driver.controls[abi.CID_UVC_REGION_OF_INTEREST_AUTO] = (BITMASK, 0, 0b111001, 1, 0b100000)
+    with Node(os.devnull, "Webcam") as node:
+        yield CameraControls(node)
+
+
+def test_a_point_of_interest_is_a_region_that_the_automatics_follow(driver: Driver, region: CameraControls) -> None:
+    assert region.abilities()["pointsOfInterest"] == Control(("[]",), "[]", "[]")
+    asked = points((0.5, 0.25))
+    assert region.set({"pointsOfInterest": asked})["pointsOfInterest"] == asked  # although the driver has moved it
+    assert driver.region == Rect((100 + 960 - 120) // 8 * 8, (50 + 270 - 68) // 8 * 8, 240, 135)
+    assert driver.written == [(abi.CID_UVC_REGION_OF_INTEREST_AUTO, 0b1001)]
+    assert region.set({"pointsOfInterest": "[]"})["pointsOfInterest"] == "[]"
+    assert driver.written[-1] == (abi.CID_UVC_REGION_OF_INTEREST_AUTO, 0b100000)
+
+
+def test_a_region_that_another_program_has_set_is_its_middle(driver: Driver, region: CameraControls) -> None:
+    driver.region = Rect(100 + 480, 50, 960, 270)
+    assert region.read()["pointsOfInterest"] == points((0.5, 0.125))
+
+
+def test_a_region_of_a_camera_that_decides_itself_what_follows_it(driver: Driver, region: CameraControls) -> None:
+    del driver.controls[abi.CID_UVC_REGION_OF_INTEREST_AUTO]
+    assert region.set({"pointsOfInterest": points((1, 1))})["pointsOfInterest"] == points((1, 1))
+    assert driver.written == []
+
+
+@pytest.mark.parametrize("flag", [abi.CTRL_DISABLED, abi.CTRL_READ_ONLY])
+def test_a_region_that_cannot_be_set_is_no_control(driver: Driver, flag: int) -> None:
+    driver.region, driver.flags[abi.CID_UVC_REGION_OF_INTEREST_RECT] = SENSOR, flag
+    with Node(os.devnull) as node:
+        assert "pointsOfInterest" not in CameraControls(node).abilities()
+
+
+@pytest.mark.parametrize(
+    ("places", "least", "found"),
+    [
+        ([(0.0, 0.0)], 1, Rect(100, 50, 240, 135)),
+        ([(1.0, 1.0)], 1, Rect(100 + 1920 - 240, 50 + 1080 - 135, 240, 135)),
+        ([(7.0, -7.0)], 1, Rect(100 + 1920 - 240, 50, 240, 135)),
+        ([(0.25, 0.5), (0.75, 0.5)], 1, Rect(100 + 360, 50 + 472, 1200, 135)),
+        ([(0.0, 0.0), (1.0, 1.0)], 1, SENSOR),
+        ([(0.5, 0.5)], 400, Rect(100 + 760, 50 + 340, 400, 400)),
+        ([(0.5, 0.5)], 9999, SENSOR),
+    ],
+)
+def test_a_region_has_all_points_and_lies_on_the_sensor(places: list[tuple[float, float]], least: int, found: Rect) -> None:
+    assert region_of(places, SENSOR, Rect(0, 0, least, least)) == found
