@@ -12,7 +12,7 @@ import click
 
 from mscli.cli.printable import printable
 from mscli.core.errors import ArgumentError, DOMException
-from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO, Property
+from mscli.core.properties import AUDIO, KINDS, NATIVE, PROPERTIES, VIDEO, Property
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -100,6 +100,8 @@ def complete_constraint(kinds: Iterable[str]) -> Complete:
     def complete(ctx: click.Context, parameter: click.Parameter, typed: str) -> Items:
         present = {kind for kind in kinds if not _is_off(ctx, kind)}
         name, sign, _ = typed.partition("=")
+        if not sign and VIDEO in present and typed and (typed.startswith(NATIVE) or NATIVE.startswith(typed)):
+            return _of_devices(_offer_native)(ctx, parameter, typed)
         if not sign:
             rows = (row for row in PROPERTIES.values() if present.intersection(row.kinds))
             return [item for row in rows for item in _items([f"{row.name}="], typed, row.help)]
@@ -112,6 +114,12 @@ def complete_constraint(kinds: Iterable[str]) -> Complete:
         return _of_devices(offer)(ctx, parameter, typed)
 
     return complete
+
+
+def _offer_native(devices: MediaDevices, ctx: click.Context, typed: str) -> Items:
+    """Complete the names of the chosen camera's own controls."""
+    names = {name for info in _chosen(devices, ctx, (VIDEO,)) for name in info.get_capabilities() if name.startswith(NATIVE)}
+    return _items([f"{name}=" for name in sorted(names)], typed, "a control of the driver")
 
 
 def _is_off(ctx: click.Context, kind: str) -> bool:

@@ -103,6 +103,14 @@ def test_constraint_names_are_offered_ready_for_a_value(asked: Asked) -> None:
     assert asked.values("mscli record -c ") == [f"{name}=" for name in PROPERTIES]
 
 
+def test_a_camera_s_own_controls_are_offered_by_name(asked: Asked) -> None:
+    gain = {"v4l2:gain": {"min": 0, "max": 9}, "v4l2:gamma": {"min": 1, "max": 3}, "zoom": {"min": 1, "max": 2}}
+    asked.described.write_text(json.dumps({"devices": [{"kind": "videoinput", "controls": gain}]}))
+    assert asked.values("mscli snapshot -c v4") == ["v4l2:gain=", "v4l2:gamma="]
+    assert asked.values("mscli snapshot -c v4l2:ga") == ["gain=", "gamma="]  # behind bash's last word break
+    assert asked.values("mscli record --no-video -c v4") == [""]
+
+
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
