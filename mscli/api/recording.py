@@ -324,8 +324,10 @@ class Delivery:
 
     def _corrections(self, track: int, output: Any) -> dict[str, int]:
         """Return the corrections of the track's frames, both here and in an output."""
-        done = Counter(output.corrections(track))
-        done.update(self._own_faults(track).corrections)
+        own, done = self._own_faults(track), output.corrections(track)
+        if own is not NO_FAULTS:
+            done = Counter(done)
+            done.update(own.corrections)
         return dict(done)
 
     def complete_counts(self, *, complete: bool) -> DOMException | None:

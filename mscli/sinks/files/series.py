@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,13 @@ _TIME = r"%(?:0\dd|[A-Za-z%])|\{index\}"
 _PERCENT = "%%"  # the directive for a percent sign
 
 
+@lru_cache(maxsize=16)
 def is_pattern(name: str) -> bool:
     """Return whether a name contains a time or a number."""
     return any(found != _PERCENT for found in re.findall(_TIME, name))
 
 
+@lru_cache(maxsize=16)
 def is_counted(name: str) -> bool:
     """Return whether a name contains a number."""
     return any(re.fullmatch(_COUNTER, found) for found in re.findall(_TIME, name))
