@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 from mscli.core.limits import HOOK_S
@@ -15,7 +17,10 @@ MOST_HOOKS = 4  # commands that run at the same time; while this number runs, no
 
 
 class Hooks:
-    """The commands that are run for pictures, without a shell. ``{}`` in an argument stands for the file."""
+    """The commands that are run for pictures, without a shell. ``{}`` in an argument stands for the file.
+
+    Each is a process group, which Ctrl-C does not interrupt, and which is terminated with all that it has started.
+    """
 
     def __init__(self, command: str, warn: Callable[[str], object]) -> None:
         self.failed = 0
@@ -33,7 +38,7 @@ class Hooks:
         if arguments == self._arguments:
             arguments.append(name)
         try:
-            running = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno())
+            running = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), process_group=0)
         except OSError as error:
             self._fail(f"--exec cannot run “{arguments[0]}”: {os.strerror(error.errno or 0).lower()}")
         else:
@@ -47,7 +52,8 @@ class Hooks:
                 running.wait(max(0, end_s - monotonic()))
             except subprocess.TimeoutExpired:
                 self._fail(f"--exec did not end within {HOOK_S:g} s for {name} and was terminated")
-                running.kill()
+                with suppress(OSError):  # it has just ended
+                    os.killpg(running.pid, signal.SIGKILL)
                 running.wait()
             else:
                 self._check(name, running)

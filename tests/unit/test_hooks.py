@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,18 @@ def test_arguments_are_a_list_and_no_shell_reads_them(tmp_path: Path) -> None:
     writing.start(name)
     writing.finish()
     assert (said, [path.name for path in tmp_path.iterdir()]) == ([], ["a b; touch c"])
+
+
+def test_a_command_that_does_not_end_is_terminated_with_all_that_it_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "alive")
+    said: list[str] = []
+    commands = Hooks(f"sh -c 'sleep 600 >{tmp_path}/alive; true'", said.append)
+    commands.start("x.png")
+    with open(tmp_path / "alive", "rb") as alive:  # which is open as long as the sleep of the shell runs
+        monkeypatch.setattr(hooks, "HOOK_S", 0)
+        commands.finish()
+        assert alive.read() == b""
+    assert said == ["--exec did not end within 0 s for x.png and was terminated"]
+    assert commands.failed == 1
