@@ -139,7 +139,7 @@ class ImageCapture:
     @staticmethod
     def _take(track: MediaStreamTrack, sink: Sink) -> None:
         """Write the next complete frame. Close the sink, or abort it on failure."""
-        sink.open([TrackFormat("video", track.current_settings, track.pixel_format, track.label, track.maker)])
+        sink.open([TrackFormat("video", track.current_settings, track.pixel_format, track.label, track.maker, track.paced)])
         with FrameReader[Media](track, VIDEO_QUEUE_BYTES, encoded=True) as reader:
             Delivery(sink, [track], Window(["video"], frames=1)).write_all(reader)
 

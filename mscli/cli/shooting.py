@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 CLOSE_ABOVE_S = 60.0  # with a longer interval the camera is closed between pictures
 _EXPOSED_FRAMES = 4  # frames that a camera may take to follow a new exposure
 _WAIT_S = 0.5
+_GATHER_S = 0.2
 
 
 class ShootingPlan(NamedTuple):
@@ -84,6 +85,14 @@ class ShootingPlan(NamedTuple):
         return self.number or (None if self.repeats else 1)
 
     @property
+    def gather_s(self) -> float:
+        """Return how long the frames of a long series may wait for each other, so that they wake the program less often."""
+        if self.trigger or not self.repeats:
+            return 0.0
+        every_s = self.interval_s or self.clock_s
+        return _GATHER_S if every_s is None else min(_GATHER_S, every_s / 10)
+
+    @property
     def closes(self) -> bool:
         """Return whether the camera is closed between ticks."""
         every_s = self.interval_s or self.clock_s or 0.0
@@ -111,6 +120,7 @@ class Shooting:
         try:
             with self._trigger:
                 if not self._plan.closes:
+                    self._session.event_loop.gather(self._plan.gather_s)
                     self._camera.open()
                 reason = self._take_all()
         except DOMException:
@@ -471,9 +481,9 @@ class TakenPictures:
             self._reported.add(kind)
             self._session.voice.warn(f"{error}; the series goes on")
 
-    def _open(self, track: MediaStreamTrack) -> Sink:
+    def _open(self, track: MediaStreamTrack, taken_us: int | None = None) -> Sink:
         """Return the open output of the next picture, which knows how the camera is set now."""
-        sink = self._album.next_sink() if self._sink is None else self._sink
+        sink = self._album.next_sink(taken_us) if self._sink is None else self._sink
         self._album.open(sink, _format(track))
         self._sink = sink
         return sink
@@ -481,10 +491,11 @@ class TakenPictures:
     def _write(
         self, first: Picture, track: MediaStreamTrack, frames: Iterator[Picture], close: Callable[[], object] | None
     ) -> bool:
-        is_named = self._sink is None  # otherwise the name is older than the picture
-        sink = self._open(track)
-        if not is_named:
-            self._album.rename(sink)
+        taken_us = None if track.paced else first.timestamp
+        is_named = self._sink is not None  # before it was taken
+        sink = self._open(track, taken_us)
+        if is_named:
+            self._album.rename(sink, taken_us)
         delivery = Delivery(sink, [track], Window([VIDEO], frames=1), deinterlace=self._deinterlace)
         delivery.write_all(_closing(chain([first], frames), close))
         self._sink = None
@@ -574,7 +585,7 @@ class TakenPictures:
 
 
 def _format(track: MediaStreamTrack) -> TrackFormat:
-    return TrackFormat(VIDEO, track.current_settings, track.pixel_format, track.label, track.maker)
+    return TrackFormat(VIDEO, track.current_settings, track.pixel_format, track.label, track.maker, track.paced)
 
 
 def _load_hooks(command: str, warn: Callable[[str], object]) -> Hooks:

@@ -279,6 +279,10 @@ class EventLoop:
             self.going.add(queue)
         return queue
 
+    def gather(self, seconds: float) -> None:
+        """Let encoded frames wait for each other for this long, as with ``gather_s``."""
+        self.gathers, self._gather_s = seconds > 0, seconds
+
     def remove(self, queue: FrameQueue) -> None:
         """Close and forget a queue, with the frames in it."""
         with self.lock:

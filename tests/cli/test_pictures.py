@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mscli.cli.shooting import ShootingPlan
 from tests.cli.program import FakeMachine, camera, error_line, output_of, picture
 from tests.conftest import require
 from tests.disks import tiny_disk
@@ -50,12 +51,23 @@ def test_pictures_of_the_same_second_get_a_number(fake: FakeMachine) -> None:
     assert files == [f"{time.localtime().tm_year}{number}.png" for number in ("", "_02", "_03")]
 
 
-@pytest.mark.parametrize("flags", [("--delay", "0.3"), ("--interval", "0.3", "--count", "2", "--close-between")])
-def test_a_picture_is_named_by_the_time_at_which_it_is_taken(flags: tuple[str, ...], fake: FakeMachine) -> None:
+def taken(path: Path) -> datetime:
+    """The time that a picture's EXIF data has."""
     require("exiftool")
-    for file in fake.json("snapshot", "--json", *flags, "%Y%m%d%H%M%S%f.jpg")["files"]:
-        taken = output_of("exiftool", "-s3", "-SubSecDateTimeOriginal", fake.folder / file)[:26]
-        assert re.sub(r"\D", "", taken) <= file.removesuffix(".jpg")  # which has the same digits, and is given just after it
+    return datetime.strptime(output_of("exiftool", "-s3", "-SubSecDateTimeOriginal", path).strip(), "%Y:%m:%d %H:%M:%S.%f%z")
+
+
+def test_a_picture_is_named_by_the_time_at_which_it_is_taken(fake: FakeMachine) -> None:
+    (file,) = fake.json("snapshot", "--json", "--delay", "1", "%Y%m%d%H%M%S%f%z.jpg")["files"]
+    named = datetime.strptime(file, "%Y%m%d%H%M%S%f%z.jpg")
+    assert abs(named - taken(fake.folder / file)) < timedelta(seconds=0.5)  # and not that of the start
+
+
+def test_a_picture_of_a_file_is_taken_now(fake: FakeMachine) -> None:
+    fake("record", "--no-audio", "--duration", "0.2", "x.mkv", code=0)
+    began = datetime.now().astimezone()
+    fake("snapshot", "-i", "x.mkv", "--no-pace", "x.jpg", code=0)
+    assert taken(fake.folder / "x.jpg") >= began - timedelta(seconds=0.5)
 
 
 def test_only_the_newest_are_kept_and_a_link_points_to_the_last(fake: FakeMachine) -> None:
@@ -74,6 +86,22 @@ def test_a_command_that_fails_is_told_and_the_pictures_stay(command: str, said: 
     done = fake("snapshot", "--exec", command, "x.png", code=9)
     assert said in done.stderr
     assert fake.files == ["x.png"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "gather_s"),
+    [
+        (ShootingPlan(), 0.0),  # one picture is wanted at once
+        (ShootingPlan(burst=5), 0.0),
+        (ShootingPlan(trigger="stdin"), 0.0),
+        (ShootingPlan(number=1000), 0.2),
+        (ShootingPlan(interval_s=10.0), 0.2),
+        (ShootingPlan(clock_s=60), 0.2),
+        (ShootingPlan(interval_s=0.5), 0.05),  # never so long that a tick is missed
+    ],
+)
+def test_only_the_frames_of_a_long_series_wait_for_each_other(plan: ShootingPlan, gather_s: float) -> None:
+    assert plan.gather_s == gather_s
 
 
 def test_a_burst_has_consecutive_frames(fake: FakeMachine) -> None:

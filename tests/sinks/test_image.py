@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
 from mscli.core.folders import find_entry
 from mscli.core.frames import BT601, BT709, JPEG_COLOR, PIXEL_FORMATS, Media, Rect, VideoColorSpace, VideoFrame
@@ -20,6 +21,7 @@ from mscli.core.orientation import Orientation
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_album
 from mscli.sinks.base import Sink
+from mscli.sinks.files.series import wall_clock
 from mscli.sinks.pictures.image import jpeg_scale
 from tests.sinks.synth import (
     BLUE,
@@ -271,3 +273,16 @@ def test_a_series_that_may_replace_files_replaces_no_pipe(tmp_path: Path) -> Non
     with pytest.raises(OperationError, match=r"x-002.jpg: it is not a regular file"):
         sink.write(0, picture("RGB24", 64, 48, RED))
     assert os.listdir(tmp_path) == ["x-002.jpg"]
+
+
+def test_a_picture_is_named_by_its_own_time_and_keeps_its_number(tmp_path: Path) -> None:
+    now, late = now_us(), 3 * 24 * 3600 * MICROSECONDS
+    noon = wall_clock(now).replace(hour=12, minute=0, second=0)
+    times = [now + round((noon - wall_clock(now)).total_seconds() * MICROSECONDS) - days * late for days in (1, 2)]
+    album = load_album(SINKS["jpg"], str(tmp_path / "%F-%03d.jpg"), SinkOptions(), Series())
+    album.open(sink := album.next_sink(), TrackFormat("video"))
+    for number, taken_us in enumerate(times, 1):
+        album.rename(sink, taken_us) if number == 1 else album.next_sink(taken_us)
+        sink.write(0, picture("RGB24", 64, 48, RED))
+        sink.close()
+        assert album.add(sink) == str(tmp_path / f"{wall_clock(taken_us):%F}-00{number}.jpg")

@@ -368,7 +368,9 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> Callable[[EventLoop, Callable[[], 
 def test_light_frames_do_not_wake_a_gathering_consumer(
     woken: Callable[[EventLoop, Callable[[], None]], bool], frame: Media
 ) -> None:
-    for event_loop in (EventLoop(), EventLoop(gather_s=5)):
+    later = EventLoop()
+    later.gather(5)
+    for event_loop in (EventLoop(), EventLoop(gather_s=5), later):
         assert woken(event_loop, partial(event_loop.queue().put, frame)) is not event_loop.gathers
         assert take_all(event_loop) == [1]
 

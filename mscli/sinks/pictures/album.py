@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,9 +13,9 @@ from mscli.core.clock import now_us
 from mscli.core.errors import OperationError
 from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series, SinkOptions
-from mscli.sinks import SinkRow, load_sink, next_name
+from mscli.sinks import SinkRow, load_sink
 from mscli.sinks.files.output import OutputSink
-from mscli.sinks.files.series import Names, Retention, is_timed, make_folder, wall_clock, with_counter
+from mscli.sinks.files.series import Names, Retention, is_counted, is_timed, make_folder, wall_clock, with_counter
 from mscli.sinks.pictures.image import ImageSink
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Album:
         self.to_stdout = file == "-"
         self.is_named = not (self.to_stdout or row.writes_to(file))  # whether its pictures are files with names
         self._row, self._file, self._options, self._latest = row, file, options, latest
-        self._pattern = with_counter(file) if self.is_named and series is not None else ""
+        self._is_series = self.is_named and series is not None
+        self._pattern = with_counter(file) if self._is_series else file
+        self._keeps = not options.over_device and (self._is_series or is_counted(file))  # what is there already
         self._names = Names(self._pattern, self._is_taken)
         self._kept = Retention(series or Series())
         self.size = (0, 0)  # of the latest picture, if known
@@ -44,13 +47,18 @@ class Album:
         """Return the pictures that are kept."""
         return self._kept.names
 
-    def next_sink(self) -> Sink:
-        """Return the sink of the next picture, not opened yet. Raises OperationError if writing it is certain to fail."""
-        sink = self._opened
-        if self._pattern and isinstance(sink, ImageSink) and sink.is_file:
-            sink.go_on(self._next_name())
+    def next_sink(self, taken_us: int | None = None) -> Sink:
+        """Return the sink of the next picture, not opened yet. Raises OperationError if writing it is certain to fail.
+
+        ``taken_us``: when the picture was taken, for its name, if that is known.
+        """
+        sink, name = self._opened, self._file
+        if self.is_named:
+            name = self._next_name(self._names.next, taken_us)
+        if self._is_series and isinstance(sink, ImageSink) and sink.is_file:
+            sink.go_on(name)
             return sink
-        return load_sink(self._row, sys.stdout.fileno() if self.to_stdout else self._next_name(), self._options)
+        return load_sink(self._row, sys.stdout.fileno() if self.to_stdout else name, self._options)
 
     def open(self, sink: Sink, track: TrackFormat) -> None:
         """Open a sink, unless that is done. Let it know how the camera is set when the picture is taken."""
@@ -60,10 +68,10 @@ class Album:
             sink.open([track])
         self._opened = sink
 
-    def rename(self, sink: Sink) -> None:
-        """Name the picture of an open sink by the time at which it is taken, which is now."""
+    def rename(self, sink: Sink, taken_us: int | None) -> None:
+        """Name the picture of an open sink, which was named before it was taken, by the time at which it was."""
         if self._is_timed and isinstance(sink, ImageSink) and sink.is_file:
-            sink.go_on(self._next_name(again=True))
+            sink.go_on(self._next_name(self._names.again, taken_us))
 
     def add(self, sink: Sink) -> str:
         """Count a picture that was written, remove surplus ones, and return its name, or "". Raises OperationError."""
@@ -79,15 +87,13 @@ class Album:
         if self._latest:
             _link(self._latest, name)
 
-    def _next_name(self, *, again: bool = False) -> str:
-        if not self._pattern:
-            return next_name(self._file, overwrite=self._options.over_device) if self.is_named else self._file
-        name = (self._names.again if again else self._names.next)(datetime.now().astimezone())
+    def _next_name(self, choose: Callable[[datetime], str], taken_us: int | None) -> str:
+        name = choose(wall_clock(now_us() if taken_us is None else taken_us))
         make_folder(self._pattern, name)
         return name
 
     def _is_taken(self, name: str) -> bool:
-        return not self._options.over_device and os.path.lexists(name)
+        return self._keeps and os.path.lexists(name)
 
 
 def next_mark_us(interval_s: int) -> int:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from mscli.core.clock import now_us
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import InvalidStateError, NotSupportedError
 from mscli.core.frames import BT601, JPEG_COLOR, EncodedVideoChunk, Media, VideoColorSpace, VideoFrame
@@ -197,9 +198,9 @@ class ImageSink(OutputSink):
         return INTO[self.row.mime_type](parts, self._facts(frame, width, height)) if self.options.metadata else parts
 
     def _facts(self, frame: VideoFrame | EncodedVideoChunk, width: int, height: int) -> PictureFacts:
-        taken = wall_clock(frame.timestamp)
         track = self.track
         assert track is not None, "open"
+        taken = wall_clock(now_us() if track.paced else frame.timestamp)  # nobody knows when a file's picture was taken
         return PictureFacts(taken, f"mscli {__version__}", track.settings, track.label, track.maker, width, height)
 
     def _picture(self, frame: VideoFrame | EncodedVideoChunk) -> av.VideoFrame | None:
