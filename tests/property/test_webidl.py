@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import mscli
 from mscli.core.constraints import parse_constraints
 from mscli.core.errors import ArgumentError, DOMException
-from mscli.core.properties import PROPERTIES
+from mscli.core.properties import POINTS, PROPERTIES
 from mscli.core.webidl import (
     RANGE_MEMBERS,
     UNSIGNED_LONG_MAX,
@@ -120,6 +120,9 @@ def check_types(idl: str, constraint: Json) -> None:
     """A constraint's values are of the type that its property has."""
     scalars = list(constraint.values()) if isinstance(constraint, dict) else [constraint]
     flat = [item for one in scalars for item in (one if isinstance(one, list) else [one])]
+    if idl == POINTS:
+        assert all(one.keys() == {"x", "y"} for one in flat)
+        flat, idl = [coordinate for one in flat for coordinate in one.values()], "double"
     assert all(type(one) in PYTHON_TYPES[idl] for one in flat)
     if idl == "unsigned long":
         assert all(0 <= one <= UNSIGNED_LONG_MAX for one in flat)
