@@ -43,7 +43,7 @@ class Region:
     def set(self, points: str) -> None:
         """Let the automatics follow the region that has all points, or the whole picture if there is none."""
         places = [(float(one["x"]), float(one["y"])) for one in json.loads(points)]
-        _set(self._node, region_of(places, self._whole, self._least) if places else self._whole)
+        _set(self._node, region_about(places, self._whole, self._least) if places else self._whole)
         self._follow(FOLLOWING if places else 0)
         self._asked = points, _get(self._node)
 
@@ -71,7 +71,7 @@ def find_region(node: Node) -> Region | None:
     return Region(node, whole, least) if whole.width and whole.height else None
 
 
-def region_of(points: list[tuple[float, float]], whole: Rect, least: Rect) -> Rect:
+def region_about(points: list[tuple[float, float]], whole: Rect, least: Rect) -> Rect:
     """Return the region about points, which are fractions of the width and height. It lies within the whole."""
     (left, width), (top, height) = (
         _extent([point[axis] for point in points], whole[axis], whole[axis + 2], least[axis + 2]) for axis in (0, 1)

@@ -17,7 +17,7 @@ from mscli.core.frames import Rect
 from mscli.v4l2 import abi
 from mscli.v4l2.controls import CONTROLS, EXPOSURE, CameraControls, Driven, Row
 from mscli.v4l2.node import Node
-from mscli.v4l2.region import region_of
+from mscli.v4l2.region import region_about
 
 MENU, NUMBER_MENU, NUMBER, SWITCH = (
     abi.CTRL_TYPE_MENU,
@@ -319,4 +319,4 @@ def test_a_region_that_cannot_be_set_is_no_control(driver: Driver, flag: int) ->
     ],
 )
 def test_a_region_has_all_points_and_lies_on_the_sensor(places: list[tuple[float, float]], least: int, found: Rect) -> None:
-    assert region_of(places, SENSOR, Rect(0, 0, least, least)) == found
+    assert region_about(places, SENSOR, Rect(0, 0, least, least)) == found
