@@ -24,7 +24,7 @@ class Region:
     """The region of interest of one camera. Raises OSError for what the driver refuses."""
 
     def __init__(self, node: Node, whole: Rect, least: Rect) -> None:
-        """``whole``: the largest region, which is no region of interest. ``least``: the smallest."""
+        """Ask for nothing yet. ``whole``: the largest region, which is no region of interest. ``least``: the smallest."""
         self._node, self._whole, self._least = node, whole, least
         self._asked = "", whole  # the points that were set last, and the region that the driver made of them
 

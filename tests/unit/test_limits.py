@@ -236,7 +236,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.streams MOST_GAP_US _STEP_US _ALIKE_US AHEAD_US""",
     "what people are shown, and when": """
         api.recording LEAST_S THROUGHPUT_S · cli.record LEAST_LAPSE_S · cli.report NOTED_SILENCE_S SPELT_S ·
-        cli.shooting CLOSE_ABOVE_S · cli.status _HELD_US _SHORT_S · core.log BURST_S ·
+        cli.shooting CLOSE_ABOVE_S _GATHER_S · cli.status _HELD_US _SHORT_S · core.log BURST_S ·
         sources.screen.stream POINTER_SHOWN_US""",
     "units": "api.mediastreamtrack _MS · cli.quantities _SECONDS · core.clock DAY_S LONGEST_S · sources.network.relay _MS",
     "a limit in a module that is imported before anything else": "cli.leaving LAST_S",
