@@ -13,7 +13,7 @@ from weakref import WeakSet
 from mscli.api.mediastream import MediaStream
 from mscli.api.programs import ProgramSource, ProgramTrack, as_frame, program_track
 from mscli.core.clock import MICROSECONDS, Clock, SystemClock
-from mscli.core.errors import ArgumentError, NotSupportedError
+from mscli.core.errors import ArgumentError, InvalidStateError, NotSupportedError
 from mscli.core.frames import VideoFrame
 from mscli.core.locks import shared_lock
 
@@ -72,7 +72,7 @@ class _CanvasSource(ProgramSource):
             return
         if self._pace.takes(frame.timestamp):
             self._pending = None
-            self.put(frame.clone())
+            self._put_if_live(frame.clone())
         else:
             self._pending = frame
 
@@ -81,8 +81,16 @@ class _CanvasSource(ProgramSource):
         frame, self._pending = self._pending, None
         if frame is None:
             self._pace.request()
-        elif not self.ended:
-            self.put(replace(frame, timestamp=at_us))
+        else:
+            self._put_if_live(replace(frame, timestamp=at_us))
+
+    def _put_if_live(self, frame: VideoFrame) -> None:
+        """Deliver a frame unless the source has ended, perhaps just now: whoever draws does not know of that."""
+        try:
+            self.put(frame)
+        except InvalidStateError:
+            if not self.ended:
+                raise
 
 
 class CanvasCaptureMediaStreamTrack(ProgramTrack):

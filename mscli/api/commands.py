@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.api.sharing import remember_source
 from mscli.core.addresses import masked
-from mscli.core.errors import ArgumentError, InvalidStateError, NotSupportedError
+from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, NotSupportedError
 from mscli.core.log import Log
 from mscli.core.nearest import did_you_mean
 from mscli.core.tuples import NamedTuple
@@ -40,10 +42,18 @@ class Run:
     def __init__(self, tracks: Sequence[MediaStreamTrack]) -> None:
         self.tracks = tracks
         self._turn = RLock()  # held to pause, resume or stop; never while waiting for a device
+        self._outputs_turn = RLock()  # held to add or remove an output, which may take ``CHANGE_S``
 
     def perform(self, command: Any) -> Answer:
         """Execute a command and return its answer. Raises TypeError if it is malformed, and the command's own errors."""
         row, argument = read_command(command)
+        return self._perform(row, argument)
+
+    def execute(self, name: str, argument: Any = None) -> Answer:
+        """Execute a command of ours by its name: one of a key or a signal. Its argument is not checked."""
+        return self._perform(COMMANDS[name], argument)
+
+    def _perform(self, row: CommandRow, argument: Any) -> Answer:
         _log.info("%s", row.name)  # without its argument, because an output's address may contain a secret
         return row.perform(self, argument)
 
@@ -83,20 +93,33 @@ class Run:
         track = next((track for track in self.tracks if track.kind == "video" and track.ready_state == "live"), None)
         if track is None:
             raise NotSupportedError(f"cannot take the picture {name}: no camera is captured")
-        return ImageCapture(track).save(name)
+        return ImageCapture(track).save(name, check=self.check_added)
+
+    def check_added(self, name: str) -> None:
+        """Raise TypeError if a new file would have the name of an output that is written."""
 
     def set_enabled(self, track: MediaStreamTrack, enabled: bool) -> None:
         """Enable a track, or replace it by black or silence."""
         track.enabled = enabled
 
-    def apply_constraints(self, track: MediaStreamTrack, constraints: Mapping[str, Any]) -> None:
-        """Change a track's settings.
+    def apply_constraints(self, changes: Sequence[tuple[MediaStreamTrack, Mapping[str, Any]]]) -> None:
+        """Change the settings of tracks, of all or of none.
 
-        Raises the errors of ``MediaStreamTrack.apply_constraints``, and InvalidStateError if the track has ended.
+        Raises the errors of ``MediaStreamTrack.apply_constraints``, and InvalidStateError if a track has ended.
         """
-        if track.ready_state == "ended":
-            raise InvalidStateError(f"“{track.label}” has ended")
-        track.apply_constraints(cast("MediaTrackConstraints", constraints))
+        for track, constraints in changes:
+            if track.ready_state == "ended":
+                raise InvalidStateError(f"“{track.label}” has ended")
+            track.check_constraints(cast("MediaTrackConstraints", constraints))
+        put_back = [remember_source(source) for source in dict.fromkeys(track.source for track, _ in changes)]
+        try:
+            for track, constraints in changes:
+                track.apply_constraints(cast("MediaTrackConstraints", constraints))
+        except Exception:
+            for put in put_back:
+                with suppress(DOMException):  # this device has failed as well: what failed first is the reason
+                    put()
+            raise
 
     def tracks_named(self, name: str) -> list[MediaStreamTrack]:
         """Return the tracks of a kind, or the one with this id. Raises TypeError if there is none."""
@@ -135,12 +158,15 @@ class RecorderRun(Run):
             self.recorder.trigger(times)
 
     def add_output(self, name: str) -> str:
-        with self._turn:
+        with self._outputs_turn:
             return str(self.recorder.add_output(name, expand=True))
 
     def remove_output(self, name: str) -> None:
-        with self._turn:
+        with self._outputs_turn:
             self.recorder.remove_output(name)
+
+    def check_added(self, name: str) -> None:
+        self.recorder.check_added(name)
 
 
 # Checks of commands' arguments. Each returns the argument or raises a TypeError that says what is expected.
@@ -185,9 +211,7 @@ def _constraints(value: Any) -> Mapping[str, Mapping[str, Any]]:
 
 def _apply(run: Run, asked: Mapping[str, Mapping[str, Any]]) -> Answer:
     chosen = {name: run.tracks_named(name) for name in asked}
-    for name, tracks in chosen.items():
-        for track in tracks:
-            run.apply_constraints(track, asked[name])
+    run.apply_constraints([(track, asked[name]) for name, tracks in chosen.items() for track in tracks])
     settings = {name: [track.get_settings() for track in tracks] for name, tracks in chosen.items()}
     answer: Answer = {"settings": {name: found[0] if len(found) == 1 else found for name, found in settings.items()}}
     ignored = [f"{name}.{path.partition('.')[2]}" for name, one in asked.items() for path in unknown_names({"video": one})]

@@ -5,7 +5,7 @@ https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from threading import RLock
 from time import monotonic
@@ -43,7 +43,7 @@ from mscli.core.select import select_settings
 from mscli.core.selection import Selection, Settings, describe_settings
 from mscli.core.tuples import NamedTuple
 from mscli.core.webidl import stream_constraints, track_constraints
-from mscli.sources.base import VIDEO_INPUT, Abilities, Device, device_name
+from mscli.sources.base import VIDEO_INPUT, Abilities, Device, device_name, device_noun
 from mscli.sources.device import DeviceSource, Watchdog
 from mscli.sources.track import Consumer, TrackSource, Worker
 
@@ -88,6 +88,7 @@ class Choice(NamedTuple):
     constraints: Constraints
     mode: Mode | None  # the native mode that would run; None for sound
     failures: Mapping[str, DOMException]  # why devices cannot be used, by deviceId
+    apart: Collection[str] = ()  # the deviceIds of other tracks, which this one must not share
 
     @property
     def passed_over(self) -> tuple[DOMException, ...]:
@@ -187,9 +188,47 @@ class UserMedia:
             self._events.start()
 
     def negotiate(self, wanted: Sequence[Wanted], terms: Terms) -> list[Choice]:
-        """Return the choice for each track. If there are several of a kind, errors name the track."""
-        parsed = [_Asked(name, one.kind, _parsed(one)) for name, one in zip(names_of(wanted), wanted, strict=True)]
-        return _for_each(parsed, lambda one: _naming(one.name, lambda: self._choose(one.kind, one.constraints, terms)))
+        """Return the choice for each track. If there are several of a kind, errors name the track.
+
+        Several tracks of a kind have a device each, apart from tracks that require the same deviceId.
+        """
+        asked = [_Asked(name, one.kind, _parsed(one)) for name, one in zip(names_of(wanted), wanted, strict=True)]
+        apart = [one for one in asked if one.name and not one.requires_device]
+        alone = [one for one in asked if one not in apart]
+        choices = _for_each(alone, lambda one: _naming(one.name, lambda: self._choose(one.kind, one.constraints, terms)))
+        chosen = list(zip(alone, choices, strict=True))
+        for kind in KINDS:
+            alike = [one for one in apart if one.kind == kind]
+            taken = frozenset(choice.device.device_id for one, choice in chosen if one.kind == kind)
+            chosen += zip(alike, self._choose_apart(alike, terms, taken), strict=True)
+        found = [next(choice for other, choice in chosen if other is one) for one in asked]
+        ids = {kind: {choice.device.device_id for choice in found if choice.kind == kind} for kind in KINDS}
+        return [
+            choice._replace(apart=ids[one.kind] - {choice.device.device_id}) if one in apart else choice
+            for one, choice in zip(asked, found, strict=True)
+        ]
+
+    def _choose_apart(self, asked: Sequence[_Asked], terms: Terms, taken: frozenset[str]) -> list[Choice]:
+        """Return the choices of devices of one kind, none of which is ``taken`` or chosen twice.
+
+        A track gets its second best device if another track would have none otherwise.
+        """
+        if not asked:
+            return []
+        first, *others = asked
+        failure: DOMException | None = None
+        passed: frozenset[str] = frozenset()
+        while True:
+            try:
+                choose = partial(self._choose, first.kind, first.constraints, terms, apart=taken, without=passed)
+                choice = _naming(first.name, choose)
+            except (OverconstrainedError, NotFoundError) as error:
+                raise failure or error from None
+            try:
+                return [choice, *self._choose_apart(others, terms, taken | {choice.device.device_id})]
+            except (OverconstrainedError, NotFoundError) as error:
+                failure = failure or error
+                passed |= {choice.device.device_id}
 
     def get_user_media(
         self,
@@ -226,7 +265,7 @@ class UserMedia:
     def _track(self, choice: Choice, terms: Terms, beside: Sequence[_Opened]) -> _Opened:
         # the other track on the device may leave fewer settings
         if any(_key(live.device) == _key(choice.device) for _, live in beside):
-            choice = self._choose(choice.kind, choice.constraints, terms)
+            choice = self._choose(choice.kind, choice.constraints, terms, apart=choice.apart)
         while True:
             live, settings, chosen = self._acquire(choice, terms)
             track = MediaStreamTrack(live, self, settings, choice.constraints, chosen.passed_over)
@@ -263,9 +302,40 @@ class UserMedia:
     # From constraints to settings
 
     def _choose(
-        self, kind: str, constraints: Constraints, terms: Terms, refused: Mapping[str, DOMException] | None = None
+        self,
+        kind: str,
+        constraints: Constraints,
+        terms: Terms,
+        refused: Mapping[str, DOMException] | None = None,
+        apart: Collection[str] = (),
+        without: Collection[str] = (),
     ) -> Choice:
-        devices = self._machine.candidates(KINDS[kind], constraints, terms.policy.timeouts.first_s)
+        """Return the best choice among the devices, without those of other tracks (``apart``) and others.
+
+        Raises NotFoundError if only devices of other tracks fit.
+        """
+        listed = self._machine.candidates(KINDS[kind], constraints, terms.policy.timeouts.first_s)
+        devices = [device for device in listed if device.device_id not in (*apart, *without)]
+        of_others = [device for device in listed if device.device_id in apart]
+        if not devices and of_others and not refused:
+            raise _no_other(kind, of_others, "there is no other {noun} than {named}")
+        try:
+            choice = self._choose_among(devices, kind, constraints, terms, refused)
+        except OverconstrainedError:
+            if of_others:
+                self._choose_among(listed, kind, constraints, terms, refused)  # raises, with what failed on all devices
+                raise _no_other(kind, of_others, "no other {noun} than {named} fits") from None
+            raise
+        return choice._replace(apart=apart)
+
+    def _choose_among(
+        self,
+        devices: list[Device],
+        kind: str,
+        constraints: Constraints,
+        terms: Terms,
+        refused: Mapping[str, DOMException] | None,
+    ) -> Choice:
         if not devices:
             raise _reason(refused.values()) if refused else self._machine.missing([KINDS[kind]])
         if not terms.selects_by_all:
@@ -324,7 +394,7 @@ class UserMedia:
                 return *self._open(choice, terms), choice
             except _UNUSABLE as error:
                 refused = {**choice.failures, choice.device.device_id: error}
-                choice = self._choose(choice.kind, choice.constraints, terms, refused)
+                choice = self._choose(choice.kind, choice.constraints, terms, refused, choice.apart)
 
     def _open(self, choice: Choice, terms: Terms) -> tuple[DeviceSource, Settings]:
         key = _key(choice.device)
@@ -342,7 +412,7 @@ class UserMedia:
         settings = settings_of(live, choice.selection)
         _check_settings(live, settings, choice.constraints)
         if policy.reconnect_s or policy.fallback:
-            live.reconnection = partial(self._reconnection, terms)
+            live.reconnection = partial(self._reconnection, terms, choice.apart)
         self._live[key] = live
         return live, settings
 
@@ -355,7 +425,8 @@ class UserMedia:
         for track, live in opened:
             error = why[live]
             if error is not None:
-                self._replace(track, live, terms, error)
+                apart = {other.device.device_id for _, other in opened if other is not live}
+                self._replace(track, live, terms, error, apart)
 
     def _failure_of_start(self, live: DeviceSource) -> DOMException | None:
         """Start a device. Return the error if it cannot be used."""
@@ -366,7 +437,14 @@ class UserMedia:
         return None
 
     def _replace(
-        self, track: MediaStreamTrack, live: DeviceSource, terms: Terms, error: DOMException, *, notify: bool = False
+        self,
+        track: MediaStreamTrack,
+        live: DeviceSource,
+        terms: Terms,
+        error: DOMException,
+        apart: Collection[str] = (),
+        *,
+        notify: bool = False,
     ) -> None:
         """Move a track to the next device that fits, opens and starts, unless the track is stopped. Raises if none does.
 
@@ -376,7 +454,7 @@ class UserMedia:
         refused = {live.device.device_id: error, **self._gone(live.device.kind)}
         try:
             while track.ready_state == "live":
-                choice = self._choose(track.kind, track.constraints_to_stay, terms, refused)
+                choice = self._choose(track.kind, track.constraints_to_stay, terms, refused, apart)
                 before, (live, settings, chosen) = live, self._acquire(choice, terms)
                 live.succeed(before)
                 track.move(live, settings, chosen.passed_over)
@@ -407,23 +485,23 @@ class UserMedia:
 
     # If a device is gone
 
-    def _reconnection(self, terms: Terms, live: DeviceSource) -> None:
+    def _reconnection(self, terms: Terms, apart: Collection[str], live: DeviceSource) -> None:
         from mscli.sources.reconnect import Reconnection
 
         backend = self._machine.backend_of(live.device)
-        replace = partial(self._replace_all, terms)
+        replace = partial(self._replace_all, terms, apart)
         reconnection = Reconnection(live, terms.policy, self._machine.find, backend.watch, replace, backend.retries)
         with self._noting:
             self._reconnections[live] = reconnection
         reconnection.start()
 
-    def _replace_all(self, terms: Terms, live: DeviceSource) -> None:
+    def _replace_all(self, terms: Terms, apart: Collection[str], live: DeviceSource) -> None:
         """Move every track of a device to another one. Raises if one cannot be moved."""
         assert live.error is not None, "it is gone"
         for track in live.consumers:
             if isinstance(track, MediaStreamTrack):
                 with self.turn:
-                    self._replace(track, live, terms.to_follow(track, live), live.error, notify=True)
+                    self._replace(track, live, terms.to_follow(track, live), live.error, apart, notify=True)
 
     def _gone(self, kind: str) -> dict[str, DOMException]:
         """Return why open devices of this kind have failed, by deviceId. A failed device cannot replace another."""
@@ -469,6 +547,11 @@ class _Asked(NamedTuple):
     kind: str
     constraints: Constraints
 
+    @property
+    def requires_device(self) -> bool:
+        """Return whether the constraints require a device by its id."""
+        return any(rule.name == "deviceId" and rule.required for rule in self.constraints.basic)
+
 
 def _parsed(wanted: Wanted) -> Constraints:
     """Return the parsed constraints of a requested track. Raises TypeError."""
@@ -484,6 +567,13 @@ def _naming(name: str, step: Callable[[], T]) -> T:
             error.message = f"{name}: {error.message}"
             error.args = (error.message,)
         raise
+
+
+def _no_other(kind: str, devices: Sequence[Device], sentence: str) -> NotFoundError:
+    """Return the error about a track whose only devices are those of other tracks."""
+    noun, named = device_noun(KINDS[kind]), " and ".join(f"“{device.label}”" for device in devices)
+    hint = f'to record one {noun} twice, require it in both: "deviceId": {{"exact": "{devices[0].device_id}"}}'
+    return NotFoundError(sentence.format(noun=noun, named=named), hints=[hint])
 
 
 def _stop(tracks: Iterable[Consumer]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from os import PathLike, fspath
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _RED_EYE = {"never": (False,), "always": (True,), "controllable": (False, True)}  # how it is reduced → the possible values
 _SIDES = {"imageWidth": "width", "imageHeight": "height"}
+
+
+def _ignore(_: str) -> None:
+    """Accept every name."""
 
 
 class ImageCapture:
@@ -123,15 +127,17 @@ class ImageCapture:
             changes[RED_EYE] = {"exact": wanted["redEyeReduction"]}
         return changes
 
-    def save(self, name: str | PathLike[str]) -> str:
+    def save(self, name: str | PathLike[str], *, check: Callable[[str], object] = _ignore) -> str:
         """Write the next complete frame into a file, by its suffix, and return the file's name (beyond the standard).
 
-        ``name`` may contain the time and a number, as for recordings. Raises the same errors as ``take_photo``,
-        NotSupportedError for a suffix without a picture format, and OperationError if the file cannot be written.
+        ``name`` may contain the time and a number, as for recordings. ``check`` gets the file's name first. Raises the same
+        errors as ``take_photo``, NotSupportedError for a suffix without a picture format, and OperationError if the file cannot
+        be written.
         """
         name = fspath(name)
         row = sink_row(name, "still")
         file = next_name(name, overwrite=False)
+        check(file)
         self._check_live()
         self._take(self.track, load_sink(row, file, SinkOptions()))
         return file

@@ -34,6 +34,7 @@ from mscli.sinks import (
     mime_supported,
     next_name,
     row_for_mime,
+    shares,
     sink_row,
     spell_mime,
 )
@@ -189,9 +190,10 @@ class MediaRecorder(EventTarget):
 
     ``outputs``, in addition to ``file`` or in place of it: paths with suffixes that determine the containers, or
     ``RecorderOutput`` objects. Outputs with the same encoding share it. An output that fails affects no other and fires
-    ``outputerror``. ``sink_options`` apply to all outputs. ``window`` (seconds, frames) limits the recording. A ``segment``
-    event fires for each finished file of a series. As a context manager, it starts, and at the end stops and waits until
-    everything is written. Raises TypeError, and NotSupportedError for a type that cannot be recorded.
+    ``outputerror``. ``sink_options`` apply to all outputs. ``window`` (seconds, frames) limits the recording. With ``defer``,
+    ``start`` does not wait for the reader of a named pipe. A ``segment`` event fires for each finished file of a series. As a
+    context manager, it starts, and at the end stops and waits until everything is written. Raises TypeError, and
+    NotSupportedError for a type that cannot be recorded.
     """
 
     EVENTS = ("start", "stop", "dataavailable", "pause", "resume", "error")
@@ -219,6 +221,7 @@ class MediaRecorder(EventTarget):
         row: SinkRow | None = None,
         sink_options: SinkOptions | None = None,
         window: tuple[float | None, int | None] = (None, None),
+        defer: bool = False,
     ) -> None:
         super().__init__()
         if not isinstance(stream, MediaStream):
@@ -238,6 +241,7 @@ class MediaRecorder(EventTarget):
             self._check_type(one)
         _check_once([one.file for one in self._asked], series=self._sink_options.series is not None)
         self._window = window
+        self._defer = defer
         self.recording: Recording | None = None  # the latest one, also after its end
         self._reported: Recording | None = None  # the latest one whose error was raised or went to a listener
 
@@ -393,6 +397,8 @@ class MediaRecorder(EventTarget):
         groups = load_sinks(plans)
         for number, group in enumerate(groups):
             try:
+                if self._defer:
+                    group.sink.defer()
                 group.sink.open([formats[index] for index in group.tracks])
                 if len(plans) == 1:
                     check_room(group.sink)
@@ -434,9 +440,11 @@ class MediaRecorder(EventTarget):
         """Add an output, which begins with the next key frame. Return its file.
 
         ``expand``: replace a time (strftime) or a number (``%03d``) in the name, as ``mscli record`` does.
-        Raises NotSupportedError and OperationError as ``start`` does, and InvalidStateError if inactive.
+        Raises TypeError if it is an output already, NotSupportedError and OperationError as ``start`` does, and
+        InvalidStateError if inactive.
         """
         recording, one = self._active, RecorderOutput.of(output)
+        self._check_free(one.file)
         if (
             expand
             and isinstance(one.file, str)
@@ -444,8 +452,8 @@ class MediaRecorder(EventTarget):
             and not self._sink_options.series
         ):
             one = one._replace(file=next_name(one.file, overwrite=self._sink_options.overwrite))
-        if isinstance(one.file, str) and any(one.file == name or are_one(one.file, name) for name in recording.written):
-            raise InvalidStateError(f"{one.file} is already an output")
+        self._check_type(one)
+        self._check_free(one.file)
         formats = [_format(track) for track in recording.tracks]
         plan = self._plan(one, formats, recording.slices, alone=False)
 
@@ -454,13 +462,23 @@ class MediaRecorder(EventTarget):
             group.sink.open([formats[index] for index in plan.tracks])
             return group.sink
 
-        recording.add_output(plan.tracks, load, lambda sink: add_to(sink, plan))
+        recording.add_output(plan.tracks, load, lambda sink: shares(sink, plan), lambda sink: add_to(sink, plan))
         self._asked = [*self._asked, one]
         return one.file
 
     def remove_output(self, name: str | PathLike[str]) -> None:
         """Finish one output and continue with the others. Raises InvalidStateError if it does not exist or is the only one."""
-        self._active.remove_output(fspath(name))
+        self._active.remove_output(fspath(name), [one.file for one in self._asked])
+
+    def check_added(self, name: str) -> None:
+        """Raise TypeError if an output that is written has this name (beyond the standard)."""
+        self._check_free(name)
+
+    def _check_free(self, file: str | int | None) -> None:
+        """Raise TypeError if a file is an output that is written, or may be one of its series."""
+        if self._state != "inactive" and self.recording is not None:
+            written = [self._asked[position].file for position in self.recording.going]
+            _check_once([*written, file], series=self._sink_options.series is not None)
 
     def _check_type(self, output: RecorderOutput) -> None:
         """Raise NotSupportedError if the requested type contradicts the suffix of the file."""

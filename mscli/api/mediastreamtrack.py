@@ -30,7 +30,7 @@ from mscli.core.log import Log
 from mscli.core.properties import DISPLAY_SURFACE
 from mscli.core.readonly import ReadOnly
 from mscli.core.select import feasible, select_settings
-from mscli.core.selection import Settings, describe_settings
+from mscli.core.selection import Selection, Settings, describe_settings
 from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
 from mscli.media import load_converter, load_sound_converter, load_sound_decoder
@@ -425,11 +425,7 @@ class MediaStreamTrack(EventTarget):
         with source.turn:
             if self.ready_state == "ended":
                 return
-            others = [other for other in source.consumers if other is not self]
-            if asked.of_controls:
-                selection = select_settings(boxes_of_controls(source, others), self._staying(asked))
-            else:
-                selection = select_settings(boxes_beside(source, others, source), asked)
+            selection = self._select(asked)
             _log.debug("applyConstraints of “%s”: %s: %s", self.label, asked.source, describe_settings(selection.settings))
             adapting = set_source(
                 source, selection, take=lambda settings: self._settle(settings, asked), required=_required(asked)
@@ -439,6 +435,21 @@ class MediaStreamTrack(EventTarget):
         for track in adapting:
             track.follow()
         self._notify_muted("")
+
+    def check_constraints(self, constraints: MediaTrackConstraints | None = None) -> None:
+        """Raise the TypeError or OverconstrainedError of ``apply_constraints``, and change nothing (beyond the standard)."""
+        asked = parse_constraints(track_constraints(constraints), self.kind)
+        with self.source.turn:
+            if self.ready_state == "live":
+                self._select(asked)
+
+    def _select(self, asked: Constraints) -> Selection:
+        """Return the settings for new constraints beside the source's other tracks. Raises OverconstrainedError."""
+        source = self.source
+        others = [other for other in source.consumers if other is not self]
+        if asked.of_controls:
+            return select_settings(boxes_of_controls(source, others), self._staying(asked))
+        return select_settings(boxes_beside(source, others, source), asked)
 
     def kept_as_it_is(self) -> AbstractContextManager[None]:
         """Return a context manager that puts the source and all its tracks back afterwards (beyond the standard)."""
@@ -453,7 +464,13 @@ class MediaStreamTrack(EventTarget):
 
     def remember(self) -> Callable[[], None]:
         """Return a function that restores the current settings and constraints."""
-        return partial(self._settle, self.settings, self._constraints, self._overconstrained)
+        settle, chosen = partial(self._settle, self.settings, self._constraints, self._overconstrained), self._chosen
+
+        def restore() -> None:
+            settle()
+            self._chosen = chosen
+
+        return restore
 
     def _settle(
         self, settings: Settings, constraints: Constraints, overconstrained: OverconstrainedError | None = None

@@ -24,6 +24,7 @@ from mscli.core.boxes import Mode, Scalar
 from mscli.core.constraints import Constraints, parse_constraints
 from mscli.core.errors import ArgumentError, InvalidStateError
 from mscli.core.eventloop import EventLoop, Task
+from mscli.core.flaws import flaw_of
 from mscli.core.frames import SAMPLE_FORMATS, AudioData, Media, VideoFrame, VideoMedia
 from mscli.core.select import select_settings
 from mscli.core.webidl import track_constraints
@@ -79,13 +80,16 @@ class ProgramSource(TrackSource):
     def put(self, frame: Media) -> None:
         """Deliver a frame. While muted, drop it.
 
-        Raises TypeError for the wrong kind of frame, ValueError if its timestamp is before that of the one before, and
-        InvalidStateError after the end.
+        Raises TypeError for the wrong kind of frame, ValueError for one that is not what it says or whose timestamp does not
+        rise, and InvalidStateError after the end.
         """
         if not isinstance(frame, VideoFrame | AudioData) or not isinstance(frame, _KINDS[self.kind]):
             raise ArgumentError(f"a track of {self.kind} takes {_KINDS[self.kind].__name__}, not {type(frame).__name__}")
         if frame.closed:
             raise InvalidStateError("the frame is closed")
+        flaw = flaw_of(frame)
+        if flaw:
+            raise ValueError(flaw)
         with self._putting:
             if self.ended:
                 raise InvalidStateError("the track has ended")
@@ -94,7 +98,7 @@ class ProgramSource(TrackSource):
             if self._muted:
                 return
             self._describe(frame)
-            self.deliver(frame)
+            self._spread(frame)
 
     def close(self) -> None:
         """Tell the program that nobody reads any more."""

@@ -17,11 +17,12 @@ from copy import copy
 from functools import cached_property, partial
 from itertools import repeat
 from math import inf
-from threading import Event, current_thread
+from threading import Event, Lock, current_thread
 from time import monotonic
 from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
+from mscli.core.addresses import masked
 from mscli.core.clock import now_us
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import DOMException, InvalidStateError, NotReadableError, OperationError, SourceFailedError
@@ -74,6 +75,10 @@ def seconds_left(sink: Sink, recorded_s: float) -> float | None:
     rate = written / recorded_s if written and recorded_s >= LEAST_S else sink.expected_bits_per_second / 8
     free = sink.free_bytes
     return None if free is None or not rate else free / rate
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame{'s' if count != 1 else ''}"
 
 
 def _amount(count: float) -> str:
@@ -372,7 +377,7 @@ class Delivery:
         """
         damaged = [track for track, counts in enumerate(self.counts) if counts.damaged > SHARE * counts.received]
         gaps = [
-            f"the time-lapse of {self._name(track)} lacks {lapse.missed} frames, because the camera sent none in time"
+            f"the time-lapse of {self._name(track)} lacks {_frames(lapse.missed)}, because the camera sent none in time"
             for track, lapse in self._lapses.items()
             if lapse.missed
         ]
@@ -386,7 +391,7 @@ class Delivery:
         if counts.frames or corrections.get("unwritten") or corrections.get("behind"):
             return None
         why = self._flows[track].faults.why or "is black, which the output cannot hold"
-        unused = f"none of the {counts.received} frames from {self._name(track)} could be used"
+        unused = f"none of the {_frames(counts.received)} from {self._name(track)} could be used"
         return Lack(f"{unused}; the last one {why}")
 
     def _silence(self, track: int) -> Lack | None:
@@ -593,6 +598,11 @@ class Group:
         return self._reached
 
     @property
+    def stopped(self) -> bool:
+        """Return whether somebody has ended it."""
+        return self._stopped
+
+    @property
     def stopped_by(self) -> str:
         """Return who ended it if it did not end by itself, for the log."""
         return "stopped" if self._stopped else "its tracks ended"
@@ -697,10 +707,16 @@ class Group:
                     signal.pthread_kill(self._thread.ident, signal.SIGALRM)
 
     def call(self, task: Callable[[], object]) -> None:
-        """Run a task on the group's thread, between two frames, and wait. Raises the task's error, and InvalidStateError."""
-        over, errors = Event(), []
+        """Run a task on the group's thread, between two frames, and wait. Raises the task's error, and InvalidStateError.
+
+        A task that is refused, because its turn has not come in time, never runs. One that has begun is waited for.
+        """
+        errors: list[Exception] = []
+        over, taken = Event(), Lock()  # whoever gets the lock decides: the thread runs the task, or nobody does
 
         def run() -> None:
+            if not taken.acquire(blocking=False):
+                return
             try:
                 task()
             except Exception as error:  # raised by ``call``
@@ -710,7 +726,7 @@ class Group:
         self._event_loop.post(run)
         deadline = monotonic() + CHANGE_S
         while not over.wait(_LOOK_S / 4):
-            if not self.alive or monotonic() > deadline:
+            if (not self.alive or monotonic() > deadline) and taken.acquire(blocking=False):
                 raise InvalidStateError("the recording has ended or does not answer")
         if errors:
             raise errors[0]
@@ -894,6 +910,7 @@ class Recording:
         self._calls = calls
         self._failure: Exception | None = None  # the reason of whoever ended it, if that is a failure
         self._reported: list[Any] = []  # outputs whose failure was reported
+        self._removed: set[int] = set()  # the positions of outputs that were removed
         self._left = len(groups)  # the number of groups that have not ended
         self._finished = False  # whether somebody has ended it
         self._leaving = shared_lock()
@@ -1070,10 +1087,16 @@ class Recording:
         joined = [group.join(timeout_s) for group in self.groups]  # each is waited for
         return all(joined)
 
-    def add_output(self, tracks: Sequence[int], load: Callable[[], Sink], add: Callable[[Sink], bool]) -> None:
+    def add_output(
+        self,
+        tracks: Sequence[int],
+        load: Callable[[], Sink],
+        shares: Callable[[Sink], bool] = lambda _: False,
+        add: Callable[[Sink], object] = _ignore,
+    ) -> None:
         """Add an output from now on. Raises the errors of ``load`` and ``add``, and InvalidStateError.
 
-        ``add``: adds it to a sink that shares its encoding; called on the sink's thread. ``load``: returns a new open sink
+        ``add``: adds it to a sink that ``shares`` its encoding; called on the sink's thread. ``load``: returns a new open sink
         for the tracks with these places.
         """
         if not self._left:
@@ -1082,10 +1105,8 @@ class Recording:
         for group in self.groups:
             group.sink.expect_others()
         for number, group in enumerate(self.groups):
-            taken: list[bool] = []
-            if group.alive and group.tracks == wanted:
-                group.call(lambda sink=group.sink, taken=taken: taken.append(add(sink)))  # type: ignore[misc]
-            if any(taken):
+            if group.alive and not group.stopped and group.tracks == wanted and shares(group.sink):
+                group.call(partial(add, group.sink))
                 group.note_joined(group.sink.outputs[-1])
                 self._places.append((number, len(group.sink.outputs) - 1))
                 return
@@ -1105,38 +1126,52 @@ class Recording:
             group.discard()
             raise InvalidStateError("the recording has ended")
 
-    @property
-    def written(self) -> list[str]:
-        """Return the names of the outputs that are written to."""
-        return [output.name for _, output in self._going]
+    def is_ending(self, sink: Sink) -> bool:
+        """Return whether somebody has ended or removed the outputs of a sink."""
+        return any(group.sink is sink and group.stopped for group in self.groups)
 
     @property
-    def _going(self) -> list[tuple[int, Any]]:
-        """Return the outputs that are written to, each with the number of its group."""
+    def going(self) -> list[int]:
+        """Return the outputs that are written to: their positions among all that were requested or added."""
         return [
-            (number, output)
-            for number, place in self._places
+            position
+            for position, (number, place) in enumerate(self._places)
             if (output := self.groups[number].sink.outputs[place]).error is None
             and not output.over
             and self.groups[number].alive
+            and position not in self._removed
         ]
 
-    def remove_output(self, name: str) -> None:
-        """Finish one output while others continue. Raises InvalidStateError if it does not exist or is the only one."""
-        going = self._going
-        found = next(((number, output) for number, output in going if output.name == name), None)
-        if found is None:
-            known = ", ".join(f"“{output.name}”" for _, output in going)
-            raise InvalidStateError(f"no output is called {name}; outputs: {known}")
+    def remove_output(self, name: str, names: Sequence[object]) -> None:
+        """Finish one output while others continue. Raises InvalidStateError if it does not exist or is the only one.
+
+        ``names``: what the caller calls the outputs, in the order in which they were requested or added.
+        """
+        going = self.going
+        position = next((position for position in going if name in self._names(position, names)), None)
+        if position is None:
+            known = ", ".join(f"“{masked(self._names(position, names)[0])}”" for position in going)
+            raise InvalidStateError(f"no output is called {masked(name)}; outputs: {known}")
         if len(going) == 1:
-            raise InvalidStateError(f"{name} is the only output left", hints=["stop the recording instead"])
-        number, output = found
+            raise InvalidStateError(f"{masked(name)} is the only output left", hints=["stop the recording instead"])
+        number, place = self._places[position]
         group = self.groups[number]
-        if sum(1 for other, _ in going if other == number) == 1:
+        output = group.sink.outputs[place]
+        if sum(1 for other in going if self._places[other][0] == number) == 1:
+            self._removed.add(position)
             group.finish()
+            group.join(CHANGE_S)
         else:
             group.call(lambda: group.sink.remove(output))  # type: ignore[attr-defined]  # it has several outputs
+            self._removed.add(position)
             group.note_left(output)
+            output.wait(CHANGE_S)
+
+    def _names(self, position: int, names: Sequence[object]) -> list[str]:
+        """Return what an output is called, by whoever asked for it and by itself."""
+        number, place = self._places[position]
+        given = [name for name in names[position : position + 1] if isinstance(name, str)]
+        return [*given, self.groups[number].sink.outputs[place].name]
 
     def _on_failure(self, output: Any) -> None:
         self._reported.append(output)

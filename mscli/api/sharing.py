@@ -130,17 +130,30 @@ def kept_as_it_is(source: TrackSource) -> Iterator[None]:
     Nobody else changes them in between.
     """
     with source.turn:
-        settings, mode = dict(source.settings()), source.mode
-        returns = [consumer.remember() for consumer in source.consumers]
+        put_back = remember_source(source)
         try:
             yield
         finally:
-            bring_back = partial(_restore, returns)
+            put_back()
+
+
+def remember_source(source: TrackSource) -> Callable[[], None]:
+    """Return a function that puts back the source's mode, its controls and all its tracks' settings.
+
+    It raises NotReadableError if the source cannot be set.
+    """
+    settings, mode = dict(source.settings()), source.mode
+    bring_back = partial(_restore, [consumer.remember() for consumer in source.consumers])
+
+    def put_back() -> None:
+        with source.turn:
             if source.wanted and not source.runs(mode_in(settings), mode):
                 source.apply(SettingsChange(settings, mode, bring_back, bring_back))
             elif source.wanted:
                 source.set(controls_in(settings))
                 bring_back()
+
+    return put_back
 
 
 def _adapting_to(source: TrackSource) -> list[Consumer]:

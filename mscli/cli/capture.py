@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.nativeformats import NativeFormats
 from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, seconds_left
 from mscli.api.wanted import Wanted
-from mscli.cli.commands import SessionRun, keys_text, open_control, press
+from mscli.cli.commands import SessionRun, keys_text, obey_signals, open_control, press
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
 from mscli.cli.paramtypes import STDIN
@@ -24,7 +25,7 @@ from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_events_within, re
 from mscli.core.addresses import masked
 from mscli.core.clock import now_us
 from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS, camera_format
-from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, NotSupportedError
+from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.eventloop import FrameQueue
 from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, EncodedVideoChunk, Media, VideoFrame, packed_planes, span_s
 from mscli.core.limits import ASLEEP_S
@@ -34,13 +35,14 @@ from mscli.core.properties import VIDEO
 from mscli.core.window import PausedTrack, Pauses, Window
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media import load_converter
-from mscli.sinks import SINKS, SinkRow, address_row, are_one, load_sink, next_name
+from mscli.sinks import SINKS, SinkRow, address_row, load_sink, next_name
 from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
     from mscli.cli.status import Progress
 
 _WAIT_S = 0.2
+_INSTEAD = "name a file with -o, send it to a program (| PROGRAM), or use --preview"  # of writing to a terminal
 
 _log = Log("record")
 _NATIVE = "native"
@@ -71,7 +73,7 @@ def run(
     check_one(wanted, "raw output holds")
     outputs = outputs or (os.devnull if preview and sys.stdout.isatty() else "-",)  # a preview alone writes nothing
     if not options.dry_run:
-        refuse_terminal(outputs, "name a file with -o, send it to a program (| PROGRAM), or use --preview")
+        refuse_terminal(outputs, _INSTEAD)
     rows = [address_row(output) or SINKS["raw"] for output in outputs]
     refuse_shared(outputs, series=False)
     refuse_events_within(outputs, options)
@@ -165,8 +167,9 @@ class _Capture:
         try:
             if preview:
                 shown = self.session.wait_for(lambda: Previewer(self.session.tracks[0].label), Previewer.close)
-            with _Terminal(self.session, CaptureRun(self), None, to_stdout=self.to_stdout) as terminal:
-                reason = self._loop(window, delivery, shown, lambda: terminal.update(lambda: self._progress(delivery)))
+            run = CaptureRun(self.session, [self.output], self.pauses)
+            with _Terminal(self.session, run, None, to_stdout=self.to_stdout) as terminal:
+                reason = self._loop(window, delivery, run, shown, lambda: terminal.update(lambda: self._progress(delivery)))
             delivery.finish()
             self.sink.close()
         except BrokenPipeError:
@@ -196,10 +199,15 @@ class _Capture:
             seconds_left(self.sink, recorded_s),
         )
 
-    def _loop(self, window: Window, delivery: Delivery, shown: Previewer | None, on_frame: Callable[[], object]) -> str:
-        event_loop, stopper = self.session.event_loop, self.session.stopper
-        while not (delivery.over or stopper.requested or (shown is not None and shown.closed)):
+    def _loop(
+        self, window: Window, delivery: Delivery, run: CaptureRun, shown: Previewer | None, on_frame: Callable[[], object]
+    ) -> str:
+        event_loop = self.session.event_loop
+        while True:
             on_frame()
+            obey_signals(run)
+            if delivery.over or run.stopping or (shown is not None and shown.closed):
+                break
             taken = event_loop.take(_WAIT_S)
             if taken is None:
                 if event_loop.finished:
@@ -210,7 +218,7 @@ class _Capture:
             frame = self._take(taken.frame, window, delivery)
             if frame is not None and shown is not None:
                 shown.show(frame)
-        if stopper.requested or (shown is not None and shown.closed):
+        if run.stopping or (shown is not None and shown.closed):
             return "signal"
         return window.reason or "ended"
 
@@ -269,10 +277,8 @@ class _SeveralOutputs:
     ) -> None:
         self.session = session
         self.wanted = wanted
-        self.outputs = outputs
+        self.outputs = list(outputs)  # also those that were added
         self.rows = rows
-        self.how = how
-        self.output = outputs[0]
         self.control = control
         self.plan = plan
         self.to_stdout = any(output in STDOUT_NAMES for output in outputs)
@@ -291,30 +297,25 @@ class _SeveralOutputs:
             session.show_outputs(contents_of([*zip(self.outputs, self.rows, strict=True)], self.how))
             session.show_tracks(self.to_stdout)
             session.enable_gc()
+            recording = self.recording
+            assert recording is not None, "it was started with the devices"
+            run = SeveralRun(self, recording)
             if control is not None:
-                control.serve(CaptureRun(self))
-            recording = self._capture(preview=preview)
+                control.serve(run)
+            self._capture(recording, run, preview=preview)
         return self._finish(recording)
 
-    @property
-    def pauses(self) -> Pauses:
-        """Return the pauses of the capture, which must have begun."""
-        assert self.recording is not None, "it was started with the devices"
-        return self.recording.pauses
-
-    def _capture(self, *, preview: bool) -> Recording:
+    def _capture(self, recording: Recording, run: SeveralRun, *, preview: bool) -> None:
         """Wait until all outputs are written."""
-        session, recording = self.session, self.recording
-        assert recording is not None, "it was started with the devices"
+        session = self.session
         shown: Previewer | None = None
         try:
             if preview:
                 shown = session.wait_for(lambda: Previewer(session.tracks[0].label), Previewer.close)
             from mscli.cli.status import progress_of
 
-            run = CaptureRun(self)
             with _Terminal(session, run, self.control, to_stdout=self.to_stdout) as terminal:
-                self._wait(recording, shown, lambda: terminal.update(lambda: progress_of(recording, paused=run.paused)))
+                self._wait(recording, run, shown, lambda: terminal.update(lambda: progress_of(recording, paused=run.paused)))
         except BaseException:
             recording.abandon()
             raise
@@ -322,7 +323,6 @@ class _SeveralOutputs:
             if shown is not None:
                 shown.close()
         recording.join()
-        return recording
 
     def _prepare(self, stream: MediaStream, *, preview: bool) -> None:
         """Open the outputs before the device streams, and record every frame from the first on."""
@@ -346,31 +346,33 @@ class _SeveralOutputs:
         self.session.write_to(self.recording.abandon_reader, to_stdout=self.to_stdout)
 
     def _open(self, sink: Sink, track: MediaStreamTrack) -> None:
-        sink.give_up_readers(self._may_wait)
+        sink.give_up_readers(partial(self._may_wait, sink))
+        sink.defer()
         sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
 
     def add_output(self, name: str) -> None:
         """Write to one more output. Raises InvalidStateError, OperationError, NotSupportedError."""
         recording, row = self.recording, address_row(name) or SINKS["raw"]
         assert recording is not None, "it was started with the devices"
-        if any(name == other or are_one(name, other) for other in recording.written):
-            raise InvalidStateError(f"{name} is already an output")
+        sink = load_sink(row, name, self.how)
 
         def load() -> Sink:
-            sink = load_sink(row, name, self.how)
             self._open(sink, recording.tracks[0])
             return sink
 
-        recording.add_output((0,), load, lambda _: False)
+        recording.add_output((0,), load)
+        self.outputs.append(name)
+        self.sinks.append(sink)
 
-    def _wait(self, recording: Recording, shown: Previewer | None, on_frame: Callable[[], object]) -> None:
+    def _wait(self, recording: Recording, run: SeveralRun, shown: Previewer | None, on_frame: Callable[[], object]) -> None:
         session = self.session
         while not self.done:
             on_frame()
+            obey_signals(run)
             self._show_next(shown)
             if session.stopper.abandoned:
                 session.stopper.interrupt()
-            if session.stopper.requested or (shown is not None and shown.closed):
+            if run.stopping or (shown is not None and shown.closed):
                 recording.asked_reason = "signal"
                 recording.finish()
         if self.queue is not None:
@@ -386,10 +388,10 @@ class _SeveralOutputs:
         if taken is not None and shown is not None:
             shown.show(taken.frame)
 
-    def _may_wait(self, waited_s: float) -> bool:
-        """Return whether to keep waiting for a stalled reader: forever, until the other outputs are done."""
+    def _may_wait(self, sink: Sink, waited_s: float) -> bool:
+        """Return whether to keep waiting for a stalled reader: forever, until its output is to end, or another is done."""
         recording = self.recording
-        return recording is None or waited_s < ASLEEP_S or not (recording.asked_reason or recording.any_complete)
+        return recording is None or waited_s < ASLEEP_S or not (recording.is_ending(sink) or recording.any_complete)
 
     def _on_failure(self, _recording: Recording, output: Sink, error: Exception) -> None:
         name = self.outputs[self.sinks.index(output)] if output in self.sinks else output.name
@@ -452,49 +454,69 @@ class _Terminal(ExitStack):
 
 
 class CaptureRun(SessionRun):
-    """The run of ``mscli capture``."""
+    """The run of ``mscli capture`` with one output and no commands but those of keys and signals."""
 
-    def __init__(self, capture: _Capture | _SeveralOutputs) -> None:
-        super().__init__(capture.session.tracks)
-        self.session = capture.session
-        self._capture = capture
+    instead = _INSTEAD
+
+    def __init__(self, session: Session, outputs: Sequence[str], pauses: Pauses) -> None:
+        super().__init__(session.tracks)
+        self.session = session
+        self._given = outputs  # also those that were added
+        self._pauses = pauses
 
     @property
     def paused(self) -> bool:
-        return self._capture.pauses.lasting
+        return self._pauses.lasting
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        return self._given
 
     def pause(self) -> None:
         with self._turn:
             if not self.paused:
-                self._capture.pauses.begin(now_us())
+                self._pauses.begin(now_us())
                 self._post_event("pause")
 
     def resume(self) -> None:
         with self._turn:
             if self.paused:
-                self._capture.pauses.end(now_us())
+                self._pauses.end(now_us())
                 self._post_event("resume")
 
+    def _post_event(self, name: str) -> None:
+        at_us, files = now_us(), [masked(output) for output in self.outputs]
+
+        def emit() -> None:
+            for file in files:
+                self.session.events.emit(name, self.tracks[0], at_us, file=file)
+
+        self.session.event_loop.post(emit)
+
+
+class SeveralRun(CaptureRun):
+    """The run of ``mscli capture`` with several outputs, or with one to which others can be added."""
+
+    def __init__(self, capture: _SeveralOutputs, recording: Recording) -> None:
+        super().__init__(capture.session, capture.outputs, recording.pauses)
+        self._capture = capture
+        self._recording = recording
+
+    @property
+    def outputs(self) -> list[str]:
+        return [self._given[position] for position in self._recording.going if position < len(self._given)]
+
     def add_output(self, name: str) -> str:
-        with self._turn:
+        with self._outputs_turn:
+            self.check_added(name)
             file = _named(name, address_row(name) or SINKS["raw"])
-            self._several.add_output(file)
+            self.check_added(file)
+            self._capture.add_output(file)
             return file
 
     def remove_output(self, name: str) -> None:
-        with self._turn:
-            recording = self._several.recording
-            assert recording is not None, "it was started with the devices"
-            recording.remove_output(name)
-
-    @property
-    def _several(self) -> _SeveralOutputs:
-        assert isinstance(self._capture, _SeveralOutputs), "a capture that takes commands is one of these"
-        return self._capture
-
-    def _post_event(self, name: str) -> None:
-        at_us, file = now_us(), masked(self._capture.output)
-        self.session.event_loop.post(lambda: self.session.events.emit(name, self.tracks[0], at_us, file=file))
+        with self._outputs_turn:
+            self._recording.remove_output(name, self._given)
 
 
 class Previewer:

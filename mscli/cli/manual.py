@@ -569,9 +569,9 @@ as in a browser (WebIDL).
      "video": {"width": {"min": 640, "ideal": 1920}, "frameRate": 30,
                "advanced": [{"aspectRatio": 1.7777777778}]}}
 
-A JSON array of such objects requests one stream each, and all their tracks are recorded. Two of them may use the same camera,
-as in a page that calls getUserMedia twice. Give `--camera` once for each video track of the array, in its order, or not at
-all.
+A JSON array of such objects requests one stream each, and all their tracks are recorded. Each track has a device of its own: it
+is an error if there are too few (3). To record one camera twice, require the same `deviceId` in both objects. Give `--camera`
+once for each video track of the array, in its order, or not at all.
 
 # CAMERA CONTROLS
 

@@ -446,20 +446,18 @@ def _each(kind: str, given: list[Any], names: Sequence[object]) -> list[Any]:
         return given
     if len(given) == 1:
         return given * len(names)
-    asked = f"--constraints has {len(given)} {kind} tracks, but {DEVICE_FLAGS[kind]} is given {len(names)} times"
+    asked = f"--constraints has {len(given)} {kind} tracks, but {DEVICE_FLAGS[kind]} is given {_times(len(names))}"
     raise click.UsageError(f"{asked}; name one device for each track, or none")
 
 
-def check_one(wanted: Sequence[Wanted], what: str) -> None:
+def check_one(wanted: Sequence[Wanted], what: str, instead: str = "use “mscli record”") -> None:
     """Raise NotSupportedError, with the device names, if there are several tracks of a kind but the output holds one."""
     for kind in KINDS:
         alike = [one for one in wanted if one.kind == kind]
         if len(alike) > 1:
             named = ", ".join(masked(one.called) for one in alike if one.called)
             devices = f"{len(alike)} {'cameras' if kind == VIDEO else 'microphones'}" + (f" ({named})" if named else "")
-            raise NotSupportedError(
-                f"{what} one track, not those of {devices}", hints=["choose one device, or use “mscli record”"]
-            )
+            raise NotSupportedError(f"{what} one track, not those of {devices}", hints=[f"choose one device, or {instead}"])
 
 
 def exact_device(constraints: Any) -> str:
@@ -467,6 +465,10 @@ def exact_device(constraints: Any) -> str:
     asked = constraints.get("deviceId") if isinstance(constraints, Mapping) else None
     exact = asked.get("exact") if isinstance(asked, Mapping) else None
     return exact if isinstance(exact, str) else ""
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else "twice" if count == 2 else f"{count} times"
 
 
 def _merged(options: Options, kind: str, given: Any, beside_video: bool) -> Any:

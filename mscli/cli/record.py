@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import click
 
+from mscli.api.commands import RecorderRun
 from mscli.api.mediarecorder import MediaRecorder, RecorderOutput
 from mscli.api.mediastream import MediaStream
 from mscli.api.nativeformats import CopiedFormats
 from mscli.api.recording import OutputReport, Recording
 from mscli.api.wanted import Wanted
-from mscli.cli.commands import SessionRecorderRun, keys_text, open_control, press
+from mscli.cli.commands import SessionRun, keys_text, obey_signals, obey_trigger, open_control, press
 from mscli.cli.encoding import refuse_unused_encoding
 from mscli.cli.exitcodes import ExitCode
-from mscli.cli.options import Options, asked_kinds, wanted_of
+from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
 from mscli.cli.paramtypes import STDIN
 from mscli.cli.report import Triggers, finish, report_output_failure, reports_of
 from mscli.cli.series import SeriesPlan
@@ -35,11 +36,12 @@ from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.encode.options import COPY, SinkOptions
-from mscli.sinks import SinkRow, check_tracks, copied_formats, load_sink, lossless_audio, next_name
+from mscli.sinks import SINKS, SinkRow, check_tracks, copied_formats, load_sink, lossless_audio, next_name
 
 Length = tuple[float | None, int | None]  # seconds, frames
 
 LEAST_LAPSE_S = 0.1  # with less, a time-lapse would be hardly faster than life, and a camera could not follow
+_INSTEAD = "name a file, or send it to a program: mscli record - | PROGRAM"  # of writing to a terminal
 _TICK_S = 0.2  # the interval of checks for the recorder's state and keys, and of updates of the status line
 
 
@@ -67,7 +69,7 @@ def run(
         wanted = wanted_of(options, kinds)
         kinds = [one.kind for one in wanted]
         for target in targets:
-            check_tracks(target.row, sink_options, _held(target.row, kinds) if len(targets) > 1 else kinds)
+            _check_target(target, sink_options, wanted, alone=len(targets) == 1)
         refuse_unused_encoding(encoding, kinds)
         for sentence in _contradictions(targets, sink_options, kinds):
             session.voice.warn(sentence)
@@ -76,15 +78,25 @@ def run(
         if options.dry_run:
             session.dry_run(wanted, contents_of(targets, sink_options), formats)
             return ExitCode.DONE
-        refuse_terminal(files, "name a file, or send it to a program: mscli record - | PROGRAM")
+        refuse_terminal(files, _INSTEAD)
         if plan.series is None:
-            targets = [
-                target if target.is_address else target._replace(name=next_name(target.name, overwrite=force))
-                for target in targets
-            ]
+            targets = [_named(target, overwrite=force) for target in targets]
             refuse_shared([target.name for target in targets], series=False)
         limits = plan.duration_s, frames
-        return _RecordRun(session, targets, sink_options, limits, plan.trigger, control).run(wanted, formats)
+        return _RecordRun(session, targets, sink_options, limits, container, plan.trigger, control).run(wanted, formats)
+
+
+def _named(target: RecordTarget, *, overwrite: bool) -> RecordTarget:
+    """Return the target of a single recording, with the time and a free number in its name."""
+    return target if target.is_address else target._replace(name=next_name(target.name, overwrite=overwrite))
+
+
+def _check_target(target: RecordTarget, options: SinkOptions, wanted: Sequence[Wanted], *, alone: bool = False) -> None:
+    """Raise NotSupportedError if an output does not hold the tracks: all of them if it is ``alone``, or those of its kinds."""
+    if target.row is SINKS["raw"]:
+        check_one(wanted, "raw output holds", "use .mkv or .mp4")
+    kinds = [one.kind for one in wanted]
+    check_tracks(target.row, options, kinds if alone else _held(target.row, kinds))
 
 
 def _check_lapse(time_lapse: float | None, options: Options, encoding: SinkOptions, plan: SeriesPlan) -> None:
@@ -183,23 +195,27 @@ class _RecordRun:
         targets: Sequence[RecordTarget],
         options: SinkOptions,
         window: Length,
+        container: str | None = None,
         trigger: str = "",
         control: str | None = None,
     ) -> None:
         self.session = session
-        self.targets = targets
+        self.targets = list(targets)  # also those that were added
+        self.container = container
         self.to_stdout = any(target.to_stdout for target in targets)
         self.options = options
         self.window = window
         self.trigger = Trigger(trigger, session.wake)
         self.control = control
         self.recorder: MediaRecorder | None = None
+        self.wanted: Sequence[Wanted] = ()
         self.done = False
         self.warned_missed = False  # that triggers were missed
         self.ended_triggers = False  # that no trigger can come any more
 
     def run(self, wanted: Sequence[Wanted], formats: Sequence[str]) -> int:
         """Record and return the exit code."""
+        self.wanted = wanted
         for target in self.targets:
             load_sink(target.row, target.output, self.options)  # report an impossible output before the camera's light goes on
         try:
@@ -209,7 +225,7 @@ class _RecordRun:
                 self.session.show_tracks(self.to_stdout)
                 self.session.enable_gc()
                 assert self.recorder is not None, "it was started with the devices"
-                run = SessionRecorderRun(self.session, self.recorder)
+                run = RecordRun(self, self.recorder)
                 if control is not None:
                     control.serve(run)
                 recording = self._wait(run)
@@ -225,7 +241,8 @@ class _RecordRun:
     def _start(self, stream: MediaStream) -> None:
         """Start the recorder before the devices, so that their first frames are recorded."""
         outputs = [RecorderOutput(target.output, target.row) for target in self.targets]
-        recorder = MediaRecorder(stream, outputs=outputs, sink_options=self.options, window=self.window)
+        served = self.control is not None  # commands are answered before a reader has come
+        recorder = MediaRecorder(stream, outputs=outputs, sink_options=self.options, window=self.window, defer=served)
         for name in (*recorder.EVENTS, "segment", "outputerror"):
             recorder.add_event_listener(name, self._on_event)
         recorder.start()
@@ -233,9 +250,15 @@ class _RecordRun:
         self.session.write_to(recorder.recording.abandon_reader, to_stdout=self.to_stdout)
         self.recorder = recorder
 
+    def written(self) -> list[RecordTarget]:
+        """Return the targets of the outputs that are written."""
+        assert self.recorder is not None, "it was started with the devices"
+        assert self.recorder.recording is not None, "it was started"
+        return [self.targets[position] for position in self.recorder.recording.going if position < len(self.targets)]
+
     def _on_event(self, event: Event) -> None:
         if event.type in ("start", "pause", "resume"):
-            for target in self.targets:
+            for target in self.targets if event.type == "start" else self.written():
                 self.session.events.emit(event.type, None, event.time, file=masked(target.name))
         if event.type == "segment":
             self.session.events.emit(event.type, None, event.time, file=event.detail["file"])
@@ -243,7 +266,7 @@ class _RecordRun:
             report_output_failure(self.session, event.detail["file"], event.detail["error"], event.time)
         self.done = self.done or event.type == "stop"
 
-    def _wait(self, run: SessionRecorderRun) -> Recording:
+    def _wait(self, run: RecordRun) -> Recording:
         """Wait until the recorder has stopped: by itself, by a signal or key, or because a device ended."""
         from mscli.cli.keys import Keys
         from mscli.cli.status import progress_of, status_line
@@ -260,22 +283,21 @@ class _RecordRun:
             while not self.done:
                 session.event_loop.wait(_TICK_S)
                 press(keys.pressed(), run)
+                obey_signals(run)
                 self._trigger(run, recording)
                 refresh(progress_of(recording, paused=run.paused))
                 if session.stopper.abandoned:
                     session.stopper.interrupt()
-                if session.stopper.requested or session.over:
-                    recording.asked_reason = recording.asked_reason or ("signal" if session.stopper.requested else "ended")
+                if run.stopping or session.over:
+                    recording.asked_reason = recording.asked_reason or ("signal" if run.stopping else "ended")
                     run.finish()
         recording.join()
         return recording
 
-    def _trigger(self, run: SessionRecorderRun, recording: Recording) -> None:
+    def _trigger(self, run: RecordRun, recording: Recording) -> None:
         """Pass triggers on to the recording, and notify it once when no more can come."""
         over = self.trigger.over  # checked before the last triggers are counted
-        times = self.trigger.pulled()
-        if times:
-            run.trigger(times)
+        obey_trigger(self.trigger, run)
         if recording.missed_triggers and not self.warned_missed:
             self.warned_missed = True
             self.session.voice.warn("missing triggers: they come faster than files can be written, or during a pause")
@@ -316,3 +338,43 @@ class _RecordRun:
         options = session.options
         code = finish(reports, session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
         return code or (ExitCode.SOURCE_ENDED if recording.cut_short else code)
+
+
+class RecordRun(SessionRun, RecorderRun):
+    """The run of ``mscli record``."""
+
+    instead = _INSTEAD
+
+    def __init__(self, recording: _RecordRun, recorder: MediaRecorder) -> None:
+        RecorderRun.__init__(self, recorder)
+        self.session = recording.session
+        self.series = recording.options.series is not None
+        self._recording = recording
+
+    def finish(self) -> None:
+        """Stop the recorder after the session was asked to end."""
+        RecorderRun.stop(self)
+
+    @property
+    def outputs(self) -> list[str]:
+        return [target.name for target in self._recording.written()]
+
+    def add_output(self, name: str) -> str:
+        with self._outputs_turn:
+            options = self._recording.options
+            target = record_target(name, self._recording.container)
+            self.check_added(name)
+            _check_target(target, options, self._recording.wanted)
+            for sentence in _contradictions([target], options, [track.kind for track in self.tracks]):
+                self.session.voice.warn(sentence)
+            if not self.series:
+                target = _named(target, overwrite=options.overwrite)
+                self.check_added(target.name)
+            self.recorder.add_output(RecorderOutput(target.output, target.row))
+            self._recording.targets.append(target)
+            return target.name
+
+    def remove_output(self, name: str) -> None:
+        with self._outputs_turn:
+            assert self.recorder.recording is not None, "it was started"
+            self.recorder.recording.remove_output(name, [target.name for target in self._recording.targets])

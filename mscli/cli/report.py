@@ -67,6 +67,7 @@ class Report(NamedTuple):
     limited: bool = False  # whether a duration or a number of frames was requested
     skipped: Mapping[str, int] = MappingProxyType({})  # frames before a picture was worth keeping, by reason
     removed: int = 0  # how many files of a series were removed, because fewer are kept
+    replaced: bool = False  # whether an output that was added later has replaced the file
 
     @property
     def duration_s(self) -> float:
@@ -124,6 +125,8 @@ class Report(NamedTuple):
         missed = [str(self.triggers)] if self.triggers is not None and self.triggers.missed else []
         if not (self.files or self.unnamed):
             none = ["no trigger came"] if self.triggers is not None and not self.triggers.counted else []
+            if self.replaced:
+                return f"{self.name}: replaced by the output of this name that was added later"
             nothing = f"Nothing saved in {self.name}" if self.one_of_several else "Nothing saved"
             return "; ".join([nothing, *self._failure(), *none, *missed])
         name = f"Saved {_named(self.files)}" if self.files else f"Wrote to {self.unnamed}"
@@ -264,15 +267,22 @@ def reports_of(
     for index, output in enumerate(outputs):
         name = names[index] if index < len(names) else output.name
         known = output.files if series else [name]
-        gone = name in STDOUT_NAMES or isinstance(output.error, DisplacedError)
+        empty = _is_empty(output)  # what has its name, such as a pipe or an older file, is there all the same
+        replaced = output.is_file and any(later.name == output.name and not _is_empty(later) for later in outputs[index + 1 :])
+        gone = empty or replaced or name in STDOUT_NAMES or isinstance(output.error, DisplacedError)
         files = [] if gone else [file for file in known if os.path.lexists(file)]
         why = reason if len(outputs) == 1 or reason == "pipe" else _reason(output, recording)
         failure = None if len(outputs) == 1 else output.error
         unnamed = "" if files else "stdout" if name in STDOUT_NAMES else masked(name) if scheme_of(name) else ""
         details = (triggers, unnamed, warnings, masked(name), failure, len(outputs) > 1, index_place(files))
         report = Report(files, why, output.tracks, output.counts, output.bytes, *details, removed=output.removed)
-        reports.append(report._replace(limited=limited))
+        reports.append(report._replace(limited=limited, replaced=replaced and not empty))
     return reports
+
+
+def _is_empty(output: OutputReport) -> bool:
+    """Return whether nothing was written into an output."""
+    return not output.bytes and not any(count.frames for count in output.counts)
 
 
 def _reason(output: OutputReport, recording: Recording) -> str:

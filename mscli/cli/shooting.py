@@ -13,6 +13,7 @@ from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import Delivery
 from mscli.api.wanted import Wanted
+from mscli.cli.commands import SessionRun, obey_signals, obey_trigger
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.forgiving import STDERR, STDOUT
 from mscli.cli.report import Report, duration_text, finish
@@ -99,6 +100,19 @@ class ShootingPlan(NamedTuple):
         return self.repeats and (every_s > CLOSE_ABOVE_S if self.close_between is None else self.close_between)
 
 
+class ShootingRun(SessionRun):
+    """A series of pictures, as the target of commands."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(())
+        self.session = session
+        self.waiting = 0  # triggers without a picture
+
+    def trigger(self, times: int = 1) -> None:
+        """Take one picture more for each."""
+        self.waiting += times
+
+
 class Shooting:
     """The run of a command that takes pictures."""
 
@@ -110,7 +124,7 @@ class Shooting:
         self._pictures = TakenPictures(session, row, file, options, plan)
         self._camera = Camera(session, wanted, plan, self._pictures.begin)
         self._trigger = Trigger(plan.trigger, session.wake)
-        self._waiting = 0  # triggers without a picture
+        self._run = ShootingRun(session)
         self._ticks = 0  # of the series, so far
         self._missed = 0  # ticks without a picture
 
@@ -178,7 +192,8 @@ class Shooting:
             yield at_us
 
     def _is_over(self) -> bool:
-        return self._session.stopper.requested or self._camera.is_gone
+        obey_signals(self._run)
+        return self._run.stopping or self._camera.is_gone
 
     def _pass_until(self, due_us: int, what: str) -> int:
         """Let frames pass until a time, and return it. ``what``: what comes then, for the status line."""
@@ -191,9 +206,9 @@ class Shooting:
         """Let frames pass until a trigger. Return False if none can come any more."""
         while not self._is_over():
             over = self._trigger.over  # checked before the last triggers are counted
-            self._waiting += self._trigger.pulled()
-            if self._waiting:
-                self._waiting -= 1
+            obey_trigger(self._trigger, self._run)
+            if self._run.waiting:
+                self._run.waiting -= 1
                 return True
             if over:
                 return False
@@ -505,7 +520,8 @@ class TakenPictures:
         if counts.frames:
             self.taken += 1
             self._bytes += sink.bytes_written
-            self._note(self._album.add(sink))
+            width, height = (int(track.settings[name]) for name in ("width", "height"))
+            self._note(self._album.add(sink, (width, height)))
         return counts.frames > 0
 
     def _note(self, name: str) -> None:
@@ -541,8 +557,12 @@ class TakenPictures:
 
         from mscli.cli.draw import show
 
-        with av.open(name, "r") as file:
-            picture = next(file.decode(video=0))
+        try:
+            with av.open(name, "r") as file:
+                picture = next(file.decode(video=0))
+        except (av.error.FFmpegError, StopIteration):  # a format of another package
+            self.warnings += [f"--show cannot read {name}"] * (self.taken == 1)
+            return
         self.hide()
         show(picture, terminal)
 
@@ -575,7 +595,8 @@ class TakenPictures:
         """Return the report of all pictures."""
         self._counts.dropped, self._counts.lost = losses[0], self._counts.lost + losses[1]
         unnamed = "" if not self.taken else "stdout" if self.to_stdout else self._unnamed
-        lacking = [f"{self.unwritten} pictures could not be written"] if self.unwritten else []
+        pictures = f"{self.unwritten} picture{'s' if self.unwritten != 1 else ''}"
+        lacking = [f"{pictures} could not be written"] if self.unwritten else []
         report = Report(self._album.files, reason, [tracks[-1]], [self._counts], self._bytes, unnamed=unnamed)
         return report._replace(warnings=[*warnings, *lacking], still=self._album.size)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
@@ -17,6 +18,8 @@ from mscli.core.limits import ANSWER_S, GRACE_S, READER_S, TIDY_S
 from mscli.core.threads import Thread
 
 T = TypeVar("T")
+
+_MOST_NOTED = 16  # signals: each of them asks for the same
 
 
 def _nothing() -> None:
@@ -59,6 +62,7 @@ class _Waker:
 
 class Stopper:
     """A signal handler. The first signal sets ``requested`` and calls ``wake``; a second SIGINT also sets ``abandoned``.
+    ``noted`` has every signal, for the loop that executes their commands.
 
     Handlers mostly set flags, because an exception could come in the middle of taking a lock. Code that does not check the
     flags within ``GRACE_S`` of the second SIGINT hangs, for example in a driver. It gets a KeyboardInterrupt. Only one is ever
@@ -73,6 +77,7 @@ class Stopper:
     def __init__(self, wake: Callable[[], None], abandon_reader: Callable[[], object] = _nothing) -> None:
         self.requested = False
         self.abandoned = False
+        self._noted: deque[int] = deque(maxlen=_MOST_NOTED)
         self._interrupted = (
             False  # whether it was asked for by people, as SIGINT and its likes do: the next SIGINT is the second
         )
@@ -106,9 +111,14 @@ class Stopper:
         if self._waker is not None:
             self._waker.close()
 
+    def noted(self) -> Iterator[str]:
+        """Yield the names of the signals that have come since the last call."""
+        while self._noted:
+            yield signal.Signals(self._noted.popleft()).name
+
     def request(self) -> None:
-        """Do the same as the first SIGINT."""
-        self._interrupted = True
+        """Do the same as the first SIGINT, unless a signal has come."""
+        self._interrupted = self._interrupted or not self.requested
         self._request()
 
     def _request(self) -> None:
@@ -140,6 +150,7 @@ class Stopper:
             self.interrupt()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._noted.append(number)
         if number == signal.SIGINT:
             self._on_interrupt()
         self._request()

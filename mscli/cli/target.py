@@ -134,6 +134,15 @@ def refuse_shared(names: Sequence[str], *, series: bool) -> None:
                 raise click.UsageError(f"{other} and {name} may name the same file; use different names")
 
 
+def refuse_added(name: str, outputs: Sequence[str], options: Options, instead: str, *, series: bool) -> None:
+    """Raise click.UsageError for what is added to a run, as for an output at its start. ``outputs``: those that are written."""
+    refuse_terminal([name], instead)
+    refuse_shared([*outputs, name], series=series)
+    refuse_events_within([name], options)
+    if _are_one(name, "-"):
+        raise click.UsageError(f"{name}: stdout is only an output if it is named at the start")
+
+
 def _are_one(output: str, events: str) -> bool:
     if output in STDOUT_NAMES and events in STDOUT_NAMES:
         return True

@@ -27,6 +27,7 @@ class Trigger:
     """
 
     def __init__(self, how: str, wake: Callable[[], None]) -> None:
+        self.name = how
         self._signal = getattr(signal, how) if how.startswith("SIG") else None
         self.reads = how == "stdin"  # whether it reads stdin
         self._wake = wake

@@ -257,17 +257,19 @@ def load_sinks(plans: Sequence[SinkPlan]) -> list[SinkGroup]:
     return groups
 
 
-def add_to(sink: Sink, plan: SinkPlan) -> bool:
-    """Add an output to a sink if it shares the sink's encoding. Return whether it does. Raises as ``load_sink``."""
+def shares(sink: Sink, plan: SinkPlan) -> bool:
+    """Return whether an output can be added to a sink, because it has the sink's encoding."""
     from mscli.sinks.recording.sink import RecordingSink, encoding_key
 
     if not isinstance(sink, RecordingSink) or _shared_by(plan) is None:
         return False
     first = sink.outputs[0]
-    if encoding_key(first.row, first.options, plan.kinds) != encoding_key(plan.row, plan.options, plan.kinds):
-        return False
-    sink.add(plan.row, plan.target, plan.options)
-    return True
+    return encoding_key(first.row, first.options, plan.kinds) == encoding_key(plan.row, plan.options, plan.kinds)
+
+
+def add_to(sink: Sink, plan: SinkPlan) -> None:
+    """Add an output to a sink that it ``shares``. Raises as ``load_sink``."""
+    sink.add(plan.row, plan.target, plan.options)  # type: ignore[attr-defined]  # it is a RecordingSink
 
 
 def _shared_by(plan: SinkPlan) -> object | None:

@@ -88,6 +88,9 @@ class Sink(ABC):
     def give_up_readers(self, may_wait: Callable[[float], bool]) -> None:  # noqa: B027 (most write into files)
         """Call ``may_wait`` with the seconds so far while a reader is stalled. If it returns False, the write fails."""
 
+    def defer(self) -> None:  # noqa: B027 (most write into files)
+        """Let ``open`` not wait for the reader of a named pipe. What is written first waits for it, on its own thread."""
+
     def expect_others(self) -> None:  # noqa: B027 (most hold up nobody)
         """Note that other outputs are about to be added: a stalled reader must hold up none of them. Safe from any thread."""
 

@@ -169,6 +169,7 @@ class HostedSink(Sink):
         self._track_facts: dict[int, tuple[int, Faults, Mapping[str, int]]] = {}
         self._tracks = 0
         self._host = PluginThread(row)
+        self._deferred = False  # whether the first write waits for a reader
         self._may_wait: Callable[[float], bool] = lambda _: True
         self._inner: Sink = once(row, "its constructor", lambda: self._made(row, target, options))
         self.codecs = self._inner.codecs
@@ -185,6 +186,8 @@ class HostedSink(Sink):
 
         def begin() -> None:
             self._inner.give_up_readers(self._waits_for_reader)
+            if self._deferred:
+                self._inner.defer()
             self._inner.open(tracks)
 
         self._ask("open", begin)
@@ -215,6 +218,10 @@ class HostedSink(Sink):
     def give_up_readers(self, may_wait: Callable[[float], bool]) -> None:
         """Let ``may_wait`` decide how long to wait for a stalled reader."""
         self._may_wait = may_wait
+
+    def defer(self) -> None:
+        """Let the first write wait for a reader."""
+        self._deferred = True
 
     @property
     def name(self) -> str:  # type: ignore[override]

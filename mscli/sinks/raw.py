@@ -73,6 +73,9 @@ class RawSink(OutputSink):
     @classmethod
     def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:  # noqa: ARG003
         """Check that there is one track and that the format suits its kind."""
+        alike = next((kind for kind in kinds if kinds.count(kind) > 1), "")
+        if alike:
+            raise NotSupportedError(f"raw output holds one track, not {kinds.count(alike)} {alike} tracks")
         if len(kinds) != 1:
             hints = ["choose one with --no-video or --no-audio", "for both, use “mscli record FILE.mkv”"]
             raise NotSupportedError("raw output holds one track, either video or audio", hints=hints)

@@ -49,7 +49,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from mscli.core.addresses import scheme_of, suffix_of
+from mscli.core.addresses import masked, scheme_of, suffix_of
 from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.tuples import NamedTuple
 from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, DISPLAY, VIDEO_INPUT, Backend, InputOptions, Source
@@ -185,7 +185,9 @@ def unread(address: str) -> NotSupportedError:
     """Return the error for an address that nothing reads."""
     from mscli.core.plugins import SOURCES, describe_plugins
 
-    what = f"{scheme_of(address)}: addresses" if scheme_of(address) else f".{suffix_of(address)} files"
+    scheme, suffix = scheme_of(address), suffix_of(address)
+    named = f"{masked(address)}: its name has no suffix that says what it holds"
+    what = f"{scheme}: addresses" if scheme else f".{suffix} files" if suffix else named
     return NotSupportedError(f"cannot read {what}", hints=describe_plugins(SOURCES))
 
 

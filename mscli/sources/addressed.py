@@ -7,14 +7,16 @@ address.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from mscli.core.addresses import masked
 from mscli.core.boxes import Mode, Scalar, Span
 from mscli.core.calls import bounded
-from mscli.core.codecs import AUDIO_CODECS, CAMERA_CODECS, VIDEO_CODECS
+from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import DOMException, NotReadableError
-from mscli.core.frames import FORMATS, SAMPLE_FORMATS, AudioData, EncodedAudioChunk, EncodedVideoChunk, Media, VideoFrame
+from mscli.core.flaws import flaw_of
+from mscli.core.frames import FORMATS, Media
 from mscli.core.limits import STOP_S
 from mscli.core.plugins import Guarded
 from mscli.core.reported import Reported
@@ -34,15 +36,9 @@ from mscli.sources.base import (
 
 _NUMBER = (int, float)
 _NEEDED = {VIDEO_INPUT: ("width", "height", "frameRate"), AUDIO_INPUT: ("sampleRate", "channelCount")}
+_NUMBERS = {name for names in _NEEDED.values() for name in names}
 _NAMED = ("device_id", "kind", "label", "group_id")  # the members of a device that are text
-_KNOWN: Mapping[
-    type, tuple[str, Mapping[str, Any]]
-] = {  # type of a frame → the member that names its format, and the known ones
-    VideoFrame: ("format", FORMATS),
-    AudioData: ("format", SAMPLE_FORMATS),
-    EncodedVideoChunk: ("codec", VIDEO_CODECS),
-    EncodedAudioChunk: ("codec", AUDIO_CODECS),
-}
+_CONTENTS = {VIDEO_INPUT: "video", AUDIO_INPUT: "audio"}  # what a device of this kind delivers
 
 
 class Addressed(Backend):
@@ -90,8 +86,29 @@ class Addressed(Backend):
         """Return the settings of an open source. Raises NotReadableError if they have the wrong type or one is missing."""
         settings: Mapping[str, Scalar] = self._checked(given, Mapping, "settings")
         for name in _NEEDED.get(kind, ()):
-            self._checked(settings.get(name), _NUMBER, name)
+            value = self._checked(settings.get(name), _NUMBER, name)
+            if not 0 < value < inf:
+                raise self.broken(f"it returned {value} as {name}")
         return dict(settings)
+
+    def check_frame(self, frame: Any, kind: str) -> None:
+        """Raise NotReadableError for what is no frame of this kind."""
+        flaw = flaw_of(frame, kind)
+        if flaw:
+            raise self.broken(flaw)
+
+    def check_loss(self, count: Any) -> None:
+        """Raise NotReadableError for what is no number of lost frames."""
+        if self._checked(count, int, "a number of lost frames") < 0:
+            raise self.broken(f"it reported {count} lost frames")
+
+    def check_change(self, settings: Any, abilities: Any) -> None:
+        """Raise NotReadableError for what are no settings and abilities."""
+        for name, value in self._checked(settings, Mapping, "settings").items():
+            if name in _NUMBERS and not 0 < self._checked(value, _NUMBER, name) < inf:
+                raise self.broken(f"it returned {value} as {name}")
+        if abilities is not None:
+            self._check_abilities(abilities)
 
     def _named(self, device: Device) -> Device:
         further = "" if device.device_id in ("", self._address) else f"#{masked(device.device_id)}"
@@ -106,7 +123,10 @@ class Addressed(Backend):
 
     def abilities(self, device: Device) -> Abilities:
         """Return what the device can do, according to the backend."""
-        abilities: Abilities = self._checked(self._backend.abilities(device.handle), Abilities)
+        return self._check_abilities(self._backend.abilities(device.handle))
+
+    def _check_abilities(self, given: Any) -> Abilities:
+        abilities: Abilities = self._checked(given, Abilities)
         self._checked_modes(abilities.modes)
         self._checked(abilities.values, Mapping, "values")
         self._checked(abilities.controls, Mapping, "controls")
@@ -145,13 +165,14 @@ class _CheckedSource(Source):
     def __init__(self, source: Source, backend: Addressed, kind: str) -> None:
         self.live, self.finite, self.irregular = bool(source.live), bool(source.finite), bool(source.irregular)
         self.together = source.together
-        self._source, self._backend = source, backend
+        self._source, self._backend, self._kind = source, backend, kind
         self._settings = backend.checked_settings(source.settings, kind)
 
     @property
     def heard_us(self) -> int:
         """Return when a frame of any track of its input last came."""
-        return int(self._source.heard_us)
+        heard = self._source.heard_us
+        return heard if isinstance(heard, int) else 0
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
@@ -164,7 +185,7 @@ class _CheckedSource(Source):
 
     def start(self, receiver: Receiver) -> None:
         """Let the source start, and check its frames."""
-        self._source.start(_CheckedReceiver(receiver, self._backend))
+        self._source.start(_CheckedReceiver(receiver, self._backend, self._kind))
 
     def stop(self) -> None:
         """Let the source stop."""
@@ -172,35 +193,48 @@ class _CheckedSource(Source):
 
 
 class _CheckedReceiver:
-    """A receiver that ends a source at its first frame that is none."""
+    """A receiver that ends a source at its first mistake."""
 
-    def __init__(self, receiver: Receiver, backend: Addressed) -> None:
+    def __init__(self, receiver: Receiver, backend: Addressed, kind: str) -> None:
         self._receiver, self._backend = receiver, backend
+        self._kind = _CONTENTS.get(kind, "")
         self._ended = False
 
     def on_frame(self, frame: Media) -> None:
         """Pass on a frame, or end the source."""
-        wrong = _wrong(frame)
-        if wrong:
-            self.on_ended(self._backend.broken(wrong))
-        elif not self._ended:
+        if self._passes(lambda: self._backend.check_frame(frame, self._kind)):
             self._receiver.on_frame(frame)
 
     def on_lost(self, count: int) -> None:
         """Pass on a loss."""
-        self._receiver.on_lost(count)
+        if self._passes(lambda: self._backend.check_loss(count)):
+            self._receiver.on_lost(count)
 
     def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         """Pass on a report."""
-        self._receiver.on_muted(muted, cause)
+        if not self._ended:
+            self._receiver.on_muted(bool(muted), str(cause))
 
     def on_changed(self, settings: Mapping[str, Scalar], abilities: Abilities | None = None) -> None:
         """Pass on new settings."""
-        self._receiver.on_changed(settings, abilities)
+        if self._passes(lambda: self._backend.check_change(settings, abilities)):
+            self._receiver.on_changed(settings, abilities)
 
     def on_warned(self, reason: str) -> None:
         """Pass on a warning."""
-        self._receiver.on_warned(reason)
+        if not self._ended:
+            self._receiver.on_warned(str(reason))
+
+    def _passes(self, check: Callable[[], object]) -> bool:
+        """Return whether something is passed on. A mistake ends the source."""
+        if self._ended:
+            return False
+        try:
+            check()
+        except NotReadableError as error:
+            self.on_ended(error)
+            return False
+        return True
 
     def on_ended(self, error: Any) -> None:
         """Pass on the end, once."""
@@ -209,14 +243,3 @@ class _CheckedReceiver:
         if not self._ended:
             self._ended = True
             self._receiver.on_ended(error)
-
-
-def _wrong(frame: Any) -> str:
-    """Return why this is no frame, or ""."""
-    member, known = next((row for kind, row in _KNOWN.items() if isinstance(frame, kind)), ("", {}))
-    if not member:
-        return f"it returned a {type(frame).__name__} as a frame"
-    if getattr(frame, member) not in known:
-        return f"it returned a frame of the {member} “{getattr(frame, member)}”, which is unknown"
-    whole = all(hasattr(number, "__index__") for number in (frame.timestamp, frame.sequence, frame.duration or 0))
-    return "" if whole else "the times of its frame are not integers"

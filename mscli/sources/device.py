@@ -652,7 +652,7 @@ class DeviceSource(TrackSource):
             self._happens(DeviceEvent.FRAME)
             self._waits = True
         try:
-            self.deliver(frame)
+            self._spread(frame)
         finally:
             with self._lock:
                 self._last_frame_us, self._waits = now_us(), False
@@ -676,7 +676,7 @@ class DeviceSource(TrackSource):
         if missing:
             self.lost += missing
             self._losing.note(missing)
-        self.deliver(frame)
+        self._spread(frame)
 
     def on_lost(self, count: int) -> None:
         """Count frames that did not reach us."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import ref
 
 from mscli.core.boxes import Span, values_of
-from mscli.core.errors import DOMException, NotSupportedError
+from mscli.core.errors import DOMException, NotReadableError, NotSupportedError
+from mscli.core.flaws import flaw_of
 from mscli.core.frames import own_copy
 from mscli.core.limits import USUAL_TIMEOUTS
 from mscli.core.locks import shared_lock
@@ -112,8 +113,8 @@ class TrackSource(ABC):
     paced source (``live`` is False) waits for its readers and loses nothing: ``deliver`` returns once all have room.
 
     A subclass defines what the source can do, and its current settings if there are several. It calls ``deliver`` for each
-    frame, with rising timestamps in microseconds, from 0 on, and ``end`` if there are no more. Between ``start`` and ``close``
-    it may own threads, each with a name.
+    frame, with rising timestamps in microseconds, from 0 on, and ``end`` if there are no more. A frame that is not what it says
+    ends the source with an error. Between ``start`` and ``close`` it may own threads, each with a name.
     """
 
     live = True
@@ -264,6 +265,14 @@ class TrackSource(ABC):
 
     def deliver(self, frame: Media) -> None:
         """Deliver a frame to every track. If the source is paced, wait until somebody reads and has room."""
+        flaw = flaw_of(frame, self.kind)
+        if flaw:
+            self.end(NotReadableError(f"{self.name} is broken: {flaw}"))
+        else:
+            self._spread(frame)
+
+    def _spread(self, frame: Media) -> None:
+        """Deliver a frame that is known to be what it says."""
         if not self.live:
             self._wait_for_reader()
         self.newest_us = frame.timestamp

@@ -122,6 +122,8 @@ def used(**given: Any) -> Any:
         ({"settings": 42}, "it returned a int as settings"),
         ({"settings": {}}, "it returned a NoneType as width"),
         ({"settings": SETTINGS | {"width": "a"}}, "it returned a str as width"),
+        ({"settings": SETTINGS | {"height": 0}}, "it returned 0 as height"),
+        ({"settings": SETTINGS | {"frameRate": float("nan")}}, "it returned nan as frameRate"),
     ],
 )
 def test_a_wrong_type_is_an_error_that_names_the_address(given: dict[str, Any], why: str) -> None:
@@ -136,11 +138,42 @@ def test_a_wrong_type_is_an_error_that_names_the_address(given: dict[str, Any], 
         ("x", "it returned a str as a frame"),
         (None, "it returned a NoneType as a frame"),
         (replace(picture(0), format="NOPE"), "it returned a frame of the format “NOPE”, which is unknown"),
-        (replace(picture(0), timestamp="x"), "the times of its frame are not integers"),  # type: ignore[arg-type]
+        (replace(picture(0), timestamp="x"), "the times of a frame are not integers"),  # type: ignore[arg-type]
+        (replace(picture(0), strides=()), "a frame has 0 strides; GREY of 64×48 has 1"),
+        (mscli.AudioData("s16", 48_000, 1, 1, 0, memoryview(b"ab")), "it returned a AudioData as video"),
     ],
 )
 def test_what_is_no_frame_ends_the_source(frame: Any, why: str) -> None:
     assert str(used(frame=frame)) == f"the source that reads thing:1 is broken: {why}"
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (lambda to: to.on_lost("x"), "it returned a str as a number of lost frames"),
+        (lambda to: to.on_lost(-1), "it reported -1 lost frames"),
+        (lambda to: to.on_changed(5), "it returned a int as settings"),
+        (lambda to: to.on_changed({"width": "a"}), "it returned a str as width"),
+        (lambda to: to.on_changed({"width": 0}), "it returned 0 as width"),
+        (lambda to: to.on_changed({}, mscli.Abilities(5)), "it returned a int as modes"),  # type: ignore[arg-type]
+        (lambda to: to.on_ended("x"), "it ended with a str"),
+    ],
+)
+def test_what_is_no_report_ends_the_source(call: Any, why: str) -> None:
+    class Telling(GivenSource):
+        def start(self, receiver: mscli.Receiver) -> None:
+            call(receiver)
+            receiver.on_frame(picture(0))
+            receiver.on_warned("not passed on, because it has ended")
+
+    class Teller(Given):
+        def open(self, device: mscli.Device, request: mscli.Request) -> mscli.Source:
+            return Telling(self)
+
+    backend, ended = Addressed(Teller(), "thing:1"), Ended()
+    backend.open(backend.devices()[0], REQUEST).start(ended)  # type: ignore[arg-type]
+    assert str(ended.wait()) == f"the source that reads thing:1 is broken: {why}"
+    assert ended.frames == []
 
 
 @pytest.mark.parametrize("error", [ValueError("no luck"), SystemExit(3), KeyboardInterrupt(), MemoryError()])

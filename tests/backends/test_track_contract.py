@@ -9,17 +9,25 @@ import importlib
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Thread
 from typing import Any
 
 import pytest
 
+from mscli.api import trackfrom
+from mscli.api.canvas import Canvas, _CanvasSource
+from mscli.api.programs import ProgramSource
 from mscli.api.settings_space import space_of
+from mscli.api.trackgenerator import FrameWriter
 from mscli.core.boxes import Box, Span
+from mscli.core.clock import SystemClock, now_us
 from mscli.core.constraints import Rule
-from mscli.core.frames import AudioMedia, Media, VideoMedia
+from mscli.core.errors import InvalidStateError
+from mscli.core.frames import AudioData, AudioMedia, Media, VideoFrame, VideoMedia
 from mscli.core.selection import Settings
 from mscli.sources.base import Backend
 from mscli.sources.device import DeviceSource
@@ -27,6 +35,7 @@ from mscli.sources.fake.backend import FakeBackend
 from mscli.sources.track import TrackSource
 from tests.backends.rig import TIMEOUT_S, first_request
 from tests.plugins import FOLDER as PLUGINS
+from tests.unit.stage import picture
 from tests.unit.test_tracksource import Generated
 
 FRAMES = 10  # after which the plug-in fails, if it is told to
@@ -64,6 +73,72 @@ def paced_plug_in() -> TrackSource:
     return made
 
 
+class Written(ProgramSource):
+    """Frames that a program writes from a thread of its own, until nobody takes them."""
+
+    def __init__(self, kind: str = "video", *, live: bool = True) -> None:
+        make = grey if kind == "video" else tone
+        super().__init__(kind, "Written", live=live, first=make(0))
+        self._writer: FrameWriter[Any] = FrameWriter(self)
+        self._frames = [make(number) for number in range(FRAMES)]
+        self._thread = Thread(target=self._run, name="written", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        super().close()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(TIMEOUT_S)
+
+    def _run(self) -> None:
+        with suppress(InvalidStateError), self._writer:  # it has ended
+            for frame in self._frames:
+                self._write(frame)
+
+    def _write(self, frame: Any) -> None:
+        self._writer.write(frame)
+
+
+class Drawn(_CanvasSource):
+    """A canvas on which a program draws from a thread of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(Canvas(64, 48), None, SystemClock())
+        self.canvas._sources.add(self)
+        self._thread = Thread(target=self._run, name="drawn", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        super().close()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(TIMEOUT_S)
+
+    def _run(self) -> None:
+        for number in range(FRAMES):
+            self.canvas.draw(grey(number))
+        self.end()
+
+
+def grey(number: int) -> VideoFrame:
+    """A grey picture, a thirtieth of a second after the one before."""
+    return picture(number * 33_333)
+
+
+def tone(number: int) -> AudioData:
+    """A hundredth of a second of silence."""
+    return AudioData("s16", 48_000, 480, 1, number * 10_000, memoryview(bytes(960)), number * 480)
+
+
+def iterable(make: Callable[[int], Any], *, paced: bool) -> TrackSource:
+    """The frames of an iterable."""
+    shift_us = 0 if paced else now_us()
+    frames = (replace(frame, timestamp=frame.timestamp + shift_us) for frame in map(make, range(FRAMES)))
+    return trackfrom._Frames(next(frames), frames, paced=paced)
+
+
 def opened(backend: Backend) -> TrackSource:
     """The only device of a backend, opened in its first mode."""
     (found,) = backend.devices()
@@ -80,6 +155,13 @@ SOURCES: dict[str, Callable[[], TrackSource]] = {
     "plug-in-paced": paced_plug_in,
     "program": lambda: Generated(FRAMES),
     "program-live": lambda: Live(FRAMES),
+    "drawn": Drawn,
+    "written": Written,
+    "written-paced": lambda: Written(live=False),
+    "written-sound": lambda: Written("audio"),
+    "iterable": lambda: iterable(grey, paced=False),
+    "iterable-paced": lambda: iterable(grey, paced=True),
+    "iterable-sound": lambda: iterable(tone, paced=True),
 }
 
 
@@ -208,7 +290,8 @@ def test_its_end_is_told_once_and_after_the_last_frame(source: TrackSource) -> N
     source.start()
     one.wait("ended")
     source.detach(one)
-    assert one.told == [*["frame"] * FRAMES, "closed", "ended"]
+    told = one.told[one.told[0] == "changed" :]  # a canvas knows the format with the first picture
+    assert told == [*["frame"] * FRAMES, "closed", "ended"]
     assert source.ended
 
 

@@ -66,12 +66,12 @@ class Controlled:
 
 @contextmanager
 def controlled(
-    fake: FakeMachine, *arguments: str, address: str = "-", events: bool = True, log: str = ""
+    fake: FakeMachine, *arguments: str, address: str = "-", events: bool = True, log: str = "", as_json: bool = True
 ) -> Iterator[Controlled]:
     """A command that captures and can be controlled, once it has begun."""
     file = fake.folder / "events.jsonl"
     told = ["--events", str(file)] if events else []
-    command = [*fake.argv, *arguments, "--json", "--control", address, *told]
+    command = [*fake.argv, *arguments, *(["--json"] if as_json else []), "--control", address, *told]
     pipe = subprocess.PIPE
     env = fake.environment | {"MSCLI_LOG": log}
     with subprocess.Popen(command, cwd=fake.folder, env=env, stdin=pipe, stdout=pipe, stderr=pipe) as process:
@@ -114,12 +114,143 @@ def ask(client: socket.socket, command: Any) -> dict[str, Any]:
 def test_a_capture_takes_one_more_output_and_finishes_it(fake: FakeMachine) -> None:
     with controlled(fake, "capture", "-o", "first.raw") as running:
         assert running.send({"addOutput": "n-%02d.raw"})["file"] == "n-01.raw"
-        assert running.send({"addOutput": "first.raw"})["error"]["name"] == "InvalidStateError"
         assert eventually(lambda: (fake.folder / "n-01.raw").exists())
         assert running.send({"removeOutput": "n-01.raw"})["ok"]
         assert running.send({"stop": True})["ok"]
         report = running.end()
     assert {one["name"]: one["error"] for one in report["outputs"]} == {"first.raw": None, "n-01.raw": None}
+
+
+ADDED = [  # what is added, and why it is refused
+    ("{first}", "{first} and {first} are the same output; name each output once"),
+    ("./{first}", "{first} and ./{first} are the same output; name each output once"),
+    ("log", "--events and the output are the same file, {log}; use different files"),
+    ("-", "-: stdout is only an output if it is named at the start"),
+    ("/dev/stdout", "/dev/stdout: stdout is only an output if it is named at the start"),
+    ("folder", "cannot write folder: it is a folder"),
+]
+
+
+@pytest.mark.parametrize(("command", "first"), [(["capture"], "first.raw"), (["record", "--no-audio"], "first.mkv")])
+def test_what_is_added_is_checked_as_at_the_start(command: list[str], first: str, fake: FakeMachine) -> None:
+    log = fake.folder / "events.jsonl"
+    for name in ("log.png", "log.mkv", "log"):
+        (fake.folder / name).symlink_to(log.name)
+    (fake.folder / "first.png").symlink_to(first)
+    (fake.folder / "folder").mkdir()
+    with controlled(fake, *command, "-o", first) as run:
+        for name, sentence in ADDED:
+            name, sentence = name.format(first=first), sentence.format(first=first, log=log)
+            if name == "log" and command[0] == "record":
+                name = "log.mkv"
+            error = run.send({"addOutput": name})["error"]
+            assert (error["message"], error["name"]) == (sentence, "OperationError" if name == "folder" else "TypeError")
+        assert eventually(lambda: (fake.folder / first).exists())
+        error = run.send({"snapshot": "log.png"})["error"]
+        assert error["message"] == f"--events and the output are the same file, {log}; use different files"
+        error = run.send({"snapshot": "first.png"})["error"]
+        assert error["message"] == f"{first} and first.png are the same output; name each output once"
+        assert run.send({"snapshot": "folder"})["error"]["message"] == "cannot write folder: it is a folder"
+        assert run.send({"snapshot": "-"})["error"]["name"] == "NotSupportedError"
+        assert run.send({"stop": True})["ok"]
+        assert run.end()["files"] == [first]
+    assert fake.files == sorted(["events.jsonl", first, "first.png", "folder", "log", "log.mkv", "log.png"])
+
+
+def test_an_output_that_a_series_may_contain_is_not_added(fake: FakeMachine) -> None:
+    with controlled(fake, "record", "--no-audio", "--segment-duration", "60", "film-%03d.mkv") as run:
+        error = run.send({"addOutput": "film-007.mkv"})["error"]
+        assert error["message"] == "film-%03d.mkv and film-007.mkv may name the same file; use different names"
+        assert run.send({"stop": True})["ok"]
+        run.end()
+
+
+def test_the_format_of_the_command_line_is_that_of_what_is_added(fake: FakeMachine) -> None:
+    with controlled(fake, "record", "--no-audio", "--format", "webm", "-o", "film") as run:
+        assert run.send({"addOutput": "more"})["file"] == "more"
+        assert run.send({"addOutput": "odd.xyz"})["ok"]
+        assert eventually(lambda: {"film", "more", "odd.xyz"} <= set(fake.files))
+        run.send({"stop": True})
+        run.end()
+    for name in ("more", "odd.xyz"):
+        assert streams(fake.folder / name)["video"]["codec_name"] == "vp9"
+
+
+def test_a_pipe_that_nobody_reads_can_be_removed(fake: FakeMachine) -> None:
+    os.mkfifo(fake.folder / "pipe")
+    with controlled(fake, "capture", "-o", "a.yuv") as run:
+        assert run.send({"addOutput": "pipe"})["ok"]
+        assert run.send({"removeOutput": "pipe"})["ok"]
+        assert run.send({"addOutput": "b.yuv"})["ok"]
+        assert eventually(lambda: (fake.folder / "b.yuv").exists())
+        assert run.send({"stop": True})["ok"]
+        report = json.loads(run.process.communicate(timeout=TIMEOUT_S)[0])
+        assert run.process.returncode in (0, 9)  # whether a frame had come for the pipe
+    assert [(one["name"], one["files"]) for one in report["outputs"]] == [
+        ("a.yuv", ["a.yuv"]),
+        ("pipe", []),
+        ("b.yuv", ["b.yuv"]),
+    ]
+
+
+def lines_of(run: Controlled) -> list[str]:
+    """What people are told at the end."""
+    assert run.send({"stop": True})["ok"]
+    err = run.process.communicate(timeout=TIMEOUT_S)[1].decode()
+    assert run.process.returncode == 0, err
+    return [line for line in err.splitlines() if line.startswith(("Saved", "Nothing", "Wrote", "b."))]
+
+
+@pytest.mark.parametrize("command", ["capture", "record"])
+def test_an_output_that_was_removed_can_be_added_again(command: str, fake: FakeMachine) -> None:
+    fake.plug(camera())
+    names = ("a.yuv", "b.yuv") if command == "capture" else ("a.mkv", "b.mkv")
+    force = [] if command == "capture" else ["--force", "--video-codec", "mjpeg"]
+    with controlled(fake, command, *force, "-o", names[0], as_json=False) as run:
+        file = fake.folder / names[1]
+        for _ in range(2):
+            before = file.stat().st_ino if file.exists() else 0
+            assert run.send({"addOutput": names[1]})["file"] == names[1]
+            assert eventually(lambda: file.exists() and file.stat().st_ino != before)  # noqa: B023 (called here)
+            assert run.send({"removeOutput": names[1]})["ok"]
+        first, *others = lines_of(run)
+    assert first.startswith(f"Saved {names[0]}: ")
+    assert others[0] == f"{names[1]}: replaced by the output of this name that was added later"
+    assert others[1].startswith(f"Saved {names[1]}: ")
+    assert len(others) == 2
+
+
+def test_a_file_that_a_removed_output_has_left_is_not_overwritten(fake: FakeMachine) -> None:
+    fake.plug(camera())
+    with controlled(fake, "record", "--video-codec", "mjpeg", "-o", "a.mkv", as_json=False) as run:
+        assert run.send({"addOutput": "b.mkv"})["ok"]
+        assert eventually(lambda: (fake.folder / "b.mkv").exists())
+        assert run.send({"removeOutput": "b.mkv"})["ok"]
+        error = run.send({"addOutput": "b.mkv"})["error"]
+        assert error["message"] == "b.mkv already exists; use --force to overwrite it"
+        assert run.send({"removeOutput": "b.mkv"})["error"]["message"] == "no output is called b.mkv; outputs: “a.mkv”"
+        assert [line.partition(":")[0] for line in lines_of(run)] == ["Saved a.mkv", "Saved b.mkv"]
+
+
+@pytest.mark.parametrize(
+    "command", [["capture", "-o"], ["record", "--no-audio", "--format", "mkv", "-o"]], ids=lambda command: command[0]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_pipe_without_a_reader_holds_up_neither_commands_nor_outputs(
+    command: list[str], first: bool, fake: FakeMachine
+) -> None:
+    os.mkfifo(fake.folder / "pipe")
+    names = ["pipe", "whole.mkv"] if first else ["whole.mkv", "pipe"]
+    with controlled(fake, *command, names[0]) as run:
+        assert run.send({"addOutput": names[1]})["ok"]
+        assert eventually(lambda: (fake.folder / "whole.mkv").exists())
+        assert run.send({"snapshot": "still.png"})["ok"]
+        assert run.send({"stop": True})["ok"]
+        report = run.end(code=9)
+    found = {one["name"]: one for one in report["outputs"]}
+    assert (found["whole.mkv"]["error"], found["whole.mkv"]["files"]) == (None, ["whole.mkv"])
+    assert "nobody has opened the pipe for reading" in found["pipe"]["error"]["message"]
+    assert (found["pipe"]["bytes"], found["pipe"]["files"], found["pipe"]["tracks"][0]["frames"]) == (0, [], 0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import FakeMachine, camera, error_line, microphone
+from tests.cli.program import FakeMachine, camera, error_line, microphone, packets
 from tests.conftest import ROOT, Completed, clean_environment
 from tests.plugins import FOLDER, install
 from tests.sinks.synth import run
@@ -184,6 +184,21 @@ def test_a_sink_of_another_package_is_no_series_and_no_picture(extended: Extende
     assert "cannot write .thing pictures" in line
 
 
+def test_a_picture_is_written_by_a_sink_of_another_package(extended: Extended) -> None:
+    done = extended("snapshot", "x.mote", code=0)
+    assert "Saved x.mote (640×480, " in done.stderr.decode()
+    (line,) = lines(extended.fake.folder / "x.mote")
+    assert line[2] == 640 * 480 * 3 // 2
+    report = extended.json("snapshot", "--count", "3", "--keep", "2", "--latest", "new", "--json", "s-{index}.mote")
+    assert len(report["files"]) == 2
+    assert (extended.fake.folder / "new").resolve().name == report["files"][-1]
+    done = extended("snapshot", "folder/x.mote", code=9)
+    assert "cannot write folder/x.mote: its folder does not exist" in error_line(done)
+    done = extended("capture", "--frames", "30", "--control", "-", "-o", "x.yuv", stdin=b'{"snapshot": "y.mote"}\n', code=0)
+    assert json.loads(done.stdout.splitlines()[0])["file"] == "y.mote"
+    assert len(lines(extended.fake.folder / "y.mote")) == 1
+
+
 @pytest.mark.parametrize(
     ("where", "code"),
     [
@@ -203,6 +218,48 @@ def test_a_source_that_raises_is_an_error_for_people(where: str, code: int, exte
 def test_a_source_that_gives_nonsense_is_an_error_for_people(extended: Extended) -> None:
     line = error_line(extended("snapshot", "--camera", "thing:1?fail=nonsense", "x.png", code=5))
     assert line == "mscli: error: the source that reads thing:1?fail=*** is broken: it returned a str (NotReadableError)"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "why"),
+    [
+        ("planes", "a frame has 2 planes; GREY of 64×48 has 1"),
+        ("strides", "plane 0 of a frame has the stride 1; GREY of 64×48 needs 64 bytes or more"),
+        ("bytes", "plane 0 of a frame has 3071 bytes; GREY of 64×48 with this stride needs 3072"),
+        ("size", "a frame has the size -64×48"),
+        ("format", "it returned a frame of the format “GRAU”, which is unknown"),
+        ("time", "the times of a frame are not integers"),
+        ("kind", "it returned a AudioData as video"),
+        ("type", "it returned a tuple as a frame"),
+    ],
+)
+@pytest.mark.parametrize("command", [("record", "--video-codec", "mjpeg", "-o", "x.mkv"), ("capture", "-o", "x.mkv")])
+def test_a_frame_that_is_not_what_it_says_ends_its_source(
+    mistake: str, why: str, command: tuple[str, ...], extended: Extended
+) -> None:
+    flags = ("--no-audio", "--duration", "60", "--quiet")
+    for name, code in ((mistake, 8), (f"first-{mistake}", 5)):
+        done = extended(*command, "--camera", f"thing:9?fail={name}", *flags, "--events", "/dev/fd/1", code=code)
+        events = map(json.loads, done.stdout.splitlines())
+        (ended,) = (event["reason"] for event in events if event["type"] == "ended")
+        assert ended == f"the source that reads thing:9?fail=*** is broken: {why}"
+        assert done.stderr.decode() == (f"mscli: error: {ended} (NotReadableError)\n" if code == 5 else "")
+        file = extended.fake.folder / "x.mkv"
+        if code == 5:
+            assert extended.fake.files == []
+        elif command[0] == "record":
+            assert packets(file, "video")
+        else:
+            assert file.stat().st_size % (64 * 48) == 0
+            assert file.stat().st_size
+        file.unlink(missing_ok=True)
+
+
+def test_a_time_that_goes_back_is_corrected_and_counted(extended: Extended) -> None:
+    report = extended.json("record", "--camera", "thing:9?fail=back", "--no-audio", "--frames", "15", "--json", "x.mkv")
+    (track,) = report["tracks"]
+    assert track["frames"] == 15
+    assert track["retimed"]
 
 
 def test_a_source_that_raises_when_it_is_stopped_spoils_nothing(extended: Extended) -> None:
@@ -293,6 +350,8 @@ ADDRESSES = "gopher://me:secret@host/live?token=hidden"
         (("record", "--camera", ADDRESSES, "x.mkv"), "cannot read gopher: addresses"),
         (("capture", "--microphone", "RIST://x"), "cannot read rist: addresses"),
         (("capabilities", "sctp://x"), "cannot read sctp: addresses"),
+        (("record", "-i", "x.odd", "x.mkv"), "cannot read .odd files"),
+        (("record", "-i", "odd", "x.mkv"), "cannot read odd: its name has no suffix that says what it holds"),
         (("record", ADDRESSES), "cannot write to gopher: addresses"),
         (("record", "rtmp://host/a.mkv"), "cannot write to rtmp: addresses"),
         (("capture", "-o", "v4l2:/nowhere/video9"), "cannot write to v4l2: addresses"),

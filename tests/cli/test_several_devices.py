@@ -118,12 +118,61 @@ def test_a_list_of_constraints_is_a_stream_each(four: FakeMachine) -> None:
 
 
 def test_one_camera_may_be_asked_for_twice_by_a_page(four: FakeMachine) -> None:
-    page = [{"video": {"width": 320}}, {"video": {"width": {"exact": 160}}}]
+    page = [{"video": {"deviceId": {"exact": "a"}, "width": width}} for width in (320, {"exact": 160})]
     report = four.json("record", "--constraints", json.dumps(page), "--frames", "5", "--json", "x.mkv")
     assert [(one["label"], one["settings"]["width"], one["frames"]) for one in report["tracks"]] == [
         ("Left", 320, 5),
         ("Left", 160, 5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("page", "ids"),
+    [
+        ([{"video": True}, {"video": True}], ["a", "b"]),
+        ([{"video": True}, {"video": {"deviceId": {"exact": "a"}}}], ["b", "a"]),
+        ([{"video": True}, {"video": {"width": {"exact": 320}}}], ["b", "a"]),  # b has no such size
+        ([{"audio": True}, {"video": True}, {"audio": True, "video": True}], ["c", "d", "a", "b"]),
+    ],
+)
+def test_every_track_of_a_list_has_a_device_of_its_own(page: Any, ids: list[str], fake: FakeMachine) -> None:
+    fake.plug(LEFT, RIGHT | {"modes": [{"width": 160, "height": 120, "frameRate": 30}]}, NEAR, FAR)
+    found = fake.json("record", "--constraints", json.dumps(page), "--dry-run", "--json", "x.mkv")["tracks"]
+    assert [one["settings"]["deviceId"] for one in found] == ids
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        ([{"video": True}, {"video": True}, {"video": True}], "camera 3: there is no other camera than “Left” and “Right”"),
+        ([{"audio": True}, {"audio": True}], "microphone 2: there is no other microphone than “Near”"),
+        (
+            [{"video": {"deviceId": {"exact": "a"}}}, {"video": {"width": {"exact": 320}}}],
+            "camera 2: no other camera than “Left” fits",
+        ),
+    ],
+)
+def test_a_list_with_more_tracks_than_devices_is_refused(page: Any, sentence: str, fake: FakeMachine) -> None:
+    fake.plug(LEFT, RIGHT | {"modes": [{"width": 160, "height": 120, "frameRate": 30}]}, NEAR)
+    done = fake("record", "--constraints", json.dumps(page), "--duration=1", "x.mkv", code=3)
+    assert error_line(done) == f"mscli: error: {sentence} (NotFoundError)"
+    assert fake.files == []
+
+
+@pytest.mark.parametrize("fault", ["busy", "errorOnStart"])
+def test_a_list_never_falls_back_to_the_device_of_another_track(fault: str, fake: FakeMachine) -> None:
+    fake.plug(LEFT, RIGHT | {"faults": {fault: True}}, NEAR)
+    done = fake("record", "--constraints", '[{"video": true}, {"video": true}]', "--duration=1", "x.mkv", code=5)
+    assert "“Right”" in error_line(done)
+
+
+def test_a_list_falls_back_to_a_device_that_no_track_has(fake: FakeMachine) -> None:
+    spare = camera(deviceId="s", label="Spare")
+    for cameras, labels in (([LEFT, RIGHT], ["Left", "Right"]), ([LEFT, RIGHT, spare], ["Spare", "Right"])):
+        fake.plug(cameras[0] | {"faults": {"vanishAfterFrames": 5}}, *cameras[1:])
+        page = ("--constraints", '[{"video": true}, {"video": true}]', "--fallback")
+        done = fake("record", *page, "--frames", "30", "--force", "--json", "x.mkv", code=8 if len(cameras) == 2 else 0)
+        assert [track["label"] for track in json.loads(done.stdout)["tracks"]] == labels
 
 
 @pytest.mark.parametrize(
@@ -154,6 +203,9 @@ def test_unknown_names_in_a_list_are_warned_of(four: FakeMachine) -> None:
     [
         (("capture", *CAMERAS), 7, "raw output holds one track, not those of 2 cameras (left, right)"),
         (("capture", *ALL[4:]), 7, "raw output holds one track, not those of 2 microphones (near, far)"),
+        (("record", *CAMERAS, "x.raw"), 7, "raw output holds one track, not those of 2 cameras (left, right)"),
+        (("record", *CAMERAS, "a.mkv", "x.raw"), 7, "raw output holds one track, not those of 2 cameras (left, right)"),
+        (("record", *ALL[4:], "--no-video", "x.raw"), 7, "raw output holds one track, not those of 2 microphones (near, far)"),
         (("snapshot", *CAMERAS, "x.png"), 7, "a snapshot has one track, not those of 2 cameras (left, right)"),
         (("snapshot", "--microphone", "near", "x.png"), 7, "a snapshot has no sound"),
         (("snapshot", "--camera", "none", "x.png"), 7, "a snapshot needs video"),
@@ -167,7 +219,7 @@ def test_unknown_names_in_a_list_are_warned_of(four: FakeMachine) -> None:
         (("record", *CAMERAS, "--width", "exact:9999", "x.mkv"), 6, "left: no camera offers width = 9999 px"),
         (
             ("record", "--camera", "a", "--constraints", '[{"video": true}, {"video": true}]', "x.mkv"), 2,
-            "--constraints has 2 video tracks, but --camera is given 1 times",
+            "--constraints has 2 video tracks, but --camera is given once",
         ),
         (
             ("record", "--constraints", '[{"video": true}, {"video": {"width": {"exact": 9999}}}]', "x.mkv"), 6,

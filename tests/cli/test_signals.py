@@ -15,6 +15,8 @@ from typing import IO
 
 import pytest
 
+from mscli.api.commands import COMMANDS, Run
+from mscli.cli import commands
 from mscli.cli.signals import Stopper
 from mscli.core.eventloop import EventLoop, FrameQueue
 from tests.cli.program import (
@@ -333,7 +335,9 @@ def test_only_the_second_sigint_abandons(before: signal.Signals) -> None:
     with Stopper(lambda: None) as stopper:
         for number, abandoned in ((before, False), (signal.SIGINT, False), (before, False), (signal.SIGINT, True)):
             signal.raise_signal(number)
+            stopper.request()  # as its command does
             assert (stopper.requested, stopper.abandoned) == (True, abandoned)
+        assert list(stopper.noted()) == [before.name, "SIGINT", before.name, "SIGINT"]
 
 
 def test_a_sigint_after_the_key_that_ends_a_recording_is_the_second() -> None:
@@ -341,6 +345,50 @@ def test_a_sigint_after_the_key_that_ends_a_recording_is_the_second() -> None:
         stopper.request()
         signal.raise_signal(signal.SIGINT)
         assert stopper.abandoned
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    "command",
+    [["record", "--no-audio", "x.mkv"], ["capture", "-o", "x.raw"], ["capture", "-o", "x.raw", "-o", "y.raw"]],
+    ids=["record", "capture", "several"],
+)
+def test_a_signal_runs_its_row_of_the_table_of_commands(number: signal.Signals, command: list[str], fake: FakeMachine) -> None:
+    with fake.running(*command, "--debug") as running:
+        assert eventually(lambda: any(name.startswith("x.") for name in fake.files))
+        running.send(number)
+        done = running.end()
+    assert done.returncode == 0
+    assert b" mscli.control info: stop\n" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["SIGUSR1", "stdin"])
+@pytest.mark.parametrize(
+    ("command", "begun", "event"),
+    [
+        (["record", "--no-audio", "--duration", "0.2", "x.mkv"], "start", "segment"),
+        (["snapshot", "x.png"], "settings", "dataavailable"),
+    ],
+    ids=["record", "snapshot"],
+)
+def test_a_trigger_runs_its_row_of_the_table_of_commands(
+    how: str, command: list[str], begun: str, event: str, fake: FakeMachine
+) -> None:
+    if how == "stdin":
+        err = fake(*command, "--trigger", how, "--debug", stdin=b"\n", code=0).stderr
+    else:
+        with fake.running(*command, "--trigger", how, "--debug") as running:
+            running.wait_for(begun)
+            running.send(signal.SIGUSR1)
+            running.wait_for(event)
+            running.send(signal.SIGTERM)
+            err = running.end().stderr
+    assert b" mscli.control info: trigger\n" in err
+
+
+def test_every_key_and_signal_is_of_the_table_of_commands() -> None:
+    assert {*commands.SIGNALS.values(), commands.LINE} <= COMMANDS.keys()
+    assert {name for _, command in commands.KEYS.values() for name in command(Run(()))} <= COMMANDS.keys()
 
 
 @pytest.mark.parametrize("number", SIGNALS)

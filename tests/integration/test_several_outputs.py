@@ -18,6 +18,7 @@ import pytest
 import mscli as library
 from mscli import sinks
 from mscli.api import mediarecorder
+from mscli.api import recording as api_recording
 from mscli.api.mediarecorder import RecorderOutput
 from mscli.core.boxes import Mode
 from mscli.core.frames import EncodedVideoChunk, VideoFrame
@@ -143,6 +144,32 @@ def test_raw_outputs_are_written_apart(mscli: Program) -> None:
     assert "its reader has stopped reading" in errors["fifo"]
 
 
+@pytest.mark.parametrize("command", [["capture"], ["record", "--no-audio", "--format", "mkv"]], ids=lambda command: command[0])
+def test_a_pipe_that_nobody_reads_harms_no_other_and_saves_nothing(command: list[str], mscli: Program) -> None:
+    os.mkfifo(mscli.folder / "pipe")
+    done = mscli(*command, "--fake-devices", "--frames", "10", "-o", "pipe", "-o", "b.raw", code=9)
+    assert b"Nothing saved in pipe; stopped by an error: cannot write pipe: nobody has opened the pipe" in done.stderr
+    assert re.search(rb"Saved b\.raw: .* 10 frames", done.stderr)
+
+
+def test_a_reader_may_come_when_the_other_outputs_are_under_way(mscli: Program) -> None:
+    script = """
+        mkfifo pipe
+        mscli capture --quiet --fake-devices --size 320x240 -o pipe -o b.raw &
+        until [ -s .*b.raw* ] || [ -s b.raw ]; do sleep 0.01; done
+        head -c 1000000 pipe > read.raw
+        kill -INT $!
+        wait $!
+    """
+    done = subprocess.run(
+        ["bash", "-c", f'mscli() {{ exec {" ".join(mscli.argv)} "$@"; }}\n{script}'],
+        cwd=mscli.folder, env=mscli.environment, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == b""
+    assert (mscli.folder / "read.raw").stat().st_size == 1_000_000
+    assert (mscli.folder / "b.raw").stat().st_size > 0
+
+
 def test_segments_triggers_and_sizes_go_with_several_outputs(mscli: Program) -> None:
     require("ffmpeg", "ffprobe")
     what = ("record", "--json", *SMALL, "--no-audio", "--frames", "60", "--segment-duration", "1")
@@ -213,6 +240,11 @@ def held_encoder(monkeypatch: pytest.MonkeyPatch, codec: str) -> Iterator[None]:
             yield
         finally:
             released.set()
+
+
+def held(going_on: Event) -> None:
+    """Wait until the test goes on."""
+    assert going_on.wait(TIMEOUT_S)
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -390,6 +422,36 @@ def test_an_output_that_is_added_while_the_recording_is_stopped_is_refused(
     assert [file.name for file in tmp_path.iterdir()] == ["first.mkv"]
 
 
+@pytest.mark.parametrize("command", ["add", "remove"])
+def test_a_change_that_was_refused_because_it_took_too_long_never_happens(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, going_on = Camera(), Event()
+    source.live = False
+    first, second, late = (str(tmp_path / name) for name in ("first.mkv", "second.mkv", "late.mkv"))
+    with library.MediaDevices(backends=[]) as devices:
+        stream = library.MediaStream([devices.add_source(source)])
+        recorder = library.MediaRecorder(stream, outputs=[first, second])
+        recorder.start()
+        source.give(0)
+        recording = recorder.recording
+        assert recording is not None
+        (group,) = recording.groups
+        group._event_loop.post(lambda: held(going_on))  # the recorder's thread is busy
+        monkeypatch.setattr(api_recording, "CHANGE_S", 0)
+        with pytest.raises(library.InvalidStateError, match="does not answer"):
+            recorder.add_output(late) if command == "add" else recorder.remove_output(second)
+        going_on.set()
+        for number in range(1, 31):
+            source.give(number)
+        source.end()
+        assert recorder.join(TIMEOUT_S)
+        found = recording.outputs
+    assert [output.name for output in found] == [first, second]
+    assert [output.counts[0].frames for output in found] == [31, 31]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["first.mkv", "second.mkv"]
+
+
 def test_the_name_of_an_added_output_may_contain_a_number(tmp_path: Path) -> None:
     source = Camera()
     source.live = False
@@ -425,7 +487,7 @@ def test_an_output_is_added_and_removed_while_the_recording_goes_on(tmp_path: Pa
         recorder.add_output(names[1])
         recorder.add_output(names[2])  # another codec
         added = recording.counts[1].frames
-        with pytest.raises(library.InvalidStateError, match="is already an output"):
+        with pytest.raises(TypeError, match="are the same output; name each output once"):
             recorder.add_output(names[1])
         with pytest.raises(library.InvalidStateError, match=r"no output is called x\.mkv"):
             recorder.remove_output("x.mkv")

@@ -126,6 +126,11 @@ def test_a_bit_rate_is_above_zero(bits: int) -> None:
         check_tracks(SINKS["mp4"], SinkOptions(video_bits_per_second=bits), ["video"])
 
 
+def test_raw_output_of_two_cameras_is_refused_as_that() -> None:
+    with pytest.raises(NotSupportedError, match="raw output holds one track, not 2 video tracks"):
+        check_tracks(SINKS["raw"], SinkOptions(), ["audio", "video", "video"])
+
+
 def test_raw_output_takes_one_track() -> None:
     with pytest.raises(NotSupportedError, match="raw output holds one track, either video or audio") as caught:
         check_tracks(SINKS["raw"], SinkOptions(), ["video", "audio"])

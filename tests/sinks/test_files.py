@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import wave
 from collections.abc import Callable
@@ -196,6 +197,37 @@ def test_a_block_device_is_written_over_only_if_that_is_asked_for(tmp_path: Path
         output_for(str(tmp_path / "disk"))
     assert caught.value.hints == ("use --force to overwrite it",)
     assert isinstance(output_for(str(tmp_path / "disk"), SinkOptions(over_device=True)), Special)
+
+
+def test_a_socket_is_refused_at_once_also_if_it_is_planted_meanwhile(tmp_path: Path) -> None:
+    path = str(tmp_path / "x")
+
+    def plant() -> None:
+        with socket.socket(socket.AF_UNIX) as planted:
+            planted.bind(path)
+
+    plant()
+    with pytest.raises(OperationError, match="x: it is a socket") as caught:
+        output_for(path)
+    assert caught.value.hints == ("choose a file or a named pipe (mkfifo)",)
+    os.unlink(path)
+    os.mkfifo(path)
+    pipe = output_for(path)
+    assert isinstance(pipe, Special)
+    pipe.may_wait = lambda _: True
+    os.unlink(path)
+    plant()
+    with pytest.raises(OperationError, match="x: it is a socket"):
+        pipe.open()
+
+
+def test_a_pipe_that_nobody_reads_is_called_that(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x")
+    pipe = output_for(str(tmp_path / "x"))
+    assert isinstance(pipe, Special)
+    pipe.may_wait = lambda _: False
+    with pytest.raises(OperationError, match="x: nobody has opened the pipe for reading"):
+        pipe.open()
 
 
 # Mode and owner

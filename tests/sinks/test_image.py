@@ -259,7 +259,7 @@ def test_later_pictures_of_a_series_walk_to_their_folder_once(tmp_path: Path) ->
             album.open(sink, TrackFormat("video"))
             sink.write(0, frame)
             sink.close()
-        assert album.add(sink) == str(tmp_path / f"x-00{number}.jpg")
+        assert album.add(sink, (0, 0)) == str(tmp_path / f"x-00{number}.jpg")
         walks.append(sum(one.callcount for one in counted.getstats() if one.code == find_entry.__code__))
     assert walks == [3, 1]  # the first is checked before the camera's light goes on, and again when it is opened
 
@@ -285,4 +285,4 @@ def test_a_picture_is_named_by_its_own_time_and_keeps_its_number(tmp_path: Path)
         album.rename(sink, taken_us) if number == 1 else album.next_sink(taken_us)
         sink.write(0, picture("RGB24", 64, 48, RED))
         sink.close()
-        assert album.add(sink) == str(tmp_path / f"{wall_clock(taken_us):%F}-00{number}.jpg")
+        assert album.add(sink, (0, 0)) == str(tmp_path / f"{wall_clock(taken_us):%F}-00{number}.jpg")

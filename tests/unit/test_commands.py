@@ -10,7 +10,7 @@ import pytest
 
 import mscli
 from mscli.api.commands import COMMANDS, RecorderRun, Run, read_command
-from tests.unit.stage import Recording, camera, picture, push
+from tests.unit.stage import MODES, Heard, Recording, Stage, camera, device, picture, push, silent
 
 NO_COMMANDS: list[tuple[Any, str]] = [
     ([], 'a command must be an object, such as {"pause": true}'),
@@ -115,6 +115,49 @@ def test_constraints_are_applied_and_the_settings_answered(recording: Recording)
     recording.recorder.stop()
 
 
+def run_of_two(*cameras: mscli.MediaStreamTrack) -> mscli.RecorderRun:
+    return RecorderRun(mscli.MediaRecorder(mscli.MediaStream(list(cameras))))
+
+
+def test_constraints_that_one_of_two_cameras_refuses_change_neither() -> None:
+    stage = Stage(silent(camera(0)), silent(camera(1, modes=MODES[:1])))
+    large, small = (stage.track(deviceId={"exact": name}, width=64) for name in ("c0", "c1"))
+    run, heard = run_of_two(large, small), Heard(large)
+    for command in ({"video": {"width": {"exact": 128}}}, {large.id: {"width": 128}, small.id: {"width": {"exact": 128}}}):
+        with pytest.raises(mscli.OverconstrainedError):
+            run.perform({"applyConstraints": command})
+        assert [(track.get_settings()["width"], track.get_constraints()["width"]) for track in (large, small)] == [(64, 64)] * 2
+    assert run.perform({"applyConstraints": {large.id: {"width": 128}, small.id: {"width": 64}}})["settings"][large.id]
+    assert large.get_settings()["width"] == 128
+    assert heard.types == []
+    stage.close()
+
+
+def test_what_was_changed_before_a_camera_failed_is_put_back() -> None:
+    stage = Stage(silent(camera(0)))
+    whole, broken = stage.track(width={"exact": 64}), stage.devices.add_source(Unchangeable(), {"width": 64})
+    with pytest.raises(mscli.NotReadableError, match="it is broken"):
+        run_of_two(whole, broken).perform({"applyConstraints": {"video": {"width": {"exact": 128}}}})
+    assert [track.get_settings()["width"] for track in (whole, broken)] == [64, 64]
+    assert whole.get_constraints() == {"width": {"exact": 64}}
+    assert device(whole).mode == mscli.Mode("GREY", 64, 48, 30)
+    stage.close()
+
+
+class Unchangeable(mscli.TrackSource):
+    """A camera with two modes that fails when its mode is to be changed."""
+
+    def __init__(self) -> None:
+        super().__init__("video", "Unchangeable")
+
+    def capabilities(self) -> mscli.Abilities:
+        return mscli.Abilities([mscli.Mode("GREY", 64, 48, 30), mscli.Mode("GREY", 128, 72, 30)])
+
+    def apply(self, change: Any) -> None:
+        change.restore()
+        raise mscli.NotReadableError("it is broken")
+
+
 def test_a_track_that_has_ended_takes_no_constraints(recording: Recording) -> None:
     run = run_of(recording)
     recording.track.stop()
@@ -146,6 +189,20 @@ def test_a_snapshot_is_the_next_picture(tmp_path: Path) -> None:
         with pytest.raises(mscli.OperationError, match="its folder does not exist"):
             run.perform({"snapshot": str(tmp_path / "none" / "a.png")})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-001.png", "a-002.png"]
+
+
+def test_what_is_added_is_no_output_of_the_recording(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("a.mkv")
+    with mscli.MediaDevices(backends=[mscli.FakeBackend({"devices": [camera()]})]) as devices:
+        stream = devices.get_user_media({"video": True})
+        with mscli.MediaRecorder(stream, file=tmp_path / "a.mkv") as recorder:
+            run = RecorderRun(recorder)
+            for command, name in (("addOutput", "a.mkv"), ("addOutput", "../a.mkv"), ("snapshot", "a.png")):
+                path = tmp_path / "sub" / name if name.startswith("..") else tmp_path / name
+                (tmp_path / "sub").mkdir(exist_ok=True)
+                with pytest.raises(TypeError, match="are the same output; name each output once"):
+                    run.perform({command: str(path)})
+    assert not (tmp_path / "sub" / "a.mkv").exists()
 
 
 def test_sound_alone_has_no_snapshot(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import count, pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 import mscli
 from mscli.api import trackfrom
 from mscli.api.canvas import _Pace
+from mscli.api.programs import ProgramSource
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.frames import AudioData, VideoFrame
 from tests.conftest import ROOT
@@ -167,6 +169,24 @@ def test_a_picture_of_the_size_before_is_no_frame() -> None:
     canvas.draw(GREY[:, :32])
     assert [frame.display_width for frame in waiting(frames)] == [32]
     stop(track)
+
+
+@pytest.mark.parametrize("requested", [False, True])
+def test_a_track_may_end_while_a_picture_is_drawn(requested: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = mscli.Canvas(64, 48)
+    tracks = [canvas_track(canvas, 0 if requested else None) for _ in range(2)]
+    frames = [reader(track) for track in tracks]
+    put = ProgramSource.put
+
+    def put_late(source: ProgramSource, frame: Any) -> None:
+        if source is tracks[0].source:
+            tracks[0].stop()  # on another thread
+        put(source, frame)
+
+    monkeypatch.setattr(ProgramSource, "put", put_late)
+    canvas.draw(GREY)
+    assert [len(waiting(one)) for one in frames] == [0, 1]
+    stop(*tracks)
 
 
 def test_two_streams_of_a_canvas_are_independent() -> None:
@@ -402,6 +422,14 @@ def test_what_a_generator_does_not_take(write: Callable[[Any], Any], error: type
     generator = mscli.VideoTrackGenerator()
     with pytest.raises(error, match=why):
         write(generator.writable)
+    stop(generator.track)
+
+
+def test_a_frame_that_is_not_what_it_says_is_not_taken() -> None:
+    generator = mscli.VideoTrackGenerator()
+    with pytest.raises(ValueError, match="a frame has 2 strides; GREY of 64×48 has 1"):
+        generator.writable.write(replace(picture(1), strides=(64, 64)))
+    assert generator.track.ready_state == "live"
     stop(generator.track)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count, pairwise
 from pathlib import Path
 from threading import Event as Flag
@@ -17,6 +18,7 @@ import mscli
 from mscli.cli.session import Session
 from mscli.core.boxes import Mode
 from mscli.core.eventloop import EventLoop
+from mscli.core.frames import Media, VideoFrame
 from mscli.sources.base import Abilities
 from mscli.sources.track import SettingsChange
 from tests.conftest import ROOT
@@ -54,6 +56,14 @@ class Generated(mscli.TrackSource):
             self.made = number + 1
             self.deliver(picture(number * FRAME_US, level=number % 200 + 1))
         self.end()
+
+
+class Flawed(Generated):
+    """A source whose third picture is not what it says."""
+
+    def deliver(self, frame: Media) -> None:
+        assert isinstance(frame, VideoFrame)
+        super().deliver(replace(frame, strides=(63,)) if self.made == 3 else frame)
 
 
 class Tone(mscli.TrackSource):
@@ -124,6 +134,19 @@ def test_it_is_recorded_without_a_loss(stage: Setting, sinks: list[MemorySink]) 
     assert [frame.timestamp for _, frame in sinks[-1].frames] == [FRAME_US * number for number in range(300)]
     assert recorder.recording is not None
     assert (recorder.recording.dropped, recorder.recording.reason) == ([0], "ended")
+
+
+def test_a_frame_that_is_not_what_it_says_ends_the_source_and_the_file_is_whole(tmp_path: Path) -> None:
+    with mscli.MediaDevices(backends=[]) as devices:
+        track = devices.add_source(Flawed(5))
+        recorder = mscli.MediaRecorder(mscli.MediaStream([track]), file=str(tmp_path / "made.raw"))
+        recorder.start()
+        assert recorder.join(TIMEOUT_S)
+    assert (
+        str(track.ended_error)
+        == "“Generated” is broken: plane 0 of a frame has the stride 63; GREY of 64×48 needs 64 bytes or more"
+    )
+    assert (tmp_path / "made.raw").stat().st_size == 2 * 64 * 48
 
 
 def test_it_is_recorded_into_a_file_whole(stage: Setting, tmp_path: Path) -> None:

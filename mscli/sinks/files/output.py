@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mscli.core.descriptors import Reader, point_nowhere, takes_more
 from mscli.core.errors import DisplacedError, OperationError
-from mscli.core.limits import FILE_GATHER_S, FLUSH_S
+from mscli.core.limits import FILE_GATHER_S, FLUSH_S, SLEEPS_S
 from mscli.core.log import Log
 from mscli.core.threads import Thread
 from mscli.encode.options import SinkOptions
@@ -57,7 +57,7 @@ _REASONS: dict[int, tuple[str, str]] = {
     errno.EFBIG: ("the file is as large as its file system or limit allows", "write to another disk, or raise ulimit -f"),
     errno.EIO: ("the disk reports a hardware error", "check the kernel's log: dmesg"),
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter name"),
-    errno.ENXIO: ("there is no such device, or nothing listens on the socket", "check the name"),
+    errno.ENXIO: ("there is no such device", "check the name"),
     errno.EBADF: ("the descriptor is not open for writing", "check the redirection in the shell"),
     errno.EAGAIN: ("its reader has stopped reading", "resume or end the reader; it keeps what it has read"),
     errno.EBUSY: ("another program is writing it", "wait for that program to end, or choose another name"),
@@ -67,6 +67,14 @@ _DISTRUSTED = "choose another name, or a folder in which only you may create fil
 
 class BlockDeviceError(OSError):
     """A block device that the user has not allowed to overwrite."""
+
+
+class SocketError(OSError):
+    """A socket with a path, which cannot be opened as a file."""
+
+
+class UnreadError(OSError):
+    """A named pipe that nobody has opened for reading."""
 
 
 def output_error(name: str, error: OSError, verb: str = "write") -> OperationError:
@@ -79,6 +87,10 @@ def output_error(name: str, error: OSError, verb: str = "write") -> OperationErr
         why, remedy = "it is a block device, and everything on it would be lost", "use --force to overwrite it"
     elif isinstance(error, DistrustedError):
         why, remedy = str(error.strerror), _DISTRUSTED
+    elif isinstance(error, SocketError):
+        why, remedy = "it is a socket", "choose a file or a named pipe (mkfifo)"
+    elif isinstance(error, UnreadError):
+        why, remedy = "nobody has opened the pipe for reading", "start its reader, or leave it out"
     else:
         unknown = (error.strerror or str(error), "choose another place for the output")
         why, remedy = _REASONS.get(error.errno or 0, unknown)
@@ -586,6 +598,7 @@ class Descriptor(Output):
         self._taken = 0  # bytes taken by its reader
         self._abandoned_reader = False
         self.may_wait: Callable[[float], bool] | None = None  # called with the seconds of a stall; None: wait forever
+        self.deferred = False  # whether the first write, not ``open``, waits for a reader
 
     def open(self) -> None:
         """Enlarge its buffer, if it is a pipe."""
@@ -651,17 +664,47 @@ class Special(Descriptor):
         super().__init__(-1)
         self.name = path
         self._over_device = over_device
+        self._given_up = False  # whether to wait no longer for a reader
+        self._awaited = False  # whether its reader has not come yet
 
     def open(self) -> None:
-        """Open it. For a FIFO, wait for its reader."""
+        """Open it. For a FIFO, wait for its reader, or if it is ``deferred``, do not: the first write does."""
         from mscli.core.folders import find_entry
 
         with Border(self._translate), find_entry(self.name) as entry:
             check_special(entry, entry.stat(), over_device=self._over_device)
-            self._fd = entry.open(os.O_WRONLY) if self.may_wait is None else _open_for_reader(entry, self.may_wait)
+            self._fd = self._opened(entry)
+            if self._fd < 0:
+                return
             check_special(entry, os.fstat(self._fd), over_device=self._over_device)
         _log.info("“%s”: opened", self.name)
         super().open()
+
+    def _opened(self, entry: FolderEntry) -> int:
+        """Return the descriptor, or -1 if a FIFO is deferred and has no reader yet."""
+        if self.deferred and self.opens_late:
+            self.deferred = False
+            try:
+                return _open_for_reader(entry, lambda _: False)
+            except UnreadError:
+                self._awaited = True
+                return -1
+        self._awaited = False
+        return entry.open(os.O_WRONLY) if self.may_wait is None else _open_for_reader(entry, self._waits_longer)
+
+    def _waits_longer(self, waited_s: float) -> bool:
+        wanted = waited_s < SLEEPS_S or not self._given_up
+        return wanted and (self.may_wait is None or self.may_wait(waited_s))
+
+    def abandon_reader(self) -> bool:
+        """Give up a reader that has not come, or is stalled."""
+        self._given_up = True
+        return super().abandon_reader()
+
+    def _put(self, parts: list[memoryview]) -> int:
+        if self._fd < 0:
+            self.open()
+        return super()._put(parts)
 
     @property
     def opens_late(self) -> bool:
@@ -669,7 +712,11 @@ class Special(Descriptor):
         return stat.S_ISFIFO(os.stat(self.name).st_mode)
 
     def commit(self) -> None:
-        """Close it."""
+        """Close it. A reader that waits for the first byte learns of the end."""
+        if self._awaited:
+            self.deferred = True
+            with suppress(OperationError):
+                self.open()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -679,7 +726,8 @@ class Special(Descriptor):
 def check_special(entry: FolderEntry, found: os.stat_result | None, *, over_device: bool) -> None:
     """Raise an OSError if a pipe, device or socket may not be written.
 
-    That is so if it belongs to another user in a sticky folder, if it is a block device, or if it has become a regular file.
+    That is so if it belongs to another user in a sticky folder, if it is a socket or a block device, or if it has become a
+    regular file.
     """
     if found is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -689,6 +737,8 @@ def check_special(entry: FolderEntry, found: os.stat_result | None, *, over_devi
         raise DistrustedError("a pipe or device")
     if stat.S_ISREG(found.st_mode):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    if stat.S_ISSOCK(found.st_mode):
+        raise SocketError(errno.ENXIO, os.strerror(errno.ENXIO))
     if stat.S_ISBLK(found.st_mode) and not over_device:
         raise BlockDeviceError(errno.EEXIST, os.strerror(errno.EEXIST))
 
@@ -700,8 +750,10 @@ def _open_for_reader(entry: FolderEntry, may_wait: Callable[[float], bool]) -> i
         try:
             fd = entry.open(os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno != errno.ENXIO or not may_wait(monotonic() - since_s):
+            if error.errno != errno.ENXIO:
                 raise
+            if not may_wait(monotonic() - since_s):
+                raise UnreadError(errno.ENXIO, os.strerror(errno.ENXIO)) from None
             sleep(_POLL_S)
         else:
             os.set_blocking(fd, True)
@@ -804,6 +856,11 @@ class OutputSink(Sink):
         """Call ``may_wait`` while a reader is stalled."""
         if isinstance(self.output, Descriptor) and not self.output.seekable():
             self.output.may_wait = may_wait
+
+    def defer(self) -> None:
+        """Let the first write wait for a reader."""
+        if isinstance(self.output, Descriptor):
+            self.output.deferred = True
 
     @property
     def free_bytes(self) -> int | None:

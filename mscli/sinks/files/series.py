@@ -157,9 +157,12 @@ class Retention:
         """Return the files that are still there."""
         return [one.name for one in self._files]
 
-    def add(self, output: Output) -> bool:
-        """Count a closed file, and remove surplus ones. Return whether it exists. Raises OperationError."""
-        finished = _look_at(output)
+    def add(self, name: str, own: tuple[int, int] | None) -> bool:
+        """Count a closed file, and remove surplus ones. Return whether it exists. Raises OperationError.
+
+        ``own``: its device and inode.
+        """
+        finished = _look_at(name, own)
         if finished is not None:
             self._files.append(finished)
         if not self._plan.keeps_all:  # looking at each file after each would take long in a series of many
@@ -227,7 +230,7 @@ class FileSeries:
     def end(self, output: Output) -> None:
         """Count a closed file, if it exists, and remove surplus ones. Raises OperationError."""
         self._began.remove(output.name)
-        if self._kept.add(output):
+        if self._kept.add(output.name, output.identity):
             self.finished.append(output.name)
             self._on_file(output.name)
 
@@ -266,12 +269,12 @@ def surplus(sizes: Sequence[int], series: Series) -> int:
     return least
 
 
-def _look_at(output: Output) -> _Finished | None:
-    """Return the file with the output's name, or None if another file has that name now."""
-    with _translated(output.name, "check"):
-        found = os.stat(output.name)
-        if identity(found) == output.identity:
-            return _Finished(output.name, found.st_size, identity(found), found.st_mtime_ns)
+def _look_at(name: str, own: tuple[int, int] | None) -> _Finished | None:
+    """Return the file with this name, or None if another file has that name now."""
+    with _translated(name, "check"):
+        found = os.stat(name)
+        if identity(found) == own:
+            return _Finished(name, found.st_size, identity(found), found.st_mtime_ns)
     return None
 
 

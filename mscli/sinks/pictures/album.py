@@ -14,6 +14,7 @@ from mscli.core.errors import OperationError
 from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series, SinkOptions
 from mscli.sinks import SinkRow, load_sink
+from mscli.sinks.files.hidden import identity
 from mscli.sinks.files.output import OutputSink
 from mscli.sinks.files.series import Names, Retention, is_counted, is_timed, make_folder, wall_clock, with_counter
 from mscli.sinks.pictures.image import ImageSink
@@ -38,6 +39,7 @@ class Album:
         self._keeps = not options.over_device and (self._is_series or is_counted(file))  # what is there already
         self._names = Names(self._pattern, self._is_taken)
         self._kept = Retention(series or Series())
+        self._name = ""  # of the next picture
         self.size = (0, 0)  # of the latest picture, if known
         self._opened: Sink | None = None  # the latest one
         self._is_timed = self.is_named and is_timed(file)
@@ -73,14 +75,19 @@ class Album:
         if self._is_timed and isinstance(sink, ImageSink) and sink.is_file:
             sink.go_on(self._next_name(self._names.again, taken_us))
 
-    def add(self, sink: Sink) -> str:
-        """Count a picture that was written, remove surplus ones, and return its name, or "". Raises OperationError."""
-        self.size = sink.size if isinstance(sink, ImageSink) else self.size
+    def add(self, sink: Sink, size: tuple[int, int]) -> str:
+        """Count a picture that was written, remove surplus ones, and return its name, or "". Raises OperationError.
+
+        ``size``: that of the camera's pictures, for a sink of another package, which says neither size nor file.
+        """
+        self.size = sink.size if isinstance(sink, ImageSink) else size
         if not self.is_named:
             return ""
-        assert isinstance(sink, OutputSink), "a picture has one output"
-        self._kept.add(sink.output)
-        return sink.output.name
+        name, own = self._name, _identity(self._name)
+        if isinstance(sink, OutputSink):
+            name, own = sink.output.name, sink.output.identity
+        self._kept.add(name, own)
+        return name
 
     def link(self, name: str) -> None:
         """Let the link to the newest picture, if there is one, point to this file. Raises OperationError."""
@@ -90,6 +97,7 @@ class Album:
     def _next_name(self, choose: Callable[[datetime], str], taken_us: int | None) -> str:
         name = choose(wall_clock(now_us() if taken_us is None else taken_us))
         make_folder(self._pattern, name)
+        self._name = name
         return name
 
     def _is_taken(self, name: str) -> bool:
@@ -101,6 +109,14 @@ def next_mark_us(interval_s: int) -> int:
     now = now_us()
     wall = wall_clock(now)
     return now + (next_boundary(wall, interval_s) - wall) // timedelta(microseconds=1)
+
+
+def _identity(name: str) -> tuple[int, int] | None:
+    """Return the identity of a file that a sink of another package has written, or None if it wrote none of this name."""
+    try:
+        return identity(os.stat(name))
+    except OSError:
+        return None
 
 
 def _link(link: str, name: str) -> None:

@@ -33,6 +33,7 @@ class Queued(Output):
         self.name = output.name
         self.waits = False  # whether the writer waits for room
         self._alone = alone
+        self._deferred = not alone  # whether its thread waits for a reader
         self._output = output
         self._at = 0  # bytes from the start
         self._changed = Condition()
@@ -51,9 +52,13 @@ class Queued(Output):
             self._alone = False
             self._changed.notify_all()
 
+    def defer(self) -> None:
+        """Let the thread wait for a reader, although the output is alone."""
+        self._deferred = True
+
     def open(self) -> None:
         """Open the output. Waiting for a reader happens on the thread, unless the output is alone."""
-        if isinstance(self._output, Descriptor) and self._output.opens_late and not self._alone:
+        if isinstance(self._output, Descriptor) and self._output.opens_late and self._deferred:
             self._enqueue(0, self._output.open)
         else:
             self._output.open()
@@ -99,6 +104,11 @@ class Queued(Output):
             self._thread.join()
         self._check()
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until the output is finished after ``commit``, but no longer than that."""
+        if self._thread is not None and self._ending:
+            self._thread.join(timeout_s)
+
     def discard(self) -> None:
         """Drop waiting data. Keep what was marked."""
         self.failed = self._asked = True
@@ -120,6 +130,11 @@ class Queued(Output):
     def behind(self) -> bool:  # type: ignore[override]
         """Return whether more than QUEUE_BYTES are waiting."""
         return self._waiting > QUEUE_BYTES
+
+    @property
+    def delivered(self) -> int:
+        """Return how many bytes the other output has taken."""
+        return self._output.size
 
     @property
     def readable(self) -> bool:

@@ -108,6 +108,16 @@ class RecordingOutput:
         if isinstance(self._output, Queued):
             self._output.expect_others()
 
+    def defer(self) -> None:
+        """Let the thread that writes wait for a reader."""
+        if isinstance(self._output, Queued):
+            self._output.defer()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until the file is finished after its end."""
+        if isinstance(self._output, Queued):
+            self._output.wait(timeout_s)
+
     def discard(self) -> None:
         """Give up the output before it has begun."""
         if self._output is not None:
@@ -140,7 +150,7 @@ class RecordingOutput:
     @property
     def span_us(self) -> tuple[int | None, int | None] | None:
         """Return when it began, if it was added, and when it ended, if others continued. Return None if it never began."""
-        if self.outlet is None or not self.outlet.begun:
+        if self.outlet is None or not self.outlet.begun or self._unread:
             return None
         return self.outlet.begun_us, self.outlet.ended_us
 
@@ -182,7 +192,12 @@ class RecordingOutput:
     @property
     def bytes_written(self) -> int:
         """Return the bytes that all files have taken so far."""
-        return self.sink.bytes_written
+        return 0 if self._unread else self.sink.bytes_written
+
+    @property
+    def _unread(self) -> bool:
+        """Return whether it is a pipe that has failed before anybody read it."""
+        return self.error is not None and isinstance(self._output, Queued) and not self._output.delivered
 
     @property
     def readable(self) -> bool:
@@ -344,6 +359,11 @@ class RecordingSink(Sink):
         """Give up stalled readers."""
         waits = [output.abandon_reader() for output in self._outputs]  # call it for each, without short-circuit
         return any(waits)
+
+    def defer(self) -> None:
+        """Let the threads that write wait for readers."""
+        for output in self._outputs:
+            output.defer()
 
     def expect_others(self) -> None:
         """Let no output hold up another one that is about to be added. Safe from any thread."""

@@ -1,4 +1,5 @@
-"""A package that brings sources and sinks to mscli: ``thing:GREY``, ``FILE.thing`` and ``thing://FILE``; ``FILE.packets``.
+"""A package that brings sources and sinks to mscli: ``thing:GREY``, ``FILE.thing`` and ``thing://FILE``; ``FILE.packets``;
+pictures as ``FILE.mote``.
 
 A camera ``thing:GREY`` is live. A file ``FILE.thing`` that the sink has written is read back, and waits for its readers. The
 address may say where the source or the sink is to fail or to hang, for the tests: ``thing:100?fail=start``,
@@ -11,6 +12,7 @@ import mscli
 
 SOURCE = mscli.SourceRow("mscli_thing.source", "ThingBackend", kinds=("videoinput",), schemes=("thing",), suffixes=("thing",))
 SINK = mscli.SinkRow("thing", "video/x-thing", "mscli_thing.sink", "ThingSink", video=True, audio=True, schemes=("thing",))
+PICTURE = mscli.SinkRow("mote", "image/x-mote", "mscli_thing.sink", "ThingSink", still=True)
 
 HOLDS = mscli.Container("packets", ("video/x-packets",), video=("h264", "mjpeg"), audio=("opus",))
 PACKETS = mscli.SinkRow(

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import mscli
 
 SIZE = (64, 48)
 RATE = 25.0
 HANGING = Event()  # set to end what hangs
+MISTAKES: dict[str, Callable[[Any], Any]] = {  # frames that are not what they say
+    "planes": lambda frame: replace(frame, planes=frame.planes * 2),
+    "strides": lambda frame: replace(frame, strides=(1,)),
+    "bytes": lambda frame: replace(frame, planes=(frame.planes[0][1:],)),
+    "size": lambda frame: replace(frame, coded_width=-64),
+    "format": lambda frame: replace(frame, format="GRAU"),
+    "time": lambda frame: replace(frame, timestamp=None),
+    "back": lambda frame: replace(frame, timestamp=5),
+    "kind": lambda frame: mscli.AudioData("s16", 48_000, 1, 1, frame.timestamp, memoryview(b"ab")),
+    "type": lambda frame: frame.planes,
+}
 
 
 class ThingBackend(mscli.Backend):
@@ -77,7 +90,9 @@ class Thing(mscli.ThreadedSource):
             if number == 10:
                 fail(self._fails, "thread")
             now_us = time.monotonic_ns() // 1000
-            yield mscli.VideoFrame("GREY", *SIZE, now_us, (self._picture,), (SIZE[0],), 40_000, number)
+            frame = mscli.VideoFrame("GREY", *SIZE, now_us, (self._picture,), (SIZE[0],), 40_000, number)
+            wanted = {0: self._fails.partition("first-")[2], 10: self._fails}.get(number, "")
+            yield MISTAKES[wanted](frame) if wanted in MISTAKES else frame
             number += 1
 
 
