@@ -268,7 +268,7 @@ class UserMedia:
             choice = self._choose(choice.kind, choice.constraints, terms, apart=choice.apart)
         while True:
             live, settings, chosen = self._acquire(choice, terms)
-            track = MediaStreamTrack(live, self, settings, choice.constraints, chosen.passed_over)
+            track = MediaStreamTrack(live, self, settings, choice.constraints, chosen.passed_over, terms.pixel_formats)
             if not live.ended:
                 return track, live
             track.stop()  # its last other track was stopped meanwhile: open the device again

@@ -5,24 +5,26 @@ https://www.w3.org/TR/mediacapture-streams/#mediastreamtrack
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
 
+from mscli.api.nativeformats import CopiedFormats, NativeFormats, native_boxes
 from mscli.api.settings_space import capabilities_of, space_of
 from mscli.api.sharing import boxes_beside, boxes_of_controls, boxes_running, kept_as_it_is, set_source, settings_of
 from mscli.core.boxes import Box, Mode, Scalar, Unusable
 from mscli.core.clock import now_us
-from mscli.core.codecs import CAMERA_CODECS
+from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS
 from mscli.core.constraints import Constraints, Rule, in_words, parse_constraints
 from mscli.core.controls import Control, shown, unmet
 from mscli.core.derived import DERIVED
 from mscli.core.errors import ArgumentError, DOMException, OverconstrainedError
 from mscli.core.eventloop import VIDEO_QUEUE_BYTES, EventLoop, FrameQueue, Task
 from mscli.core.events import Event, EventTarget, Handler, required_member
-from mscli.core.frames import AudioMedia, EncodedAudioChunk, EncodedVideoChunk, Media, VideoFrame, blank, own_copy
+from mscli.core.frames import AudioMedia, EncodedAudioChunk, EncodedVideoChunk, Media, VideoFrame, VideoMedia, blank, own_copy
 from mscli.core.ids import random_uuid
 from mscli.core.limits import Timeouts
 from mscli.core.locks import outside, shared_lock
@@ -43,6 +45,7 @@ _log = Log("negotiate")
 
 Kind = Literal["audio", "video"]
 ReadyState = Literal["live", "ended"]
+_MOST_HELD = 60  # chunks: two seconds
 
 DeriveFrame = Callable[[Any], Media | None]  # native frame → the track's frame, or None if it is dropped
 
@@ -244,6 +247,7 @@ class MediaStreamTrack(EventTarget):
         settings: Settings,
         constraints: Constraints,
         passed_over: tuple[DOMException, ...] = (),
+        pixel_formats: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self._id = random_uuid()
@@ -266,6 +270,11 @@ class MediaStreamTrack(EventTarget):
         self._shapes: tuple[tuple[int, DeriveFrame | None], ...] = ()  # replaced as a whole: it is read without the lock
         self._between: list[tuple[Any, Any]] = []  # the track's and the device's settings, between which they convert
         self._settling = shared_lock()  # of these and of the constraints; never held while waiting
+        self._pixel_formats = pixel_formats  # the asked ones; they tell whether an output copies what the camera encodes
+        self._begun = self._begun_whole = False  # whether a reader was given a frame, and one neither cropped nor scaled
+        self._anew = False  # whether the source has changed by itself before that, so that there is nothing to keep
+        self._behind = False  # whether readers wait until the settings follow the source
+        self._held: deque[EncodedVideoChunk] = deque()  # what came until then, if later chunks depend on it
         source.attach(self)
         self.reshape()  # after attaching, because the source may be changing right now
 
@@ -521,6 +530,11 @@ class MediaStreamTrack(EventTarget):
         """Return the constraints, followed by the wish to keep the current format of the frames."""
         return self._staying(self._constraints)
 
+    @property
+    def constraints_to_follow(self) -> Constraints:
+        """Return the constraints for a source that has changed, with the wish to stay unless there is nothing to keep."""
+        return self._constraints if self._anew else self.constraints_to_stay
+
     def _staying(self, constraints: Constraints, wished: Settings | None = None) -> Constraints:
         wished = self.settings if wished is None else wished
         wishes = [[Rule(name, exact=(wished[name],)) for name in names if name in wished] for names in _KEPT]
@@ -556,7 +570,9 @@ class MediaStreamTrack(EventTarget):
     def clone(self) -> Self:
         """Return an independent track on the same source with the same constraints. It has ended if this one has."""
         twin = type(self).__new__(type(self))  # a class of its own may be made in another way
-        MediaStreamTrack.__init__(twin, self.source, self._owner, dict(self.settings), self._constraints)
+        MediaStreamTrack.__init__(
+            twin, self.source, self._owner, dict(self.settings), self._constraints, pixel_formats=self._pixel_formats
+        )
         twin.enabled, twin._muted, twin._content_hint = self.enabled, self.muted, self._content_hint
         twin._chosen = self._chosen  # another track may have reduced the settings
         if self.ready_state == "ended":
@@ -600,26 +616,47 @@ class MediaStreamTrack(EventTarget):
         if not self._queues and not isinstance(frame, VideoFrame):  # nobody converts in vain
             self._note(frame)
             return
+        while self._held and not self._behind:
+            self._deliver(self._held.popleft(), self._shapes[0][1])
+        self._deliver(frame, next((shape for from_us, shape in self._shapes if frame.timestamp >= from_us), None))
+
+    def _deliver(self, frame: Media, shape: DeriveFrame | None) -> None:
+        shaped: Media | None = frame
         if isinstance(frame, EncodedAudioChunk):  # no consumer takes encoded sound
             self._decode = self._decode or load_sound_decoder()
-            shaped: Media | None = self._decode(frame)
-        else:
-            shaped = frame
-        for from_us, shape in self._shapes:
-            if frame.timestamp >= from_us:
-                if shape is not None and shaped is not None:
-                    shaped = shape(shaped)
-                break
+            shaped = self._decode(frame)
+        if shape is not None and shaped is not None:
+            shaped = shape(shaped)
+        if shaped is not None and self._waits_with(frame, shaped):
+            return
         self._note(shaped if self._kind == "video" else frame)
         queues = list(self._queues)
         if shaped is None or not queues:
             return
+        if isinstance(shaped, VideoMedia) and not shaped.blank:
+            self._begun, self._begun_whole = True, self._begun_whole or shaped.whole
         # decided here, ahead of the events, because no frame waits for those
         muted = shaped.blank or self.source.muted or bool(self._overconstrained) or not self.enabled
         shown = blank(shaped) if muted else shaped
         for queue in queues[1:]:
             queue.put(own_copy(shown))
         queues[0].put(shown)  # last: its reader may close the frame at once
+
+    def _waits_with(self, frame: Media, shaped: Media) -> bool:
+        """Return whether a picture is not given on, because the settings do not follow its size yet.
+
+        It is held until they do if others depend on it, and otherwise dropped. One that is too small is the reader's to drop.
+        """
+        if not self._behind or not isinstance(shaped, VideoMedia) or shaped.whole or shaped.blank:
+            return False
+        if isinstance(frame, EncodedVideoChunk) and not VIDEO_CODECS[frame.codec].intra and len(self._held) < _MOST_HELD:
+            self._held.append(frame)
+            return True
+        if shaped.enlarged:
+            return False
+        for queue in list(self._queues):
+            queue.skip(shaped.count)
+        return True
 
     def _note(self, frame: Media | None) -> None:
         has_latency = not self.paced  # the times of a paced source are unrelated to the present
@@ -641,6 +678,9 @@ class MediaStreamTrack(EventTarget):
 
     def source_changed(self, source: TrackSource) -> None:
         """Adapt, on the event thread, to a source that changed its settings by itself."""
+        if self.source is source:
+            self._anew = not self._begun
+            self._behind = self._is_about_to_change()
         self._post_about(source, self.follow)
 
     def source_warned(self, source: TrackSource, reason: str) -> None:
@@ -714,17 +754,43 @@ class MediaStreamTrack(EventTarget):
         """Choose settings from what the source delivers now. Return the event about the change."""
         with self._settling:
             before = self.settings
-            boxes, constraints = boxes_running(self.source), self.constraints_to_stay
-            if DISPLAY_SURFACE in self.settings:
-                constraints = _within_reach(boxes, constraints)
             try:
-                selection = select_settings(boxes, constraints)
+                selection = self._select()
             except OverconstrainedError as found:
                 error = self._broken(found)
-                self._overconstrained = error
+                self._overconstrained, self._behind = error, False
                 return OverconstrainedErrorEvent("overconstrained", {"error": error})
             self._settle(settings_of(self.source, selection), self._constraints)
+            if self._anew:
+                self._chosen = self.settings
+            self._anew = self._behind = False
             return Event("configurationchange", settings=self.get_settings()) if self.settings != before else None
+
+    def _select(self) -> Selection:
+        """Return the best settings in what the source delivers now. Raises OverconstrainedError."""
+        boxes, constraints = boxes_running(self.source), self.constraints_to_follow
+        if self._copied:
+            boxes = native_boxes(boxes)
+        if DISPLAY_SURFACE in self.settings:
+            constraints = _within_reach(boxes, constraints)
+        return select_settings(boxes, constraints)
+
+    @property
+    def _copied(self) -> bool:
+        """Return whether an output copies what the camera encodes, so that nothing can be cropped or scaled."""
+        asked = self._pixel_formats
+        return isinstance(asked, CopiedFormats) or (isinstance(asked, NativeFormats) and self._begun_whole)
+
+    def _is_about_to_change(self) -> bool:
+        """Return whether readers have to wait for settings of another size: at first, or because pictures are copied."""
+        if not self.source.live or (self._begun and not self._copied):
+            return False
+        with self._settling:
+            try:
+                settings = settings_of(self.source, self._select())
+            except OverconstrainedError:
+                return True
+            return any(settings.get(name) != self.settings.get(name) for name in ("width", "height"))
 
     def _broken(self, found: OverconstrainedError) -> OverconstrainedError:
         """Return the error for people: what the source delivers, and which constraint no longer holds."""

@@ -49,7 +49,11 @@ def copied_boxes(device: Device, abilities: Abilities, place: int, formats: Copi
         given = ", ".join(dict.fromkeys(mode.pixel_format for mode in abilities.modes)) or "no picture"
         sentence = f"cannot copy {given} from “{device.label}”; only {joined(formats)} can be copied"
         raise NotSupportedError(sentence, hints=_HINTS)
-    boxes = boxes_of(device, Abilities(modes, abilities.values), place)
+    return native_boxes(boxes_of(device, Abilities(modes, abilities.values), place))
+
+
+def native_boxes(boxes: Sequence[Box]) -> list[Box]:
+    """Return what can be had of these settings without cropping or scaling."""
     native = [box for box in boxes if not box.backing]
     return native + [_slower(box) for box in native if box.mode is not None and CAMERA_CODECS[box.mode.pixel_format].intra]
 

@@ -172,6 +172,11 @@ class ProgramTrack(MediaStreamTrack):
         return self._staying(self._constraints, dict(self._program.settings()))
 
     @property
+    def constraints_to_follow(self) -> Constraints:
+        """Return the same: a program's frames are followed from the first one on."""
+        return self.constraints_to_stay
+
+    @property
     def _program(self) -> ProgramSource:
         return self.source
 

@@ -99,6 +99,11 @@ class FrameQueue:
             if not (self._event_loop.gathers and is_light(frame)) or self._past_end:
                 self._event_loop.changed.notify_all()
 
+    def skip(self, count: int) -> None:
+        """Count so many frames as dropped, because their track could not give them on."""
+        with self._event_loop.lock:
+            self.dropped += 0 if self.closed else count
+
     def end_at(self, end_us: int | None) -> None:
         """Ignore frames from ``end_us`` on, except the first, which shows the consumer that the end has passed."""
         with self._event_loop.lock:

@@ -68,6 +68,7 @@ class ChunkFilter:
         self._kinds: frozenset[int] = frozenset()  # their types
         self._waiting = b""  # parameter sets to join to the next picture
         self._begun = False
+        self._fits = False  # whether the latest image had the size of its chunk
         self._interrupted = False  # whether it has to begin again
         self._left_out = Burst(_log, "%d frame(s) left out, the latest, of %s, at %.3f s: it %s")
 
@@ -109,11 +110,18 @@ class ChunkFilter:
             if self._whole:
                 return whole_image(chunk)
             image.check(chunk.data)
+            self._check_deviation(chunk, image.size(chunk.data))
         except BrokenJpegError as error:
             self._damaged += 1
             self._why = str(error)
             return None
         return chunk.data
+
+    def _check_deviation(self, chunk: EncodedVideoChunk, size: tuple[int, int]) -> None:
+        """Raise BrokenJpegError for the first image that has another size than its chunk, after one that had the same."""
+        fitted, self._fits = self._fits, size == (chunk.coded_width, chunk.coded_height)
+        if fitted:
+            _check_size(chunk, size)
 
     def _with_sets(self, chunk: EncodedVideoChunk, units: Units, codec: VideoCodec) -> memoryview | None:
         data = chunk.data
@@ -162,15 +170,33 @@ class OwnSizes:
     def __init__(self) -> None:
         self._head = b""  # the bytes that told the latest size of a stream
         self._told: tuple[int, int] | None = None  # that size
+        self._seen: tuple[int, int] | None = None  # the size in the header of the latest whole image
 
     def in_its_own(self, chunk: EncodedVideoChunk, known: tuple[int, int]) -> EncodedVideoChunk:
         """Return the chunk with its own size. ``known``: the size of the previous chunks.
 
-        An image with another size must be complete, because otherwise its header may be damaged.
+        The header of an image may be damaged. So another size only counts if the image is complete, and the size was the
+        previous image's, too, or is the driver's. An image that deviates alone keeps the known size, and is damaged.
         """
         codec, said = VIDEO_CODECS[chunk.codec], (chunk.coded_width, chunk.coded_height)
-        size = _size_of_image(chunk, codec.image, known) if codec.image is not None else self._size_of_stream(chunk, codec)
+        size: tuple[int, int] | None
+        if codec.image is not None:
+            size = self._size_of_image(chunk.data, codec.image, said, known)
+        else:
+            size = self._size_of_stream(chunk, codec)
         return chunk if size in (said, None) else replace(chunk, coded_width=size[0], coded_height=size[1])
+
+    def _size_of_image(
+        self, data: memoryview, image: ImageFile, said: tuple[int, int], known: tuple[int, int]
+    ) -> tuple[int, int]:
+        try:
+            size = image.size(data)
+            if size != known:
+                size = image.size(image.cut(data))
+        except BrokenJpegError:
+            return known
+        before, self._seen = self._seen, size
+        return size if size in (said, before) or before is None else known
 
     def _size_of_stream(self, chunk: EncodedVideoChunk, codec: VideoCodec) -> tuple[int, int] | None:
         """Return the size in the latest parameter sets or key frame, or None if it is unknown."""
@@ -184,23 +210,17 @@ class OwnSizes:
         return self._told
 
 
-def _size_of_image(chunk: EncodedVideoChunk, image: ImageFile, known: tuple[int, int]) -> tuple[int, int]:
-    try:
-        size = image.size(chunk.data)
-        if size not in (known, (chunk.coded_width, chunk.coded_height)):
-            size = image.size(image.cut(chunk.data))
-    except BrokenJpegError:
-        size = known
-    return size
-
-
 def whole_image(chunk: EncodedVideoChunk) -> memoryview:
     """Return a camera's complete image without other bytes. Raises BrokenJpegError."""
     image = VIDEO_CODECS[chunk.codec].image
     assert image is not None, "it is an image file"
     picture = image.cut(chunk.data)
-    width, height = image.size(picture)
-    if (width, height) != (chunk.coded_width, chunk.coded_height):
-        camera = f"{chunk.coded_width}×{chunk.coded_height}"
-        raise BrokenJpegError(f"has {width}×{height} pixels, in a camera mode of {camera}")
+    _check_size(chunk, image.size(picture))
     return picture
+
+
+def _check_size(chunk: EncodedVideoChunk, size: tuple[int, int]) -> None:
+    """Raise BrokenJpegError if an image has another size than its chunk."""
+    if size != (chunk.coded_width, chunk.coded_height):
+        camera = f"{chunk.coded_width}×{chunk.coded_height}"
+        raise BrokenJpegError(f"has {size[0]}×{size[1]} pixels, in a camera mode of {camera}")

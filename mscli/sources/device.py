@@ -409,6 +409,8 @@ class DeviceSource(TrackSource):
         self._irregular = False  # whether it may go without a frame for any time
         self._sequence = 0  # of the last frame
         self._size = (0, 0)  # of video frames
+        self._said = (0, 0)  # the same by the driver, as it was opened
+        self._own_sizes: dict[tuple[int, int], tuple[int, int]] = {}  # by the driver → in truth
         self._rate = USUAL_RATE  # frames per second
 
     # Properties
@@ -484,6 +486,10 @@ class DeviceSource(TrackSource):
         self.together = opened.source.together
         self._asked, self._mode = {**controls_in(self._asked), **settings}, mode
         self._note_native(opened.source.settings)
+        self._said = self._size
+        if self._said in self._own_sizes:
+            width, height = self._own_sizes[self._said]
+            self._note_native({**self._native, "width": width, "height": height})
         asked, native = describe_settings(self._asked), describe_settings(self._native)
         _log.info("%s: opened: requested %s, got %s", self.name, asked, native)
 
@@ -662,7 +668,7 @@ class DeviceSource(TrackSource):
         size = frame.coded_width, frame.coded_height
         if size == self._size:
             return
-        width, height = size
+        self._own_sizes[self._said] = width, height = size
         said, modes = self._mode, self._abilities.modes
         if said is not None and said in modes:
             true = said._replace(width=width, height=height)

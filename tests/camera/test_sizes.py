@@ -31,6 +31,25 @@ TORN_HEADER = SMALL[: len(SMALL) // 2]  # of another size, and not whole
 TORN = Camera([Shot(data, 0.01) for _ in range(PICTURES) for data in (LARGE, TORN_HEADER)], "MJPG", 320, 240, patient=True)
 
 
+SAID_SMALL = Camera([Shot(LARGE, 0.01)] * PICTURES, "MJPG", 160, 120, patient=True)
+GROWING = Camera([Shot(SMALL, 0.01)] * 30 + [Shot(LARGE, 0.01)] * PICTURES, "MJPG", 160, 120, patient=True)
+
+
+def flipped(data: bytes) -> bytes:
+    """A JPEG whose header has another height: one bit of it is wrong."""
+    at = data.index(b"\xff\xc0") + 6
+    return data[:at] + bytes([data[at] ^ 64]) + data[at + 1 :]
+
+
+FLIPPED = Camera([Shot(flipped(LARGE) if n % 8 == 5 else LARGE, 0.01) for n in range(120)], "MJPG", 320, 240, patient=True)
+
+
+def widths_in(path: Path) -> list[int]:
+    """The widths that the settings had, from the events in a file."""
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    return [event["settings"]["width"] for event in events if event["type"] == "settings"]
+
+
 def size_in(path: Path) -> tuple[int, int]:
     """The size that a file says."""
     with av.open(str(path)) as container:
@@ -58,9 +77,56 @@ def test_a_jpeg_of_another_size_than_the_mode_has_its_own(tmp_path: Path) -> Non
     assert (tmp_path / "a.jpg").read_bytes() == SMALL
     assert size_in(tmp_path / "b.mkv") == size_in(tmp_path / "c.mkv") == (160, 120)
     assert size_in(tmp_path / "d.png") == (100, 100)
-    events = [json.loads(line) for line in (tmp_path / "e.events").read_text().splitlines()]
-    widths = [event["settings"]["width"] for event in events if event["type"] == "settings"]
-    assert widths == [320, 160]
+    assert widths_in(tmp_path / "e.events") == [320, 160]
+
+
+def test_a_jpeg_larger_than_the_mode_has_its_own_size(tmp_path: Path) -> None:
+    with cameras(tmp_path, SAID_SMALL) as machine:
+        done = shaped(
+            machine,
+            "snapshot --no-metadata a.jpg",
+            "record --no-audio --frames 5 --video-codec copy b.mkv",
+            "record --no-audio --frames 5 c.mkv",
+            "record --no-audio --frames 5 --size exact:100x100 d.mkv",
+            "capture --format native --frames 5 -o e.mjpeg",
+            "record --no-audio --frames 5 --video-codec copy --events f.events --size 160x120 f.mkv",
+            "record --no-audio --frames 5 --video-codec copy --size exact:160x120 g.mkv",
+        )
+    assert [code for code, _ in done] == [0, 0, 0, 0, 0, 0, 6], done
+    assert (tmp_path / "a.jpg").read_bytes() == LARGE
+    assert [size_in(tmp_path / f"{name}.mkv") for name in "bcdf"] == [(320, 240), (320, 240), (100, 100), (320, 240)]
+    assert (tmp_path / "e.mjpeg").read_bytes() == LARGE * 5
+    assert widths_in(tmp_path / "f.events") == [160, 320]
+    assert "changed to 320×240 at 30 fps, which breaks width = 160 px" in done[-1][1]
+    assert not (tmp_path / "g.mkv").exists()
+
+
+def test_copied_pictures_that_become_larger_are_followed(tmp_path: Path) -> None:
+    with cameras(tmp_path, GROWING) as machine:
+        copied, exact = shaped(
+            machine,
+            "record --no-audio --frames 50 --video-codec copy --events a.events a.mkv",
+            "record --no-audio --frames 50 --video-codec copy --events b.events --size exact:160x120 b.mkv",
+        )
+    assert (copied[0], widths_in(tmp_path / "a.events")) == (0, [160, 320]), copied
+    assert "changed to 320×240 at 30 fps, which breaks width = 160 px" in exact[1]
+    assert widths_in(tmp_path / "b.events") == [160]
+
+
+def test_one_header_of_another_size_between_two_that_agree_is_damage(tmp_path: Path) -> None:
+    with cameras(tmp_path, FLIPPED) as machine:
+        done = machine.each(
+            [
+                ["record", "--no-audio", "--frames", "40", "--json", "--video-codec", "copy", "a.mkv"],
+                ["record", "--no-audio", "--frames", "40", "--json", "b.mkv"],
+            ]
+        )
+    for name, one in zip("ab", done, strict=True):
+        assert one.returncode == 0, one.stderr.decode()
+        (track,) = json.loads(one.stdout)["tracks"]
+        assert (track["settings"]["height"], track["frames"], track["damaged"]) == (240, 40, 5), name
+        with av.open(str(tmp_path / f"{name}.mkv")) as container:
+            assert [(picture.width, picture.height) for picture in container.decode(video=0)] == [(320, 240)] * 40
 
 
 def test_frames_that_come_before_their_track_has_followed_are_counted(tmp_path: Path) -> None:

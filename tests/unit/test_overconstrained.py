@@ -9,6 +9,8 @@ import pytest
 
 import mscli
 from mscli.core.boxes import Mode
+from mscli.core.clock import now_us
+from mscli.core.frames import EncodedVideoChunk
 from mscli.sources.base import Abilities
 from tests.unit.stage import Heard, Stage, camera, device, microphone, picture, push, reader, silent, waiting
 
@@ -63,6 +65,41 @@ def test_frames_keep_the_size_of_the_settings_until_these_follow(asked: Asked) -
         push(track, picture(width=320, height=240))
         sizes = [(frame.display_width, frame.display_height) for frame in waiting(frames)]
     assert sizes == [(640, 480), (320, 240)]
+
+
+def chunk(width: int, height: int) -> EncodedVideoChunk:
+    """A chunk of that size, on which others depend."""
+    return EncodedVideoChunk("key", now_us(), memoryview(b"\0"), "av1", width, height, 33_333)
+
+
+def test_the_first_picture_counts_although_it_is_larger_than_the_mode(asked: Asked) -> None:
+    here, track, heard = asked()
+    with reader(track) as frames:
+        push(track, picture(width=1280, height=960))
+        here.tasks.run_tasks()
+        push(track, picture(width=1280, height=960))
+        (frame,) = waiting(frames)
+    assert (size(track), heard.types, frame.whole) == ((1280, 960, "none"), ["configurationchange"], True)
+
+
+def test_later_the_size_stays_that_pictures_began_with(asked: Asked) -> None:
+    here, track, heard = asked()
+    with reader(track) as frames:
+        for width in (640, 1280, 1280):
+            push(track, picture(width=width, height=width * 3 // 4))
+            here.tasks.run_tasks()
+        sizes = [(frame.display_width, frame.display_height) for frame in waiting(frames)]
+    assert (sizes, heard.types) == ([(640, 480)] * 3, [])
+
+
+def test_chunks_on_which_others_depend_wait_for_the_settings(asked: Asked) -> None:
+    here, track, _ = asked()
+    with reader(track, encoded=True) as frames:
+        push(track, *(chunk(1280, 960) for _ in range(3)))
+        assert waiting(frames) == []
+        here.tasks.run_tasks()
+        push(track, chunk(1280, 960))
+        assert [frame.whole for frame in waiting(frames)] == [True] * 4
 
 
 def test_constraints_that_cannot_hold_fire_overconstrained_and_mute(asked: Asked) -> None:

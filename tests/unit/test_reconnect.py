@@ -54,6 +54,21 @@ def test_a_device_that_returns_in_time_continues_its_track(lose: Lose) -> None:
     assert one.backend.opened == ["c0", "c0"]
 
 
+def test_a_camera_that_returns_is_known_to_give_another_size_than_it_says(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = camera(0, modes=[{"width": 32, "height": 24, "pixelFormat": "GREY"}])
+    one = Scene(stage(silent(tiny), backend=Pluggable), monkeypatch, reconnect_s=5)
+    push(one.track, picture(START_US, width=64))
+    one.unplug(0.1)
+    before = dict(one.track.get_settings())
+    one.plug_in()
+    assert one.reconnection(2)
+    one.frame(2.1)
+    assert (before["width"], one.track.get_settings()) == (64, before)
+    assert one.heard.types == ["configurationchange", "mute", "unmute"]
+
+
 def test_what_was_missed_is_black_from_end_to_end(lose: Lose) -> None:
     one = lose(reconnect_s=5)
     with reader(one.track) as frames:
