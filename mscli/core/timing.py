@@ -6,14 +6,16 @@ frame's arrival. Otherwise:
 
 - the frame gets its smoothed arrival time, minus the delay measured from trusted stamps;
 - a stamp slightly before the last frame is a glitch, and its clock stays trusted;
-- a clock at a constant distance from ours is trusted after subtracting that distance.
+- a clock at a constant distance from ours is trusted after subtracting that distance;
+- a clock by which frames come later and later, steadily, is slow and not trusted.
 
 Whatever the input, the output times rise, and none is more than ``early_us`` after the frame's arrival.
 
 **Gaps** are frames that a device should have delivered but did not, and that its sequence numbers do not account for.
 Timestamps of video frames jitter, and a camera slows down in the dark. So a video gap is a distance of more than LONG times the
 nominal one, and also of the distances before and after: a longer distance that stays is a new rate. A video gap is therefore
-known one frame later. A sound gap is one that is longer than the jitter of audio blocks.
+known one frame later, or at the end of a burst that follows, because frames in a burst were late, not lost. A sound gap is one
+that is longer than the jitter of audio blocks.
 
 **Filler frames** are black or silence in place of missing frames, with the shape, rate and timing of real ones.
 """
@@ -36,6 +38,12 @@ from mscli.core.tuples import NamedTuple
 EARLY_US = 100_000  # how far a stamp may be after the arrival: drivers compute it from another clock
 LATE_US = MICROSECONDS  # how long after its stamp a frame may arrive, or SLOW_FRAMES frame durations if that is longer
 STALE_US = MICROSECONDS  # if all frames are later than that for this long, the clock is slow; no queue is being drained
+# a clock is slow, too, if frames have come later and later, steadily: by this many frames' distances, at least BEHIND_US
+BEHIND_FRAMES = 8  # more than drivers have buffers, which a slow reader finds more and more filled
+BEHIND_US = 250_000
+LEAST_SLOWNESS = 0.03  # how much of the time the clock lags behind at least
+STRAIGHT = 1 / 8  # how far arrivals and delays may be off a straight line, as shares of all of it
+MOST_LAGS = 512  # frames that are looked back on
 REPEATS = 1  # how often a stamp may repeat before its clock counts as stopped
 SHORTEST_US, LONGEST_US = 1000, 60 * MICROSECONDS  # bounds for a frame's stated duration
 
@@ -69,6 +77,10 @@ class Stamps:
         self._needed = STEADY_FRAMES
         self._delays: deque[int] = deque(maxlen=MOST_FRAMES)  # from stamp to arrival, while stamps are trusted unchanged
         self._stale_since_us: int | None = None
+        self._lags: deque[tuple[int, int]] = deque(
+            maxlen=MOST_LAGS
+        )  # arrival, and how long after capture, since it was shortest
+        self.leapt = False  # whether the latest time says nothing of the distance to the one before
 
     def place(self, stamp_us: int, arrival_us: int, lasts_us: int) -> int:
         """Return the capture time of a frame with this stamp. Frames must be passed in order.
@@ -77,7 +89,7 @@ class Stamps:
         """
         lasts_us = min(max(lasts_us, SHORTEST_US), LONGEST_US)
         self._repeats = self._repeats + 1 if stamp_us == self._stamp_us else 0
-        self._stamp_us = stamp_us
+        self._stamp_us, self.leapt = stamp_us, False
         placed_us = self._by_stamp(stamp_us, arrival_us, lasts_us)
         if placed_us is None:
             placed_us = self._by_arrival(arrival_us)
@@ -90,7 +102,7 @@ class Stamps:
             placed_us = self._by_believed_clock(stamp_us, arrival_us, lasts_us)
             if placed_us is not None:
                 return placed_us
-        if self._fits(stamp_us, arrival_us) and arrival_us - stamp_us <= _late_us(lasts_us):
+        if not self.leapt and self._fits(stamp_us, arrival_us) and arrival_us - stamp_us <= _late_us(lasts_us):
             self._distance_us = 0
             self._distances.clear()
             return stamp_us
@@ -103,7 +115,9 @@ class Stamps:
         if self._distance_us:
             self._follow(stamp_us - arrival_us, lasts_us)
         own_us = stamp_us - self._distance_us
-        if self._is_stale(arrival_us, arrival_us - own_us > _late_us(lasts_us)):
+        lag_us = arrival_us - own_us
+        if self._is_stale(arrival_us, lag_us > _late_us(lasts_us)) or self._is_slow(arrival_us, lag_us):
+            self.leapt = True
             return None
         if self._fits(own_us, arrival_us):
             if not self._distance_us:
@@ -127,12 +141,34 @@ class Stamps:
             self._delays.clear()  # those were not delays
         return stale
 
+    def _is_slow(self, arrival_us: int, lag_us: int) -> bool:
+        """Return whether frames have come later and later, in a straight line, for longer than a queue fills."""
+        lags = self._lags
+        if lags and lag_us <= lags[0][1]:
+            lags.clear()
+        lags.append((arrival_us, lag_us))
+        (begin_us, least_us), count = lags[0], len(lags)
+        took_us, behind_us = arrival_us - begin_us, lag_us - least_us
+        if count < BEHIND_FRAMES or behind_us < max(BEHIND_US, LEAST_SLOWNESS * took_us, BEHIND_FRAMES * took_us / (count - 1)):
+            return False
+        for number, (at_us, by_us) in enumerate(lags):
+            share = number / (count - 1)
+            if abs(at_us - begin_us - share * took_us) > STRAIGHT * took_us:
+                return False
+            if abs(by_us - least_us - share * behind_us) > STRAIGHT * behind_us:
+                return False
+        if not self._distance_us:
+            self._delays = deque([max(0, least_us)], MOST_FRAMES)
+        self._needed = MOST_FRAMES
+        return True
+
     def _distrust(self) -> None:
         """Stop trusting the clock. If its distance was not constant, require a longer steady period next time."""
         if self._distance_us:
             self._needed = min(2 * self._needed, MOST_FRAMES)
         self._distance_us = self._stale_since_us = None
         self._distances.clear()
+        self._lags.clear()
 
     def _by_steady_distance(self, stamp_us: int, arrival_us: int) -> int | None:
         """Return the time by a clock that has kept a constant distance, and trust that clock from now on."""
@@ -189,7 +225,10 @@ def can_be_lost(count: int, elapsed_us: int, per_second: float) -> bool:
 
 # Missing frames
 
-LONG = 2.5  # at least two frames are missing; one missing frame looks like a slow exposure
+LEAST_MISSING = 2  # one missing frame looks like a slow exposure
+LONG = LEAST_MISSING + 0.5
+REGULAR = 0.9  # a distance of at least this share of the usual one ends a burst of late frames
+MOST_LATE = 60  # frames of a burst, and as many before: two seconds
 SOUND_GAP_US = 15_000  # from the end of an audio block to the start of the next: more than blocks jitter
 
 
@@ -203,6 +242,17 @@ class Gaps:
         self._last_us: int | None = None  # ``order_us`` of the latest video frame, or the end of the latest audio block
         self._next_sequence = 0
         self._steps: deque[_Interval] = deque(maxlen=3)
+        self._count = 0  # of frames, with those that are missing
+        self._before: deque[tuple[int, int]] = deque(
+            maxlen=2 * MOST_LATE
+        )  # the times of the latest frames, and ``_count`` then
+        self._burst: _Burst | None = None  # the frames behind a gap that may have been late only
+
+    def leap(self) -> None:
+        """Take nothing for missing before the next frame, because the last one had a wrong time."""
+        self._last_us = self._burst = None
+        self._steps.clear()
+        self._before.clear()
 
     def note(self, frame: Media, rate: float) -> int:
         """Return how many frames, or samples per channel, are newly known to be missing and were not numbered by the device.
@@ -216,21 +266,55 @@ class Gaps:
             known = 0  # the device has restarted its numbering
         self._next_sequence = frame.sequence + frame.count
         self._last_us = begin_us + frame.lasts_us if isinstance(frame, AudioMedia) else begin_us
-        if last_us is None:
-            return 0
         if isinstance(frame, AudioMedia):
-            return _samples(begin_us - last_us, known, frame.sample_rate)
+            return 0 if last_us is None else _samples(begin_us - last_us, known, frame.sample_rate)
+        if last_us is None:
+            self._before.append((begin_us, self._count))
+            return 0
         step_us = begin_us - last_us
         self._steps.append(_Interval(step_us, known, step_us / (1 + known)))
-        return self._pictures(MICROSECONDS / rate)
+        self._count += 1 + known
+        missing = self._pictures(begin_us, MICROSECONDS / rate)
+        self._before.append((begin_us, self._count))
+        return missing
 
-    def _pictures(self, nominal_us: float) -> int:
-        """Return how many frames are missing before the last frame but one."""
+    def _pictures(self, at_us: int, nominal_us: float) -> int:
+        """Return how many frames are newly known to be missing, now that there is one at ``at_us``."""
+        burst = self._burst
+        if burst is not None:
+            burst.note(self._steps[-1])
+            if not burst.over:
+                return 0
+            self._burst = None
+            return self._missing(burst.missing, at_us, nominal_us, burst.count - 1)
         if len(self._steps) < 3:
             return 0
         before, step, after = self._steps
         usual_us = max(nominal_us, before.each_us, after.each_us)
-        return round(step.us / usual_us) - 1 - step.known if step.each_us > LONG * usual_us else 0
+        if step.each_us <= LONG * usual_us:
+            return 0
+        if after.each_us < REGULAR * usual_us:
+            self._burst = _Burst(usual_us, step, after)
+            return 0
+        return self._missing(round(step.us / usual_us) - 1 - step.known, at_us, nominal_us, 1)
+
+    def _missing(self, most: int, at_us: int, nominal_us: float, behind: int) -> int:
+        """Count the missing frames: as many as there was time for. ``behind``: how many frames came since the gap."""
+        after = [self._before.pop() for _ in range(behind)]
+        missing = min(most, self._room(at_us, nominal_us))
+        missing = missing if missing >= LEAST_MISSING else 0
+        self._count += missing
+        self._before.extend((then_us, then + missing) for then_us, then in reversed(after))
+        return missing
+
+    def _room(self, at_us: int, nominal_us: float) -> int:
+        """Return how many frames can be missing, by how many have come since each of the latest ones before the gap.
+
+        Times that scatter leave distances without a frame, and have others with too many.
+        """
+        begin_us, count = self._before[0]
+        each_us = min(nominal_us, (at_us - begin_us) / max(1, self._count - count))
+        return max(0, round(min((at_us - then_us) / each_us - (self._count - then) for then_us, then in self._before)))
 
 
 class _Interval(NamedTuple):
@@ -239,6 +323,33 @@ class _Interval(NamedTuple):
     us: int
     known: int
     each_us: float  # per frame
+
+
+class _Burst:
+    """Frames at short distances behind a gap. They may be those that seemed to be missing: late, not lost.
+
+    ``count``: the distances so far, with that of the gap.
+    """
+
+    def __init__(self, usual_us: float, *steps: _Interval) -> None:
+        self.count = 0
+        self.over = False
+        self._usual_us = usual_us
+        self._missing_us = 0.0
+        for step in steps:
+            self.note(step)
+
+    def note(self, step: _Interval) -> None:
+        """Note the next distance. A regular one ends the burst, and so does a frame without which none is missing."""
+        self.count += 1
+        self._missing_us += step.us - (1 + step.known) * self._usual_us
+        is_regular = REGULAR * self._usual_us <= step.each_us <= LONG * self._usual_us
+        self.over = is_regular or self._missing_us <= 0 or self.count >= MOST_LATE
+
+    @property
+    def missing(self) -> int:
+        """Return how many frames are missing, by the distances."""
+        return max(0, round(self._missing_us / self._usual_us))
 
 
 def _samples(gap_us: int, known: int, rate: int) -> int:

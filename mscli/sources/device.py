@@ -120,6 +120,9 @@ class PortOwner(Receiver, Protocol):
     def on_retimed(self, count: int, off_us: int) -> None:
         """Note that ``count`` frames (samples per channel) had an impossible timestamp, off by ``off_us``."""
 
+    def on_leap(self) -> None:
+        """Note that the next frame's time says nothing of its distance to the one before, whose time was wrong."""
+
 
 LONG_STEPS = 4  # a frame duration longer than this many recent distances is replaced by one of those
 EARLY_SOUND_US = 500_000  # PortAudio counts samples from the first block, which may have been late
@@ -178,6 +181,8 @@ class Port:
         if isinstance(frame, VideoMedia) and (frame.duration or 0) > LONG_STEPS * self._step_us:
             frame = replace(frame, duration=self._step_us)
         off_us = order_us - at_us
+        if self._stamps.leapt:
+            self._owner.on_leap()
         if off_us:
             self._owner.on_retimed(frame.count, off_us)
             frame = replace(frame, timestamp=frame.timestamp - off_us)
@@ -696,6 +701,11 @@ class DeviceSource(TrackSource):
             if not self.retimed:
                 self.on_warned(self._wrong_times(off_us))
             self.retimed += count
+
+    def on_leap(self) -> None:
+        """Take no frames for lost between the last one and the next."""
+        with self._lock:
+            self._gaps.leap()
 
     def on_warned(self, reason: str) -> None:
         """Warn the tracks about something that cannot be right."""

@@ -56,6 +56,11 @@ def every(count: int) -> tuple[int, int]:
     return count, count
 
 
+def some(count: int) -> tuple[int, int]:
+    """Some times are wrong."""
+    return 1, count
+
+
 def from_(first: int) -> Callable[[int], tuple[int, int]]:
     """All times from that picture on are wrong; one or another may happen to be right."""
     return lambda count: (count - first - 2, count - first)
@@ -114,6 +119,7 @@ STREAMS = (
     Row("a jump ahead by an hour", _stamped(lambda n: _ahead(3600 if n >= 20 else 0)), from_(20)),
     Row("one an hour ahead", _stamped(lambda n: _ahead(3600 if n == 20 else 0)), few(10)),
     Row("twice the pace", _stamped(lambda n: _ahead(n * STEP_S)), lambda count: (count - 10, count - 1)),
+    Row("times that scatter by 0.2 s", _stamped(lambda n: _ahead((n * 7 % 11 + 1) / 60)), some),
     Row("nanoseconds", _stamped(lambda _: lambda at_us: at_us * 1000), every),
     Row("a rate of one an hour", _slow(3600), none),
     Row("numbers that jump by 200,000", _numbered(lambda n: n + 200_000 * (n // 20)), none),

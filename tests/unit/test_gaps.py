@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from random import Random
 
 import pytest
 
@@ -62,6 +63,36 @@ def test_pictures_that_never_came_are_counted(distances_ms: Sequence[float], mis
 )
 def test_jitter_and_other_exposures_are_no_gaps(distances_ms: Sequence[float]) -> None:
     assert in_pictures(distances_ms) == 0
+
+
+@pytest.mark.parametrize(
+    ("distances_ms", "missing"),
+    [
+        ([40, 40, 400, 0, 0, 0, 0, 0, 0, 0, 0, 0, 40, 40], 0),  # all came at once
+        ([40, 40, 400, 30, 25, 20, 10, 5, 0, 0, 0, 0, 0, 0, 0, 40, 40], 0),
+        ([40, 40, 400, 0, 0, 0, 0, 40, 40], 5),  # four came at once
+        ([40, 40, 400, 0, 0, 0, 0, 400, 0, 40, 40], 13),
+        ([40, 160, 4, 4, 4, 4, 140, 4, 4, 36, 40] * 20, 0),
+    ],
+)
+def test_pictures_of_a_burst_were_late_and_not_lost(distances_ms: Sequence[float], missing: int) -> None:
+    assert in_pictures(distances_ms) == missing
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pictures_whose_times_scatter_are_not_lost(seed: int) -> None:
+    chance = Random(seed)
+    times = accumulate((number * 40 + chance.random() * 300 for number in range(400)), max)
+    assert in_pictures([late - early for early, late in pairwise(times)]) < 8
+
+
+def test_nothing_is_missing_where_the_time_before_was_wrong() -> None:
+    gaps, missing = Gaps(), 0
+    for number, at_ms in enumerate((0, 20, 40, 60, 400, 440, 480, 520)):
+        if at_ms == 400:
+            gaps.leap()
+        missing += gaps.note(VideoFrame("GREY", 1, 1, at_ms * MS, (), (), None, number), 25)
+    assert missing == 0
 
 
 def test_pictures_that_are_decoded_in_another_order_leave_no_gap() -> None:
