@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import av
@@ -63,6 +64,8 @@ T = TypeVar("T")
 
 USUAL_RATE = 25.0  # frames per second, of a stream that does not tell its rate: FFmpeg's own default
 _HELD_BYTES = 16 << 20  # packets that wait for those of a stream that comes later in the file
+_INDEXED = 2000  # entries of an index that tell how pictures follow each other
+_WITH_GAPS = 1.1  # if they usually follow each other this many times faster than on average, there are gaps
 _LOOKED_AT = 64  # the most packets that are read for the first picture
 _FIRST_FIELD = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # AVFieldOrder, by what is displayed
 _HINT = "check it with ffprobe"
@@ -373,10 +376,21 @@ def _video_content(stream: Any, picture: Any, name: str, *, dated: bool) -> Vide
     if not (form and seen.width and seen.height):
         raise NotReadableError(f"no picture in {name} can be decoded", hints=[_HINT])
     size = (seen.height, seen.width) if turned % 180 else (seen.width, seen.height)
-    rate = float((dated and stream.average_rate) or _stated_rate(stream))
+    rate = float((dated and _usual_rate(stream)) or _stated_rate(stream))
     row = VIDEO_CODECS.get(_codec_name(stream))
     codec = row if row is not None and row.camera else None
     return VideoContent(*size, rate, raw_format(form), codec, turned, disordered=not dated and bool(context.has_b_frames))
+
+
+def _usual_rate(stream: Any) -> Fraction | None:
+    """Return the rate at which the pictures of a stream usually follow each other, if known: gaps do not count."""
+    average: Fraction | None = stream.average_rate
+    times = [entry.timestamp for entry in islice(getattr(stream, "index_entries", ()), _INDEXED)]
+    steps = sorted(late - early for early, late in pairwise(times) if late > early)
+    if not average or not steps:
+        return average
+    usual = 1 / (steps[len(steps) // 2] * stream.time_base)
+    return usual if usual > _WITH_GAPS * average else average
 
 
 def _stated_rate(stream: Any) -> Fraction | float:
@@ -491,6 +505,12 @@ class _Decoder:
         return frames
 
 
+def _end_us(stream: Any, scale: _Scale) -> int | None:
+    """Return when a stream ends, if known. A reordered picture may be said to last longer: until the next one is decoded."""
+    start, length = getattr(stream, "start_time", None), getattr(stream, "duration", None)  # a live stream has none
+    return scale.us(start + length) if start is not None and length else None
+
+
 class PictureDecoder(_Decoder):
     """A reader that decodes pictures, and rotates them as the container says."""
 
@@ -502,6 +522,7 @@ class PictureDecoder(_Decoder):
             self._context.thread_type = "AUTO"
         self._scale, self._content, self._from_us = scale, content, from_us
         self._usual_us = round(MICROSECONDS / content.rate)
+        self._end_us = _end_us(stream, scale)
         self._next_us = 0  # when the next picture is shown, if it does not say
         self._undated: deque[int] = deque()  # decoding times of packets that do not say when to show their pictures, as in AVI
         self._reshapers: dict[VideoColorSpace, Reshaper] = {}
@@ -523,6 +544,8 @@ class PictureDecoder(_Decoder):
     def _frame(self, picture: Any) -> VideoFrame | None:
         at_us = self._next_us if picture.pts is None else self._scale.us(picture.pts)
         lasts_us = self._scale.length_us(picture.duration) or self._usual_us
+        if self._end_us is not None and at_us < self._end_us < at_us + lasts_us:
+            lasts_us = self._end_us - at_us
         self._next_us = at_us + lasts_us
         if self._next_us <= self._from_us:
             return None
@@ -571,6 +594,7 @@ class ChunkReader:
         name = content.codec.unit_filter if lengths else ""
         self._filter = BitStreamFilterContext(name, stream) if name else None
         self._color = _color(stream.codec_context)
+        self._end_us = _end_us(stream, scale)
         self._begun = False
         self._undated: list[EncodedVideoChunk] = []  # chunks of unknown decoding time
 
@@ -585,6 +609,8 @@ class ChunkReader:
         if not self._begun:
             return []
         lasts_us = self._scale.length_us(packet.duration) or self._usual_us
+        if self._end_us is not None and at_us < self._end_us < at_us + lasts_us:
+            lasts_us = self._end_us - at_us
         decoded_us = at_us if packet.dts is None else self._scale.us(packet.dts)
         dated = packet.dts is not None
         chunks = [

@@ -17,7 +17,7 @@ from mscli.core.frames import AudioData, EncodedVideoChunk, VideoFrame, packed_p
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, Device, InputOptions
 from mscli.sources.file.backend import FileBackend, file_path
 from tests.backends.rig import Collector, mode_request
-from tests.media_files import BOTH, PICTURES, RATE, SECONDS, SIZE, SOUNDS, digests, ffmpeg, make, samples
+from tests.media_files import BOTH, PICTURE, PICTURES, RATE, SECONDS, SIZE, SOUNDS, digests, ffmpeg, make, samples
 
 pytestmark = pytest.mark.usefixtures("no_descriptor_is_left")
 
@@ -326,3 +326,21 @@ def test_an_address_is_a_path_or_the_url_of_a_file() -> None:
     assert file_path("clips/a b.mp4") == "clips/a b.mp4"
     assert file_path("file:clips/a%20b.mp4") == "clips/a%20b.mp4"
     assert file_path("file:///clips/a%20b.mp4") == "/clips/a b.mp4"
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "webm", "ts"])
+@pytest.mark.parametrize("codec", [False, True])
+def test_the_last_picture_behind_a_gap_lasts_as_long_as_others(suffix: str, codec: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    how = ("-c:v", "libvpx") if suffix == "webm" else ("-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p")
+    ffmpeg(*PICTURE, "-vf", "setpts='if(gt(N,9),PTS+60/TB,PTS)'", "-vsync", "passthrough", *how, path)
+    reading = Reading(path, codec=codec)
+    (device,) = reading.backend.devices()
+    rates = {mode.frame_rate for mode in reading.backend.abilities(device).modes}
+    frames = reading.to_its_end()[VIDEO_INPUT]
+    last = max(frames, key=lambda frame: frame.timestamp)
+    assert (rates, last.duration) == ({RATE}, STEP_US)
+    assert last.timestamp - frames[0].timestamp == pytest.approx(
+        60 * MICROSECONDS + (SECONDS * RATE - 1) * STEP_US, abs=STEP_US
+    )
+    assert max(frame.timestamp + frame.duration for frame in frames) == last.timestamp + last.duration
