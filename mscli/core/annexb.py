@@ -14,6 +14,8 @@ from mscli.core.tuples import NamedTuple
 
 # These patterns are compiled when they are first used, because most runs use none.
 _UNIT = rb"(?s)\x00\x00\x01([\x00-\x7f])"  # a start code and the header, whose first bit must be 0
+LATER = 1 << 32  # a place of a slice that is not the first
+_PLACE_BYTES = 6  # of a slice's header, with the place where the slice begins
 
 
 class Content(NamedTuple):
@@ -33,10 +35,35 @@ class Units(NamedTuple):
     needed: tuple[int, ...]
     names: tuple[str, ...]
     start: bytes  # a pattern of a unit at which decoding can start
+    header: int  # the bytes of a unit's header
+    parts: tuple[int, ...] = ()  # types of units that only continue a slice
 
     def is_start(self, data: memoryview) -> bool:
         """Return whether decoding can start at the chunk."""
         return re.search(self.start, data) is not None
+
+    def slice_place(self, data: memoryview) -> int | None:
+        """Return where in its picture the slice begins that the chunk begins with: 0 for the first slice, or LATER if unknown.
+
+        Return 0, too, if other units come before a slice, because these begin a picture, and None if the chunk has no slice.
+        """
+        first = True
+        for match in re.finditer(_UNIT, data):
+            kind = match[1][0] >> self.shift & self.kinds[-1]
+            if kind in self.pictures:
+                return self._place(kind, data[match.start(1) + self.header :]) if first else 0
+            first = first and kind not in self.kinds
+        return None
+
+    def _place(self, kind: int, header: memoryview) -> int:
+        """Return where a slice begins, from its header. That of HEVC only tells whether it is the first."""
+        bits = "".join(f"{byte:08b}" for byte in header[:_PLACE_BYTES])
+        zeros = bits.find("1")
+        if zeros == 0 and kind not in self.parts:
+            return 0
+        if not self.parts or kind in self.parts or not 0 < zeros < len(bits) // 2:
+            return LATER
+        return int(bits[zeros : 2 * zeros + 1], 2) - 1  # ue(v): as many bits after the first 1 as there are zeros before it
 
     def content(self, data: memoryview) -> Content | None:
         """Return the content of the chunk, or None if it has no unit."""
@@ -59,9 +86,11 @@ H264 = Units(
     0, range(1, 32), range(1, 6), (7, 8), ("SPS", "PPS"),  # slices and their partitions
     # an IDR slice, or a recovery point as the first message of a SEI unit
     rb"(?s)\x00\x00\x01(?:[\x05\x25\x45\x65]|\x06\x06)",
+    1, (3, 4),
 )  # fmt: skip
 HEVC = Units(
     1, range(64), range(32), (32, 33, 34), ("VPS", "SPS", "PPS"),  # slices
     # an IRAP slice (types 16 to 21), or a recovery point as the first message of a prefix SEI unit (type 39)
     rb"(?s)\x00\x00\x01(?:[\x20\x22\x24\x26\x28\x2a]|\x4e.\x06)",
+    2,
 )  # fmt: skip

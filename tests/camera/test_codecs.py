@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,15 +19,18 @@ WIDTH, HEIGHT, PICTURES, KEY_EVERY, MISSED = 64, 48, 40, 10, 3
 GREEN = (0, 200, 0)
 
 
-def stream(encoder: str) -> list[bytes]:
+def stream(encoder: str, slices: int = 1) -> list[bytes]:
     """The chunks of a stream of green pictures, without its first ones."""
     context = av.CodecContext.create(encoder, "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, "yuvj420p" if encoder == "mjpeg" else "yuv420p"
     context.framerate, context.gop_size, context.max_b_frames = Fraction(30), KEY_EVERY, 0
     context.options = {
-        "libx264": {"tune": "zerolatency", "forced-idr": "1"},
-        "libx265": {"tune": "zerolatency", "x265-params": f"keyint={KEY_EVERY}:repeat-headers=1:log-level=none"},
+        "libx264": {"tune": "zerolatency", "forced-idr": "1", "x264-params": f"sliced-threads=0:slices={slices}:ctu=16"},
+        "libx265": {
+            "tune": "zerolatency",
+            "x265-params": f"keyint={KEY_EVERY}:repeat-headers=1:log-level=none:slices={slices}",
+        },
         "libvpx": {"deadline": "realtime", "lag-in-frames": "0"},
         "libvpx-vp9": {"deadline": "realtime", "lag-in-frames": "0"},
     }.get(encoder, {})
@@ -48,3 +52,42 @@ def test_a_camera_that_encodes_is_decoded(fourcc: str, tmp_path: Path) -> None:
     picture = cv2.imread(str(tmp_path / "a.png"))
     assert picture is not None
     assert np.abs(picture[HEIGHT // 2, WIDTH // 2, ::-1].astype(int) - GREEN).max() < 12
+
+
+def in_buffers(chunk: bytes, slices: range, shift: int) -> list[bytes]:
+    """The chunk as a camera gives it that puts each slice into a buffer of its own, the first with what comes before it."""
+    units = [b"\0\0\0\1" + unit.rstrip(b"\0") for unit in chunk.split(b"\0\0\1")[1:]]
+    first = next(at for at, unit in enumerate(units) if (unit[4] >> shift) & (31 | shift << 5) in slices)
+    return [b"".join(units[: first + 1]), *units[first + 1 :]]
+
+
+SLICED = [("H264", 1), ("H264", 2), ("H264", 3), ("HEVC", 1), ("HEVC", 2)]
+
+
+@pytest.mark.parametrize(("fourcc", "slices"), SLICED)
+def test_slices_in_buffers_of_their_own_are_joined_to_pictures(fourcc: str, slices: int, tmp_path: Path) -> None:
+    kinds = range(1, 6) if fourcc == "H264" else range(32)
+    buffers = [in_buffers(chunk, kinds, int(fourcc == "HEVC")) for chunk in stream(ENCODERS[fourcc], slices)]
+    assert {len(parts) for parts in buffers} == {slices}
+    shots = [Shot(part, 0.03 / slices) for parts in buffers for part in parts]
+    with cameras(tmp_path, Camera(shots, fourcc, WIDTH, HEIGHT, patient=True)) as machine:
+        commands = [
+            ["capture", "--frames", "20", "--json", "--format", "native", "-o", "a.raw"],
+            ["record", "--no-audio", "--frames", "20", "--json", "--video-codec", "copy", "a.mkv"],
+            ["record", "--no-audio", "--frames", "20", "--json", "b.mkv"],
+        ]
+        done = machine.each(commands if fourcc == "H264" else commands[:2])  # FFmpeg does not decode what x265 makes
+    tracks = [json.loads(one.stdout)["tracks"][0] for one in done]
+    assert [(track["frames"], track["damaged"]) for track in tracks] == [(20, 0)] * len(done)
+    begin = KEY_EVERY - MISSED
+    assert (tmp_path / "a.raw").read_bytes() == b"".join(b"".join(parts) for parts in buffers[begin : begin + 20])
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    times = [packet.pts for packet in packets]
+    assert (len(times), times) == (20, sorted(set(times), key=lambda pts: pts or 0))
+    if fourcc == "H264":
+        for name in ("a.mkv", "b.mkv"):
+            with av.open(str(tmp_path / name)) as container:
+                shown = [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
+            assert len(shown) == 20
+            assert all(np.abs(pixels.astype(int) - GREEN).max() < 12 for pixels in shown)

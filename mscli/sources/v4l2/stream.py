@@ -40,6 +40,7 @@ from mscli.core.limits import SOURCE_STOP_S
 from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
 from mscli.sources.base import NO_SIGNAL, Abilities, Receiver, Request, Source
+from mscli.sources.v4l2.slices import Slices
 from mscli.v4l2 import abi
 from mscli.v4l2.buffers import Buffers
 from mscli.v4l2.controls import CameraControls
@@ -206,6 +207,8 @@ class V4L2Source(Source):
         self._duration = round(picture.interval * MICROSECONDS)
         self._buffers = Buffers(self._node, self._type, len(picture.strides))
         self._last: int | None = None  # the driver's number of the previous frame
+        units = picture.codec.units if picture.codec is not None else None
+        self._slices = Slices(units) if units is not None else None
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
@@ -275,6 +278,8 @@ class V4L2Source(Source):
         except DOMException as failure:
             error = failure
         finally:
+            if self._slices is not None:
+                self._pass_on(self._slices.rest(), receiver)
             self._give_back()
         if error is not None and not self._stopping.is_set():
             receiver.on_ended(error)
@@ -317,6 +322,8 @@ class V4L2Source(Source):
     def _restart(self, receiver: Receiver) -> None:
         """Restart the stream after the signal has changed or was interrupted. If there is no signal, wait for one."""
         before = self._picture
+        if self._slices is not None:
+            self._pass_on(self._slices.rest(), receiver)
         self._end()
         lost = bool(take_signal(self._node))
         if lost:
@@ -369,7 +376,15 @@ class V4L2Source(Source):
             self._buffers.give_up(buffer.index)
         else:
             self._damaged.end()
-            receiver.on_frame(self._frame(buffer, timestamp))
+            frame = self._frame(buffer, timestamp)
+            if self._slices is not None and isinstance(frame, EncodedVideoChunk):
+                self._pass_on(self._slices.take(frame), receiver)
+            else:
+                receiver.on_frame(frame)
+
+    def _pass_on(self, chunks: list[EncodedVideoChunk], receiver: Receiver) -> None:
+        while chunks:  # none is kept, because its memory is the driver's
+            receiver.on_frame(chunks.pop(0))
 
     def _too_short(self, buffer: abi.Buffer, receiver: Receiver) -> bool:
         """Return whether too much of the picture is missing to use it.
