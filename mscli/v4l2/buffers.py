@@ -5,6 +5,7 @@ https://docs.kernel.org/userspace-api/media/v4l/mmap.html
 
 from __future__ import annotations
 
+import errno
 import mmap
 from collections import deque
 from functools import partial
@@ -16,6 +17,10 @@ from mscli.v4l2.node import Node
 
 BUFFERS = 6  # the requested number; the driver may provide more or fewer
 QUEUED_AT_LEAST = 2  # buffers that stay with the driver: it fills one while the next is ready. Beyond that frames are copied.
+
+
+class PassingError(Exception):
+    """The driver has failed to hand over a buffer, perhaps only for now."""
 
 
 class Buffers:
@@ -79,13 +84,18 @@ class Buffers:
                 self._back.append(index)
 
     def dequeue(self) -> abi.Buffer | None:
-        """Return the next filled buffer, or None if there is none yet. Raises NotReadableError."""
+        """Return the next filled buffer, or None if there is none yet. Raises NotReadableError, and PassingError for EIO.
+
+        After an EIO the driver may go on, or only after a restart: https://docs.kernel.org/userspace-api/media/v4l/vidioc-qbuf.html.
+        """
         buffer = self._buffer()
         try:
             self._node.ioctl(abi.DQBUF, buffer)
         except BlockingIOError:
             return None
         except OSError as error:
+            if error.errno == errno.EIO:
+                raise PassingError from error
             raise self._node.failure(error, "deliver frames") from error
         self.queued -= 1
         return buffer

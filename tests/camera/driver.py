@@ -49,6 +49,8 @@ class Shot:
     sequence: int | None = None  # None: one more than before, buffers that the program was too slow for included
     flags: int = abi.FLAG_TIMESTAMP_MONOTONIC
     field: int = 1  # V4L2_FIELD_NONE: not interlaced
+    error: int = 0  # the number with which DQBUF fails instead, once
+    stuck: bool = False  # whether it fails until the stream is restarted, which goes on behind this shot
 
 
 class Listed(NamedTuple):
@@ -192,7 +194,9 @@ class _Node:
         self._queued: deque[int] = deque()
         self._done: deque[int] = deque()
         self._streaming = False
-        self._changed = Condition()  # of these four
+        self._numbers: dict[int, int] = {}  # of the shots in the buffers
+        self._begin = 0  # with which shot the next stream begins
+        self._changed = Condition()  # of these six
         self._filler: Thread | None = None
         socket.send_fds(connection, [struct.pack("i", 0)], [self._ready, self._memory])
         name = os.path.basename(path)
@@ -318,8 +322,17 @@ class _Node:
         with self._changed:
             if not self._done:
                 raise Refused(errno.EAGAIN)
+            number = self._numbers[self._done[0]]
+            shot = self._mode.shots[number]
+            if shot.stuck:
+                self._begin = number + 1
+                raise Refused(errno.EIO)
             os.eventfd_read(self._ready)
-            _copy(self._buffers[self._done.popleft()], asked)
+            index = self._done.popleft()
+            if shot.error:
+                self._queued.append(index)
+                raise Refused(shot.error)
+            _copy(self._buffers[index], asked)
 
     # Its stream
 
@@ -344,7 +357,7 @@ class _Node:
 
     def _fill_all(self) -> None:
         at_us, sequence = time.monotonic_ns() // 1000, 0
-        for number, shot in enumerate(self._mode.shots):
+        for number, shot in list(enumerate(self._mode.shots))[self._begin :]:
             at_us += round(shot.after_s * 1e6)
             sequence = sequence if shot.sequence is None else shot.sequence
             with self._changed:
@@ -363,6 +376,7 @@ class _Node:
         os.pwrite(self._memory, shot.data, index * self._size)
         buffer, stamp_us = self._buffers[index], shot.stamp(at_us)
         buffer.bytesused, buffer.sequence, buffer.field = len(shot.data), sequence, shot.field
+        self._numbers[index] = number
         buffer.flags = FLAG_MAPPED | FLAG_DONE | shot.flags
         buffer.timestamp.tv_sec, buffer.timestamp.tv_usec = divmod(stamp_us, 1_000_000)
         self._done.append(index)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import av
 
 from mscli.v4l2 import abi
 from tests.camera.driver import Camera, Listed, Shot
@@ -137,3 +140,44 @@ def test_one_camera_that_lists_nonsense_breaks_no_command_that_names_none(tmp_pa
     assert len([one for one in json.loads(listed.stdout) if one["kind"] == "videoinput"]) == len(nonsense) + 1
     unknown = {"what": "WXYZ", "why": "mscli does not support this pixel format"}
     assert json.loads(told.stdout)["unusable"] == [unknown]
+
+
+def with_failures(at: Sequence[int], **how: Any) -> Camera:
+    """A good camera whose driver fails to hand over the pictures of these numbers."""
+    return replace(GOOD, shots=[Shot(picture(number), 1 / 30, **(how if number in at else {})) for number in range(80)])
+
+
+FAILED = b"the driver has failed %d time(s) to hand over a frame (EIO)"
+
+
+def test_a_driver_that_fails_for_a_moment_costs_a_picture_and_not_the_recording(tmp_path: Path) -> None:
+    failing = [with_failures(at, error=errno.EIO) for at in ((5, 20, 21), (0, 1))]
+    with cameras(tmp_path, *failing) as machine:
+        record = ["record", "--no-audio", "--frames", "40"]
+        done = machine.each([[*record, "--debug", "--camera", f"/dev/video{at}", f"{at}.mkv"] for at in range(2)])
+        told = machine.each([[*record, "--json", "--camera", f"/dev/video{at}", f"{at}-told.mkv"] for at in range(2)])
+    assert [one.returncode for one in (*done, *told)] == [0] * 4
+    assert [FAILED % count in one.stderr for one, count in zip(done, (2, 2), strict=True)] == [True, True]
+    tracks = [json.loads(one.stdout.splitlines()[-1])["tracks"][0] for one in told]
+    assert [(track["frames"], track["blank"], track["lost"]) for track in tracks] == [(40, 0, 3), (40, 0, 2)]
+    numbers = [number for number in range(80) if number not in (5, 20, 21)]
+    with av.open(str(tmp_path / "0.mkv")) as container:
+        shown = [picture.reformat(format="gray") for picture in container.decode(video=0)]
+    assert [number_in(bytes(one.planes[0]), one.planes[0].line_size) for one in shown] == numbers[:40]
+
+
+def test_a_stream_is_restarted_if_its_driver_fails_until_then(tmp_path: Path) -> None:
+    with cameras(tmp_path, with_failures((20,), stuck=True)) as machine:
+        (done,) = machine.each([["record", "--no-audio", "--frames", "40", "--json", "a.mkv"]])
+    (track,) = json.loads(done.stdout.splitlines()[-1])["tracks"]
+    assert (done.returncode, track["frames"], track["lost"] >= 3) == (0, 40, True)
+
+
+def test_a_driver_that_always_fails_is_given_up(tmp_path: Path) -> None:
+    with cameras(tmp_path, with_failures(range(20, 80), stuck=True), with_failures(range(80), error=errno.EIO)) as machine:
+        some, none = machine.each(
+            [["record", "--no-audio", "--duration", "1m", "--camera", f"/dev/video{at}", f"{at}.mkv"] for at in range(2)]
+        )
+    assert (some.returncode, none.returncode) == (8, 5)
+    assert b"cannot deliver frames: Input/output error" in some.stderr
+    assert b"cannot deliver frames: Input/output error" in none.stderr

@@ -54,6 +54,13 @@ def test_an_encoder_does_not_call_a_camera_silent_that_a_cut_waits_for() -> None
     assert limits.MAX_LAG_US < limits.LEAD_US
 
 
+def test_a_driver_that_keeps_failing_is_named_before_its_camera_is_given_up_for_silence() -> None:
+    pauses_s = [min(limits.FAILED_S * 2**count, limits.MOST_FAILED_S) for count in range(limits.FAILURES)]
+    assert sum(pauses_s) < FrameTimeouts.of(30, USUAL_TIMEOUTS).then_s
+    assert limits.MOST_FAILED_S < limits.SOURCE_STOP_S
+    assert limits.FAILURES_TO_RESTART < limits.FAILURES
+
+
 # A driver that does not respond
 
 

@@ -36,13 +36,13 @@ from mscli.core.frames import (
     is_yuv,
     split_planes,
 )
-from mscli.core.limits import SOURCE_STOP_S
+from mscli.core.limits import FAILED_S, FAILURES, FAILURES_TO_RESTART, MOST_FAILED_S, SOURCE_STOP_S
 from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
 from mscli.sources.base import NO_SIGNAL, Abilities, Receiver, Request, Source
 from mscli.sources.v4l2.slices import Slices
 from mscli.v4l2 import abi
-from mscli.v4l2.buffers import Buffers
+from mscli.v4l2.buffers import Buffers, PassingError
 from mscli.v4l2.controls import CameraControls
 from mscli.v4l2.events import CONTROL, PRIVACY, SIGNAL, news, take_signal, watch_controls, watch_events
 from mscli.v4l2.modes import interval_of, modes, unknown_formats
@@ -189,6 +189,8 @@ class V4L2Source(Source):
         self._request = request
         self._look_us = 0  # when to check the rate again
         self._missing = Burst(_log, f"{node.path}: %d frame(s) lost: the driver skipped numbers up to %d")
+        self._failing = Burst(_log, f"{node.path}: the driver has failed %d time(s) to hand over a frame (EIO)")
+        self._failed_in_a_row = 0
         self._damaged = Burst(_log, f"{node.path}: %d frame(s) lost: the driver gave damaged buffers, the last of %d bytes")
         self._set_up()
         self._controls = CameraControls(node)
@@ -293,14 +295,44 @@ class V4L2Source(Source):
             events = dict(poll.poll(LOOK_AGAIN_MS)).get(self._node.fd, 0)
             if events & select.POLLPRI and self._hear(receiver):
                 continue  # the buffers have changed
-            buffer = self._buffers.dequeue() if events & ~select.POLLPRI else None
+            failed, buffer = False, None
+            try:
+                buffer = self._buffers.dequeue() if events & ~select.POLLPRI else None
+            except PassingError:
+                failed = True
             if buffer is not None:
                 self._take(buffer, receiver)
+                self._failed_in_a_row = 0
+                self._failing.end()
                 del buffer
-            elif events & (select.POLLERR | select.POLLHUP):
-                raise self._node.failure(OSError(errno.EIO, ""), "deliver frames")
+            elif events & select.POLLHUP:
+                raise self._failure()
+            elif failed or events & select.POLLERR:
+                self._recover(receiver, lost=failed)
             self._buffers.requeue()
             self._follow_rate(receiver)
+
+    def _failure(self) -> DOMException:
+        return self._node.failure(OSError(errno.EIO, ""), "deliver frames")
+
+    def _recover(self, receiver: Receiver, *, lost: bool) -> None:
+        """Go on after a failure of the driver that may pass: wait for a moment, and now and then restart the stream.
+
+        Raises NotReadableError after FAILURES in a row.
+        """
+        self._failed_in_a_row += 1
+        if lost:
+            receiver.on_lost(1)
+        self._failing.note(1)
+        if self._failed_in_a_row > FAILURES:
+            raise self._failure()
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        if poll.poll(min(FAILED_S * 2 ** (self._failed_in_a_row - 1), MOST_FAILED_S) * 1000):
+            return
+        if self._failed_in_a_row % FAILURES_TO_RESTART == 0:
+            _log.info("%s: restart the stream after %d failures of the driver", self._node.path, self._failed_in_a_row)
+            self._restart(receiver)
 
     def _hear(self, receiver: Receiver) -> bool:
         """Handle the driver's events. Return whether the stream was restarted."""
@@ -364,7 +396,7 @@ class V4L2Source(Source):
         """Pass on a filled buffer's frame, and report how many were lost before it. A damaged frame counts as lost."""
         timestamp = _timestamp(buffer)
         damaged = bool(buffer.flags & abi.FLAG_ERROR) or self._too_short(buffer, receiver)
-        missing = self._gap(buffer.sequence)
+        missing = max(0, self._gap(buffer.sequence) - self._failed_in_a_row)  # those are counted already
         if missing or damaged:
             receiver.on_lost(missing + damaged)
         if missing:
