@@ -21,6 +21,7 @@ Inputs that hold pictures and sound
 - ``feed``: one input for the tracks of both kinds, at its own pace
 - ``streams``: the streams of a container for the tracks of an input
 - ``bytereader``: bytes that come one after the other
+- ``y4m``: the header of YUV4MPEG2
 
 Backends
 

@@ -168,9 +168,14 @@ def reading_error(error: Exception, name: str) -> DOMException:
     if isinstance(error, PermissionError):
         return NotAllowedError(f"no permission to read {name}")
     if isinstance(error, av.InvalidDataError | av.EOFError):
-        return NotReadableError(f"{name} is damaged, or holds no media that mscli can read", hints=[_HINT])
+        return damaged(name)
     reason = getattr(error, "strerror", None) or str(error)
     return NotReadableError(f"cannot read {name}: {reason[:1].lower()}{reason[1:]}", hints=[_HINT])
+
+
+def damaged(name: str) -> NotReadableError:
+    """Return the error about an input that cannot be understood."""
+    return NotReadableError(f"{name} is damaged, or holds no media that mscli can read", hints=[_HINT])
 
 
 class First(NamedTuple):

@@ -322,6 +322,25 @@ def test_what_cannot_be_read_is_an_error_that_says_why(made: Callable[[str], Pat
         FileBackend(str(tmp_path / "holiday.mp4"), InputOptions(start_s=3))
 
 
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ("W0 H48 F25:1", "pictures of 0×48 pixels"),
+        ("Wabc H48 F25:1", "its header is damaged: its width is “abc”"),
+        ("W64 F25:1", "its header is damaged: it tells no height"),
+        ("W99999999999 H48 F25:1", "pictures of 99999999999×48 pixels"),
+        ("W64 H48 F25:1 C999", "YUV4MPEG2 with 999"),
+        ("", "it tells no width"),
+        ("W64 H48 F25:1" + " " * 2000, "it does not end"),
+    ],
+)
+def test_a_damaged_header_of_yuv4mpeg2_is_an_error_that_names_its_fault(header: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.y4m"
+    path.write_text(f"YUV4MPEG2 {header}\nFRAME\n")
+    with pytest.raises((NotReadableError, NotSupportedError), match=why):
+        FileBackend(str(path))
+
+
 def test_an_address_is_a_path_or_the_url_of_a_file() -> None:
     assert file_path("clips/a b.mp4") == "clips/a b.mp4"
     assert file_path("file:clips/a%20b.mp4") == "clips/a%20b.mp4"

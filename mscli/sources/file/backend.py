@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -12,8 +13,11 @@ from mscli.core.errors import NotAllowedError, NotFoundError, NotReadableError
 from mscli.core.nearest import did_you_mean
 from mscli.core.properties import AUDIO, TRACK_KINDS, VIDEO
 from mscli.sources.base import CONTENTS, DEVICE_KINDS, USUAL_INPUT, Abilities, Backend, Device, InputOptions, Request, Source
-from mscli.sources.demux import InputContainer, InputContent, open_container
+from mscli.sources.demux import InputContainer, InputContent, damaged, open_container
 from mscli.sources.file.player import Player, check_start
+from mscli.sources.y4m import HEADER_BYTES, check_y4m
+
+_NO_REASONS = {errno.EPERM, errno.EBUSY, errno.EINVAL}  # what FFmpeg's demuxers say of damaged headers
 
 
 class FileBackend(Backend):
@@ -34,7 +38,13 @@ class FileBackend(Backend):
         self.player = Player(self._path, self._open, self._content, options)
 
     def _open(self) -> InputContainer:
-        return InputContainer(open_container(f"file:{self._path}", self._path), self._path)
+        try:
+            return InputContainer(open_container(f"file:{self._path}", self._path), self._path)
+        except (NotReadableError, NotAllowedError) as error:
+            _check_header(self._path)
+            if getattr(error.__cause__, "errno", None) in _NO_REASONS:
+                raise damaged(self._path) from error
+            raise
 
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
         """Return a device for each kind of stream in the file."""
@@ -57,6 +67,15 @@ class FileBackend(Backend):
     def close(self) -> None:
         """Close the file."""
         self.player.close()
+
+
+def _check_header(path: str) -> None:
+    """Raise the error that says what is wrong with the header of a file, if it is one that is known here."""
+    try:
+        with open(path, "rb") as file:
+            check_y4m(file.read(HEADER_BYTES), path)
+    except OSError:
+        return  # the error of opening says why
 
 
 def file_path(address: str) -> str:

@@ -27,7 +27,6 @@ from mscli.core.frames import (
     Media,
     VideoColorSpace,
     VideoFrame,
-    frame_bytes,
     pixel_format,
     split_planes,
 )
@@ -37,19 +36,12 @@ from mscli.core.tuples import NamedTuple
 from mscli.sources.base import Abilities, InputOptions
 from mscli.sources.bytereader import ByteReader, EndedEarly
 from mscli.sources.demux import USUAL_RATE, decode_image
+from mscli.sources.y4m import HEADER_BYTES, MAGIC, PICTURE_BYTES, picture_bytes, y4m_head
 
 _LINE_BYTES = 1024  # the longest line of a header
-_PICTURE_BYTES = 1 << 28  # the largest picture
 _BETWEEN_BYTES = 1 << 20  # the most bytes between two images: some programs and cameras add some to each
 _CANDIDATES = 16  # the most places in a segment where a next JPEG is looked for
 _LOOKED_AT = 1 << 17  # bytes of one in which its size is looked for
-_Y4M_FORMATS = {  # its name for the sampling of chroma → ours
-    **dict.fromkeys(("420", "420jpeg", "420mpeg2", "420paldv"), "I420"),
-    "411": "YUV411",
-    "422": "I422",
-    "444": "I444",
-    "mono": "GREY",
-}
 _Y4M_FIELDS: Mapping[str, str] = {"t": TOP, "b": BOTTOM}
 
 
@@ -89,7 +81,7 @@ class RawPictures(PipeFormat):
     ) -> None:
         self._reader, self._name, self._size, self.rate, self._before = reader, name, size, rate, before
         self._color, self._field = color, field
-        self._memory = FrameMemory(_picture_bytes(reader.name, name, *size))
+        self._memory = FrameMemory(picture_bytes(reader.name, name, *size))
 
     @property
     def abilities(self) -> Abilities:
@@ -115,32 +107,12 @@ class RawPictures(PipeFormat):
         self._reader.fill(memoryview(bytearray(len(line[0]) + 1)), data)
 
 
-def _picture_bytes(source: str, form: str, width: int, height: int) -> int:
-    """Return the size of a picture that a header describes. Raises NotReadableError if it cannot be true."""
-    count = frame_bytes(form, width, height) if min(width, height) > 0 else 0
-    if not 0 < count <= _PICTURE_BYTES:
-        limit = f"at least one pixel and at most {_PICTURE_BYTES >> 20} MiB are possible"
-        raise NotReadableError(f"{source} claims to have pictures of {width}×{height} pixels; {limit}")
-    return count
-
-
 def y4m(reader: ByteReader, _options: InputOptions) -> PipeFormat:
     """Read the header of YUV4MPEG2 and return the pictures. Raises NotSupportedError, NotReadableError."""
-    words = reader.line(_LINE_BYTES).decode("ascii", "replace").split()[1:]
-    given: Mapping[str, str] = {word[0]: word[1:] for word in words if not word.startswith("X")}
-    sampling = given.get("C", "420")
-    name = _Y4M_FORMATS.get(sampling, "")
-    if not name:
-        hints = ["let ffmpeg write it with -pix_fmt yuv420p"]
-        raise NotSupportedError(f"{reader.name} is YUV4MPEG2 with {sampling}, which is not supported", hints=hints)
-    try:
-        size = int(given["W"]), int(given["H"])
-        above, below = (int(part) for part in given.get("F", "25:1").split(":"))
-        rate = above / below if above > 0 and below > 0 else USUAL_RATE
-    except (KeyError, ValueError, OverflowError):
-        raise NotReadableError(f"{reader.name} begins as YUV4MPEG2, but its header is damaged") from None
-    color = VideoColorSpace(full_range="XCOLORRANGE=FULL" in words)
-    return RawPictures(reader, name, size, rate, b"FRAME\n", color, _Y4M_FIELDS.get(given.get("I", ""), ""))
+    head = y4m_head(reader.line(HEADER_BYTES), reader.name)
+    color, field = VideoColorSpace(full_range=head.full_range), _Y4M_FIELDS.get(head.field, "")
+    size = head.width, head.height
+    return RawPictures(reader, head.format, size, head.rate or USUAL_RATE, b"FRAME\n", color, field)
 
 
 def raw(reader: ByteReader, options: InputOptions) -> PipeFormat:
@@ -242,8 +214,8 @@ class Images(PipeFormat):
             if not self._next():
                 raise self._why or EndedEarly
             passed += self._length
-            if passed > _PICTURE_BYTES and self._picture is None:
-                size = f"{_PICTURE_BYTES >> 20} MiB"
+            if passed > PICTURE_BYTES and self._picture is None:
+                size = f"{PICTURE_BYTES >> 20} MiB"
                 raise NotReadableError(f"the first {size} of {self._reader.name} hold no whole {self.name}")
         return self._picture
 
@@ -273,8 +245,8 @@ class Images(PipeFormat):
             end = self.end(held)
             if self._ended and end is None:
                 raise EndedEarly
-            if seen > _PICTURE_BYTES and end is None:
-                raise NotReadableError(f"{self._reader.name} has an image of more than {_PICTURE_BYTES >> 20} MiB")
+            if seen > PICTURE_BYTES and end is None:
+                raise NotReadableError(f"{self._reader.name} has an image of more than {PICTURE_BYTES >> 20} MiB")
         self._length = end.length
         if end.whole:
             image = memoryview(bytearray(end.length))
@@ -525,7 +497,7 @@ def _pnm_head(data: bytes, name: str) -> PnmHead | None:
     if form is None:
         raise NotSupportedError(f"{name} is PNM with {channels} channels up to {most}, which is not supported")
     begin = (found or pam).end()  # type: ignore[union-attr]  # one of them was found
-    return PnmHead(form, width, height, begin, begin + _picture_bytes(name, form, width, height))
+    return PnmHead(form, width, height, begin, begin + picture_bytes(name, form, width, height))
 
 
 FORMATS_BY_NAME: Mapping[str, Callable[[ByteReader, InputOptions], PipeFormat]] = {
@@ -536,7 +508,7 @@ FORMATS_BY_NAME: Mapping[str, Callable[[ByteReader, InputOptions], PipeFormat]] 
     "pnm": Pnms,
     **dict.fromkeys(SAMPLE_FORMATS, RawSamples),
 }
-_MAGIC = ((b"YUV4MPEG2 ", "y4m"), (_PNG, "png"), (b"\xff\xd8\xff", "mjpeg"), (b"P5", "pnm"), (b"P6", "pnm"), (b"P7\n", "pnm"))
+_MAGIC = ((MAGIC, "y4m"), (_PNG, "png"), (b"\xff\xd8\xff", "mjpeg"), (b"P5", "pnm"), (b"P6", "pnm"), (b"P7\n", "pnm"))
 
 
 def format_of(reader: ByteReader) -> str:
