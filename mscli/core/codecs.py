@@ -26,6 +26,8 @@ class ImageFile(NamedTuple):
 
     check: Callable[[memoryview], None]  # fails if decoding is pointless
     cut: Callable[[memoryview], memoryview]  # returns the complete image, without a camera's bytes around it
+    unended: Callable[[memoryview], bytes]  # returns what can only be decoded if the image lacks nothing but its end
+    ended: Callable[[bytes], bytes]  # returns that with an end
     size: Callable[[memoryview], tuple[int, int]]  # returns the width and height (pixels) in the image's own header
     parts: Callable[[memoryview], Sequence[bytes | memoryview]]  # returns the parts of a file with what cameras leave out of it
 
@@ -144,7 +146,7 @@ class AudioCodec(NamedTuple):
 _H264 = ("h264_nvenc", "h264_qsv", "h264_amf", "h264_videotoolbox", "h264_v4l2m2m")
 _HEVC = ("hevc_nvenc", "hevc_qsv", "hevc_amf", "hevc_videotoolbox", "hevc_v4l2m2m")
 _AV1 = ("av1_nvenc", "av1_qsv", "av1_amf")
-_JPEG = ImageFile(jpeg.check, jpeg.picture, jpeg.size, jpeg.file_parts)
+_JPEG = ImageFile(jpeg.check, jpeg.picture, jpeg.unended, jpeg.ended, jpeg.size, jpeg.file_parts)
 
 VIDEO_CODECS: dict[str, VideoCodec] = {
     row.name: row

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from mscli.core.tuples import NamedTuple
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
+_NO_CODE = b"\xff\x00" * 32 + _END  # bits of which all are 1
 _JUNK = 64  # the most bytes before the start marker
 _FILL = rb"\xff+(?=\xff)"  # fill bytes that may precede a marker
 _SEGMENTS = 1000  # the limit of segments before the scan
@@ -48,6 +49,10 @@ class BrokenJpegError(ValueError):
     """The bytes are not a complete JPEG. The message completes a sentence that begins with “a frame”."""
 
 
+class UnendedJpegError(BrokenJpegError):
+    """There is no end marker. The image data may be complete nevertheless."""
+
+
 class Head(NamedTuple):
     """The header of a JPEG. ``scan``: the offset of the scan, in bytes. ``tables``: whether it contains Huffman tables."""
 
@@ -73,7 +78,7 @@ def picture(data: memoryview) -> memoryview:
         return jpeg
     end = bytes(jpeg[head.scan :]).rfind(_END)
     if end < 0:
-        raise BrokenJpegError("has no end marker")
+        raise UnendedJpegError("has no end marker")
     return jpeg[: head.scan + end + len(_END)]
 
 
@@ -81,6 +86,19 @@ def check(data: memoryview) -> None:
     """Raise BrokenJpegError if decoding is pointless: the data is not a JPEG, or its size is impossible."""
     jpeg = _from_start(data)
     _check_size(_head(jpeg), jpeg)
+
+
+def unended(data: memoryview) -> bytes:
+    """Return a JPEG without an end marker as a strict decoder only accepts it if its image data is complete.
+
+    What follows the data is no code of a JPEG. Bytes of 0 at the end fill the buffer: the data itself hardly ever ends so.
+    """
+    return bytes(_from_start(data)).rstrip(b"\0") + _NO_CODE
+
+
+def ended(data: bytes) -> bytes:
+    """Return what ``unended`` has returned with an end marker."""
+    return data.removesuffix(_NO_CODE) + _END
 
 
 def size(data: memoryview) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from mscli.core.annexb import Content, Units
 from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import VIDEO_CODECS, ImageFile, VideoCodec
 from mscli.core.frames import EncodedVideoChunk
-from mscli.core.jpeg import BrokenJpegError
+from mscli.core.jpeg import BrokenJpegError, UnendedJpegError
 from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
 
@@ -111,11 +111,11 @@ class ChunkFilter:
                 return whole_image(chunk)
             image.check(chunk.data)
             self._check_deviation(chunk, image.size(chunk.data))
+            return _to_decode(chunk, image)
         except BrokenJpegError as error:
             self._damaged += 1
             self._why = str(error)
             return None
-        return chunk.data
 
     def _check_deviation(self, chunk: EncodedVideoChunk, size: tuple[int, int]) -> None:
         """Raise BrokenJpegError for the first image that has another size than its chunk, after one that had the same."""
@@ -181,18 +181,18 @@ class OwnSizes:
         codec, said = VIDEO_CODECS[chunk.codec], (chunk.coded_width, chunk.coded_height)
         size: tuple[int, int] | None
         if codec.image is not None:
-            size = self._size_of_image(chunk.data, codec.image, said, known)
+            size = self._size_of_image(chunk, codec.image, said, known)
         else:
             size = self._size_of_stream(chunk, codec)
         return chunk if size in (said, None) else replace(chunk, coded_width=size[0], coded_height=size[1])
 
     def _size_of_image(
-        self, data: memoryview, image: ImageFile, said: tuple[int, int], known: tuple[int, int]
+        self, chunk: EncodedVideoChunk, image: ImageFile, said: tuple[int, int], known: tuple[int, int]
     ) -> tuple[int, int]:
         try:
-            size = image.size(data)
+            size = image.size(chunk.data)
             if size != known:
-                size = image.size(image.cut(data))
+                size = image.size(complete(chunk, image))
         except BrokenJpegError:
             return known
         before, self._seen = self._seen, size
@@ -214,9 +214,34 @@ def whole_image(chunk: EncodedVideoChunk) -> memoryview:
     """Return a camera's complete image without other bytes. Raises BrokenJpegError."""
     image = VIDEO_CODECS[chunk.codec].image
     assert image is not None, "it is an image file"
-    picture = image.cut(chunk.data)
+    picture = complete(chunk, image)
     _check_size(chunk, image.size(picture))
     return picture
+
+
+def complete(chunk: EncodedVideoChunk, image: ImageFile) -> memoryview:
+    """Return a camera's complete image without other bytes. Raises BrokenJpegError.
+
+    One without an end marker is decoded, which tells whether its data is complete, and gets one.
+    """
+    try:
+        return image.cut(chunk.data)
+    except UnendedJpegError:
+        from mscli.media.pictures import decodes
+
+        data = image.unended(chunk.data)
+        if not decodes(data, VIDEO_CODECS[chunk.codec].decoder):
+            raise
+        return memoryview(image.ended(data))
+
+
+def _to_decode(chunk: EncodedVideoChunk, image: ImageFile) -> memoryview:
+    """Return what a strict decoder only accepts if it is complete. Raises BrokenJpegError."""
+    try:
+        image.cut(chunk.data)
+    except UnendedJpegError:
+        return memoryview(image.unended(chunk.data))
+    return chunk.data
 
 
 def _check_size(chunk: EncodedVideoChunk, size: tuple[int, int]) -> None:

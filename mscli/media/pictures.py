@@ -364,6 +364,17 @@ def _open_decoder(codec: VideoCodec, chunk: EncodedVideoChunk, *, strict: bool) 
     return decoder
 
 
+def decodes(data: bytes, decoder: str) -> bool:
+    """Return whether FFmpeg's decoder of this name gets a picture of this data, without any error."""
+    context = video_context(decoder, "r")
+    context.thread_count = 1
+    context.options = {"err_detect": "explode"}
+    try:
+        return bool(context.decode(av.Packet(data)))
+    except av.FFmpegError:
+        return False
+
+
 def coded_size(chunk: EncodedVideoChunk, sets: bytes = b"") -> tuple[int, int] | None:
     """Return the size that a key chunk tells, or None if it tells none. ``sets``: parameter sets from an earlier chunk."""
     decoder = video_context(VIDEO_CODECS[chunk.codec].decoder, "r")
