@@ -96,6 +96,7 @@ class VideoCodec(NamedTuple):
     starts: Callable[[memoryview], bool] = _anywhere  # returns whether decoding can start at these bytes
     units: Units | None = None  # chunks consist of units with start codes, including the parameter sets
     unit_filter: str = ""  # FFmpeg's bitstream filter that gives units their start codes
+    numbered: bool = False  # chunks on which others depend are numbered, so that a missing one is noticed
     image: ImageFile | None = None  # each chunk is an image file
     head: Callable[[memoryview], bytes] = _no_head  # returns the bytes that tell the size, or b"" if the chunk has none
     even: bool = False  # width and height must be even
@@ -152,7 +153,8 @@ VIDEO_CODECS: dict[str, VideoCodec] = {
     row.name: row
     for row in (
         VideoCodec("h264", "H.264", ("avc1", "h264"), "h264", "libx264", _H264, "H264", ("avc", "avc3"), 20,
-                   starts=H264.is_start, units=H264, unit_filter="h264_mp4toannexb", head=_sets(H264), even=True),
+                   starts=H264.is_start, units=H264, unit_filter="h264_mp4toannexb", numbered=True, head=_sets(H264),
+                   even=True),
         VideoCodec("hevc", "HEVC", ("hvc1", "hevc", "h265"), "hevc", "libx265", _HEVC, "HEVC", ("hev1",), 20,
                    starts=HEVC.is_start, units=HEVC, unit_filter="hevc_mp4toannexb", head=_sets(HEVC), even=True),
         VideoCodec("av1", "AV1", ("av01", "av1"), "libdav1d", "libsvtav1", _AV1, "AV1", (), 20,

@@ -7,6 +7,7 @@ next picture. The codec's row determines what is checked.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mscli.core.annexb import Content, Units
 from mscli.core.clock import MICROSECONDS
@@ -16,11 +17,15 @@ from mscli.core.jpeg import BrokenJpegError, UnendedJpegError
 from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
 
+if TYPE_CHECKING:
+    from mscli.core.h264 import References
+
 _log = Log("media")
 
 _NOTHING = "holds no {} (no start code)"
 _NO_SETS = "lacks the parameter sets ({}) that {} needs"
 _NO_KEY = "depends on a key frame that did not arrive"
+_NO_REFERENCE = "depends on a frame that was lost"
 
 
 class Faults(NamedTuple):
@@ -32,7 +37,7 @@ class Faults(NamedTuple):
     damaged: int = 0  # left out: they cannot be decoded into a whole picture
     early: int = 0  # left out: they depend on frames from before the first one
     parts: int = 0  # left out: they contain no picture, only parameter sets for the next one
-    torn: int = 0  # damaged but shown, because the camera delivers no others
+    torn: int = 0  # damaged but shown, because the camera delivers no others, or they depend on a lost one
     why: str = ""
 
     @property
@@ -57,12 +62,16 @@ NO_FAULTS = Faults()
 class ChunkFilter:
     """A filter for a camera's chunks. It passes on the usable ones and counts the others.
 
-    ``whole``: image files are passed on without decoding, so each must be complete and have the size of its chunk.
+    ``whole``: image files are passed on without decoding, so each must be complete and have the size of its chunk. ``broken``:
+    whether the latest chunk depends on one that was lost. It is passed on, and shows remains of other pictures: it is torn.
     """
 
     def __init__(self, *, whole: bool) -> None:
+        self.broken = False
         self._whole = whole
-        self._damaged = self._early = self._parts = 0
+        self._lacks = False  # whether chunks depend on a lost one, up to the next at which decoding can start
+        self._references: References | None = None  # of a codec that numbers them
+        self._damaged = self._early = self._parts = self._torn = 0
         self._why = ""
         self._sets = b""  # the latest parameter sets
         self._kinds: frozenset[int] = frozenset()  # their types
@@ -75,17 +84,38 @@ class ChunkFilter:
     @property
     def faults(self) -> Faults:
         """Return the counts of the chunks that were not passed on."""
-        return Faults(self._damaged, self._early, self._parts, why=self._why)
+        return Faults(self._damaged, self._early, self._parts, self._torn, self._why)
 
     def pass_on(self, chunk: EncodedVideoChunk) -> memoryview | None:
         """Return the usable bytes of the chunk, or None if it has no usable picture."""
-        bad = self._damaged + self._early
-        data = self._passed_on(chunk, VIDEO_CODECS[chunk.codec])
+        bad, codec = self._damaged + self._early, VIDEO_CODECS[chunk.codec]
+        data = self._passed_on(chunk, codec)
+        if not codec.intra:
+            self._follow_references(chunk, codec, passed=data is not None)
         if self._damaged + self._early > bad:
             self._left_out.note(1, chunk.codec, chunk.timestamp / MICROSECONDS, self._why)
         elif data is not None:
             self._left_out.end()
         return data
+
+    def lose(self) -> None:
+        """Note that the latest chunk could not be decoded, on which the next ones depend."""
+        self._lacks = True
+
+    def _follow_references(self, chunk: EncodedVideoChunk, codec: VideoCodec, *, passed: bool) -> None:
+        if self._references is None and codec.numbered:
+            from mscli.core.h264 import References
+
+            self._references = References()
+        missed = self._references is not None and self._references.misses(chunk.data)
+        if chunk.key or codec.starts(chunk.data):
+            self._lacks = False
+        elif passed and missed:
+            self._lacks = True
+        self.broken = passed and self._lacks
+        if self.broken:
+            self._torn += self._whole
+            self._why = _NO_REFERENCE
 
     def begin_again(self, *, passed: bool = True) -> None:
         """Pass on nothing until the next chunk at which decoding can start.

@@ -315,7 +315,12 @@ class PictureReader:
             return self._damaged(data, chunk, codec, chunk_filter)
         if not (codec.intra or pictures or self._given):
             self._early += 1  # after a recovery point the first pictures are incomplete
-        self._torn += sum(picture.is_corrupt for picture in pictures)
+        if chunk_filter.broken and pictures:
+            self._why = chunk_filter.faults.why
+            if self._strict:
+                self.failures += 1
+                return []
+        self._torn += sum(chunk_filter.broken or picture.is_corrupt for picture in pictures)
         return self._good(pictures)
 
     def _decoder(self, codec: VideoCodec, chunk: EncodedVideoChunk) -> av.VideoCodecContext:
@@ -336,6 +341,7 @@ class PictureReader:
     ) -> list[av.VideoFrame]:
         """Count a damaged chunk. Return its picture anyway if the camera delivers no better ones."""
         self._note_damage(chunk.codec, chunk.timestamp)
+        chunk_filter.lose()
         if self._in_a_row == TOLERATED and not (codec.intra or self._strict):  # restart at the next key chunk
             self._decoders.clear()
             chunk_filter.begin_again()

@@ -91,3 +91,17 @@ def test_slices_in_buffers_of_their_own_are_joined_to_pictures(fourcc: str, slic
                 shown = [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
             assert len(shown) == 20
             assert all(np.abs(pixels.astype(int) - GREEN).max() < 12 for pixels in shown)
+
+
+@pytest.mark.parametrize("fourcc", ["H264", "HEVC"])
+def test_pictures_that_depend_on_a_lost_one_are_damaged(fourcc: str, tmp_path: Path) -> None:
+    chunks = stream(ENCODERS[fourcc])
+    begin = KEY_EVERY - MISSED  # the first key frame
+    lossy = chunks[: begin + 4] + chunks[begin + 5 :]
+    shots = [Shot(data, 0.01) for data in lossy]
+    with cameras(tmp_path, Camera(shots, fourcc, WIDTH, HEIGHT, patient=True)) as machine:
+        record = ["record", "--no-audio", "--frames", "12", "--json"]
+        done = machine.each([[*record, "a.mkv"], *([[*record, "--video-codec", "copy", "b.mkv"]] if fourcc == "H264" else [])])
+    assert [json.loads(one.stdout)["tracks"][0]["damaged"] for one in done] == [KEY_EVERY - 5] * len(done)
+    if fourcc == "H264":
+        assert all(b"are damaged; the last one depends on a frame that was lost" in one.stderr for one in done)

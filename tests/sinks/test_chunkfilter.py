@@ -15,6 +15,7 @@ from mscli.media.chunkfilter import ChunkFilter
 from mscli.media.pictures import PictureReader
 from tests import hostile
 from tests.sinks.synth import h264, jpeg, run
+from tests.unit import test_h264
 
 HEADER = b"\xff\xc0\x00\x11\x08"  # of a baseline JPEG, up to its height
 
@@ -179,3 +180,17 @@ def test_h264_without_parameter_sets_or_start_codes_says_so() -> None:
         chunk_filter = ChunkFilter(whole=True)
         assert passed(chunk_filter, [broken(frame, mode) for frame in h264(3)]) == []
         assert chunk_filter.faults.why.startswith(why)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_pictures_that_depend_on_a_lost_one_are_torn_and_left_out_by_a_strict_reader(strict: bool) -> None:
+    chunks = test_h264.stream("bframes=0:ref=1")
+    reader, shown = PictureReader(strict=strict), []
+    for number, data in enumerate(chunks):
+        if number != 8:
+            kind = "key" if number % test_h264.KEY_EVERY == 0 else "delta"
+            shown += reader.read(EncodedVideoChunk(kind, number * 33_333, memoryview(data), "h264", 96, 64, 33_333, number))
+    after = test_h264.KEY_EVERY - 9
+    faults = reader.faults
+    assert (faults.torn, faults.damaged, len(shown)) == ((0, after, 39 - after) if strict else (after, 0, 39))
+    assert faults.why == "depends on a frame that was lost"

@@ -1,0 +1,86 @@
+"""The headers of H.264: numbers of pictures, and what is missing by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from random import Random
+
+import av
+import numpy as np
+import pytest
+
+from mscli.core.h264 import Headers, References
+
+PICTURES, KEY_EVERY = 40, 20
+SHAPES = (
+    "bframes=0",
+    "bframes=0:ref=1",
+    "bframes=3:b-adapt=0",
+    "bframes=3:b-adapt=0:b-pyramid=strict",
+    "bframes=0:slices=3",
+    "bframes=0:intra-refresh=1",
+    "bframes=2:interlaced=1",
+    "bframes=0:fake-interlaced=1",
+    "bframes=0:nal-hrd=vbr:vbv-maxrate=500",
+    "bframes=0:cqm=jvt",
+    "bframes=2:open-gop=1:ref=5",
+    "bframes=0:colorprim=bt709:aud=1:sar=4/3",
+)
+
+
+def stream(parameters: str, pixels: str = "yuv420p", height: int = 64) -> list[bytes]:
+    """The chunks of a moving picture."""
+    context = av.CodecContext.create("libx264", "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt, context.framerate = 96, height, pixels, Fraction(30)
+    context.time_base = Fraction(1, 30)
+    more = "" if "vbv" not in parameters else ":vbv-bufsize=500:bitrate=300"
+    context.options = {"x264-params": f"{parameters}{more}:keyint={KEY_EVERY}:scenecut=0:repeat-headers=1:annexb=1"}
+    noise = np.random.default_rng(1).integers(0, 255, (height, 96, 3), np.uint8)
+    packets = []
+    for number in range(PICTURES):
+        frame = av.VideoFrame.from_ndarray(np.roll(noise, 3 * number, 1), "rgb24").reformat(format=pixels)
+        frame.pts, frame.time_base = number, Fraction(1, 30)
+        packets += context.encode(frame)
+    return [bytes(packet) for packet in packets + context.encode(None)]
+
+
+def missed(chunks: Sequence[bytes]) -> list[int]:
+    """Before which chunks something is missing."""
+    references = References()
+    return [number for number, chunk in enumerate(chunks) if references.misses(memoryview(chunk))]
+
+
+@pytest.mark.parametrize("parameters", SHAPES)
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv444p"])
+def test_nothing_is_missing_in_a_whole_stream(parameters: str, pixels: str) -> None:
+    chunks = stream(parameters, pixels)
+    assert missed(chunks) == []
+    headers = Headers()
+    assert all(headers.read(memoryview(chunk)) is not None for chunk in chunks)
+
+
+@pytest.mark.parametrize("parameters", SHAPES[:2] + SHAPES[4:5])
+@pytest.mark.parametrize("lost", [1, 5, 18, 30])
+def test_a_lost_picture_on_which_others_depend_is_missed(parameters: str, lost: int) -> None:
+    chunks = stream(parameters)
+    assert missed(chunks[:lost] + chunks[lost + 1 :]) == [lost]
+
+
+@pytest.mark.parametrize(("parameters", "reordered"), [("bframes=0", 0), ("bframes=2:b-pyramid=none", 1), (SHAPES[3], 2)])
+def test_the_limit_of_reordered_pictures_is_read(parameters: str, reordered: int) -> None:
+    picture = Headers().read(memoryview(stream(parameters)[0]))
+    assert picture is not None
+    assert (picture.idr, picture.sps.reordered) == (True, reordered)
+
+
+def test_damaged_headers_say_nothing_and_break_nothing() -> None:
+    chunks, random = stream("bframes=2"), Random(1)
+    for _ in range(2000):
+        headers = Headers()
+        for chunk in chunks[:2]:
+            data = bytearray(chunk[: random.randrange(1, 200)])
+            for _ in range(3):
+                data[random.randrange(len(data))] = random.randrange(256)
+            headers.read(memoryview(data))
