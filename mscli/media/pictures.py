@@ -361,7 +361,8 @@ def _open_decoder(codec: VideoCodec, chunk: EncodedVideoChunk, *, strict: bool) 
     """Return a decoder for chunks like this one. ``strict``: it fails instead of returning half grey pictures."""
     decoder = video_context(codec.decoder, "r")
     decoder.thread_count = 1  # each further thread would hold back a picture
-    decoder.flags |= Flags.low_delay
+    if not chunk.reorder_us:  # or pictures would come in the order of decoding
+        decoder.flags |= Flags.low_delay
     if chunk.description is not None:
         decoder.extradata = chunk.description
         decoder.width, decoder.height = chunk.coded_width, chunk.coded_height  # FFV1 needs the size to parse its description

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from mscli.core.errors import NotReadableError, NotSupportedError
 from mscli.core.frames import frame_bytes
+from mscli.core.tuples import NamedTuple
 
 MAGIC = b"YUV4MPEG2"
 HEADER_BYTES = 1024  # the most that a header may have

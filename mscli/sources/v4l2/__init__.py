@@ -2,6 +2,7 @@
 
 - ``backend``: finds, describes and opens cameras
 - ``stream``: a camera that streams
+- ``order``: tells when pictures are shown that are encoded in another order
 - ``slices``: joins the slices of a picture that come in several buffers
 
 ``mscli.v4l2`` has the kernel's interface.

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mscli.core.boxes import Scalar
 from mscli.core.clock import MICROSECONDS, now_us
@@ -47,6 +47,9 @@ from mscli.v4l2.controls import CameraControls
 from mscli.v4l2.events import CONTROL, PRIVACY, SIGNAL, news, take_signal, watch_controls, watch_events
 from mscli.v4l2.modes import interval_of, modes, unknown_formats
 from mscli.v4l2.node import Node
+
+if TYPE_CHECKING:
+    from mscli.sources.v4l2.order import DisplayOrder
 
 LOOK_AGAIN_MS = 250  # some drivers do not wake a waiting thread if the camera is unplugged
 RATE_LOOK_US = 500_000
@@ -211,6 +214,11 @@ class V4L2Source(Source):
         self._last: int | None = None  # the driver's number of the previous frame
         units = picture.codec.units if picture.codec is not None else None
         self._slices = Slices(units) if units is not None else None
+        self._order: DisplayOrder | None = None
+        if picture.codec is not None and picture.codec.numbered:
+            from mscli.sources.v4l2.order import DisplayOrder  # imported late: most cameras send other formats
+
+            self._order = DisplayOrder()
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
@@ -416,7 +424,8 @@ class V4L2Source(Source):
 
     def _pass_on(self, chunks: list[EncodedVideoChunk], receiver: Receiver) -> None:
         while chunks:  # none is kept, because its memory is the driver's
-            receiver.on_frame(chunks.pop(0))
+            chunk = chunks.pop(0)
+            receiver.on_frame(chunk if self._order is None else self._order.place(chunk))
 
     def _too_short(self, buffer: abi.Buffer, receiver: Receiver) -> bool:
         """Return whether too much of the picture is missing to use it.

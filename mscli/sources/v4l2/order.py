@@ -1,0 +1,122 @@
+"""Tell when pictures are shown that a camera encodes in another order: H.264 with B frames.
+
+Some drivers stamp a picture with its capture time, others with the time at which it was encoded. Either way the places of
+pictures in the order of display, which the stream tells, give both of their times: when they are shown and when decoded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from mscli.core.frames import EncodedVideoChunk
+from mscli.core.h264 import Headers, Picture
+
+_FRAME_ORDER = 2  # how much further the next picture usually is in the stream's numbers; 1 if one is odd
+_SMOOTH = 0.2  # how much of a new distance between pictures counts, at least
+_LONG = 4  # a distance of so many others is a gap
+_USUAL_MOST = 2  # pictures that are decoded before one that is shown earlier
+_WINDOW = 32  # pictures among which one has to be shown as late as possible
+_FIRST_EARLY_US = 50_000  # how long before its capture the first picture may be decoded
+_APART_US = 100  # between the decoding of two pictures at least
+
+
+class DisplayOrder:
+    """The times of the chunks of one H.264 stream. Those of a stream without reordered pictures are left alone."""
+
+    def __init__(self) -> None:
+        self._headers = Headers()
+        self._unit = _FRAME_ORDER
+        self._high = self._low = 0  # the number of the latest picture that others depend on: its upper and its lower bits
+        self._found = 0  # how many pictures are decoded before an earlier one, if only the pictures tell
+        self._begin = 0  # that of the latest picture at which decoding can start
+        self._place = 0  # of the latest picture in the order of display
+        self._number = 0  # of the next picture in the order of decoding
+        self._sequence = 0  # the driver's number of the latest picture
+        self._ahead: deque[int] = deque(maxlen=_WINDOW)  # how many places later pictures are shown than decoded
+        self._by_capture = False  # whether stamps are capture times
+        self._stamp_us: int | None = None  # of the latest picture
+        self._step_us = 0.0  # the distance between pictures
+        self._steps = 0  # how many distances tell it
+        self._decoded_us: int | None = None  # when the latest picture is decoded
+
+    def place(self, chunk: EncodedVideoChunk) -> EncodedVideoChunk:
+        """Return the chunk with the time at which it is shown, and how long before that it is decoded."""
+        picture = self._headers.read(chunk.data)
+        if picture is None or picture.order is None or picture.field or picture.sps.reordered == 0:
+            return chunk
+        before, place = self._place, self._place_of(picture)
+        lost = self._lost_before(chunk)
+        if lost:
+            self._stamp_us = None  # the distance to the one before tells nothing
+        self._learn(chunk, place - before)
+        self._place = place
+        if place < before and self._number:
+            self._found = max(self._found, _USUAL_MOST)
+        most = picture.sps.reordered or self._found
+        self._number = min(self._number + lost, place + most)
+        ahead = place - self._number
+        self._number += 1
+        if not most:
+            self._decoded_us = chunk.timestamp
+            return chunk
+        self._note_ahead(ahead, most)
+        base_us = chunk.timestamp - (ahead * self._step_us if self._by_capture else 0)
+        shown_us = round(base_us + ahead * self._step_us)
+        decoded_us = round(base_us - most * self._step_us)
+        if self._decoded_us is None:
+            decoded_us = max(decoded_us, shown_us - _FIRST_EARLY_US)
+        else:
+            decoded_us = max(decoded_us, self._decoded_us + _APART_US)
+        self._decoded_us = decoded_us
+        return replace(chunk, timestamp=max(shown_us, decoded_us), reorder_us=max(0, shown_us - decoded_us))
+
+    def _place_of(self, picture: Picture) -> int:
+        """Return the place in the order of display since the latest picture at which decoding can start (8.2.1.1)."""
+        assert picture.order is not None, "checked"
+        if picture.idr:
+            self._high = self._low = self._number = self._place = 0
+            self._ahead.clear()
+        period = 1 << picture.sps.order_bits
+        low, high = picture.order, self._high
+        if low < self._low and self._low - low >= period // 2:
+            high += period
+        elif low > self._low and low - self._low > period // 2:
+            high -= period
+        if picture.reference:
+            self._high, self._low = high, low
+        if picture.idr:
+            self._begin = low
+        if (low - self._begin) & 1:
+            self._unit = 1
+        return (high + low - self._begin) // self._unit
+
+    def _learn(self, chunk: EncodedVideoChunk, places: int) -> None:
+        """Learn the distance between pictures, and what the stamps are. ``places``: how much later the picture is shown."""
+        last_us, self._stamp_us = self._stamp_us, chunk.timestamp
+        self._step_us = self._step_us or chunk.duration or 0
+        if last_us is None or not self._number:
+            return
+        gone_us = chunk.timestamp - last_us
+        if places < 0:
+            self._by_capture = gone_us < 0
+        elif places > 1:
+            self._by_capture = gone_us > (1 + places) / 2 * self._step_us
+        step_us = gone_us / places if self._by_capture and places else gone_us
+        if 0 < step_us < _LONG * self._step_us:
+            self._steps += 1
+            self._step_us += max(_SMOOTH, 1 / self._steps) * (step_us - self._step_us)
+
+    def _lost_before(self, chunk: EncodedVideoChunk) -> int:
+        """Return how many pictures are missing before this one, by the driver's numbers."""
+        gap = chunk.sequence - self._sequence - 1 if self._number else 0
+        self._sequence = chunk.sequence
+        return gap if 0 < gap < _WINDOW else 0
+
+    def _note_ahead(self, ahead: int, most: int) -> None:
+        """Adjust the numbers if pictures were lost: one of the latest was shown as much earlier as is allowed."""
+        self._ahead.append(ahead)
+        off = min(self._ahead) + most
+        if len(self._ahead) == _WINDOW and off > 0:
+            self._number += off
+            self._ahead.clear()

@@ -1,0 +1,86 @@
+"""H.264 with B frames: pictures are shown in their order and at their times, copied and encoded, whatever the driver stamps."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.camera.driver import Camera, Shot
+from tests.camera.rig import cameras
+
+WIDTH, HEIGHT, PICTURES, STEP_US = 64, 48, 60, 33_333
+LEVELS = 7  # by so much each picture is lighter than the one before
+SHAPES = {
+    "none": ("bframes=0", 0),
+    "one": ("bframes=1", 1),
+    "two": ("bframes=2:b-pyramid=none", 1),
+    "pyramid": ("bframes=3", 2),
+}
+
+
+def stream(parameters: str) -> list[tuple[bytes, int]]:
+    """The chunks of pictures that get lighter, in the order of decoding, each with its place in the order of display."""
+    context = av.CodecContext.create("libx264", "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt, context.framerate = WIDTH, HEIGHT, "yuv420p", Fraction(30)
+    context.time_base = Fraction(1, 30)
+    context.options = {"x264-params": f"{parameters}:b-adapt=0:keyint=20:scenecut=0:repeat-headers=1:annexb=1", "crf": "10"}
+    packets = []
+    for number in range(PICTURES):
+        grey = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
+        grey[:HEIGHT] = 20 + number * LEVELS % 200
+        frame = av.VideoFrame.from_ndarray(grey, "yuv420p")
+        frame.pts, frame.time_base = number, Fraction(1, 30)
+        packets += context.encode(frame)
+    return [(bytes(packet), packet.pts or 0) for packet in packets + context.encode(None)]
+
+
+def shots(chunks: list[tuple[bytes, int]], late: int | None) -> list[Shot]:
+    """The buffers. ``late``: how many pictures after its capture each is encoded, if stamps are capture times."""
+
+    def shot(number: int, data: bytes, place: int) -> Shot:
+        ahead_us = 0 if late is None else (place - number - late) * STEP_US
+        return Shot(data, 1 / 30, lambda at_us: at_us + ahead_us)
+
+    return [shot(number, *chunk) for number, chunk in enumerate(chunks)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("by_capture", [False, True])
+def test_reordered_pictures_are_shown_in_order_at_their_times(shape: str, by_capture: bool, tmp_path: Path) -> None:
+    parameters, most = SHAPES[shape]
+    chunks = stream(parameters)
+    with cameras(tmp_path, Camera(shots(chunks, most if by_capture else None), "H264", WIDTH, HEIGHT, patient=True)) as machine:
+        record = ["record", "--no-audio", "--frames", "40", "--json"]
+        done = machine.each(
+            [
+                [*record, "--video-codec", "copy", "a.mkv"],
+                [*record, "--video-codec", "copy", "b.mp4"],
+                [*record, "c.mkv"],
+            ]
+        )
+    tracks = [json.loads(one.stdout.splitlines()[-1])["tracks"][0] for one in done]
+    assert [(one.returncode, track["retimed"], track["damaged"]) for one, track in zip(done, tracks, strict=True)] == [
+        (0, 0, 0)
+    ] * 3
+    for name in ("a.mkv", "b.mp4", "c.mkv"):
+        with av.open(str(tmp_path / name)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+        if name.endswith("mp4"):  # Matroska does not tell when packets are decoded
+            decoded = [packet.dts or 0 for packet in packets]
+            assert decoded == sorted(set(decoded))
+            assert all((packet.dts or 0) <= (packet.pts or 0) for packet in packets)
+        with av.open(str(tmp_path / name)) as container:
+            shown = [(float(one.time or 0), bytes(one.planes[0])[0]) for one in container.decode(video=0)]
+        levels = [level - shown[0][1] for _, level in shown]
+        wrong = [n for n, level in enumerate(levels) if abs((level - n * LEVELS + 100) % 200 - 100) > 3]
+        late = [at - shown[0][0] - n / 30 for n, (at, _) in enumerate(shown)]
+        assert (len(shown) >= 40 - most, wrong) == (True, []), (name, levels)
+        assert max(map(abs, late)) < 0.25, name
+        times = [at for at, _ in shown]
+        assert times == sorted(set(times)), name
