@@ -200,6 +200,7 @@ class OwnSizes:
     def __init__(self) -> None:
         self._head = b""  # the bytes that told the latest size of a stream
         self._told: tuple[int, int] | None = None  # that size
+        self._doubted: bytes | tuple[int, int] | None = None  # such bytes, or such a size, that may be damaged
         self._seen: tuple[int, int] | None = None  # the size in the header of the latest whole image
 
     def in_its_own(self, chunk: EncodedVideoChunk, known: tuple[int, int]) -> EncodedVideoChunk:
@@ -229,14 +230,27 @@ class OwnSizes:
         return size if size in (said, before) or before is None else known
 
     def _size_of_stream(self, chunk: EncodedVideoChunk, codec: VideoCodec) -> tuple[int, int] | None:
-        """Return the size in the latest parameter sets or key frame, or None if it is unknown."""
-        head = codec.head(chunk.data) if chunk.description is None else b""
-        if head and head != self._head:
-            self._head, self._told = head, None
-        if self._head and self._told is None:
-            from mscli.media.pictures import coded_size
+        """Return the size in the latest parameter sets or key frame, or None if it is unknown.
 
-            self._told = coded_size(chunk, self._head if codec.units is not None and not head else b"")
+        Others than before may be damaged. They count if they can be decoded or come again; a size of VP8 or VP9, if it does.
+        """
+        head = codec.head(chunk.data) if chunk.description is None else b""
+        is_new = bool(head) and head != self._head
+        if not is_new and (self._told is not None or not self._head):
+            return self._told
+        from mscli.media.pictures import coded_size
+
+        doubted, self._doubted = self._doubted, None
+        sets = self._head if codec.units is not None and not head else b""
+        size = coded_size(chunk, sets, strict=is_new and self._told is not None and head != doubted)
+        if self._told is not None and is_new and head != doubted:
+            if size is None:
+                self._doubted = head
+                return self._told
+            if codec.units is None and size not in (self._told, doubted):  # every key frame tells it
+                self._doubted = size
+                return self._told
+        self._head, self._told = head or self._head, size
         return self._told
 
 

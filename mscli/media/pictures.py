@@ -6,7 +6,6 @@ format passes unchanged.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from typing import Literal, cast
@@ -382,12 +381,22 @@ def decodes(data: bytes, decoder: str) -> bool:
         return False
 
 
-def coded_size(chunk: EncodedVideoChunk, sets: bytes = b"") -> tuple[int, int] | None:
-    """Return the size that a key chunk tells, or None if it tells none. ``sets``: parameter sets from an earlier chunk."""
+def coded_size(chunk: EncodedVideoChunk, sets: bytes = b"", *, strict: bool = False) -> tuple[int, int] | None:
+    """Return the size that a key chunk tells, or None if it tells none. ``sets``: parameter sets from an earlier chunk.
+
+    ``strict``: it only counts if the chunk can be decoded.
+    """
     decoder = video_context(VIDEO_CODECS[chunk.codec].decoder, "r")
     decoder.thread_count = 1
-    with suppress(av.FFmpegError):  # what it is told by then counts
-        decoder.decode(av.Packet(sets + bytes(chunk.data)))
+    if strict:
+        decoder.flags |= Flags.low_delay
+        decoder.options = {"err_detect": "explode"}
+    try:
+        pictures = decoder.decode(av.Packet(sets + bytes(chunk.data)))
+    except av.FFmpegError:
+        pictures = []  # what it is told by then counts
+    if strict and not any(not picture.is_corrupt for picture in pictures):
+        return None
     return (decoder.width, decoder.height) if decoder.width and decoder.height else None
 
 

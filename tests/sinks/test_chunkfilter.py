@@ -11,9 +11,10 @@ import pytest
 from mscli.core import jpeg as image
 from mscli.core.annexb import H264
 from mscli.core.frames import EncodedVideoChunk
-from mscli.media.chunkfilter import ChunkFilter
+from mscli.media.chunkfilter import ChunkFilter, OwnSizes
 from mscli.media.pictures import PictureReader
 from tests import hostile
+from tests.camera import test_codecs
 from tests.sinks.synth import h264, jpeg, run
 from tests.unit import test_h264
 
@@ -194,3 +195,35 @@ def test_pictures_that_depend_on_a_lost_one_are_torn_and_left_out_by_a_strict_re
     faults = reader.faults
     assert (faults.torn, faults.damaged, len(shown)) == ((0, after, 39 - after) if strict else (after, 0, 39))
     assert faults.why == "depends on a frame that was lost"
+
+
+STREAMS = {"h264": "libx264", "hevc": "libx265", "vp8": "libvpx", "vp9": "libvpx-vp9"}
+KEYS = slice(test_codecs.KEY_EVERY - test_codecs.MISSED, None, test_codecs.KEY_EVERY)
+SIZE = (test_codecs.WIDTH, test_codecs.HEIGHT)
+
+
+def own_sizes(codec: str, *chunks: bytes, said: tuple[int, int] = SIZE) -> list[tuple[int, int]]:
+    """The sizes that a stream of these chunks has, by the chunks."""
+    sizes = OwnSizes()
+    found = [sizes.in_its_own(EncodedVideoChunk("key", 0, memoryview(data), codec, *said), said) for data in chunks]
+    return [(chunk.coded_width, chunk.coded_height) for chunk in found]
+
+
+@pytest.mark.parametrize("codec", STREAMS)
+def test_a_damaged_header_of_a_stream_changes_no_size(codec: str) -> None:
+    first, second, *_ = test_codecs.stream(STREAMS[codec])[KEYS]
+    wrong = 0
+    for place in range(8 * 32):
+        damaged = bytearray(second)
+        damaged[place // 8] ^= 1 << place % 8
+        wrong += own_sizes(codec, first, bytes(damaged))[1] != SIZE
+    assert wrong <= 1, "of some flips of H.264 a decoder notices nothing"
+
+
+@pytest.mark.parametrize("codec", STREAMS)
+def test_a_header_of_a_stream_that_comes_again_changes_its_size(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = test_codecs.stream(STREAMS[codec])[KEYS][0]
+    monkeypatch.setattr(test_codecs, "WIDTH", 128)
+    others = test_codecs.stream(STREAMS[codec])[KEYS]
+    assert own_sizes(codec, first, *others[:3])[2:] == [(128, test_codecs.HEIGHT)] * 2
+    assert own_sizes(codec, others[0]) == [(128, test_codecs.HEIGHT)]
