@@ -13,7 +13,7 @@ Media and time
 - ``orientation``: how pictures are cropped, flipped and rotated
 - ``window``: the requested part of a capture, and pauses
 - ``shaping``: crop, scale and drop frames for derived settings
-- ``annexb``, ``jpeg``: the headers of H.264, HEVC and JPEG chunks
+- ``annexb``, ``h264``, ``jpeg``: the headers of H.264, HEVC and JPEG chunks
 
 Negotiation
 

@@ -51,7 +51,7 @@ class _Bits:
 
 
 class Sps(NamedTuple):
-    """What a sequence parameter set says. ``reordered``: pictures that may come before one and are shown after it, if known."""
+    """The facts in a sequence parameter set. ``reordered``: how many may come before one and be shown after it."""
 
     planes_apart: bool
     frame_number_bits: int
@@ -62,8 +62,8 @@ class Sps(NamedTuple):
     reordered: int | None
 
 
-class Picture(NamedTuple):
-    """What the first slice of a picture says. ``order``: the lowest bits of its place in the order of display."""
+class CodedPicture(NamedTuple):
+    """The facts in the header of a picture's first slice. ``order``: the lowest bits of its place in the order of display."""
 
     sps: Sps
     idr: bool
@@ -81,7 +81,7 @@ class Headers:
         self._sequences: dict[int, Sps] = {}
         self._pictures: dict[int, int] = {}  # picture parameter set → sequence parameter set
 
-    def read(self, data: memoryview) -> Picture | None:
+    def read(self, data: memoryview) -> CodedPicture | None:
         """Note the parameter sets in a chunk. Return its picture, or None if it has none that can be read."""
         for match in re.finditer(_UNIT, data):
             header, begin = match[1][0], match.end()
@@ -100,7 +100,7 @@ class Headers:
                     return None
         return None
 
-    def _picture(self, bits: _Bits, header: int) -> Picture:
+    def _picture(self, bits: _Bits, header: int) -> CodedPicture:
         bits.ue()
         intra, sps = bits.ue() in _INTRA, self._sequences[self._pictures[bits.ue()]]
         if sps.planes_apart:
@@ -113,7 +113,7 @@ class Headers:
         if idr:
             bits.ue()
         order = bits.read(sps.order_bits) if sps.order_type == 0 else None
-        return Picture(sps, idr, bool(header & 0x60), intra, number, order, field)
+        return CodedPicture(sps, idr, bool(header & 0x60), intra, number, order, field)
 
 
 def _sps(bits: _Bits) -> tuple[int, Sps]:

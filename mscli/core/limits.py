@@ -41,7 +41,6 @@ SETTLE_S = 2.0  # how long a camera that was just started may take to settle
 # A camera whose driver fails to hand over frames (EIO), which may pass
 
 FAILURES = 8  # the failures in a row after which the camera is given up
-FAILURES_TO_RESTART = 3  # its stream is restarted after each this many of them
 FAILED_S = 0.02  # the pause after the first failure; it doubles up to MOST_FAILED_S
 MOST_FAILED_S = 0.4
 

@@ -38,9 +38,9 @@ from mscli.core.tuples import NamedTuple
 EARLY_US = 100_000  # how far a stamp may be after the arrival: drivers compute it from another clock
 LATE_US = MICROSECONDS  # how long after its stamp a frame may arrive, or SLOW_FRAMES frame durations if that is longer
 STALE_US = MICROSECONDS  # if all frames are later than that for this long, the clock is slow; no queue is being drained
-# a clock is slow, too, if frames have come later and later, steadily: by this many frames' distances, at least BEHIND_US
-BEHIND_FRAMES = 8  # more than drivers have buffers, which a slow reader finds more and more filled
-BEHIND_US = 250_000
+# a clock is slow, too, if frames have come later and later, steadily: by this many frames' distances, at least SLOWER_US
+SLOWER_FRAMES = 8  # more than drivers have buffers, which a slow reader finds more and more filled
+SLOWER_US = 250_000
 LEAST_SLOWNESS = 0.03  # how much of the time the clock lags behind at least
 STRAIGHT = 1 / 8  # how far arrivals and delays may be off a straight line, as shares of all of it
 MOST_LAGS = 512  # frames that are looked back on
@@ -149,7 +149,7 @@ class Stamps:
         lags.append((arrival_us, lag_us))
         (begin_us, least_us), count = lags[0], len(lags)
         took_us, behind_us = arrival_us - begin_us, lag_us - least_us
-        if count < BEHIND_FRAMES or behind_us < max(BEHIND_US, LEAST_SLOWNESS * took_us, BEHIND_FRAMES * took_us / (count - 1)):
+        if count < SLOWER_FRAMES or behind_us < max(SLOWER_US, LEAST_SLOWNESS * took_us, SLOWER_FRAMES * took_us / (count - 1)):
             return False
         for number, (at_us, by_us) in enumerate(lags):
             share = number / (count - 1)

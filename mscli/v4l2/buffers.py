@@ -86,7 +86,7 @@ class Buffers:
     def dequeue(self) -> abi.Buffer | None:
         """Return the next filled buffer, or None if there is none yet. Raises NotReadableError, and PassingError for EIO.
 
-        After an EIO the driver may go on, or only after a restart: https://docs.kernel.org/userspace-api/media/v4l/vidioc-qbuf.html.
+        After an EIO the driver may go on: https://docs.kernel.org/userspace-api/media/v4l/vidioc-qbuf.html.
         """
         buffer = self._buffer()
         try:

@@ -8,7 +8,7 @@ import pytest
 
 from mscli.core.annexb import H264, HEVC, Units
 from mscli.core.frames import EncodedVideoChunk
-from mscli.sources.v4l2.slices import Slices
+from mscli.sources.v4l2.slices import SliceJoiner
 
 SETS, SEI = b"\0\0\0\1\x67\x42\0\0\1\x68\xce", b"\0\0\1\x06\x05"
 
@@ -22,7 +22,7 @@ def at(place: int, kind: int = 0x41) -> bytes:
 
 def joined(units: Units, *buffers: bytes) -> list[tuple[bytes, int]]:
     """What comes of the buffers: the chunks and their numbers."""
-    slices = Slices(units)
+    slices = SliceJoiner(units)
     chunks = [EncodedVideoChunk("delta", n, memoryview(data), "h264", 64, 48, sequence=n) for n, data in enumerate(buffers)]
     passed = [one for chunk in chunks for one in slices.take(chunk)] + slices.rest()
     return [(bytes(one.data), one.sequence) for one in passed]
@@ -63,6 +63,6 @@ def test_slices_of_hevc_are_joined() -> None:
 
 
 def test_a_picture_is_not_held_back_once_it_is_known_to_be_whole() -> None:
-    slices = Slices(H264)
+    slices = SliceJoiner(H264)
     took = [len(slices.take(EncodedVideoChunk("delta", n, memoryview(at(0)), "h264", 64, 48, sequence=n))) for n in range(4)]
     assert took == [0, 2, 1, 1]

@@ -50,7 +50,7 @@ class Shot:
     flags: int = abi.FLAG_TIMESTAMP_MONOTONIC
     field: int = 1  # V4L2_FIELD_NONE: not interlaced
     error: int = 0  # the number with which DQBUF fails instead, once
-    stuck: bool = False  # whether it fails until the stream is restarted, which goes on behind this shot
+    stuck: bool = False  # whether it fails with EIO from this one on
 
 
 class Listed(NamedTuple):
@@ -195,8 +195,7 @@ class _Node:
         self._done: deque[int] = deque()
         self._streaming = False
         self._numbers: dict[int, int] = {}  # of the shots in the buffers
-        self._begin = 0  # with which shot the next stream begins
-        self._changed = Condition()  # of these six
+        self._changed = Condition()  # of these five
         self._filler: Thread | None = None
         socket.send_fds(connection, [struct.pack("i", 0)], [self._ready, self._memory])
         name = os.path.basename(path)
@@ -322,10 +321,8 @@ class _Node:
         with self._changed:
             if not self._done:
                 raise Refused(errno.EAGAIN)
-            number = self._numbers[self._done[0]]
-            shot = self._mode.shots[number]
+            shot = self._mode.shots[self._numbers[self._done[0]]]
             if shot.stuck:
-                self._begin = number + 1
                 raise Refused(errno.EIO)
             os.eventfd_read(self._ready)
             index = self._done.popleft()
@@ -357,7 +354,7 @@ class _Node:
 
     def _fill_all(self) -> None:
         at_us, sequence = time.monotonic_ns() // 1000, 0
-        for number, shot in list(enumerate(self._mode.shots))[self._begin :]:
+        for number, shot in enumerate(self._mode.shots):
             at_us += round(shot.after_s * 1e6)
             sequence = sequence if shot.sequence is None else shot.sequence
             with self._changed:

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import replace
 
 from mscli.core.frames import EncodedVideoChunk
-from mscli.core.h264 import Headers, Picture
+from mscli.core.h264 import CodedPicture, Headers
 
 _FRAME_ORDER = 2  # how much further the next picture usually is in the stream's numbers; 1 if one is odd
 _SMOOTH = 0.2  # how much of a new distance between pictures counts, at least
@@ -71,7 +71,7 @@ class DisplayOrder:
         self._decoded_us = decoded_us
         return replace(chunk, timestamp=max(shown_us, decoded_us), reorder_us=max(0, shown_us - decoded_us))
 
-    def _place_of(self, picture: Picture) -> int:
+    def _place_of(self, picture: CodedPicture) -> int:
         """Return the place in the order of display since the latest picture at which decoding can start (8.2.1.1)."""
         assert picture.order is not None, "checked"
         if picture.idr:

@@ -12,7 +12,7 @@ from mscli.core.annexb import LATER, Units
 from mscli.core.frames import KEY, EncodedVideoChunk
 
 
-class Slices:
+class SliceJoiner:
     """A joiner of the chunks of one stream, whose units are those of its codec."""
 
     def __init__(self, units: Units) -> None:

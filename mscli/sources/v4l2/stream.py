@@ -36,11 +36,11 @@ from mscli.core.frames import (
     is_yuv,
     split_planes,
 )
-from mscli.core.limits import FAILED_S, FAILURES, FAILURES_TO_RESTART, MOST_FAILED_S, SOURCE_STOP_S
+from mscli.core.limits import FAILED_S, FAILURES, MOST_FAILED_S, SOURCE_STOP_S
 from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
 from mscli.sources.base import NO_SIGNAL, Abilities, Receiver, Request, Source
-from mscli.sources.v4l2.slices import Slices
+from mscli.sources.v4l2.slices import SliceJoiner
 from mscli.v4l2 import abi
 from mscli.v4l2.buffers import Buffers, PassingError
 from mscli.v4l2.controls import CameraControls
@@ -213,7 +213,7 @@ class V4L2Source(Source):
         self._buffers = Buffers(self._node, self._type, len(picture.strides))
         self._last: int | None = None  # the driver's number of the previous frame
         units = picture.codec.units if picture.codec is not None else None
-        self._slices = Slices(units) if units is not None else None
+        self._slices = SliceJoiner(units) if units is not None else None
         self._order: DisplayOrder | None = None
         if picture.codec is not None and picture.codec.numbered:
             from mscli.sources.v4l2.order import DisplayOrder  # imported late: most cameras send other formats
@@ -324,10 +324,7 @@ class V4L2Source(Source):
         return self._node.failure(OSError(errno.EIO, ""), "deliver frames")
 
     def _recover(self, receiver: Receiver, *, lost: bool) -> None:
-        """Go on after a failure of the driver that may pass: wait for a moment, and now and then restart the stream.
-
-        Raises NotReadableError after FAILURES in a row.
-        """
+        """Wait for a moment after a failure of the driver that may pass. Raises NotReadableError after FAILURES in a row."""
         self._failed_in_a_row += 1
         if lost:
             receiver.on_lost(1)
@@ -336,11 +333,7 @@ class V4L2Source(Source):
             raise self._failure()
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        if poll.poll(min(FAILED_S * 2 ** (self._failed_in_a_row - 1), MOST_FAILED_S) * 1000):
-            return
-        if self._failed_in_a_row % FAILURES_TO_RESTART == 0:
-            _log.info("%s: restart the stream after %d failures of the driver", self._node.path, self._failed_in_a_row)
-            self._restart(receiver)
+        poll.poll(min(FAILED_S * 2 ** (self._failed_in_a_row - 1), MOST_FAILED_S) * 1000)
 
     def _hear(self, receiver: Receiver) -> bool:
         """Handle the driver's events. Return whether the stream was restarted."""
