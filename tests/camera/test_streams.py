@@ -82,22 +82,19 @@ def test_a_recording_has_what_the_camera_gave_at_its_time(row: Row, tmp_path: Pa
     assert (track["blank"] > 0) is row.stalls
 
 
-def test_a_clock_at_half_its_pace_is_noticed_within_a_second_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_clock_at_half_its_pace_is_noticed_and_loses_nothing(tmp_path: Path) -> None:
     begin_us: list[int] = []
 
     def half_as_late(at_us: int) -> int:
         begin_us.append(at_us)
         return at_us - (at_us - begin_us[0]) // 2
 
-    shots = [Shot(picture(number), STEP_S, half_as_late) for number in range(90)]
+    shots = [Shot(picture(number), STEP_S, half_as_late) for number in range(180)]
     with cameras(tmp_path, Camera(shots, width=WIDTH, height=HEIGHT)) as machine:
-        done = machine("record", "--no-audio", "--json", "--duration", str(DURATION_S), "a.mkv", code=0)
+        done = machine("record", "--no-audio", "--json", "--duration", "5", "a.mkv", code=0)
         given = given_to(machine)
-    shown = shown_in(tmp_path / "a.mkv")
     (track,) = json.loads(done.stdout)["tracks"]
-    off_s = [one.at_s - filled.at_us / 1e6 for filled, one in zip(given, shown, strict=False)]
-    later = [off for off, filled in zip(off_s, given, strict=False) if filled.at_us - given[0].at_us > 1e6]
-    assert later == pytest.approx([off_s[0]] * len(later), abs=ARRIVES_S)
+    assert track["retimed"] > 0, "how soon is measured in tests/property/test_stamps.py"
     assert track["lost"] <= given[-1].number + 1 - len(given)
 
 
