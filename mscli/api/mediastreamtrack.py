@@ -755,7 +755,7 @@ class MediaStreamTrack(EventTarget):
         with self._settling:
             before = self.settings
             try:
-                selection = self._select()
+                selection = self._select_running()
             except OverconstrainedError as found:
                 error = self._broken(found)
                 self._overconstrained, self._behind = error, False
@@ -766,7 +766,7 @@ class MediaStreamTrack(EventTarget):
             self._anew = self._behind = False
             return Event("configurationchange", settings=self.get_settings()) if self.settings != before else None
 
-    def _select(self) -> Selection:
+    def _select_running(self) -> Selection:
         """Return the best settings in what the source delivers now. Raises OverconstrainedError."""
         boxes, constraints = boxes_running(self.source), self.constraints_to_follow
         if self._copied:
@@ -787,7 +787,7 @@ class MediaStreamTrack(EventTarget):
             return False
         with self._settling:
             try:
-                settings = settings_of(self.source, self._select())
+                settings = settings_of(self.source, self._select_running())
             except OverconstrainedError:
                 return True
             return any(settings.get(name) != self.settings.get(name) for name in ("width", "height"))
