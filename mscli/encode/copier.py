@@ -133,6 +133,7 @@ class VideoCopier(Pictures):
         if self._first is None:
             check_copied(frame.format, self._formats)
         self._hidden += 1
+        self._chunk_filter.forget_references()
         self._hiding.note(1)
 
     def _can_begin(self, frame: EncodedVideoChunk, data: memoryview) -> bool:

@@ -98,6 +98,10 @@ class ChunkFilter:
             self._left_out.end()
         return data
 
+    def forget_references(self) -> None:
+        """Miss no chunk up to the next at which decoding can start, because black frames came, and who takes chunks knows."""
+        self._references, self._lacks = None, False
+
     def lose(self) -> None:
         """Note that the latest chunk could not be decoded, on which the next ones depend."""
         self._lacks = True
