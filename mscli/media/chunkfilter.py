@@ -118,7 +118,6 @@ class ChunkFilter:
             self._lacks = True
         self.broken = passed and self._lacks
         if self.broken:
-            self._torn += self._whole
             self._why = _NO_REFERENCE
 
     def begin_again(self, *, passed: bool = True) -> None:

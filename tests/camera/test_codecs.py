@@ -101,7 +101,7 @@ def test_pictures_that_depend_on_a_lost_one_are_damaged(fourcc: str, tmp_path: P
     shots = [Shot(data, 0.01) for data in lossy]
     with cameras(tmp_path, Camera(shots, fourcc, WIDTH, HEIGHT, patient=True)) as machine:
         record = ["record", "--no-audio", "--frames", "12", "--json"]
-        done = machine.each([[*record, "a.mkv"], *([[*record, "--video-codec", "copy", "b.mkv"]] if fourcc == "H264" else [])])
+        done = machine.each([[*record, "a.mkv"]])
     assert [json.loads(one.stdout)["tracks"][0]["damaged"] for one in done] == [KEY_EVERY - 5] * len(done)
     if fourcc == "H264":
         assert all(b"are damaged; the last one depends on a frame that was lost" in one.stderr for one in done)
