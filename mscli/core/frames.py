@@ -740,7 +740,7 @@ def reordered(block: AudioData, order: Sequence[int]) -> AudioData:
     new = array(samples.typecode, samples)
     for channel, source in enumerate(order):
         new[channel::count] = samples[source::count]
-    return replace(block, data=memoryview(new).cast("B"))
+    return replace(block, data=memoryview(new).cast("B").toreadonly())
 
 
 def without_first(block: AudioData, samples: int) -> AudioData:

@@ -115,7 +115,7 @@ class SoundPackets:
         at_us = self._origin_us + round(place * MICROSECONDS / self._rate)
         count = self._heard(place + lasts) - self._heard(place)
         return EncodedAudioChunk(
-            KEY, at_us, memoryview(packet), self.codec.name, self._rate, self._shape.channels, count,
+            KEY, at_us, memoryview(packet).toreadonly(), self.codec.name, self._rate, self._shape.channels, count,
             round(lasts * MICROSECONDS / self._rate), place, self._description,
         )  # fmt: skip
 

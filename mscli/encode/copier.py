@@ -152,7 +152,7 @@ class VideoCopier(Pictures):
             self._first, self.first_us = outline(frame), frame.timestamp
         self._copied_us = frame.timestamp
         key = frame.key or VIDEO_CODECS[frame.codec].starts(data)
-        copy = memoryview(av.Packet(cast(bytes, data)))  # frees the driver's memory; all files share the packet
+        copy = memoryview(av.Packet(cast(bytes, data))).toreadonly()  # frees the driver's memory; all files share the packet
         chunk = EncodedVideoChunk(
             KEY if key else DELTA, frame.timestamp, copy, frame.codec, frame.coded_width, frame.coded_height,
             frame.duration or self._duration_us, frame.sequence, frame.color_space, frame.description,

@@ -387,7 +387,7 @@ class VideoEncoder(Pictures):
         ahead = 0 if packet.dts is None else ticks - packet.dts
         lasts_us, reorder_us = round((packet.duration or 0) * MICROSECONDS / TICKS), round(ahead * MICROSECONDS / TICKS)
         return EncodedVideoChunk(
-            KEY if packet.is_keyframe else DELTA, self._inside.pop(ticks), memoryview(packet), *self._shape,
+            KEY if packet.is_keyframe else DELTA, self._inside.pop(ticks), memoryview(packet).toreadonly(), *self._shape,
             lasts_us or None, color_space=self._color, description=self._description, reorder_us=reorder_us,
         )  # fmt: skip
 

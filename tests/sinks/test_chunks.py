@@ -152,3 +152,13 @@ def test_reordered_pictures_of_a_camera_stay_in_the_order_in_which_they_are_deco
     reader = PictureReader()
     shown = [one for chunk in chunks for one in reader.read(chunk)] + reader.rest(chunks[-1])
     assert len(shown) == 5
+
+
+@pytest.mark.parametrize("form", ["", "MJPEG"])
+def test_no_output_can_write_into_what_others_get(form: str) -> None:
+    video = numbered(4, form) if form else [frame for _, frame in pictures(4)]
+    frames = [*((0, one) for one in video), *((1, tone(n * 480, 480)) for n in range(50))]
+    sink = encoded(Kept(shares_sound=True), frames, audio_codec="opus", **({"video_codec": "copy"} if form else {}))
+    assert sink.pieces[0]
+    assert sink.pieces[1]
+    assert all(chunk.data.readonly for pieces in sink.pieces.values() for chunk in pieces)
