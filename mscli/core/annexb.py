@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from mscli.core.tuples import NamedTuple
 
-# These patterns are compiled when they are first used, because most runs use none.
+# Patterns are compiled when they are first used, because most runs use none.
 _UNIT = rb"(?s)\x00\x00\x01([\x00-\x7f])"  # a start code and the header, whose first bit must be 0
+_MOST_UNITS = 8192  # in a chunk: more than any encoder makes of a picture, and found in two milliseconds
 LATER = 1 << 32  # a place of a slice that is not the first
 _PLACE_BYTES = 6  # of a slice's header, with the place where the slice begins
+
+
+def find_units(data: memoryview) -> Iterator[re.Match[bytes]]:
+    """Find the start code and the first header byte (group 1) of each unit, up to one more than a chunk can have."""
+    return islice(re.finditer(_UNIT, data), _MOST_UNITS + 1)
 
 
 class Content(NamedTuple):
@@ -48,7 +54,7 @@ class Units(NamedTuple):
         Return 0, too, if other units come before a slice, because these begin a picture, and None if the chunk has no slice.
         """
         first = True
-        for match in re.finditer(_UNIT, data):
+        for match in find_units(data):
             kind = match[1][0] >> self.shift & self.kinds[-1]
             if kind in self.pictures:
                 return self._place(kind, data[match.start(1) + self.header :]) if first else 0
@@ -75,8 +81,10 @@ class Units(NamedTuple):
         return Content(not kinds.isdisjoint(self.pictures), sets, frozenset(kinds.intersection(self.needed)))
 
     def _units(self, data: memoryview) -> Iterator[tuple[int, memoryview]]:
-        """Yield the type of each unit, and its bytes with the start code."""
-        found = [(match.start(), match[1][0] >> self.shift & self.kinds[-1]) for match in re.finditer(_UNIT, data)]
+        """Yield the type of each unit, and its bytes with the start code. A chunk of too many units has none."""
+        found = [(match.start(), match[1][0] >> self.shift & self.kinds[-1]) for match in find_units(data)]
+        if len(found) > _MOST_UNITS:
+            return
         for (at, kind), (end, _) in pairwise([*found, (data.nbytes, 0)]):
             if kind in self.kinds:
                 yield kind, data[at:end]

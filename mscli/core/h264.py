@@ -5,11 +5,9 @@ https://www.itu.int/rec/T-REC-H.264, sections 7.3.2.1, 7.3.2.2, 7.3.3 and annex 
 
 from __future__ import annotations
 
-import re
-
+from mscli.core.annexb import find_units
 from mscli.core.tuples import NamedTuple
 
-_UNIT = rb"(?s)\x00\x00\x01([\x00-\x7f])"
 _HEADER_BYTES = 48  # of a slice, with what is read of it
 _SET_BYTES = 512
 _SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
@@ -83,7 +81,7 @@ class Headers:
 
     def read(self, data: memoryview) -> CodedPicture | None:
         """Note the parameter sets in a chunk. Return its picture, or None if it has none that can be read."""
-        for match in re.finditer(_UNIT, data):
+        for match in find_units(data):
             header, begin = match[1][0], match.end()
             kind = header & 31
             try:

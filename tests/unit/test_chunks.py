@@ -132,6 +132,13 @@ def test_parameter_sets_and_pictures_are_told_apart() -> None:
     assert H264.content(memoryview(b"no unit")) is None
 
 
+def test_a_chunk_of_more_units_than_a_picture_can_have_has_none() -> None:
+    picture = b"\0\0\1\x65idr"
+    assert H264.content(memoryview(picture * 1000)) is not None
+    assert H264.content(memoryview(picture * 10_000)) is None
+    assert HEVC.content(memoryview(b"\0\0\1" * 30_000)) is None
+
+
 @pytest.mark.parametrize(
     ("name", "form"),
     [("MJPG", "MJPEG"), ("jpeg", "MJPEG"), ("avc", "H264"), ("h265", "HEVC"), ("vp09", "VP9"), ("yuy2", "YUYV")],
