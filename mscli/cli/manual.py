@@ -1150,6 +1150,8 @@ numbers in use are skipped, unless `--force` is given.
 The camera stays open between pictures, unless they are more than a minute apart. `--close-between` closes it, and
 `--keep-open` does not.
 
+`--latest` makes a symbolic link to the newest picture. A link of that name is replaced, any other file only with `--force`.
+
 `--exec` runs a command for each picture without a shell, at most 4 at a time. If one fails, or does not end within 10 seconds
 after the last picture, there is a warning, and the exit code is 9.
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, check_one, wanted_of
 from mscli.cli.session import Session
 from mscli.cli.shooting import Shooting, ShootingPlan
-from mscli.cli.target import contents_of, contradiction, refuse_events_within, refuse_folder, refuse_terminal
+from mscli.cli.target import contents_of, contradiction, refuse_events_within, refuse_folder, refuse_link, refuse_terminal
+from mscli.core.addresses import masked
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import Rect
 from mscli.core.properties import VIDEO
@@ -19,6 +22,7 @@ from mscli.sinks import SINKS, SinkRow, is_lossless, sink_row
 if TYPE_CHECKING:
     from mscli.core.orientation import Orientation
 
+_OF_FILES = {"keep": "keep", "latest": "latest", "exec": "command"}  # options and their names here
 STDOUT_SUFFIX = "png"  # what "-" writes without --format
 
 
@@ -35,6 +39,11 @@ def run(options: Options, file: str, **given: Any) -> int:
     refuse_folder(file, suffix or STDOUT_SUFFIX)
     refuse_events_within([file], options)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
+    plan = _plan(given)
+    if file == "-" or row.writes_to(file):
+        _refuse_of_files(given, masked(file))
+    elif plan.latest:
+        refuse_link(plan.latest, file, series=plan.is_series, replaces=given["force"])
     with Session(options) as session:
         sink_options = SinkOptions(
             quality=given["quality"],
@@ -50,7 +59,14 @@ def run(options: Options, file: str, **given: Any) -> int:
             session.dry_run(wanted, contents_of([(file, row)], sink_options))
             return ExitCode.DONE
         refuse_terminal([file], "name a file, or send it to a program: mscli snapshot - | PROGRAM")
-        return Shooting(session, wanted, row, file, sink_options, _plan(given)).run()
+        return Shooting(session, wanted, row, file, sink_options, plan).run()
+
+
+def _refuse_of_files(given: Mapping[str, Any], name: str) -> None:
+    """Raise UsageError if an option is only for pictures that are files. ``name``: where they go instead."""
+    unused = [f"--{option}" for option, key in _OF_FILES.items() if given[key]]
+    if unused:
+        raise click.UsageError(f"{unused[0]} has no effect: “{name}” is no file")
 
 
 def _unused_quality(row: SinkRow, options: SinkOptions) -> str:

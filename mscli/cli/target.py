@@ -14,7 +14,7 @@ from mscli.core.addresses import is_url, masked, suffix_of
 from mscli.core.errors import OperationError
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.sinks import SINKS, SinkRow, address_row, are_one, describe_output, in_series, sink_row
+from mscli.sinks import SINKS, SinkRow, address_row, are_one, describe_output, in_place_of, in_series, sink_row
 
 if TYPE_CHECKING:
     from mscli.cli.options import Options
@@ -119,6 +119,17 @@ def refuse_events_within(outputs: Sequence[str], options: Options) -> None:
     for what, names in (("output", outputs), ("input", inputs)):
         if any(_are_one(name, events) for name in names):
             raise click.UsageError(f"--events and the {what} are the same file, {events}; use different files")
+
+
+def refuse_link(link: str, output: str, *, series: bool, replaces: bool) -> None:
+    """Raise click.UsageError if a picture may have the name of the link to the newest one, OperationError if a file has it.
+
+    ``replaces``: whether that file may be lost.
+    """
+    if in_place_of(link, output, series=series):
+        raise click.UsageError(f"--latest {link} may be the name of a picture itself; use another name")
+    if os.path.isfile(link) and not os.path.islink(link) and not replaces:
+        raise OperationError(f"{link} already exists, and is no link; use --force to replace it")
 
 
 def refuse_shared(names: Sequence[str], *, series: bool) -> None:

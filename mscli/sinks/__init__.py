@@ -197,6 +197,13 @@ def in_series(pattern: str, name: str) -> bool:
     return may_make(pattern, name)
 
 
+def in_place_of(link: str, name: str, *, series: bool) -> bool:
+    """Return whether a file with this name, or one of a series with it, may take the place of a symbolic link."""
+    from mscli.sinks.files.series import may_replace, with_counter
+
+    return may_replace(with_counter(name) if series else name, link)
+
+
 def are_one(one: str | int, other: str | int) -> bool:
     """Return whether two paths or descriptors refer to the same file. Character devices can be shared and never count."""
     place = _place(one)

@@ -76,6 +76,30 @@ def test_only_the_newest_are_kept_and_a_link_points_to_the_last(fake: FakeMachin
     assert os.readlink(fake.folder / "now.jpg") == "x-004.jpg"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (("--latest", "keep.jpg", "keep.jpg"), "--latest keep.jpg may be the name of a picture itself", 2),
+        (("--latest", "./s-002.jpg", "--count", "3", "s-%03d.jpg"), "--latest ./s-002.jpg may be", 2),
+        (("--latest", "s-002.jpg", "--count", "3", "s.jpg"), "--latest s-002.jpg may be", 2),
+        (("--latest", "notes.txt", "x.jpg"), "notes.txt already exists, and is no link; use --force", 9),
+        (("--latest", "now.jpg", "-"), "--latest has no effect: “-” is no file", 2),
+        (("--count", "3", "--keep", "2", "-"), "--keep has no effect: “-” is no file", 2),
+    ],
+)
+def test_a_link_that_would_cost_a_file_is_refused(arguments: tuple[str, ...], said: str, code: int, fake: FakeMachine) -> None:
+    (fake.folder / "notes.txt").write_text("mine")
+    assert said in error_line(fake("snapshot", *arguments, code=code))
+    assert (fake.files, (fake.folder / "notes.txt").read_text()) == (["notes.txt"], "mine")
+
+
+@pytest.mark.parametrize("series", [(), ("--count", "2")])
+def test_a_link_of_an_earlier_run_is_made_anew(series: tuple[str, ...], fake: FakeMachine) -> None:
+    for _ in range(2):
+        fake("snapshot", *series, "--latest", "now.jpg", "x.jpg", code=0)
+    assert os.readlink(fake.folder / "now.jpg") == ("x-004.jpg" if series else "x.jpg")
+
+
 def test_a_command_is_run_for_each_picture(fake: FakeMachine) -> None:
     fake("snapshot", "--count", "2", "--exec", "cp {} copy-of-{}", "a b.png", code=0)
     assert fake.files == ["a b-001.png", "a b-002.png", "copy-of-a b-001.png", "copy-of-a b-002.png"]

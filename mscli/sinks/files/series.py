@@ -82,16 +82,25 @@ def candidates(pattern: str, at: datetime, number: int) -> Iterator[tuple[str, i
 
 def may_make(pattern: str, name: str) -> bool:
     """Return whether a series may use this name for one of its files. Both are compared as whole paths."""
-    stem, suffix = os.path.splitext(os.path.realpath(with_counter(pattern)))
+    made = _made(with_counter(pattern))
+    return any(made.fullmatch(os.path.realpath(one)) for one in (with_counter(name), name))
+
+
+def may_replace(pattern: str, link: str) -> bool:
+    """Return whether a file with this pattern for its name may take the place of a symbolic link."""
+    folder, name = os.path.split(link)
+    place = os.path.join(os.path.realpath(folder), name)
+    return _made(pattern).fullmatch(place) is not None if is_pattern(pattern) else place == os.path.realpath(pattern)
+
+
+def _made(pattern: str) -> re.Pattern[str]:
+    """Return what the whole paths of the files match."""
+    stem, suffix = os.path.splitext(os.path.realpath(pattern))
     parts, at = [], 0
     for found in re.finditer(_TIME, stem):
         parts += [re.escape(stem[at : found.start()]), "%" if found[0] == _PERCENT else "[^/]+"]
         at = found.end()
-    made = "".join(parts) + re.escape(stem[at:]) + r"(_\d+)?" + re.escape(suffix)
-    return (
-        re.fullmatch(made, os.path.realpath(with_counter(name))) is not None
-        or re.fullmatch(made, os.path.realpath(name)) is not None
-    )
+    return re.compile("".join(parts) + re.escape(stem[at:]) + r"(_\d+)?" + re.escape(suffix))
 
 
 class Names:
