@@ -1137,8 +1137,8 @@ is taken are missed, which a warning says. Without `--count`, a series goes on u
 `--trigger stdin`.
 
 `--burst` takes consecutive frames, and saves them when all are there. `--bracket` sets the exposure compensation, or
-multiples of the exposure time if the camera has no compensation, and puts it back afterwards. `--best-of` keeps the frame
-with the sharpest edges. `--average` keeps the mean.
+multiples of the exposure time if the exposure is manual or the camera has no compensation, and puts it back afterwards. A
+warning says what the camera cannot set. `--best-of` keeps the frame with the sharpest edges. `--average` keeps the mean.
 
 If a picture cannot be written, because the disk is full for example, the series ends with exit code 9. With `--keep-going` it
 goes on with the next picture. There is a warning at once and at the end, which says how many pictures are missing, and the exit

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
+from math import log2
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 CLOSE_ABOVE_S = 60.0  # with a longer interval the camera is closed between pictures
 _EXPOSED_FRAMES = 4  # frames that a camera may take to follow a new exposure
+_EXPOSED_EV = 1 / 6  # by which an exposure may differ from the wish: cameras set it in steps
+_SHORTEST = 1e-3  # exposure time, in units of 100 µs
 _WAIT_S = 0.5
 _GATHER_S = 0.2
 
@@ -284,6 +287,7 @@ class Camera:
         self._dropped = 0  # by queues that are closed
         self._warmup: Any = None  # while the camera settles
         self._unsettled = 0  # how often the time to settle was too short
+        self._told: set[float] = set()  # compensations that the camera did not set as wished
         self._exposed = 0.0  # the exposure time to which compensations refer, in units of 100 µs
 
     @property
@@ -357,23 +361,40 @@ class Camera:
     def expose(self, compensation: float) -> int:
         """Set the exposure compensation (EV), and return the time from which on frames show it.
 
-        A camera without this control gets a multiple of its exposure time. Raises NotSupportedError if it has neither.
+        If the exposure is manual, or the camera lacks this control, its exposure time is multiplied. Raises NotSupportedError
+        if it has neither.
         """
         track, able = self.track, self.track.get_capabilities()
         settings = track.get_settings()
-        if "exposureCompensation" in able:
+        if "exposureCompensation" in able and settings.get("exposureMode") != MANUAL:
             change: MediaTrackConstraints = {"exposureCompensation": compensation}
         elif "exposureTime" in able and MANUAL in able.get("exposureMode", [MANUAL]):
-            self._exposed = self._exposed or float(settings["exposureTime"])
+            self._exposed = self._exposed or float(settings["exposureTime"]) or 1.0
             change = {"exposureTime": self._exposed * 2**compensation}
             if "exposureMode" in able:
                 change["exposureMode"] = MANUAL
         else:
             raise NotSupportedError(f"{track.source_name} has no exposure that can be set", hints=["leave --bracket out"])
         track.apply_constraints({**track.get_constraints(), **change})
+        self._tell_exposure(compensation)
         frame_us = round(MICROSECONDS / float(settings.get("frameRate") or 30))
         self._warm_up()
         return now_us() + _EXPOSED_FRAMES * frame_us
+
+    def _tell_exposure(self, compensation: float) -> None:
+        """Warn, once, if the exposure is not what was set."""
+        now = self.track.get_settings()
+        if self._exposed:
+            set_to = log2(max(float(now["exposureTime"]), _SHORTEST) / self._exposed)
+        else:
+            set_to = float(now["exposureCompensation"])
+        if abs(set_to - compensation) <= _EXPOSED_EV or compensation in self._told:
+            return
+        self._told.add(compensation)
+        name = "exposureTime" if self._exposed else "exposureCompensation"
+        for clause in self.track.unmet_wishes:
+            if name in clause:
+                self._session.voice.warn(f"{self.track.source_name} {clause}")
 
     def warnings(self) -> list[str]:
         """Return sentences about pictures that may not be what people wanted."""

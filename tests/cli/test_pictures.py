@@ -145,6 +145,28 @@ def test_a_bracket_has_darker_and_brighter_pictures(controls: dict[str, Any], fa
     assert mean(fake.folder / "after.png") == pytest.approx(usual, abs=3)
 
 
+@pytest.mark.parametrize("manual", [("--exposure-mode", "manual"), ("--exposure-time", "80")])
+def test_a_bracket_of_a_manual_exposure_has_other_exposure_times(manual: tuple[str, ...], fake: FakeMachine) -> None:
+    fake.plug(camera(controls={**EV, **TIMES}))
+    done = fake("snapshot", *manual, "--bracket", "-1,0,1", "x.png", code=0)
+    dark, usual, bright = (mean(fake.folder / name) for name in fake.files)
+    assert dark < usual - 20 < bright - 30
+    assert b"warning" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("controls", "said"),
+    [
+        (EV, b"set exposureCompensation to -2, not -4; from -2 to 2 is possible"),
+        (TIMES, b"set exposureTime to 1000, not 1600; from 1 to 1000 is possible"),
+    ],
+)
+def test_an_exposure_that_the_camera_cannot_have_is_told_once(controls: dict[str, Any], said: bytes, fake: FakeMachine) -> None:
+    fake.plug(camera(controls=controls))
+    done = fake("snapshot", "--bracket", "-4,0,4", "--count", "2", "x.png", code=0)
+    assert done.stderr.count(said) == 1
+
+
 def test_a_camera_without_exposure_cannot_bracket(fake: FakeMachine) -> None:
     assert "exposure" in error_line(fake("snapshot", "--bracket", "-1,1", "x.png", code=7))
     assert fake.files == []
