@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -17,14 +16,14 @@ MOST_HOOKS = 4  # commands that run at the same time; while this number runs, no
 
 
 class Hooks:
-    """The commands that are run for pictures, without a shell. ``{}`` in an argument stands for the file.
+    """The commands that are run for pictures, without a shell: the same arguments, in which ``{}`` stands for the file.
 
     Each is a process group, which Ctrl-C does not interrupt, and which is terminated with all that it has started.
     """
 
-    def __init__(self, command: str, warn: Callable[[str], object]) -> None:
+    def __init__(self, command: Sequence[str], warn: Callable[[str], object]) -> None:
         self.failed = 0
-        self._arguments = shlex.split(command)
+        self._arguments = list(command)
         self._warn = warn
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 

@@ -68,7 +68,7 @@ class ShootingPlan(NamedTuple):
     settle_frames: int | None = None  # skip exactly this number of frames instead
     keep: Mapping[str, int] = MappingProxyType({})
     latest: str | None = None  # a symbolic link to the newest picture
-    command: str | None = None  # run for each picture
+    command: Sequence[str] = ()  # run for each picture
     close_between: bool | None = None
     show: bool = False  # draw each picture in the terminal
     keep_going: bool = False  # after a picture that cannot be written
@@ -630,7 +630,7 @@ def _format(track: MediaStreamTrack) -> TrackFormat:
     return TrackFormat(VIDEO, track.current_settings, track.pixel_format, track.label, track.maker, track.paced)
 
 
-def _load_hooks(command: str, warn: Callable[[str], object]) -> Hooks:
+def _load_hooks(command: Sequence[str], warn: Callable[[str], object]) -> Hooks:
     from mscli.cli.hooks import Hooks
 
     return Hooks(command, warn)

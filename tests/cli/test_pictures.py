@@ -327,6 +327,9 @@ def test_the_camera_is_closed_between_pictures_if_asked(fake: FakeMachine) -> No
         (("--bracket", "a,b"), "-2,0,2"),
         (("--settle", "soon"), "2s"),
         (("--count", "0"), "0"),
+        (("--exec", "echo 'a"), "“echo 'a” is not a command: no closing quotation"),
+        (("--exec", "echo 'a", "--dry-run"), "no closing quotation"),
+        (("--exec", ""), "names no command"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(flags: tuple[str, ...], said: str, fake: FakeMachine) -> None:

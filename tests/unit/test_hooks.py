@@ -14,7 +14,7 @@ from mscli.cli.hooks import MOST_HOOKS, Hooks
 def test_a_command_that_hangs_is_terminated_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "HOOK_S", 0.01)
     said: list[str] = []
-    hanging = Hooks("sleep 1000{}", said.append)  # with the name behind: 10001
+    hanging = Hooks(["sleep", "1000{}"], said.append)  # with the name behind: 10001
     hanging.start("1")
     hanging.finish()
     assert hanging.failed == 1
@@ -24,7 +24,7 @@ def test_a_command_that_hangs_is_terminated_and_told(monkeypatch: pytest.MonkeyP
 def test_no_more_commands_run_at_once_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "HOOK_S", 0.01)
     said: list[str] = []
-    slow = Hooks("sleep 1000{}", said.append)  # with the name behind: 10001, 10002 ...
+    slow = Hooks(["sleep", "1000{}"], said.append)  # with the name behind: 10001, 10002 ...
     for number in range(MOST_HOOKS + 1):
         slow.start(str(number))
     assert said == [f"--exec was skipped for {MOST_HOOKS}, because {MOST_HOOKS} commands are still running"]
@@ -35,7 +35,7 @@ def test_no_more_commands_run_at_once_than_allowed(monkeypatch: pytest.MonkeyPat
 def test_arguments_are_a_list_and_no_shell_reads_them(tmp_path: Path) -> None:
     said: list[str] = []
     name = str(tmp_path / "a b; touch c")
-    writing = Hooks("cp /dev/null {}", said.append)
+    writing = Hooks(["cp", "/dev/null", "{}"], said.append)
     writing.start(name)
     writing.finish()
     assert (said, [path.name for path in tmp_path.iterdir()]) == ([], ["a b; touch c"])
@@ -46,7 +46,7 @@ def test_a_command_that_does_not_end_is_terminated_with_all_that_it_has_started(
 ) -> None:
     os.mkfifo(tmp_path / "alive")
     said: list[str] = []
-    commands = Hooks(f"sh -c 'sleep 600 >{tmp_path}/alive; true'", said.append)
+    commands = Hooks(["sh", "-c", f"sleep 600 >{tmp_path}/alive; true"], said.append)
     commands.start("x.png")
     with open(tmp_path / "alive", "rb") as alive:  # which is open as long as the sleep of the shell runs
         monkeypatch.setattr(hooks, "HOOK_S", 0)

@@ -49,6 +49,23 @@ class ExposuresType(ParsedType):
         return values
 
 
+class CommandType(ParsedType):
+    """A command with its arguments, quoted as in a shell."""
+
+    name = "COMMAND"
+
+    def read(self, text: str) -> tuple[str, ...]:
+        import shlex
+
+        try:
+            arguments = tuple(shlex.split(text))
+        except ValueError as error:
+            raise ValueError(f"“{text}” is not a command: {str(error).lower()}") from None
+        if not any(arguments[:1]):
+            raise ValueError(f"“{text}” names no command")
+        return arguments
+
+
 class CropType(ParsedType):
     """A part of the picture, in pixels."""
 
@@ -84,7 +101,7 @@ _SERIES: list[Decorator] = [
         "--exec",
         "command",
         group=FILES,
-        metavar="COMMAND",
+        type=CommandType(),
         help="Run COMMAND for each picture; {} in it is the file, or the file is added.",
     ),
     option(
