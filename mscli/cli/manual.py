@@ -1126,8 +1126,8 @@ sound are ignored.
 A camera that has just been started takes a moment until exposure and white balance are right. The first frames are skipped
 until brightness and colour have no trend any more, for at most 2 seconds; `--settle 5s` sets another limit. If they have not
 settled then, there is a warning. A camera whose exposure and white balance are both manual is not waited for. `--settle 10`
-skips exactly 10 frames instead, and `--settle off` none. Damaged, black and green frames are never the picture: if there is
-nothing else, the exit code is 5.
+skips 10 frames instead. Damaged, black and green frames are not the picture either: if there is nothing else for that time, the
+exit code is 5. `--settle off` skips none of these, and takes the first whole frame, even a black one.
 
 # SERIES OF PICTURES
 

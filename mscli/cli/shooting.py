@@ -65,7 +65,7 @@ class ShootingPlan(NamedTuple):
     average: int = 1  # frames whose mean is the picture
     delay_s: float = 0.0
     settle_s: float = SETTLE_S  # how long to wait for a settled picture; 0: not at all
-    settle_frames: int | None = None  # skip exactly this number of frames instead
+    settle_frames: int | None = None  # skip this number of frames, and any without a picture, instead
     keep: Mapping[str, int] = MappingProxyType({})
     latest: str | None = None  # a symbolic link to the newest picture
     command: Sequence[str] = ()  # run for each picture
@@ -408,8 +408,8 @@ class Camera:
             return
         if DISPLAY_SURFACE in self.track.get_settings():  # a screen may well be black
             return
-        settles = self.track.settles and not _is_manual(self.track.get_settings())
-        self._warmup = load_warmup(plan.settle_s, plan.settle_frames, judged=settles)
+        settles = plan.settle_frames is None and self.track.settles and not _is_manual(self.track.get_settings())
+        self._warmup = load_warmup(plan.settle_s, plan.settle_frames or 0, judged=settles)
 
     def _end_warmup(self) -> None:
         self._unsettled += self._warmup.is_capped
@@ -424,7 +424,8 @@ class Camera:
         """Raise NotReadableError if the camera has shown nothing for as long as it may take to settle."""
         if self._warmup.is_hopeless:
             self._note_skipped()
-            (why, count) = max(self._warmup.skipped.items(), key=lambda item: item[1])
+            seen = {why: count for why, count in self._warmup.skipped.items() if why != "asked"}
+            (why, count) = max(seen.items(), key=lambda item: item[1])
             raise NotReadableError(
                 f"{self.track.source_name} sent only {why} frames: {count} within {self._plan.settle_s:g} s",
                 hints=["remove the lens cap, check the privacy switch, or use --settle off to take the picture anyway"],

@@ -40,7 +40,7 @@ def load_converter(pixel_format: str = "") -> Converter:
     return Converter(pixel_format)
 
 
-def load_warmup(seconds: float, frames: int | None = None, *, judged: bool = True) -> Warmup:
+def load_warmup(seconds: float, frames: int = 0, *, judged: bool = True) -> Warmup:
     """Return a judge of a camera's first frames. See ``mscli.media.warmup.Settle``."""
     from mscli.media.warmup import Settle, Warmup
 

@@ -116,13 +116,13 @@ _WIDTH, _HEIGHT = 64, 36  # of the sample
 
 
 class Settle(NamedTuple):
-    """The time to wait for a good picture: until it is one, at most ``seconds`` long; or exactly ``frames`` frames.
+    """The time to wait for a good picture: until it is one, at most ``seconds`` long. ``frames``: how many are skipped before.
 
     ``judged``: whether exposure and white balance may still change. Otherwise the first picture that shows anything is good.
     """
 
     seconds: float = SETTLE_S
-    frames: int | None = None
+    frames: int = 0
     judged: bool = True
 
 
@@ -147,10 +147,10 @@ class Warmup:
 
     def is_good(self, frame: VideoFrame | EncodedVideoChunk) -> bool:
         """Return whether the frame may be kept. A damaged or black one never is, an unsettled one when the time is over."""
-        self._begin_us = frame.timestamp if self._begin_us is None else self._begin_us
         self._seen += 1
-        if self._settle.frames is not None:
-            return self._seen > self._settle.frames or self._skip("asked")
+        if self._seen <= self._settle.frames:
+            return self._skip("asked")
+        self._begin_us = frame.timestamp if self._begin_us is None else self._begin_us
         is_late = frame.timestamp - self._begin_us >= self._settle.seconds * MICROSECONDS
         pictures = self._reader.read(frame)
         self.is_damaged = not pictures

@@ -217,6 +217,8 @@ def test_a_camera_that_shows_only_black_is_an_error(fake: FakeMachine) -> None:
     assert "sent only black frames" in error_line(done)
     assert "lens cap" in done.stderr.decode()
     assert fake.files == []
+    assert "sent only black frames" in error_line(fake("snapshot", "--settle", "3", "x.png", code=5))
+    assert fake.files == []
     fake("snapshot", "--settle", "off", "x.png", code=0)
 
 

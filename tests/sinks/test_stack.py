@@ -87,7 +87,7 @@ def test_only_black_is_hopeless_when_the_time_is_over(judged: bool) -> None:
     assert warmup.is_hopeless
 
 
-def test_a_number_of_frames_is_skipped_unseen() -> None:
-    warmup = Warmup(Settle(frames=5))
-    assert first_good(warmup, [0] * 10) == 5
-    assert warmup.skipped == {"asked": 5}
+def test_a_number_of_frames_is_skipped_unseen_and_black_ones_after_them() -> None:
+    warmup = Warmup(Settle(frames=5, judged=False))
+    assert first_good(warmup, [90] * 5 + [0] * 2 + [90] * 3) == 7
+    assert warmup.skipped == {"asked": 5, "black": 2}

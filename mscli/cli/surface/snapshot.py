@@ -57,7 +57,8 @@ def command(options: Options, **given: Any) -> int:
 
     “-” writes it to stdout. An existing FILE is replaced, but only by a complete picture.
 
-    Exposure and white balance get up to 2 seconds to settle; black pictures are never saved.
+    Exposure and white balance get up to 2 seconds to settle; black pictures are not saved, except with
+    --settle off.
 
     With --count, --interval, --at-clock, --trigger, --burst or --bracket, it takes several pictures. FILE can contain the time
     and a number, as in %Y-%m-%d_%H-%M-%S.jpg or shot-%03d.jpg. Without either, a number is added. Existing files are kept
