@@ -1158,7 +1158,7 @@ after the last picture, there is a warning, and the exit code is 9.
 # PICTURES
 
 PNG, TIFF and PGM keep grey of 10 to 16 bits; all other formats have 8 bits per sample. PGM is always grey. The JPEG of a
-camera is saved without encoding it again, unless `--crop`, `--flip` or `--rotate` changes it.
+camera is saved without encoding it again, unless `--crop`, `--flip`, `--rotate` or `--quality` changes it.
 
 Pictures contain the time with its zone, the camera and its maker, its exposure, ISO and white balance, and all settings as
 JSON: in EXIF, or in a comment in PPM and PGM. `--no-metadata` leaves that out.

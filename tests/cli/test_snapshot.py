@@ -36,7 +36,9 @@ def test_a_picture_goes_into_a_pipe_and_the_report_to_stderr(flags: tuple[str, .
     assert (report["files"], report["tracks"][0]["bytes"]) == ([], len(done.stdout))
 
 
-def test_quality_changes_the_size_of_a_jpeg(fake: FakeMachine) -> None:
+@pytest.mark.parametrize("pixel_format", ["I420", "MJPEG"])
+def test_quality_changes_the_size_of_a_jpeg(pixel_format: str, fake: FakeMachine) -> None:
+    fake.plug(camera(modes=[{"width": 640, "height": 480, "frameRate": 30, "pixelFormat": pixel_format}]))
     sizes = [fake.json("snapshot", "--json", "--quality", quality, "x.jpg")["tracks"][0]["bytes"] for quality in ("0.1", "1")]
     assert sizes[0] < sizes[1]
 

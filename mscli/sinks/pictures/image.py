@@ -1,8 +1,9 @@
 """Write still pictures: PNG (https://www.w3.org/TR/png/), JPEG (JFIF), WebP, TIFF, PPM and PGM with FFmpeg's encoders, and
 AVIF with OpenCV's.
 
-The picture of a camera's own JPEG is written unchanged. Colour is converted to what each file format implies: full-range BT.601
-for JPEG, video-range BT.601 for WebP, sRGB for all others. PNG, TIFF and PGM keep grey of 10 to 16 bits.
+The picture of a camera's own JPEG is written unchanged, unless another quality or orientation is wanted. Colour is converted to
+what each file format implies: full-range BT.601 for JPEG, video-range BT.601 for WebP, sRGB for all others. PNG, TIFF and PGM
+keep grey of 10 to 16 bits.
 """
 
 from __future__ import annotations
@@ -162,7 +163,8 @@ class ImageSink(OutputSink):
 
     def _parts(self, frame: VideoFrame | EncodedVideoChunk) -> Sequence[bytes | memoryview]:
         still = STILLS[self.row.mime_type]
-        if isinstance(frame, EncodedVideoChunk) and frame.codec == still.codec and frame.whole and not self.options.orientation:
+        as_it_is = not self.options.orientation and self.options.quality is None
+        if as_it_is and isinstance(frame, EncodedVideoChunk) and frame.codec == still.codec and frame.whole:
             from mscli.core.jpeg import BrokenJpegError, file_parts
             from mscli.media.chunkfilter import whole_image
 
