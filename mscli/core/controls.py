@@ -90,6 +90,11 @@ def _can_be_set(name: str, settings: Mapping[str, Scalar]) -> bool:
     return held is None or settings.get(held[0]) in (None, *held[1])
 
 
+def _needs(name: str, mode: str) -> bool:
+    held = PROPERTIES[name].only_while
+    return held is not None and held[0] == mode
+
+
 BEFORE_MODES = -1  # the position of controls that can only be set in the old mode
 
 
@@ -137,12 +142,13 @@ def _parts(box: Box, row: Property, mode: str, letting: tuple[str, ...]) -> list
 
 def unmet(rules: Iterable[Rule], settings: Mapping[str, Scalar], controls: Mapping[str, Control]) -> list[str]:
     """Return a clause for each wished control that a camera does not have or did not set as wished."""
-    wished = (rule for rule in rules if rule.ideal and is_control(rule.name) and not rule.of_presence)
-    return [clause for rule in wished if (clause := _unmet(rule, settings, controls.get(rule.name), tuple(controls)))]
+    wished = [rule for rule in rules if rule.ideal and is_control(rule.name) and not rule.of_presence]
+    names = [rule.name for rule in wished]
+    return [clause for rule in wished if (clause := _unmet(rule, settings, controls, names))]
 
 
-def _unmet(rule: Rule, settings: Mapping[str, Scalar], control: Control | None, known: Sequence[str]) -> str:
-    name, now = rule.name, settings.get(rule.name)
+def _unmet(rule: Rule, settings: Mapping[str, Scalar], controls: Mapping[str, Control], wished: Sequence[str]) -> str:
+    name, now, control, known = rule.name, settings.get(rule.name), controls.get(rule.name), tuple(controls)
     if control is None:
         natives = [one for one in known if one.startswith(NATIVE)]
         return f"has no {name}{did_you_mean(name, natives) if name.startswith(NATIVE) else ''}"
@@ -150,6 +156,9 @@ def _unmet(rule: Rule, settings: Mapping[str, Scalar], control: Control | None, 
         return ""
     held = PROPERTIES[name].only_while
     if held is not None and not _can_be_set(name, settings):
+        rival = next((one for one in wished if _needs(one, held[0]) and one in controls and _can_be_set(one, settings)), None)
+        if rival is not None and held[0] not in wished:
+            return f"cannot set {name} beside {rival}, which needs {held[0]} {settings[held[0]]}"
         return f"cannot set {name} while {held[0]} is {settings[held[0]]}"
     if isinstance(control.values, Span):
         low, high = (f"{end:.10g}" for end in (control.values.min, control.values.max))

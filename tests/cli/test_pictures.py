@@ -391,12 +391,16 @@ def test_capabilities_tell_what_controls_are_set_to_and_why_one_is_inactive(fake
         (("--zoom", "3"), "camera “Camera” has no zoom"),
         (("--brightness", "999"), "camera “Camera” set brightness to 255, not 999; from 0 to 255 is possible"),
         (("--exposure-mode", "continuous", "--exposure-time", "9"), "cannot set exposureTime while exposureMode is continuous"),
+        (
+            ("--exposure-time", "9", "--exposure-compensation", "2"),
+            "cannot set exposureTime beside exposureCompensation, which needs exposureMode continuous",
+        ),
         (("--sharpness", "9"), "camera “Camera” cannot set sharpness, which is always 5"),
         (("--focus-mode", "continuous"), "set focusMode to manual, not continuous; possible: manual"),
     ],
 )
 def test_a_control_that_cannot_be_as_asked_is_told(flags: tuple[str, ...], said: str, fake: FakeMachine) -> None:
-    fake.plug(camera(controls={**CONTROLS, "sharpness": {"min": 5, "max": 5, "default": 5}, "focusMode": ["manual"]}))
+    fake.plug(camera(controls={**CONTROLS, **EV, "sharpness": {"min": 5, "max": 5, "default": 5}, "focusMode": ["manual"]}))
     assert said in fake("snapshot", *flags, "x.png", code=0).stderr.decode()
 
 
