@@ -21,7 +21,7 @@ from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
 from mscli.cli.paramtypes import STDIN
 from mscli.cli.report import Report, finish, report_output_failure, reports_of
 from mscli.cli.session import Session
-from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_events_within, refuse_shared, refuse_terminal
+from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_shared, refuse_terminal, refuse_written_within
 from mscli.core.addresses import masked
 from mscli.core.clock import now_us
 from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS, camera_format
@@ -76,7 +76,7 @@ def run(
         refuse_terminal(outputs, _INSTEAD)
     rows = [address_row(output) or SINKS["raw"] for output in outputs]
     refuse_shared(outputs, series=False)
-    refuse_events_within(outputs, options)
+    refuse_written_within(outputs, options)
     with Session(options) as session:
         preferred = _preferred(kinds, form.lower())
         session.filling = "" if form.lower() == _NATIVE else "writing"

@@ -610,9 +610,9 @@ TypeError for these, and has to apply them later.) The settings contain the valu
 `v4l2:NAME` is a control of the driver that has no name here, as `v4l2-ctl --list-ctrls` calls it: `-c
 v4l2:power_line_frequency=1`. Its values are numbers; those of a menu are the numbers of its items.
 
-`--save-settings FILE` saves the controls as an object for `--constraints`, which sets the camera again. `--restore` restores
-all controls at the end, even after a signal. `mscli capabilities` shows what each is set to, its default, and why one is
-inactive.
+`--save-settings FILE` saves the controls as an object for `--constraints`, which sets the camera again; “-” is stdout.
+`--restore` restores all controls at the end, even after a signal. `mscli capabilities` shows what each is set to, its default,
+and why one is inactive.
 
 # HOW SETTINGS ARE CHOSEN
 

@@ -25,9 +25,9 @@ from mscli.cli.target import (
     contents_of,
     contradiction,
     record_target,
-    refuse_events_within,
     refuse_shared,
     refuse_terminal,
+    refuse_written_within,
 )
 from mscli.cli.trigger import Trigger
 from mscli.core.addresses import masked
@@ -60,7 +60,7 @@ def run(
     _check_lapse(time_lapse, options, encoding, plan)
     targets = [record_target(name, container) for name in files]
     refuse_shared(files, series=plan.series is not None)
-    refuse_events_within(files, options)
+    refuse_written_within(files, options)
     with Session(options) as session:
         sink_options = plan.apply(
             encoding._replace(time_lapse_s=time_lapse, overwrite=force, over_device=force, on_note=session.voice.warn)

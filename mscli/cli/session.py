@@ -464,11 +464,14 @@ class CameraSettings:
                 self._warn(f"the controls of {track.source_name} could not be restored: {error}")
 
     def _save(self, track: MediaStreamTrack) -> None:
-        """Write the file as a whole. Raises OperationError."""
+        """Write the file as a whole, or to stdout. Raises OperationError."""
         import json
 
         text = json.dumps({"video": controls_in(track.current_settings)}, indent=2) + "\n"
-        write_file(self._save_to, text.encode())
+        if self._save_to == "-":
+            print(text, end="", flush=True)  # noqa: T201
+        else:
+            write_file(self._save_to, text.encode())
 
 
 # https://man7.org/linux/man-pages/man3/mallopt.3.html

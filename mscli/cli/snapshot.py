@@ -11,7 +11,7 @@ from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, check_one, wanted_of
 from mscli.cli.session import Session
 from mscli.cli.shooting import Shooting, ShootingPlan
-from mscli.cli.target import contents_of, contradiction, refuse_events_within, refuse_folder, refuse_link, refuse_terminal
+from mscli.cli.target import contents_of, contradiction, refuse_folder, refuse_link, refuse_terminal, refuse_written_within
 from mscli.core.addresses import masked
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import Rect
@@ -37,7 +37,7 @@ def run(options: Options, file: str, **given: Any) -> int:
     check_one(wanted, "a snapshot has")
     suffix = given["suffix"]
     refuse_folder(file, suffix or STDOUT_SUFFIX)
-    refuse_events_within([file], options)
+    refuse_written_within([file], options)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
     plan = _plan(given)
     if file == "-" or row.writes_to(file):

@@ -110,15 +110,16 @@ def _is_terminal(name: str) -> bool:
     return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) in _TERMINALS
 
 
-def refuse_events_within(outputs: Sequence[str], options: Options) -> None:
-    """Raise click.UsageError if the events file is an output or an input, under any name."""
-    events = options.events
-    if events is None:
-        return
+def refuse_written_within(outputs: Sequence[str], options: Options) -> None:
+    """Raise click.UsageError if a file that is written beside the outputs is one of them or an input, under any name."""
+    beside = [("--events", options.events), ("--save-settings", options.save_settings)]
     inputs = [name for name in (options.input, *options.camera, *options.microphone) if name and os.path.exists(name)]
-    for what, names in (("output", outputs), ("input", inputs)):
-        if any(_are_one(name, events) for name in names):
-            raise click.UsageError(f"--events and the {what} are the same file, {events}; use different files")
+    for flag, file in ((flag, file) for flag, file in beside if file is not None):
+        for what, names in (("output", outputs), ("input", inputs)):
+            if any(_are_one(name, file) for name in names):
+                raise click.UsageError(f"{flag} and the {what} are the same file, {file}; use different files")
+    if options.events and options.save_settings and _are_one(options.events, options.save_settings):
+        raise click.UsageError(f"--events and --save-settings are the same file, {options.events}; use different files")
 
 
 def refuse_link(link: str, output: str, *, series: bool, replaces: bool) -> None:
@@ -149,15 +150,15 @@ def refuse_added(name: str, outputs: Sequence[str], options: Options, instead: s
     """Raise click.UsageError for what is added to a run, as for an output at its start. ``outputs``: those that are written."""
     refuse_terminal([name], instead)
     refuse_shared([*outputs, name], series=series)
-    refuse_events_within([name], options)
+    refuse_written_within([name], options)
     if _are_one(name, "-"):
         raise click.UsageError(f"{name}: stdout is only an output if it is named at the start")
 
 
-def _are_one(output: str, events: str) -> bool:
-    if output in STDOUT_NAMES and events in STDOUT_NAMES:
+def _are_one(output: str, beside: str) -> bool:
+    if output in STDOUT_NAMES and beside in STDOUT_NAMES:
         return True
-    one, other = (sys.stdout.fileno() if name == "-" else name for name in (output, events))
+    one, other = (sys.stdout.fileno() if name == "-" else name for name in (output, beside))
     return are_one(one, other)
 
 

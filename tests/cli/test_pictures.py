@@ -368,6 +368,20 @@ def test_saved_settings_are_constraints_that_set_the_camera_again(fake: FakeMach
     assert mean(fake.folder / "again.png") == pytest.approx(mean(fake.folder / "bright.png"), abs=3)
 
 
+@pytest.mark.parametrize(("settings", "output"), [("./cal.png", "cal.png"), ("-", "-")])
+def test_settings_are_not_saved_into_the_picture(settings: str, output: str, fake: FakeMachine) -> None:
+    done = fake("snapshot", "--save-settings", settings, output, code=2)
+    assert f"--save-settings and the output are the same file, {settings}" in error_line(done)
+    assert (fake.files, done.stdout) == ([], b"")
+
+
+def test_settings_can_be_saved_to_stdout(fake: FakeMachine) -> None:
+    fake.plug(camera(controls=CONTROLS))
+    done = fake("snapshot", "--brightness", "180", "--save-settings", "-", "x.png", code=0)
+    assert json.loads(done.stdout)["video"]["brightness"] == 180
+    assert fake.files == ["x.png"]
+
+
 def test_settings_that_cannot_be_saved_are_an_error(fake: FakeMachine) -> None:
     fake.plug(camera(controls=CONTROLS))
     assert "cannot write" in error_line(fake("snapshot", "--save-settings", "no/cam.json", "x.png", code=9))
