@@ -1133,7 +1133,8 @@ exit code is 5. `--settle off` skips none of these, and takes the first whole fr
 
 `--count`, `--interval`, `--at-clock`, `--trigger`, `--burst` and `--bracket` take several pictures. Intervals count from the
 first picture, so that they do not drift. A picture that is late does not delay the next one. Times that pass while a picture
-is taken are missed, which a warning says. Without `--count`, a series goes on until Ctrl-C, or until stdin ends with
+is taken, or while the camera is away, are missed, which a warning says. With `--no-pace`, `--interval` and `--delay` count in
+the file's own time. Without `--count`, a series goes on until Ctrl-C, or until stdin ends with
 `--trigger stdin`.
 
 `--burst` takes consecutive frames, and saves them when all are there. `--bracket` sets the exposure compensation, or

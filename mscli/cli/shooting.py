@@ -129,7 +129,7 @@ class Shooting:
         self._trigger = Trigger(plan.trigger, session.wake)
         self._run = ShootingRun(session)
         self._ticks = 0  # of the series, so far
-        self._missed = 0  # ticks without a picture
+        self._times: Ticks | None = None  # of the next pictures, after the first one
 
     def run(self) -> int:
         """Take the pictures and return the exit code."""
@@ -177,9 +177,8 @@ class Shooting:
     def _moments(self) -> Iterator[int]:
         """Yield, at each tick, the time from which frames are used."""
         plan = self._plan
-        self._pass_until(now_us() + round(plan.delay_s * MICROSECONDS), "first picture")
-        ticks = Ticks(round(plan.interval_s * MICROSECONDS), now_us()) if plan.interval_s else None
-        at_us = now_us() if self._plan.delay_s else 0
+        begin_us = self._pass_until(self._camera.now_us + round(plan.delay_s * MICROSECONDS), "first picture")
+        at_us = begin_us if plan.delay_s else 0
         while not self._is_over():
             if plan.trigger:
                 if not self._triggered():
@@ -187,20 +186,35 @@ class Shooting:
                 at_us = now_us()
             elif plan.clock_s:
                 at_us = self._pass_until(next_mark_us(plan.clock_s), "next")
-            elif ticks is not None:
-                at_us = self._pass_until(ticks.next_us(now_us()), "next")
-                self._missed = ticks.missed
+            elif self._times is not None:
+                at_us = self._pass_until(self._times.next_us(self._camera.now_us), "next")
             if self._is_over():
                 return
+            self._camera.shown_us = None
             yield at_us
+            if plan.interval_s:
+                self._count_on(round(plan.interval_s * MICROSECONDS), at_us)
+
+    def _count_on(self, interval_us: int, due_us: int) -> None:
+        """Count the intervals from the first picture on. A later one that was long awaited stands for all that were due."""
+        shown_us, frame_us = self._camera.shown_us, self._camera.frame_us
+        if shown_us is None:
+            return
+        if self._times is None:
+            self._times = Ticks(interval_us, shown_us + interval_us - frame_us // 2)
+        elif shown_us - due_us > 2 * frame_us:
+            self._times.pass_until(shown_us)
 
     def _is_over(self) -> bool:
         obey_signals(self._run)
         return self._run.stopping or self._camera.is_gone
 
     def _pass_until(self, due_us: int, what: str) -> int:
-        """Let frames pass until a time, and return it. ``what``: what comes then, for the status line."""
-        while not self._is_over() and (left_s := (due_us - now_us()) / MICROSECONDS) > 0:
+        """Let frames pass until a time, and return it. ``what``: what comes then, for the status line.
+
+        A file that is read as it is needed does not wait: its time is that of its frames.
+        """
+        while not (self._camera.is_paced or self._is_over()) and (left_s := (due_us - now_us()) / MICROSECONDS) > 0:
             self._pictures.wait(what, left_s)
             self._session.event_loop.take(min(left_s, _WAIT_S))
         return due_us
@@ -255,9 +269,11 @@ class Shooting:
         if self._camera.skipped:
             text = ", ".join(f"{count} {why}" for why, count in self._camera.skipped.items())
             session.voice.detail(f"skipped before the picture: {text}")
-        if self._missed:
-            noun = "picture was" if self._missed == 1 else "pictures were"
-            warnings.append(f"{self._missed} {noun} missed, because the camera or the disk took longer than --interval")
+        missed = 0 if self._times is None or self._camera.is_paced else self._times.missed
+        if missed:
+            noun = "picture was" if missed == 1 else "pictures were"
+            why = "the camera was away, or it or the disk took longer than --interval"
+            warnings.append(f"{missed} {noun} missed, because {why}")
         report = pictures.report(reason, self._camera.tracks, warnings, self._camera.losses)
         report = report._replace(skipped=self._camera.skipped, limited=self._plan.ticks is not None)
         options = session.options
@@ -283,6 +299,8 @@ class Camera:
         self.tracks: list[MediaStreamTrack] = []  # all that were opened
         self.pictures = 0  # that were taken of it
         self.skipped: dict[str, int] = {}  # frames while the camera settled, by reason
+        self.shown_us: int | None = None  # when the first frame of this tick was captured
+        self._latest_us = 0  # when the latest frame was captured that was used
         self._queue: FrameQueue | None = None
         self._dropped = 0  # by queues that are closed
         self._warmup: Any = None  # while the camera settles
@@ -294,6 +312,21 @@ class Camera:
     def track(self) -> MediaStreamTrack:
         """Return the open track."""
         return self.tracks[-1]
+
+    @property
+    def is_paced(self) -> bool:
+        """Return whether it is a file, say, that waits until a frame is needed."""
+        return bool(self.tracks) and self.track.paced
+
+    @property
+    def now_us(self) -> int:
+        """Return the time of its frames now."""
+        return self._latest_us if self.is_paced else now_us()
+
+    @property
+    def frame_us(self) -> int:
+        """Return the time between its frames."""
+        return round(MICROSECONDS / float(self.track.get_settings().get("frameRate") or 30))
 
     @property
     def is_gone(self) -> bool:
@@ -349,6 +382,8 @@ class Camera:
                 elif not self._warmup.is_damaged:  # damaged ones are judged, and counted, by who writes them
                     self._check_hope()
                     continue
+            self._latest_us = frame.timestamp
+            self.shown_us = frame.timestamp if self.shown_us is None else self.shown_us
             yield frame
 
     @contextmanager
@@ -377,9 +412,8 @@ class Camera:
             raise NotSupportedError(f"{track.source_name} has no exposure that can be set", hints=["leave --bracket out"])
         track.apply_constraints({**track.get_constraints(), **change})
         self._tell_exposure(compensation)
-        frame_us = round(MICROSECONDS / float(settings.get("frameRate") or 30))
         self._warm_up()
-        return now_us() + _EXPOSED_FRAMES * frame_us
+        return now_us() + _EXPOSED_FRAMES * self.frame_us
 
     def _tell_exposure(self, compensation: float) -> None:
         """Warn, once, if the exposure is not what was set."""

@@ -40,6 +40,8 @@ def run(options: Options, file: str, **given: Any) -> int:
     refuse_written_within([file], options)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
     plan = _plan(given)
+    if not options.pace and plan.close_between is None:  # a file would begin again
+        plan = plan._replace(close_between=False)
     if file == "-" or row.writes_to(file):
         _refuse_of_files(given, masked(file))
     elif plan.latest:

@@ -28,6 +28,12 @@ class Ticks:
         self._next_us = due_us + self._interval_us
         return due_us
 
+    def pass_until(self, at_us: int) -> None:
+        """Skip the times up to this one, because what came so late stands for them."""
+        late = max(0, (at_us - self._next_us) // self._interval_us + 1)
+        self.missed += late
+        self._next_us += late * self._interval_us
+
 
 def next_boundary(now: datetime, unit_s: int) -> datetime:
     """Return the first instant after ``now`` (with its zone) at which the local time of day is a multiple of ``unit_s``.

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -311,6 +312,24 @@ def test_a_series_survives_an_unplug_with_reconnect(fake: FakeMachine) -> None:
     done = fake("snapshot", "--json", "--interval", "0.2", "--count", "100", "y.png", code=8)  # exit code 8: the camera is gone
     alone = json.loads(done.stdout)
     assert (0 < len(alone["files"]) < 100, alone["reason"]) == (True, "ended")
+
+
+def test_one_picture_stands_for_those_that_were_due_during_an_unplug(fake: FakeMachine) -> None:
+    fake.plug(camera(faults={"vanishAfterFrames": 45, "returnAfterSeconds": 2.5}))
+    flags = ("--interval", "1s", "--count", "4", "--reconnect", "60")
+    report = fake.json("snapshot", "--json", "--settle", "off", *flags, "%Y%m%d%H%M%S%f.png")
+    times = [datetime.strptime(name, "%Y%m%d%H%M%S%f.png") for name in report["files"]]
+    assert min(later - one for one, later in pairwise(times)) > timedelta(seconds=0.1)
+    assert "missed, because the camera was away" in report["warnings"][0]
+
+
+def test_the_interval_of_a_file_without_pace_is_in_its_own_time(fake: FakeMachine) -> None:
+    fake("capture", "--frames", "90", "--size", "64x48", "--format", "y4m", "-o", "x.y4m", code=0)
+    of_file = ("snapshot", "--json", "-i", "x.y4m", "--no-pace", "--no-metadata")
+    report = fake.json(*of_file, "--interval", "1s", "x.png")
+    assert (report["files"], report.get("warnings", [])) == (["x-001.png", "x-002.png", "x-003.png"], [])
+    fake(*of_file, "--delay", "2s", "late.png", code=0)
+    assert (fake.folder / "late.png").read_bytes() == (fake.folder / "x-003.png").read_bytes()
 
 
 def test_the_camera_is_closed_between_pictures_if_asked(fake: FakeMachine) -> None:

@@ -26,6 +26,15 @@ def test_a_late_picture_is_taken_at_once_and_missed_ones_are_counted() -> None:
     assert ticks.next_us(4_300_000) == 5_000_000
 
 
+def test_what_comes_very_late_stands_for_all_that_were_due() -> None:
+    ticks = Ticks(1_000_000, 0)
+    assert ticks.next_us(0) == 0
+    ticks.pass_until(900_000)
+    assert (ticks.missed, ticks.next_us(900_000)) == (0, 1_000_000)
+    ticks.pass_until(3_500_000)
+    assert (ticks.missed, ticks.next_us(3_510_000)) == (2, 4_000_000)
+
+
 @given(st.integers(1, 10**7), st.lists(st.integers(0, 10**7), max_size=50))
 def test_ticks_lie_on_the_grid_and_none_is_given_twice(interval_us: int, steps: list[int]) -> None:
     ticks, now_us, before = Ticks(interval_us, 0), 0, -1
