@@ -1165,7 +1165,7 @@ Pictures contain the time with its zone, the camera and its maker, its exposure,
 JSON: in EXIF, or in a comment in PPM and PGM. `--no-metadata` leaves that out.
 
 `--show` draws the picture in the terminal: by the protocols of kitty or iTerm2, as sixels, or with half
-blocks.
+blocks. Nothing is drawn if `TERM` is `dumb`.
 
 # EXAMPLES
 

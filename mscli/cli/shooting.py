@@ -161,6 +161,7 @@ class Shooting:
             is_last = done == self._plan.ticks
             if not self._take(since_us, is_last=is_last):
                 break
+            self._count_on(since_us)
             if is_last:
                 return "frames"
             if self._plan.closes:
@@ -192,14 +193,13 @@ class Shooting:
                 return
             self._camera.shown_us = None
             yield at_us
-            if plan.interval_s:
-                self._count_on(round(plan.interval_s * MICROSECONDS), at_us)
 
-    def _count_on(self, interval_us: int, due_us: int) -> None:
+    def _count_on(self, due_us: int) -> None:
         """Count the intervals from the first picture on. A later one that was long awaited stands for all that were due."""
         shown_us, frame_us = self._camera.shown_us, self._camera.frame_us
-        if shown_us is None:
+        if self._plan.interval_s is None or shown_us is None:
             return
+        interval_us = round(self._plan.interval_s * MICROSECONDS)
         if self._times is None:
             self._times = Ticks(interval_us, shown_us + interval_us - frame_us // 2)
         elif shown_us - due_us > 2 * frame_us:
@@ -606,8 +606,9 @@ class TakenPictures:
     def _show(self, name: str) -> None:
         """Draw a picture in the terminal, if there is one."""
         terminal = next((fd for fd in (STDERR, STDOUT) if os.isatty(fd)), None)
-        if terminal is None:
-            self.warnings += ["--show needs a terminal"] * (self.taken == 1)
+        if terminal is None or os.environ.get("TERM") == "dumb":
+            what = "a terminal" if terminal is None else "a terminal that is not dumb, as TERM says"
+            self.warnings += [f"--show needs {what}"] * (self.taken == 1)
             return
         import av
 

@@ -22,7 +22,7 @@ from mscli.sinks import SINKS, SinkRow, is_lossless, sink_row
 if TYPE_CHECKING:
     from mscli.core.orientation import Orientation
 
-_OF_FILES = {"keep": "keep", "latest": "latest", "exec": "command"}  # options and their names here
+_OF_FILES = {"keep": "keep", "latest": "latest", "exec": "command", "show": "show"}  # options and their names here
 STDOUT_SUFFIX = "png"  # what "-" writes without --format
 
 

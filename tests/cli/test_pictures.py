@@ -85,6 +85,7 @@ def test_only_the_newest_are_kept_and_a_link_points_to_the_last(fake: FakeMachin
         (("--latest", "s-002.jpg", "--count", "3", "s.jpg"), "--latest s-002.jpg may be", 2),
         (("--latest", "notes.txt", "x.jpg"), "notes.txt already exists, and is no link; use --force", 9),
         (("--latest", "now.jpg", "-"), "--latest has no effect: “-” is no file", 2),
+        (("--show", "-"), "--show has no effect: “-” is no file", 2),
         (("--count", "3", "--keep", "2", "-"), "--keep has no effect: “-” is no file", 2),
     ],
 )

@@ -41,6 +41,14 @@ def run(fake: FakeMachine, terminal: Terminal, *arguments: str, to_terminal: boo
     )
 
 
+def test_a_dumb_terminal_is_sent_no_picture_and_not_asked(fake: FakeMachine, terminal: Terminal) -> None:
+    with fake.start(
+        "snapshot", "--show", "x.png", env={"TERM": "dumb"}, stdout=terminal.descriptor, stderr=subprocess.PIPE
+    ) as process:
+        _, said = process.communicate(timeout=60)
+    assert b"--show needs a terminal that is not dumb" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "instead"),
     [

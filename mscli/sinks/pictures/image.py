@@ -84,7 +84,7 @@ _TIFF = Still(
     {"gray": "gray", **dict.fromkeys(_DEEP_GREY, "gray16le"), **dict.fromkeys(_ALPHA, "rgba"), "": "rgb24"},
     VideoColorSpace(full_range=True),
     1,
-    {"compression_algo": "lzw"},
+    {"compression_algo": "lzw", "flags": "+bitexact"},  # omit the name of the encoder, too
 )
 _PPM = Still("ppm", {"": "rgb24"}, VideoColorSpace(full_range=True), 1)
 _PGM = Still("pgm", {**dict.fromkeys(_DEEP_GREY, "gray16be"), "": "gray"}, VideoColorSpace(full_range=True), 1)
