@@ -218,8 +218,8 @@ def test_a_triggered_recording_leaves_an_overload(mscli: Program) -> None:
         return sent - max(made, default=0)
 
     with governor.governs():
-        governor.share = needed / 6
-        sent = trigger_for(22, running, sent)
+        governor.share = needed / 4
+        sent = trigger_for(32, running, sent)
         assert behind() > 5, "it was overloaded"
         assert governor.threads <= MOST_FILES + 16
         governor.share = needed * 1.8
