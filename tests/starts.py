@@ -8,6 +8,7 @@ is the process that forks.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -19,8 +20,9 @@ import runpy
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
@@ -43,16 +45,27 @@ def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> boo
     return [*command[:2]] == [sys.executable, "-m"] and all(name.startswith(READ_LATE) for name in differing)
 
 
+@contextlib.contextmanager
+def adopting() -> Iterator[None]:
+    """Let a fork become this process's child while it loses its parent. Other orphans go to init, which reaps them."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(SUBREAPER, 0, 0, 0, 0)
+
+
 class Server:
     """The process that forks, from ``start`` or the first ``fork`` until ``close``."""
 
     _asking: socket.socket | None = None
+    _turn = threading.Lock()  # of the threads that ask
     _is_ready = False
 
     def start(self) -> None:
         """Start it, and let it import beside what follows."""
         assert self._asking is None, "it has been started"
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)  # makes the forks this process's children
         self._asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with asked:
             command = [sys.executable, "-m", "tests.starts", str(asked.fileno())]
@@ -77,8 +90,9 @@ class Server:
         mask = os.umask(0)
         os.umask(mask)
         request = {"command": list(command), "folder": folder, "environment": environment, "limits": limits, "umask": mask}
-        socket.send_fds(self._asking, [json.dumps(request).encode()], streams)
-        return int(self._asking.recv(32))
+        with self._turn, adopting():
+            socket.send_fds(self._asking, [json.dumps(request).encode()], streams)
+            return int(self._asking.recv(32))
 
     def close(self) -> None:
         """End it, if it was started."""

@@ -100,7 +100,7 @@ class FrameQueue:
                 self._event_loop.changed.notify_all()
 
     def skip(self, count: int) -> None:
-        """Count so many frames as dropped, because their track could not give them on."""
+        """Count frames as dropped that their track could not pass on."""
         with self._event_loop.lock:
             self.dropped += 0 if self.closed else count
 

@@ -24,7 +24,7 @@ class _Bits:
         self._bits, self._left = int.from_bytes(data, "big"), 8 * len(data)
 
     def read(self, count: int) -> int:
-        """Return an unsigned number of so many bits."""
+        """Return an unsigned number of ``count`` bits."""
         self._left -= count
         if self._left < 0:
             raise IndexError
@@ -38,12 +38,12 @@ class _Bits:
         return (1 << zeros) - 1 + self.read(zeros)
 
     def se(self) -> int:
-        """Return a signed one."""
+        """Return a signed number in an Exp-Golomb code."""
         code = self.ue()
         return (code + 1) // 2 if code & 1 else -(code // 2)
 
     def skip(self, *counts: int) -> None:
-        """Skip fields: of so many bits, or Exp-Golomb codes for 0."""
+        """Skip a field for each count: that number of bits, or an Exp-Golomb code if the count is 0."""
         for count in counts:
             self.read(count) if count else self.ue()
 

@@ -394,7 +394,7 @@ def coded_size(chunk: EncodedVideoChunk, sets: bytes = b"", *, strict: bool = Fa
     try:
         pictures = decoder.decode(av.Packet(sets + bytes(chunk.data)))
     except av.FFmpegError:
-        pictures = []  # what it is told by then counts
+        pictures = []  # the decoder may have read the size before it failed
     if strict and not any(not picture.is_corrupt for picture in pictures):
         return None
     return (decoder.width, decoder.height) if decoder.width and decoder.height else None

@@ -149,7 +149,7 @@ class Request(NamedTuple):
 
 
 class InputOptions(NamedTuple):
-    """The options for reading an address. Each kind of source heeds those that concern it.
+    """The options for reading an address. Each kind of source uses those that apply to it.
 
     ``start_s``: where a file begins. ``loop``: whether it begins again at its end. ``paced``: whether it is played at its own
     pace; otherwise it waits for its readers, which get all of it as fast as they take it.

@@ -73,15 +73,10 @@ def paced_plug_in() -> TrackSource:
     return made
 
 
-class Written(ProgramSource):
-    """Frames that a program writes from a thread of its own, until nobody takes them."""
+class Fed(ProgramSource):
+    """A source into which a thread of its own, ``_thread``, puts frames."""
 
-    def __init__(self, kind: str = "video", *, live: bool = True) -> None:
-        make = grey if kind == "video" else tone
-        super().__init__(kind, "Written", live=live, first=make(0))
-        self._writer: FrameWriter[Any] = FrameWriter(self)
-        self._frames = [make(number) for number in range(FRAMES)]
-        self._thread = Thread(target=self._run, name="written", daemon=True)
+    _thread: Thread
 
     def start(self) -> None:
         self._thread.start()
@@ -90,6 +85,17 @@ class Written(ProgramSource):
         super().close()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(TIMEOUT_S)
+
+
+class Written(Fed):
+    """Frames that a program writes from a thread of its own, until nobody takes them."""
+
+    def __init__(self, kind: str = "video", *, live: bool = True) -> None:
+        make = grey if kind == "video" else tone
+        super().__init__(kind, "Written", live=live, first=make(0))
+        self._writer: FrameWriter[Any] = FrameWriter(self)
+        self._frames = [make(number) for number in range(FRAMES)]
+        self._thread = Thread(target=self._run, name="written", daemon=True)
 
     def _run(self) -> None:
         with suppress(InvalidStateError), self._writer:  # it has ended
@@ -100,21 +106,13 @@ class Written(ProgramSource):
         self._writer.write(frame)
 
 
-class Drawn(_CanvasSource):
+class Drawn(Fed, _CanvasSource):
     """A canvas on which a program draws from a thread of its own."""
 
     def __init__(self) -> None:
         super().__init__(Canvas(64, 48), None, SystemClock())
         self.canvas._sources.add(self)
         self._thread = Thread(target=self._run, name="drawn", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        super().close()
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(TIMEOUT_S)
 
     def _run(self) -> None:
         for number in range(FRAMES):

@@ -35,7 +35,7 @@ class CameraMachine(Program):
 
     def _here(self, *command: str) -> list[str]:
         labels = (camera.label for camera in self.driver.cameras.values())
-        bridge = f"LD_PRELOAD={built_bridge()}", f"CAMERA_DRIVER={self.driver.address}"
+        bridge = f"LD_PRELOAD={built_library(HERE / 'bridge.c')}", f"CAMERA_DRIVER={self.driver.address}"
         return [*NAMESPACE, sys.executable, str(HERE / "nodes.py"), *labels, "--", "env", *bridge, *command]
 
     def run(self, module: str, *arguments: str, stdin: bytes = b"", seconds: float = 120) -> bytes:
@@ -76,10 +76,9 @@ def cameras(folder: Path, *described: Camera) -> Iterator[CameraMachine]:
 
 
 @cache
-def built_bridge() -> Path:
-    """``bridge.c`` as a library, built once for each of its texts."""
-    source = HERE / "bridge.c"
-    library = CACHE / f"bridge-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}.so"
+def built_library(source: Path) -> Path:
+    """A file of C as a library that can be preloaded, built once for each of its texts."""
+    library = CACHE / f"{source.stem}-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}.so"
     if not library.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         made = library.with_suffix(f".{os.getpid()}")

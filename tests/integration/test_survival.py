@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.camera.rig import built_library
 from tests.conftest import ROOT, Program, clean_environment, require
 from tests.disks import ext4_image, mounted, tiny_disk
 from tests.integration.running import arguments_for, decode, frame_numbers, samples, seconds_in, start
@@ -113,21 +114,12 @@ def test_all_but_the_last_second_of_a_killed_recording_can_be_read(mscli: Progra
     assert seconds_in(path) >= age_s - 1.0
 
 
-@pytest.fixture(scope="module")
-def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The assignment that makes a program's disk take 60 ms for each write."""
-    require("gcc", "stdlib.h")
-    library = tmp_path_factory.mktemp("slow") / "slow_disk.so"
-    source = Path(__file__).with_name("slow_disk.c")
-    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source, "-ldl"], check=True)
-    return f"LD_PRELOAD={library}"
-
-
 @pytest.mark.parametrize("suffix", [*SUFFIXES, "mp3"])
-def test_a_slow_disk_costs_a_killed_recording_no_more(mscli: Program, suffix: str, slow_disk: str) -> None:
+def test_a_slow_disk_costs_a_killed_recording_no_more(mscli: Program, suffix: str) -> None:
     """Of 100 writes a second, as WAV once made, three quarters would wait when the program is killed."""
-    require("ffmpeg", "ffprobe")
-    running = start(mscli, *arguments_for(suffix), prefix=("env", slow_disk))
+    require("ffmpeg", "ffprobe", "gcc", "stdlib.h")
+    slow = f"LD_PRELOAD={built_library(Path(__file__).with_name('slow_disk.c'))}"
+    running = start(mscli, *arguments_for(suffix), prefix=("env", slow))
     running.run_for(5.0)
     age_s = running.send(signal.SIGKILL)
     running.process.communicate()

@@ -14,7 +14,7 @@ from mscli.core.h264 import CodedPicture, Headers
 
 _FRAME_ORDER = 2  # how much further the next picture usually is in the stream's numbers; 1 if one is odd
 _SMOOTH = 0.2  # how much of a new distance between pictures counts, at least
-_LONG = 4  # a distance of so many others is a gap
+_LONG = 4  # a distance that is this many times the usual one is a gap
 _USUAL_MOST = 2  # pictures that are decoded before one that is shown earlier
 _WINDOW = 32  # pictures among which one has to be shown as late as possible
 _FIRST_EARLY_US = 50_000  # how long before its capture the first picture may be decoded
