@@ -68,8 +68,8 @@ class Window:
 
     def admit(self, track: int, frame: Media) -> Media | None:
         """Return the frame, or the part of the audio block inside the window, or None if it is outside."""
-        if self.start_us is None:
-            self.begin(frame.timestamp)
+        if self.start_us is None or frame.timestamp < self.start_us:
+            self.begin(frame.timestamp)  # a microphone's first block arrives when it is full, and then after later pictures
         left = self._left.get(track)
         if self._sound_end_us is not None and frame.order_us > self._sound_end_us + END_LATE_US:
             self.over = True  # the sound stalls

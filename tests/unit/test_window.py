@@ -96,6 +96,17 @@ def test_the_duration_counts_from_the_earliest_frame_for_all_tracks() -> None:
     assert window.over
 
 
+def test_the_duration_counts_from_a_first_block_that_arrives_after_later_pictures() -> None:
+    window = Window(["audio", "video"], duration_s=1)
+    early = list(pictures(30, 3, start=START + 100_000))
+    assert admitted(window, early, track=1) == early
+    (first,) = blocks(480, 1)
+    assert window.admit(0, first) is first
+    assert window.end_us == START + SECOND
+    assert len(admitted(window, pictures(30, 100, start=START + 200_000), track=1)) == 24
+    assert samples(admitted(window, blocks(480, 200, start=START + 10_000))) + 480 == 48000
+
+
 def test_nothing_of_a_track_that_is_through_is_admitted() -> None:
     window = Window(["video", "video"], duration_s=0.1)
     late, early = list(pictures(30, 10))[5], next(pictures(30, 1))
