@@ -161,6 +161,9 @@ and has `modes` and `faults` as a camera. `monitor:` is what the first speaker p
 A described microphone has only the listed sample rates and channel counts. With `resample` others are derived from them, as
 for real microphones and the built-in one.
 
+The built-in camera has the controls of a good webcam, whose effect can be seen in its picture: `--zoom 200`, `--brightness 30`,
+`--exposure-time 500` and so on. `mscli capabilities --fake-devices` lists them.
+
 A numeric control of a camera has `min`, `max` and `step` (1 by default). Any other control has a list, `values`. A control may
 have a `default` and an initial `value`. It keeps what is set as long as the program runs. The bars and greys of the picture
 show most of what controls change. `"pointsOfInterest": true` lets the camera meter at a point.
@@ -1134,10 +1137,11 @@ exit code is 5. `--settle off` skips none of these, and takes the first whole fr
 `--count`, `--interval`, `--at-clock`, `--trigger`, `--burst` and `--bracket` take several pictures. Intervals count from the
 first picture, so that they do not drift. A picture that is late does not delay the next one. Times that pass while a picture
 is taken, or while the camera is away, are missed, which a warning says. With `--no-pace`, `--interval` and `--delay` count in
-the file's own time. Without `--count`, a series goes on until Ctrl-C, or until stdin ends with
-`--trigger stdin`.
+the file's own time, and `--at-clock` and `--trigger` are refused. Without `--count`, a series goes on until Ctrl-C, or until
+stdin ends with `--trigger stdin`.
 
-`--burst` takes consecutive frames, and saves them when all are there. `--bracket` sets the exposure compensation, or
+`--burst` takes consecutive frames, and saves them when all are there, or sooner if they take more than 1 GiB of memory. Ctrl-C
+ends a burst with the frames that have come. `--bracket` sets the exposure compensation, or
 multiples of the exposure time if the exposure is manual or the camera has no compensation, and puts it back afterwards. A
 warning says what the camera cannot set. `--best-of` keeps the frame with the sharpest edges. `--average` keeps the mean.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -48,6 +49,7 @@ CLOSE_ABOVE_S = 60.0  # with a longer interval the camera is closed between pict
 _EXPOSED_FRAMES = 4  # frames that a camera may take to follow a new exposure
 _EXPOSED_EV = 1 / 6  # by which an exposure may differ from the wish: cameras set it in steps
 _SHORTEST = 1e-3  # exposure time, in units of 100 µs
+BURST_BYTES = 1 << 30  # of frames that wait in memory until all of a burst, or of a mean, have come
 _WAIT_S = 0.5
 _GATHER_S = 0.2
 
@@ -254,12 +256,12 @@ class Shooting:
         """Yield the pictures from a time on: the camera's frames, or what is made of several of them."""
         plan, frames = self._plan, self._camera.frames(since_us)
         if plan.burst > 1:
-            frames = _ahead(frames, plan.burst)
+            frames = _gathered(frames, plan.burst, self._camera.held)
         make = load_sharpest() if plan.best_of > 1 else load_mean() if plan.average > 1 else None
         if make is None:
             return frames
         several = max(plan.best_of, plan.average)
-        return (make([first, *islice(frames, several - 1)]) for first in frames)
+        return (make(_gathered(chain([first], islice(frames, several - 1)), several, deque())) for first in frames)
 
     def _report(self, reason: str) -> int:
         session, pictures = self._session, self._pictures
@@ -283,9 +285,19 @@ class Shooting:
         return code
 
 
-def _ahead(frames: Iterator[Picture], count: int) -> Iterator[Picture]:
-    """Yield the frames of a burst after all have come, because writing one may take longer than the next one takes to come."""
-    yield from list(islice(frames, count))
+def _gathered(frames: Iterator[Picture], count: int, held: deque[Picture]) -> Iterator[Picture]:
+    """Yield frames after ``count`` have come, because using one may take longer than the next one takes to come.
+
+    Memory for them is bounded: from ``BURST_BYTES`` on, the camera's queue has to hold, or to drop, what comes meanwhile.
+    """
+    nbytes = 0
+    for frame in islice(frames, count):
+        held.append(frame)
+        nbytes += frame.nbytes
+        if nbytes > BURST_BYTES:
+            break
+    while held:
+        yield held.popleft()
     yield from frames
 
 
@@ -298,6 +310,7 @@ class Camera:
         self._session, self._wanted, self._plan, self._begin = session, wanted, plan, begin
         self.tracks: list[MediaStreamTrack] = []  # all that were opened
         self.pictures = 0  # that were taken of it
+        self.held: deque[Picture] = deque()  # frames of a burst that wait to be written, and are so after a signal, too
         self.skipped: dict[str, int] = {}  # frames while the camera settled, by reason
         self.shown_us: int | None = None  # when the first frame of this tick was captured
         self._latest_us = 0  # when the latest frame was captured that was used
@@ -469,7 +482,7 @@ class Camera:
         """Return the next frame, or None after a signal or the camera's end. Before the first picture these are errors."""
         session = self._session
         while self._queue is not None and not self._queue.finished:
-            if not self.pictures:
+            if not (self.pictures or self.held):
                 session.stopper.interrupt_if_requested()
             if session.stopper.requested:
                 return None

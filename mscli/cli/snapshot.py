@@ -40,8 +40,10 @@ def run(options: Options, file: str, **given: Any) -> int:
     refuse_written_within([file], options)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
     plan = _plan(given)
-    if not options.pace and plan.close_between is None:  # a file would begin again
-        plan = plan._replace(close_between=False)
+    if not options.pace:
+        _refuse_clock(given)
+        if plan.close_between is None:  # a file would begin again
+            plan = plan._replace(close_between=False)
     if file == "-" or row.writes_to(file):
         _refuse_of_files(given, masked(file))
     elif plan.latest:
@@ -69,6 +71,14 @@ def _refuse_of_files(given: Mapping[str, Any], name: str) -> None:
     unused = [f"--{option}" for option, key in _OF_FILES.items() if given[key]]
     if unused:
         raise click.UsageError(f"{unused[0]} has no effect: “{name}” is no file")
+
+
+def _refuse_clock(given: Mapping[str, Any]) -> None:
+    """Raise UsageError if pictures are to be taken at times of day, which a file that is read at once does not have."""
+    for option in ("at_clock", "trigger"):
+        if given[option]:
+            hint = "leave out --no-pace to play the file, or use --interval, which counts in the file's own time"
+            raise click.UsageError(f"--{option.replace('_', '-')} and --no-pace cannot be combined: {hint}")
 
 
 def _unused_quality(row: SinkRow, options: SinkOptions) -> str:

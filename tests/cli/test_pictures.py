@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import time
+from collections import deque
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from mscli.cli import shooting
 from mscli.cli.shooting import ShootingPlan
+from mscli.core.frames import VideoFrame
 from tests.cli.program import FakeMachine, camera, error_line, output_of, picture
 from tests.conftest import require
 from tests.disks import tiny_disk
@@ -136,6 +140,32 @@ def test_a_burst_has_consecutive_frames(fake: FakeMachine) -> None:
     assert report["tracks"][0]["frameRate"] == pytest.approx(30, abs=1)  # by the timestamps of the first and the last
 
 
+def test_a_signal_ends_a_burst_with_the_frames_that_have_come(fake: FakeMachine) -> None:
+    fake.plug(camera(faults={"stallAfterFrames": 7}))
+    with fake.running("snapshot", "--json", "--burst", "50", "--settle", "off", "x.png") as run:
+        run.wait_for("mute")
+        run.send(signal.SIGINT)
+        done = run.end()
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["reason"], len(report["files"]), report["files"]) == (0, "signal", 7, fake.files)
+
+
+def test_a_burst_is_written_while_it_comes_once_its_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 4 * 4
+    monkeypatch.setattr(shooting, "BURST_BYTES", 2 * size)
+    seen = []
+
+    def frames() -> Iterator[VideoFrame]:
+        for number in range(6):
+            seen.append(f"came {number}")
+            yield VideoFrame("GREY", 4, 4, number, (memoryview(bytes(size)),), (4,))
+
+    for frame in shooting._gathered(frames(), 5, deque()):
+        seen.append(f"used {frame.timestamp}")
+    assert seen == ["came 0", "came 1", "came 2", "used 0", "used 1", "used 2",
+                    "came 3", "used 3", "came 4", "used 4", "came 5", "used 5"]  # fmt: skip
+
+
 @pytest.mark.parametrize("controls", [EV, TIMES])
 def test_a_bracket_has_darker_and_brighter_pictures(controls: dict[str, Any], fake: FakeMachine) -> None:
     require("exiftool")
@@ -172,6 +202,7 @@ def test_an_exposure_that_the_camera_cannot_have_is_told_once(controls: dict[str
 
 
 def test_a_camera_without_exposure_cannot_bracket(fake: FakeMachine) -> None:
+    fake.plug(camera())
     assert "exposure" in error_line(fake("snapshot", "--bracket", "-1,1", "x.png", code=7))
     assert fake.files == []
 
@@ -346,6 +377,8 @@ def test_the_camera_is_closed_between_pictures_if_asked(fake: FakeMachine) -> No
     [
         (("--interval", "1", "--at-clock", "1m"), "cannot be combined"),
         (("--best-of", "2", "--average", "2"), "cannot be combined"),
+        (("--at-clock", "1m", "-i", "x.mp4", "--no-pace"), "--at-clock and --no-pace cannot be combined"),
+        (("--trigger", "stdin", "-i", "x.mp4", "--no-pace"), "--trigger and --no-pace cannot be combined"),
         (("--keep", "3"), "--keep needs --count, --interval"),
         (("--crop", "1,2,3"), "100,50,640,480"),
         (("--bracket", "a,b"), "-2,0,2"),
@@ -360,6 +393,30 @@ def test_options_that_make_no_sense_are_refused(flags: tuple[str, ...], said: st
     done = fake("snapshot", *flags, "x.png", code=2)
     assert said in done.stderr.decode()
     assert fake.files == []
+
+
+CHANGES = (
+    ("--brightness", "40"),
+    ("--contrast", "60"),
+    ("--saturation", "0"),
+    ("--exposure-time", "500"),
+    ("--exposure-compensation", "-1"),
+    ("--color-temperature", "6000"),
+    ("--focus-distance", "200"),
+    ("--pan", "7200"),
+    ("--tilt", "-36000"),
+    ("--zoom", "250"),
+    ("--torch", "true"),
+)
+
+
+def test_each_control_of_the_built_in_camera_changes_its_picture(fake: FakeMachine) -> None:
+    def taken_with(*flags: str) -> bytes:
+        return fake("snapshot", "--settle", "off", "--no-metadata", "--format", "png", *flags, "-", code=0).stdout
+
+    pictures = [taken_with(), *(taken_with(*flags) for flags in CHANGES)]
+    assert taken_with() == pictures[0]
+    assert len(set(pictures)) == len(pictures)
 
 
 CONTROLS = {"brightness": {"min": 0, "max": 255, "default": 100}, **TIMES}

@@ -18,7 +18,7 @@ from tests.sinks.synth import RED, jpeg, picture, run
 
 SETTINGS: dict[str, Any] = {
     "width": 66, "height": 48, "exposureMode": "manual", "exposureTime": 125.0, "iso": 400, "exposureCompensation": -0.5,
-    "whiteBalanceMode": "continuous", "deviceId": "ü",
+    "whiteBalanceMode": "continuous", "torch": True, "deviceId": "ü",
 }  # fmt: skip
 SUFFIXES = ("png", "jpg", "webp", "avif", "tiff")
 ALL = (*SUFFIXES, "ppm", "pgm")
@@ -49,7 +49,7 @@ def test_exiftool_reads_what_the_camera_was_set_to(suffix: str, tmp_path: Path) 
     assert (read["Make"], read["Model"]) == ("Maker & Söhne", "Küchen-Kamera")
     assert read["Software"].startswith("mscli ")
     assert (read["ExposureTime"], read["ISO"], read["ExposureCompensation"]) == (0.0125, 400, -0.5)
-    assert (read["ExposureMode"], read["WhiteBalance"]) == (1, 0)
+    assert (read["ExposureMode"], read["WhiteBalance"], read["Flash"]) == (1, 0, 1)
     assert (read["ImageWidth"], read["ImageHeight"]) == (66, 48)
     assert json.loads(read["UserComment"]) == SETTINGS
     taken = datetime.strptime(

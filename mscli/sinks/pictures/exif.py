@@ -107,6 +107,7 @@ _SETTINGS: dict[str, tuple[int, int, Callable[[Any], bytes]]] = {  # IDL name â†
     "exposureTime": (0x829A, _RATIONAL, lambda value: _ratio(value / 10_000)),  # from units of 100 Âµs
     "iso": (0x8827, _SHORT, lambda value: struct.pack("<H", min(65_535, max(0, round(value))))),
     "exposureCompensation": (0x9204, _SIGNED, lambda value: _ratio(value, "<ii")),
+    "torch": (0x9209, _SHORT, lambda value: struct.pack("<H", value is True)),  # whether a flash fired
     "exposureMode": (0xA402, _SHORT, _is_manual),
     "whiteBalanceMode": (0xA403, _SHORT, _is_manual),
 }

@@ -12,8 +12,9 @@ camera never flashes, so that a snapshot shows the picture.
 
 **Controls.** They take their values at once, in the order of ``mscli.core.controls.plan``, and keep them when the camera is
 closed. Most can be seen in the bars and greys: brightness, contrast, saturation, exposureTime, exposureCompensation, iso,
-torch and colorTemperature change their colours; zoom and pan, what part of them is shown; focusDistance and backgroundBlur, how
-sharp they are. With pointsOfInterest the bar at the first point becomes half as bright as white, while exposure is automatic.
+torch and colorTemperature change their colours; zoom, pan and tilt, what part of them is shown; focusDistance and
+backgroundBlur, how sharp they are. With pointsOfInterest the bar at the first point becomes half as bright as white, while
+exposure is automatic.
 
 **Photos.** fillLightMode lights the picture: "flash" always, "auto" if exposure is less than half of the usual. The light is
 reddish unless redEyeReduction is on.
@@ -139,6 +140,7 @@ class Panel:
     def __init__(self, controls: Mapping[str, Control]) -> None:
         self._controls = controls
         self.now: Mapping[str, Scalar] = {name: control.value for name, control in controls.items()}  # replaced as a whole
+        self._settled: tuple[Mapping[str, Scalar], Appearance] | None = None  # how the picture appears with these values
 
     @property
     def controls(self) -> dict[str, Control]:
@@ -165,15 +167,21 @@ class Panel:
 
     def appearance(self, number: int, faults: FakeFaults) -> Appearance:
         """Return how the controls and some faults make the picture appear in frame ``number``."""
-        now, settle_frames = self.now, faults.settle_frames
         if number < faults.black_frames:
             return Appearance(covered=True)
-        if not now and number >= settle_frames:
-            return PLAIN
+        if number < faults.settle_frames:
+            return self._seen(self.now, 1 - number / faults.settle_frames, number)
+        settled, now = self._settled, self.now
+        if settled is None or settled[0] is not now:
+            settled = self._settled = (now, self._seen(now) if now else PLAIN)
+        return settled[1]
+
+    def _seen(self, now: Mapping[str, Scalar], unsettled: float = 0.0, number: int = 0) -> Appearance:
+        """Return how the picture appears with these values. ``unsettled``: how far exposure is from settled, from 0 to 1."""
         gain = self._times("exposureTime") * self._times("iso") * 2 ** self._effective("exposureCompensation")
         light = now.get(FILL_LIGHT)
         flashes = light == "flash" or (light == "auto" and gain < DARK)
-        settling = max(0.0, 1 - number / settle_frames) if settle_frames and now.get("exposureMode") != MANUAL else 0.0
+        settling = unsettled if now.get("exposureMode") != MANUAL else 0.0
         return Appearance(
             gain=gain * self._metered() * (1 - settling * (0.6 + 0.3 * (number % 2))),
             lighter=255 * self._share("brightness") + 64 * (now.get("torch") is True or flashes),
@@ -183,6 +191,7 @@ class Panel:
             zoom=self._times("zoom"),
             shift=self._share("pan"),
             blur=abs(self._share("focusDistance")) / 4 + (now.get("backgroundBlur") is True) / 16,
+            drop=self._share("tilt"),
         )
 
     def _metered(self) -> float:

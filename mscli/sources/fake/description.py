@@ -59,6 +59,22 @@ _CAMERA = {
     "groupId": "fake-webcam",
     "label": "Fake camera",
     "facingMode": "user",
+    "controls": {  # those of a webcam with a motor
+        "brightness": {"min": -64, "max": 64},
+        "contrast": {"min": 0, "max": 64, "default": 32},
+        "saturation": {"min": 0, "max": 128, "default": 64},
+        "exposureMode": ["continuous", "manual"],
+        "exposureTime": {"min": 1, "max": 2500, "default": 250},
+        "exposureCompensation": {"min": -3, "max": 3, "step": 0.5},
+        "whiteBalanceMode": ["continuous", "manual"],
+        "colorTemperature": {"min": 2800, "max": 6500, "step": 10, "default": 4600},
+        "focusMode": ["continuous", "manual"],
+        "focusDistance": {"min": 0, "max": 250, "step": 5},
+        "pan": {"min": -36000, "max": 36000, "step": 3600},
+        "tilt": {"min": -36000, "max": 36000, "step": 3600},
+        "zoom": {"min": 100, "max": 400},
+        "torch": [False, True],
+    },
 }
 _MICROPHONE = {
     "kind": AUDIO_INPUT,

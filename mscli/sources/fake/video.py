@@ -21,7 +21,7 @@ The code is a 32-bit word, most significant bit first, in reading order; white i
 
 A frame that flashes is all white, except for the code. ``mscli.sources.fake.backend`` says when that is.
 
-Controls change the bars and the greys (``Appearance``). The code, the pointer and the flash stay the same.
+Controls change the bars and the greys (``Appearance``). The code, the pointer's place and the flash stay the same.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ class Appearance(NamedTuple):
     ``gain``: multiplies the light. ``lighter``: is added, in 1/255. ``contrast``, ``saturation``: multiply the distance from
     mid-grey and from the pixel's own grey. ``warmth``: is added to red and taken from blue, in 1/255. ``zoom``: enlarges about
     the centre. ``shift``: moves to the left, as a share of the width. ``blur``: width of the edges, as a share of the width.
-    ``covered``: the whole frame is black, as with a cap on the lens.
+    ``drop``: moves the upper edge of the greys down, as a share of an eighth of the height. ``covered``: the whole frame is
+    black, as with a cap on the lens.
     """
 
     gain: float = 1.0
@@ -150,6 +151,7 @@ class Appearance(NamedTuple):
     zoom: float = 1.0
     shift: float = 0.0
     blur: float = 0.0
+    drop: float = 0.0
     covered: bool = False
 
     def colour(self, rgb: Rgb) -> Rgb:
@@ -198,13 +200,14 @@ class Scene:
         self._width, self._height = width, height
         self._columns = _edges(width / 2 - COLUMNS / 2 * cell, cell, COLUMNS, width)
         self._rows = _edges(height / 2 - ROWS / 2 * cell, cell, ROWS, height)
-        self._high, self._low = _edges(height * 3 / 4, height / 8, 1, height)  # of the pointer
+        self._high = 2 * round(height * 3 / 8)  # the upper edge of the pointer
         self._cells = lru_cache(maxsize=1 << COLUMNS)(self._make_cells)  # most rows stay the same from frame to frame
         self.show(PLAIN)
 
     def show(self, appearance: Appearance) -> None:
         """Change how bars and greys appear."""
         self._covered = appearance.covered
+        self._low = min(self._height, 2 * round(self._height * (7 + appearance.drop) / 16))  # the lower edge of the pointer
         self._bars, self._greys = (appearance.runs(row, self._width) for row in (BARS, GREYS))
         left, right = self._columns[0], self._columns[-1]
         self._grounds = [(ground, _within(0, left, ground), _within(right, self._width, ground))
