@@ -18,7 +18,7 @@ import pytest
 from mscli.cli import shooting
 from mscli.cli.shooting import ShootingPlan
 from mscli.core.frames import VideoFrame
-from tests.cli.program import FakeMachine, camera, error_line, output_of, picture
+from tests.cli.program import FakeMachine, camera, error_line, eventually, output_of, picture
 from tests.conftest import require
 from tests.disks import tiny_disk
 
@@ -44,6 +44,21 @@ def test_a_series_goes_on_with_the_next_free_number(fake: FakeMachine) -> None:
     assert (fake.folder / "x-002.png").read_bytes() == b"kept"
     fake("snapshot", "--count", "2", "--force", "x-%03d.png", code=0)
     assert picture(fake.folder / "x-002.png") == "PNG 640x480"
+
+
+def test_two_series_at_once_share_the_numbers(fake: FakeMachine) -> None:
+    series = ("snapshot", "--json", "--count", "6", "--interval", "0.1", "x-%02d.png")
+    with fake.running(*series, events=False) as one, fake.running(*series, events=False) as other:
+        done = [one.end(), other.end()]
+    assert [(run.returncode, run.stderr) for run in done if run.returncode] == []
+    files = [json.loads(run.stdout)["files"] for run in done]
+    assert sorted(files[0] + files[1]) == fake.files == [f"x-{number:02d}.png" for number in range(1, 13)]
+
+
+def test_a_number_that_another_program_is_writing_is_passed_over(fake: FakeMachine) -> None:
+    with fake.running("record", "x-%02d.wav"):
+        assert eventually(lambda: fake.files)  # it is hidden at first
+        assert fake.json("record", "--json", "--duration", "0.1", "x-%02d.wav")["files"] == ["x-02.wav"]
 
 
 def test_the_number_can_be_written_as_an_index(fake: FakeMachine) -> None:

@@ -238,6 +238,20 @@ def _check_name(entry: FolderEntry, path: str, *, overwrite: bool) -> os.stat_re
     return found
 
 
+def is_taken(path: str) -> bool:
+    """Return whether there is a file of this name, or another program is writing one."""
+    if os.path.lexists(path):
+        return True
+    try:
+        with find_entry(path) as entry:
+            hidden = _hidden_name(entry.name, 1)
+            if entry.stat(hidden) is not None:
+                _check_unused(entry, hidden)
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    return False
+
+
 def _hidden_name(name: str, number: int) -> str:
     """Return the hidden name of a file. A name that is too long is cut and gets a checksum, which keeps it unique."""
     whole = os.fsencode(name)

@@ -21,7 +21,7 @@ from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions
-from mscli.sinks.files.hidden import identity
+from mscli.sinks.files.hidden import identity, is_taken
 from mscli.sinks.files.output import NamedFile, free_bytes, output_error, output_for
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Names:
 def single(pattern: str, *, overwrite: bool) -> str:
     """Return the name of a single recording that begins now, with the next free number unless files may be replaced."""
     passes = is_counted(pattern) and not overwrite
-    return Names(pattern, lambda name: passes and os.path.lexists(name)).next(datetime.now().astimezone())
+    return Names(pattern, lambda name: passes and is_taken(name)).next(datetime.now().astimezone())
 
 
 def make_folder(pattern: str, name: str) -> None:
@@ -255,7 +255,7 @@ class FileSeries:
             self._options.on_note(str(loss))
 
     def _is_taken(self, name: str) -> bool:
-        return not self._options.overwrite and os.path.lexists(name)
+        return not self._options.overwrite and is_taken(name)
 
     def _check(self) -> None:
         """Raise the error that the first file is certain to raise."""

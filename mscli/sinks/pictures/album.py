@@ -14,7 +14,7 @@ from mscli.core.errors import OperationError
 from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series, SinkOptions
 from mscli.sinks import SinkRow, load_sink
-from mscli.sinks.files.hidden import identity
+from mscli.sinks.files.hidden import identity, is_taken
 from mscli.sinks.files.output import OutputSink
 from mscli.sinks.files.series import Names, Retention, is_counted, is_timed, make_folder, wall_clock, with_counter
 from mscli.sinks.pictures.image import ImageSink
@@ -37,9 +37,12 @@ class Album:
         self._is_series = self.is_named and series is not None
         self._pattern = with_counter(file) if self._is_series else file
         self._keeps = not options.over_device and (self._is_series or is_counted(file))  # what is there already
+        if self._keeps:
+            self._options = options._replace(overwrite=False)
         self._names = Names(self._pattern, self._is_taken)
         self._kept = Retention(series or Series())
         self._name = ""  # of the next picture
+        self._taken_us: int | None = None  # when that was taken, if known
         self.size = (0, 0)  # of the latest picture, if known
         self._opened: Sink | None = None  # the latest one
         self._is_timed = self.is_named and is_timed(file)
@@ -64,6 +67,8 @@ class Album:
 
     def open(self, sink: Sink, track: TrackFormat) -> None:
         """Open a sink, unless that is done. Let it know how the camera is set when the picture is taken."""
+        if isinstance(sink, ImageSink):
+            sink.another = self._another if self._keeps else None
         if isinstance(sink, ImageSink) and sink.track is not None:
             sink.track = track
         elif sink is not self._opened:
@@ -94,14 +99,19 @@ class Album:
         if self._latest:
             _link(self._latest, name)
 
+    def _another(self) -> str:
+        """Return another name for the latest picture, because another program has just taken its name."""
+        return self._next_name(self._names.next, self._taken_us)
+
     def _next_name(self, choose: Callable[[datetime], str], taken_us: int | None) -> str:
+        self._taken_us = taken_us
         name = choose(wall_clock(now_us() if taken_us is None else taken_us))
         make_folder(self._pattern, name)
         self._name = name
         return name
 
     def _is_taken(self, name: str) -> bool:
-        return self._keeps and os.path.lexists(name)
+        return self._keeps and is_taken(name)
 
 
 def next_mark_us(interval_s: int) -> int:

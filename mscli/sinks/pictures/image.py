@@ -8,6 +8,7 @@ keep grey of 10 to 16 bits.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mscli.core.clock import now_us
 from mscli.core.codecs import VIDEO_CODECS
-from mscli.core.errors import InvalidStateError, NotSupportedError
+from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
 from mscli.core.frames import BT601, JPEG_COLOR, EncodedVideoChunk, Media, VideoColorSpace, VideoFrame
 from mscli.core.tuples import NamedTuple
 from mscli.core.version import __version__
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mscli.media.pictures import PictureReader
     from mscli.sinks import SinkRow
 
+_NAME_TAKEN = (errno.EEXIST, errno.EBUSY)  # there is such a file, or another program is writing it
 _JPEG_STEP = 12.5  # percent of the standard's quantisation table per step of the encoder's scale
 _JPEG_STEPS = 31
 
@@ -102,11 +104,15 @@ STILLS = {
 
 
 class ImageSink(OutputSink):
-    """A sink for one picture in one file. ``track``: its camera as it is set when the picture is taken, for the metadata."""
+    """A sink for one picture in one file.
+
+    ``track``: its camera as it is set when the picture is taken, for the metadata.
+    """
 
     codecs = VIDEO_CODECS
     size = (0, 0)  # of the picture that was written
     track: TrackFormat | None = None
+    another: Callable[[], str] | None = None  # chooses another name if another program has just taken this one
     _written = False
     _reader: PictureReader | None = None  # for frames that must be decoded
 
@@ -131,7 +137,7 @@ class ImageSink(OutputSink):
         self.check(self.row, self.options, [track.kind for track in tracks])
         (self.track,) = tracks
         self.output.durable = self.output.at_once = True
-        self.output.open()
+        self._with_free_name(lambda: self.output.open())
 
     def go_on(self, path: str) -> None:
         """Take the next picture, for another file. Whether that can be created shows when the picture is written."""
@@ -146,8 +152,21 @@ class ImageSink(OutputSink):
         assert isinstance(frame, VideoFrame | EncodedVideoChunk), "check has let video through only"
         parts = self._parts(frame)
         if parts:
-            self.output.write_all(parts)
+            self._with_free_name(lambda: self.output.write_all(parts))
             self._written = True
+
+    def _with_free_name(self, act: Callable[[], object]) -> None:
+        """Act on the output. If another program has just taken its name, choose another one and try again."""
+        while True:
+            try:
+                act()
+            except OperationError as error:
+                cause = error.__cause__
+                if self.another is None or not isinstance(cause, OSError) or cause.errno not in _NAME_TAKEN:
+                    raise
+                self.go_on(self.another())
+            else:
+                return
 
     def close(self) -> None:
         """Flush the picture to the disk, then give it its name."""
