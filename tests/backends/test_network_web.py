@@ -337,7 +337,7 @@ def test_a_connection_that_the_system_gives_up_is_broken_not_late() -> None:
 
 def test_a_group_of_ipv6_is_joined() -> None:
     joined = Path("/proc/net/igmp6")
-    link = UdpLink(locate(f"udp://[ff12::6d73:636c%lo]:{free_port(socket.SOCK_DGRAM)}"))
+    link = UdpLink(locate(f"udp://[ff12::6d73:636c%lo]:{free_port(socket.SOCK_DGRAM)}"), 5.0)
     assert "ff12000000000000000000006d73636c" in joined.read_text()
     link.close()
     assert "ff12000000000000000000006d73636c" not in joined.read_text()

@@ -28,7 +28,7 @@ from mscli.core.threads import Thread
 from mscli.core.tuples import NamedTuple
 from mscli.sources.base import InputOptions
 from mscli.sources.network.failures import not_reached, refused
-from mscli.sources.network.links import shut_socket, waiting_in
+from mscli.sources.network.links import connect, shut_socket, waiting_in
 from mscli.sources.network.location import Location
 from mscli.sources.network.logins import LoginHandler, Logins
 
@@ -193,26 +193,13 @@ class _Connections:
 
     def connect(self, address: tuple[str, int], timeout_s: float, _source: object = None) -> socket.socket:
         """Connect to the first address of a host that can be reached."""
-        failure = OSError("it has no address")
-        for family, kind, protocol, _, target in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
-            try:
-                return self._connected(socket.socket(family, kind, protocol), target, timeout_s)
-            except OSError as error:
-                failure = error
-        raise failure
+        return connect(*address, timeout_s, self._note)
 
-    def _connected(self, one: socket.socket, target: Any, timeout_s: float) -> socket.socket:
-        try:
-            with self._lock:
-                if self._ended:
-                    raise ConnectionAbortedError
-                self._sockets.append(one.dup())
-            one.settimeout(timeout_s)
-            one.connect(target)
-        except BaseException:
-            one.close()
-            raise
-        return one
+    def _note(self, one: socket.socket) -> None:
+        with self._lock:
+            if self._ended:
+                raise ConnectionAbortedError
+            self._sockets.append(one.dup())
 
     @contextmanager
     def limited(self, timeout_s: float) -> Iterator[None]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+from mscli.core.calls import bounded
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError
 from mscli.core.log import Log
+from mscli.core.tuples import NamedTuple
 from mscli.sources.bytereader import ByteReader
 from mscli.sources.network.failures import not_reached, silent
 from mscli.sources.network.location import Location
@@ -41,11 +44,61 @@ class Link(Protocol):
         """Close the connection."""
 
 
+def _found(timeout_s: float, host: str | None, port: int, **hints: int) -> list[Any]:
+    """Return what ``getaddrinfo`` says of a host. Raises OSError, and TimeoutError because a name server may hang for long."""
+    return bounded(lambda: socket.getaddrinfo(host, port, **hints), timeout_s, "mscli-resolve")
+
+
+class Attempt(NamedTuple):
+    """An address of a host to connect to, and for how many seconds to try."""
+
+    family: int
+    kind: int
+    protocol: int
+    target: Any
+    timeout_s: float
+
+
+def attempts(host: str, port: int, timeout_s: float) -> Iterator[Attempt]:
+    """Yield the addresses of a host. Together with the question for them they take at most ``timeout_s``.
+
+    Each gets an equal share of the time that is left. Raises OSError, and TimeoutError if nobody says what they are.
+    """
+    until_s = monotonic() + timeout_s
+    found = _found(timeout_s, host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, target) in enumerate(found):
+        left_s = until_s - monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        yield Attempt(family, kind, protocol, target, left_s / (len(found) - number))
+
+
+def connect(host: str, port: int, timeout_s: float, note: Callable[[socket.socket], object] = lambda _: None) -> socket.socket:
+    """Connect to the first address of a host that can be reached. ``note`` gets each socket before. Raises OSError."""
+    failure = OSError("it has no address")
+    for attempt in attempts(host, port, timeout_s):
+        one = socket.socket(attempt.family, attempt.kind, attempt.protocol)
+        try:
+            note(one)
+            one.settimeout(attempt.timeout_s)
+            one.connect(attempt.target)
+        except OSError as error:
+            one.close()
+            failure = error
+        except BaseException:
+            one.close()
+            raise
+        else:
+            one.settimeout(timeout_s)
+            return one
+    raise failure
+
+
 class TcpLink:
     """A TCP connection."""
 
     def __init__(self, where: Location, timeout_s: float) -> None:
-        self._socket = socket.create_connection((where.host, where.port), timeout_s)
+        self._socket = connect(where.host, where.port, timeout_s)
 
     def receive(self, timeout_s: float | None) -> bytes:
         """Return what comes."""
@@ -84,8 +137,8 @@ def waiting_in(one: socket.socket) -> int:
 class UdpLink:
     """The datagrams that are sent to a port of this machine, or to a multicast group."""
 
-    def __init__(self, where: Location) -> None:
-        found = socket.getaddrinfo(where.host or None, where.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+    def __init__(self, where: Location, timeout_s: float) -> None:
+        found = _found(timeout_s, where.host or None, where.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, target = found[0]
         self._shut = False
         self._socket = socket.socket(family, kind, protocol)
@@ -214,9 +267,9 @@ def open_socket(where: Location, timeout_s: float) -> LinkReader:
     if not where.port:
         raise NotFoundError(f"{where.name} names no port", hints=[f"write it as {where.scheme}://HOST:PORT"])
     try:
-        link: Link = TcpLink(where, timeout_s) if where.scheme == "tcp" else UdpLink(where)
+        link: Link = TcpLink(where, timeout_s) if where.scheme == "tcp" else UdpLink(where, timeout_s)
     except OSError as error:
-        if where.scheme == "udp" and not isinstance(error, socket.gaierror):
+        if where.scheme == "udp" and not isinstance(error, socket.gaierror | TimeoutError):
             reason = (error.strerror or str(error)).lower()
             hints = ["name an address of this machine, or a multicast group, and a free port"]
             raise NotReadableError(f"cannot listen on {where.name}: {reason}", hints=hints) from error
