@@ -98,6 +98,7 @@ class InputContent(NamedTuple):
 
     video: VideoContent | DOMException | None
     sound: SoundContent | DOMException | None
+    without_video: bool = False  # whether video was declared, of which nothing came
 
     @property
     def kinds(self) -> dict[str, Callable[[], Abilities]]:
@@ -183,6 +184,7 @@ class First(NamedTuple):
 
     picture: Any = None  # FFmpeg's, if one could be decoded
     encrypted: frozenset[str] = frozenset()  # kinds
+    absent: bool = False  # whether nothing came of a video stream that nobody can describe, and sound did
 
 
 class InputContainer:
@@ -224,9 +226,12 @@ class InputContainer:
     def describe(self, *, decode: bool) -> InputContent:
         """Return what it holds. ``decode``: also read the first picture, for its rotation. Nothing is read after that."""
         first = self._first() if decode else First()
+        if first.absent:
+            del self._streams[VIDEO]
         return InputContent(
             self._described(VIDEO, first, lambda stream: _video_content(stream, first.picture, self._name, dated=self._dated)),
             self._described(AUDIO, first, lambda stream: _sound_content(stream, self._name)),
+            without_video=first.absent or _is_discarded(self._opened.streams.best(VIDEO)),
         )
 
     def _described(self, kind: str, first: First, describe: Callable[[Any], T]) -> T | DOMException | None:
@@ -249,10 +254,12 @@ class InputContainer:
         picture: Any = None
         encrypted: set[str] = set()
         seen: set[str] = set()
+        came: set[str] = set()
         kinds = {stream.index: kind for kind, stream in self._streams.items()}
         try:
             for count, packet in enumerate(self._opened.demux(list(self._streams.values()))):
                 kind = kinds[packet.stream_index]
+                came.update({kind} if packet.size else ())
                 if packet.has_sidedata("encryption_info"):
                     encrypted.add(kind)
                 elif kind == VIDEO and picture is None and packet.stream.codec_context is not None:
@@ -262,7 +269,9 @@ class InputContainer:
                     break
         except av.FFmpegError as error:  # the reader of the whole input reports it; what came before still describes it
             _log.debug("%s: the first packets end with %s", self._name, error)
-        return First(picture, frozenset(encrypted))
+        video = self._streams.get(VIDEO)
+        is_known = video is None or video.codec_context is None or video.codec_context.pix_fmt is not None
+        return First(picture, frozenset(encrypted), absent=came == {AUDIO} and not is_known)
 
     # Read
 
@@ -355,7 +364,14 @@ class _Scale:
 def _best(opened: Any, kind: str) -> Any:
     """Return the best stream of a kind, or None. A picture that is attached to sound is not a stream of pictures."""
     best = opened.streams.best(kind)
-    return None if best is None or best.disposition & av.stream.Disposition.attached_pic else best
+    if best is None or best.disposition & av.stream.Disposition.attached_pic:
+        return None
+    return None if _is_discarded(best) else best
+
+
+def _is_discarded(stream: Any) -> bool:
+    """Return whether a stream was declared, but nothing of it came. The streams of another process have no such mark."""
+    return getattr(stream, "discard", None) == av.stream.Discard.all
 
 
 def _check_codec(stream: Any, name: str) -> None:

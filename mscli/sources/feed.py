@@ -43,6 +43,7 @@ class InputFeed(ABC):
         self._receivers: dict[str, Receiver] = {}  # of the started ones
         self._thread: Thread | None = None  # the last one
         self._reading = False  # whether it reads
+        self._warned: set[str] = set()
         self._lost: Counter[str] = Counter()  # what was lost since reading began, by kind
         self._numbers = {VIDEO: _Numbers(), AUDIO: _Numbers()}
 
@@ -80,9 +81,10 @@ class InputFeed(ABC):
             receiver.on_lost(count)
 
     def warn(self, kind: str, sentence: str) -> None:
-        """Warn about something in the input that cannot be right."""
+        """Warn about something in the input that cannot be right. Each sentence is said once."""
         receiver = self._receivers.get(kind)
-        if receiver is not None:
+        if receiver is not None and sentence not in self._warned:
+            self._warned.add(sentence)
             receiver.on_warned(sentence)
 
     def start(self, source: InputFeedSource, receiver: Receiver) -> None:

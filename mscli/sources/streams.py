@@ -25,6 +25,8 @@ class StreamReaders:
     def __init__(self, feed: InputFeed, container: InputContainer, content: InputContent, from_us: int = 0) -> None:
         self._feed, self._container, self._content, self._from_us = feed, container, content, from_us
         self._readers: dict[str, tuple[InputFeedSource, StreamReader]] = {}
+        if content.without_video:
+            feed.warn(AUDIO, f"{feed.name} declares video but has none: only its sound is used")
 
     def of(self, kind: str) -> StreamReader | None:
         """Return the reader of a kind, or None if nobody reads it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -41,6 +43,56 @@ def test_several_pipes_are_recorded_at_once(fake: FakeMachine, clip: Path) -> No
     found = json.loads(done.stdout)
     assert [(one["kind"], one["lost"]) for one in found["tracks"]] == [("audio", 0), ("video", 0), ("video", 0)]
     assert [one["frames"] for one in found["tracks"][1:]] == [RATE * SECONDS] * 2
+
+
+# FFmpeg's muxers wait for the picture unless they may not
+_NO_VIDEO = ("-c:v", "copy", "-bsf:v", "noise=drop=1", "-max_interleave_delta", "1", "-flush_packets", "1")
+
+
+def fed(fake: FakeMachine, data: bytes, *arguments: str, ends: bool) -> tuple[bytes, list[str]]:
+    """Run a command whose writer writes this and then ends, or stalls. Return its stdout and the lines of its stderr."""
+    command = [*fake.argv, *arguments]
+    with subprocess.Popen(command, cwd=fake.folder, env=fake.environment, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(data)
+        process.stdin.flush()
+        if ends:
+            process.stdin.close()
+        process.wait(60)
+        return process.stdout.read(), process.stderr.read().decode().splitlines()
+
+
+@pytest.mark.parametrize("form", ["matroska", "mpegts", "flv"])
+@pytest.mark.parametrize("ends", [True, False], ids=["that-ends", "that-goes-on"])
+def test_the_sound_of_a_pipe_that_declares_video_and_sends_none_is_recorded(
+    ends: bool, form: str, fake: FakeMachine, clip: Path
+) -> None:
+    data = ffmpeg("-i", clip, *_NO_VIDEO, "-c:a", "aac", "-f", form, "-")
+    flags = ("--no-pace", "--timeout", "2", "--duration", "1", "--json")
+    stdout, lines = fed(fake, data, "record", "-i", "-", *flags, "x.wav", ends=ends)
+    (track,) = json.loads(stdout)["tracks"]
+    assert track["kind"] == "audio"
+    assert track["frames"] == pytest.approx(track["settings"]["sampleRate"], abs=50)
+    assert "stdin declares video but has none: only its sound is used" in "".join(lines)
+
+
+def test_the_sound_of_a_file_that_declares_video_and_has_none_is_recorded(fake: FakeMachine, clip: Path) -> None:
+    ffmpeg("-i", clip, *_NO_VIDEO, fake.folder / "x.mkv")
+    done = fake("record", "-i", "x.mkv", "--no-pace", "--json", "x.wav", code=0)
+    assert [one["kind"] for one in json.loads(done.stdout)["tracks"]] == ["audio"]
+    assert b"x.mkv declares video but has none: only its sound is used" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["matroska", "mpegts"])
+def test_a_container_that_stops_coming_before_it_is_known_is_one_error(form: str, fake: FakeMachine, clip: Path) -> None:
+    head = ffmpeg("-i", clip, *_NO_VIDEO, "-an", "-f", form, "-")[:500]
+    _, lines = fed(fake, head, "record", "-i", "-", "--timeout", "1", "x.mkv", ends=False)
+    assert lines == [
+        "mscli: error: nothing comes from stdin (NotReadableError)",
+        "  start its writer first, or wait with --timeout",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from av.stream import Discard
+
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import NotReadableError
 from mscli.core.frames import AudioData, Media
 from mscli.core.limits import MUTE_S
+from mscli.core.log import Log
 from mscli.core.properties import AUDIO
 from mscli.sources.bytereader import ByteReader, EndedEarly
 from mscli.sources.demux import InputContainer, InputContent, open_container
@@ -18,11 +21,14 @@ from mscli.sources.pipe.formats import PipeFormat
 from mscli.sources.sound.sampleclock import BlockTimer, Measured
 from mscli.sources.streams import AHEAD_US, StreamReaders, by_time, without_jumps
 
+_log = Log("pipe")
+
 _PROBES: tuple[dict[str, str], ...] = (
     {"probesize": "32", "analyzeduration": "0"},
     {},
 )  # the first does not wait for more than the header
 
+_LEAST_PROBE = 32  # bytes that FFmpeg wants to be allowed to read
 _PROBED_BYTES = 64 << 20  # how much of a container is kept to describe it; what holds no media may go on without end
 
 
@@ -34,7 +40,14 @@ class _Replayed:
         self._kept = bytearray()  # all that was read, or once settled, what was read ahead
         self._at = 0
         self._forgets = False
+        self.is_frozen = False  # whether it ends with what was kept
         self.is_full = False  # whether it said that it ends, because too much was kept
+        self.failure: NotReadableError | None = None  # after which it said that it ends
+
+    @property
+    def kept_bytes(self) -> int:
+        """Return how much was read and kept."""
+        return len(self._kept)
 
     def rewind(self) -> None:
         """Go to the beginning."""
@@ -54,14 +67,22 @@ class _Replayed:
             if len(self._kept) > _PROBED_BYTES:
                 self.is_full = True
                 return b""
-            self._kept += self._reader.read(count)
+            if self.is_frozen or self.failure is not None:
+                return b""
+            try:
+                self._kept += self._reader.read(count)
+            except NotReadableError as error:  # PyAV would print those that it drops
+                self.failure = error
         data = bytes(self._kept[self._at : self._at + count])
         self._at += len(data)
         return data
 
 
 def open_stream(reader: ByteReader, form: str, probes: Sequence[Mapping[str, str]] = _PROBES) -> object:
-    """Return the container that comes next. A second attempt reads more of it if the first found too little."""
+    """Return the container that comes next. A second attempt reads more of it if the first found too little.
+
+    A stream that is declared, and of which nothing has come by then, is discarded.
+    """
     file = _Replayed(reader)
     for left, probe in enumerate(probes, 1 - len(probes)):
         file.rewind()
@@ -70,17 +91,41 @@ def open_stream(reader: ByteReader, form: str, probes: Sequence[Mapping[str, str
         except NotReadableError:
             if file.is_full:
                 raise _no_media_in(reader) from None
+            if file.failure is not None:
+                raise file.failure from None
             if not left:
                 raise
             continue
         if file.is_full:
             opened.close()
             raise _no_media_in(reader)
-        if not left or all(map(_is_known, opened.streams)):
-            file.forget_read()
-            return opened
+        if all(map(_is_known, opened.streams)):
+            break
+        if not left:
+            opened = _with_what_came(file, opened, reader.name, form)
+            break
         opened.close()
-    raise AssertionError("the last attempt returns or raises")
+    file.forget_read()
+    return opened
+
+
+def _with_what_came(file: _Replayed, opened: Any, name: str, form: str) -> Any:
+    """Return the container opened again, without the unknown streams of which nothing came. Raises the error of the reader."""
+    unknown = {stream.index for stream in opened.streams if not _is_known(stream)}
+    file.is_frozen = True
+    absent = unknown - {packet.stream_index for packet in opened.demux() if packet.size}
+    opened.close()
+    failure, file.failure, file.is_frozen = file.failure, None, False
+    if failure is not None and (unknown - absent or len(absent) == len(opened.streams)):
+        raise failure
+    file.rewind()
+    probe = {"probesize": str(max(_LEAST_PROBE, file.kept_bytes // 4))}
+    again: Any = open_container(file, name, form or None, container_options=probe)
+    for stream in again.streams:
+        if stream.index in absent:
+            _log.warning("%s: a %s stream is declared, but nothing of it came", name, stream.type)
+            stream.discard = Discard.all
+    return again
 
 
 def _no_media_in(reader: ByteReader) -> NotReadableError:
