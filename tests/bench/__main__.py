@@ -12,6 +12,7 @@
     paced      memory, 10,000 paced frames     a tenth of them
     files      a film to raw, copied; a pipe   ffmpeg; cat
     screen     1080p that moves, and is still  ffmpeg's x11grab
+    network    how late pictures of RTSP come  ffmpeg without its buffer
     way        a frame's calls and files       those before outputs were composed
 
 Costs are CPU time of the whole process (user and system), which a busy machine disturbs little, where nothing else is said;
@@ -24,7 +25,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from tests.bench import capture, copy, devices, encode, files, frames, negotiate, paced, scale, screen, snapshot, startup, way
+from tests.bench import (
+    capture,
+    copy,
+    devices,
+    encode,
+    files,
+    frames,
+    negotiate,
+    network,
+    paced,
+    scale,
+    screen,
+    snapshot,
+    startup,
+    way,
+)
 from tests.bench.measure import CannotRun, Row
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -40,6 +56,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "paced": paced.rows,
     "files": files.rows,
     "screen": screen.rows,
+    "network": network.rows,
     "way": way.rows,
 }
 LINE = "{:<40} {:>9} {:<20} {:>9} {:>7} {:>7}  {}"
