@@ -37,15 +37,15 @@ def suffix_of(name: str) -> str:
 def masked(text: str) -> str:
     """Return an address with ``***`` in place of its user name, password and query values, which may be secrets.
 
-    The last part of an RTMP address is a key too. A password that contains ``/``, ``?`` or ``#`` unescaped is hidden as well: a
-    colon is followed by a port or by a password.
+    The last part of an RTMP address is a key too. A password that contains ``/``, ``?``, ``#`` or ``@`` unescaped is hidden as
+    well: a colon is followed by a port or by a password, and a password goes up to the last ``@``.
     """
     scheme = scheme_of(text)
     if not scheme:
         return text
     import re
 
-    without_login = re.sub(r"(?<=://)(?:[^/?#]*@|[^/?#@:\[]*:(?!\d*(?:[/?#]|$)).*@)", f"{HIDDEN}@", text)
+    without_login = re.sub(r"(?<=://)(?:[^/?#@:\[]*:(?!\d+(?:[/?#]|$)).*@|[^/?#]*@)", f"{HIDDEN}@", text)
     shown = re.sub(r"([?&;][^=&;#\s]*=)[^&;#\s]*", rf"\1{HIDDEN}", without_login)
     return re.sub(r"(?<=[^/:]/)[^/?#]+(?=[?#]|$)", HIDDEN, shown, count=1) if scheme in _KEYED else shown
 

@@ -119,7 +119,7 @@ def eventually(condition: Callable[[], object]) -> bool:
     return True
 
 
-def heeds_signals(pid: int) -> bool:
+def handles_signals(pid: int) -> bool:
     """Return whether a process handles signals by now: SIGALRM is the last handler that it sets."""
     (caught,) = re.findall("SigCgt:\t(.*)", Path(f"/proc/{pid}/status").read_text())
     return bool(int(caught, 16) >> (signal.SIGALRM - 1) & 1)

@@ -14,7 +14,7 @@ import pytest
 
 from mscli.cli.eventlog import EventLog
 from mscli.core.errors import OperationError
-from tests.cli.program import FakeMachine, camera, eventually, full_pipe, heeds_signals, microphone
+from tests.cli.program import FakeMachine, camera, eventually, full_pipe, handles_signals, microphone
 from tests.unit.test_folders import OTHER, sticky
 
 __all__ = ["sticky"]  # a fixture
@@ -161,7 +161,7 @@ def test_a_reader_that_opens_a_named_pipe_later_gets_all_events(fake: FakeMachin
     pipe = fake.folder / "events"
     os.mkfifo(pipe)
     with fake.running("record", "--frames", "5", "--no-audio", "--events", "events", "x.mkv", events=False) as recording:
-        assert eventually(lambda: heeds_signals(recording.process.pid))
+        assert eventually(lambda: handles_signals(recording.process.pid))
         types = [event["type"] for event in lines(pipe)]
         assert recording.end().returncode == 0
     assert (types[0], types[-1]) == ("settings", "stop")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.backends.servers import LOGIN, MIXED, PASSWORD, USER, Web, guarded, jpegs, live, paced, parts, silence, status
-from tests.cli.program import FakeMachine, error_line, eventually, heeds_signals, packets
+from tests.cli.program import FakeMachine, error_line, eventually, handles_signals, packets
 from tests.conftest import Program
 
 
@@ -85,7 +85,7 @@ def test_a_lost_stream_is_black_until_the_server_is_back(fake: FakeMachine, web:
 def test_a_signal_ends_the_wait_for_a_server_that_hangs(fake: FakeMachine, web: Web) -> None:
     address = web.page("/video", silence)
     with fake.running("record", "--camera", address, "--timeout", "1h", "x.mkv", events=False) as running:
-        assert eventually(lambda: web.asked and heeds_signals(running.process.pid))
+        assert eventually(lambda: web.asked and handles_signals(running.process.pid))
         running.send(signal.SIGINT)
         done = running.end()
     assert done.returncode == 130

@@ -26,7 +26,7 @@ from tests.cli.program import (
     camera,
     eventually,
     full_pipe,
-    heeds_signals,
+    handles_signals,
     microphone,
     packets,
 )
@@ -98,7 +98,7 @@ def test_a_signal_before_the_first_frame_leaves_no_file(
 def test_events_that_nobody_reads_yet_are_waited_for_until_a_signal(number: signal.Signals, fake: FakeMachine) -> None:
     os.mkfifo(fake.folder / "events")
     with fake.running("record", "--events", "events", "x.mkv", events=False) as waiting:
-        assert eventually(lambda: heeds_signals(waiting.process.pid))
+        assert eventually(lambda: handles_signals(waiting.process.pid))
         waiting.send(number)
         assert waiting.process.wait(ENDS_WITHIN_S) == 130
         assert (waiting.end().stderr, fake.files) == (b"", ["events"])
@@ -108,7 +108,7 @@ def test_events_that_nobody_reads_yet_are_waited_for_until_a_signal(number: sign
 def test_a_camera_that_gives_nothing_is_probed_until_a_signal(number: signal.Signals, fake: FakeMachine) -> None:
     fake.plug(camera(faults={"stallAfterFrames": 0, "stallSeconds": 60}))
     with fake.running("capabilities", "--probe", events=False) as probing:
-        assert eventually(lambda: heeds_signals(probing.process.pid))
+        assert eventually(lambda: handles_signals(probing.process.pid))
         probing.send(number)
         assert probing.process.wait(ENDS_WITHIN_S) == 130
         done = probing.end()
@@ -316,7 +316,7 @@ def test_however_many_signals_come_it_ends_with_a_code_and_no_traceback(
     fake.plug(camera(faults=fault), microphone())
     numbers, apart_s = STORMS[storm]
     with fake.running(*command, events=False) as running:
-        assert eventually(lambda: heeds_signals(running.process.pid))
+        assert eventually(lambda: handles_signals(running.process.pid))
         for number in numbers:
             if running.process.poll() is None:
                 running.send(number)
