@@ -13,7 +13,8 @@ Media and time
 - ``orientation``: how pictures are cropped, flipped and rotated
 - ``window``: the requested part of a capture, and pauses
 - ``shaping``: crop, scale and drop frames for derived settings
-- ``annexb``, ``h264``, ``jpeg``: the headers of H.264, HEVC and JPEG chunks
+- ``annexb``, ``codedpictures``, ``h264``, ``hevc``, ``jpeg``: the headers of H.264, HEVC and JPEG chunks
+- ``references``: which chunks depend on a lost one
 
 Negotiation
 

@@ -7,12 +7,17 @@ Names in MIME types follow RFC 6381 and https://www.w3.org/TR/webcodecs-codec-re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mscli.core import jpeg
 from mscli.core.annexb import H264, HEVC, Units
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import BT601, FORMATS, JPEG_COLOR, PIXEL_FORMATS, EncodedVideoChunk, VideoColorSpace, pixel_format
 from mscli.core.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from mscli.core.codedpictures import PictureHeaders
+    from mscli.core.references import References
 
 BITS_PER_PIXEL = 0.1  # for codecs that aim at a bit rate
 _JPEG_BITS_PER_PIXEL = 1.0  # camera noise in the dark doubles it, smooth pictures halve it
@@ -26,8 +31,9 @@ class ImageFile(NamedTuple):
 
     check: Callable[[memoryview], None]  # fails if decoding is pointless
     cut: Callable[[memoryview], memoryview]  # returns the complete image, without a camera's bytes around it
-    unended: Callable[[memoryview], bytes]  # returns what can only be decoded if the image lacks nothing but its end
-    ended: Callable[[bytes], bytes]  # returns that with an end
+    unended: Callable[[memoryview], list[bytes]]  # returns what an image may consist of that lacks its end
+    fills: Sequence[bytes]  # such an image is complete if it decodes to the same picture whichever of these follows
+    ended: Callable[[bytes], bytes]  # returns the image with an end
     size: Callable[[memoryview], tuple[int, int]]  # returns the width and height (pixels) in the image's own header
     parts: Callable[[memoryview], Sequence[bytes | memoryview]]  # returns the parts of a file with what cameras leave out of it
 
@@ -80,6 +86,39 @@ def _no_head(_data: memoryview) -> bytes:
     return b""
 
 
+# What few runs need is imported late.
+
+
+def _numbered() -> References:
+    from mscli.core.references import References
+
+    return References()
+
+
+def _h264_references() -> References:
+    from mscli.core.h264 import NumberedReferences
+
+    return NumberedReferences()
+
+
+def _hevc_references() -> References:
+    from mscli.core.hevc import KeptReferences
+
+    return KeptReferences()
+
+
+def _h264_headers() -> PictureHeaders:
+    from mscli.core.h264 import H264Headers
+
+    return H264Headers()
+
+
+def _hevc_headers() -> PictureHeaders:
+    from mscli.core.hevc import HevcHeaders
+
+    return HevcHeaders()
+
+
 class VideoCodec(NamedTuple):
     """A video codec. ``encoder``, ``hardware``: FFmpeg's encoders (rows of ``tuning``), the best hardware encoder first."""
 
@@ -96,7 +135,8 @@ class VideoCodec(NamedTuple):
     starts: Callable[[memoryview], bool] = _anywhere  # returns whether decoding can start at these bytes
     units: Units | None = None  # chunks consist of units with start codes, including the parameter sets
     unit_filter: str = ""  # FFmpeg's bitstream filter that gives units their start codes
-    numbered: bool = False  # chunks on which others depend are numbered, so that a missing one is noticed
+    headers: Callable[[], PictureHeaders] | None = None  # makes a reader of the order of display, if that may be another
+    references: Callable[[], References] = _numbered  # makes a reader of what chunks depend on, unless they are ``intra``
     image: ImageFile | None = None  # each chunk is an image file
     head: Callable[[memoryview], bytes] = _no_head  # returns the bytes that tell the size, or b"" if the chunk has none
     even: bool = False  # width and height must be even
@@ -147,16 +187,17 @@ class AudioCodec(NamedTuple):
 _H264 = ("h264_nvenc", "h264_qsv", "h264_amf", "h264_videotoolbox", "h264_v4l2m2m")
 _HEVC = ("hevc_nvenc", "hevc_qsv", "hevc_amf", "hevc_videotoolbox", "hevc_v4l2m2m")
 _AV1 = ("av1_nvenc", "av1_qsv", "av1_amf")
-_JPEG = ImageFile(jpeg.check, jpeg.picture, jpeg.unended, jpeg.ended, jpeg.size, jpeg.file_parts)
+_JPEG = ImageFile(jpeg.check, jpeg.picture, jpeg.unended, jpeg.FILLS, jpeg.ended, jpeg.size, jpeg.file_parts)
 
 VIDEO_CODECS: dict[str, VideoCodec] = {
     row.name: row
     for row in (
         VideoCodec("h264", "H.264", ("avc1", "h264"), "h264", "libx264", _H264, "H264", ("avc", "avc3"), 20,
-                   starts=H264.is_start, units=H264, unit_filter="h264_mp4toannexb", numbered=True, head=_sets(H264),
-                   even=True),
+                   starts=H264.is_start, units=H264, unit_filter="h264_mp4toannexb", headers=_h264_headers,
+                   references=_h264_references, head=_sets(H264), even=True),
         VideoCodec("hevc", "HEVC", ("hvc1", "hevc", "h265"), "hevc", "libx265", _HEVC, "HEVC", ("hev1",), 20,
-                   starts=HEVC.is_start, units=HEVC, unit_filter="hevc_mp4toannexb", head=_sets(HEVC), even=True),
+                   starts=HEVC.is_start, units=HEVC, unit_filter="hevc_mp4toannexb", headers=_hevc_headers,
+                   references=_hevc_references, head=_sets(HEVC), even=True),
         VideoCodec("av1", "AV1", ("av01", "av1"), "libdav1d", "libsvtav1", _AV1, "AV1", (), 20,
                    starts=_starts_av1, even=True, awaited=True),
         VideoCodec("vp9", "VP9", ("vp9", "vp09"), "vp9", "libvpx-vp9", (), "VP9", (), 20,

@@ -1,11 +1,17 @@
-"""Read what H.264 says of the order of its pictures: the headers of parameter sets and slices.
+"""Read what H.264 says of the order of its pictures, and find missing ones: the headers of parameter sets and slices.
 
 https://www.itu.int/rec/T-REC-H.264, sections 7.3.2.1, 7.3.2.2, 7.3.3 and annex E. Nothing is decoded.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from mscli.core.annexb import find_units
+from mscli.core.codedpictures import Bits, CodedPicture, full_order
+from mscli.core.frames import EncodedVideoChunk
+from mscli.core.references import References
 from mscli.core.tuples import NamedTuple
 
 _HEADER_BYTES = 48  # of a slice, with what is read of it
@@ -16,39 +22,7 @@ _EXTENDED_SAR = 255
 _INTRA = (2, 7)  # types of slices
 
 
-class _Bits:
-    """The bits of a unit behind its header. Raises IndexError at their end."""
-
-    def __init__(self, unit: bytes) -> None:
-        data = unit.replace(b"\0\0\3", b"\0\0")  # without emulation prevention
-        self._bits, self._left = int.from_bytes(data, "big"), 8 * len(data)
-
-    def read(self, count: int) -> int:
-        """Return an unsigned number of ``count`` bits."""
-        self._left -= count
-        if self._left < 0:
-            raise IndexError
-        return self._bits >> self._left & (1 << count) - 1
-
-    def ue(self) -> int:
-        """Return an unsigned number in an Exp-Golomb code."""
-        zeros = 0
-        while not self.read(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.read(zeros)
-
-    def se(self) -> int:
-        """Return a signed number in an Exp-Golomb code."""
-        code = self.ue()
-        return (code + 1) // 2 if code & 1 else -(code // 2)
-
-    def skip(self, *counts: int) -> None:
-        """Skip a field for each count: that number of bits, or an Exp-Golomb code if the count is 0."""
-        for count in counts:
-            self.read(count) if count else self.ue()
-
-
-class Sps(NamedTuple):
+class H264Sps(NamedTuple):
     """The facts in a sequence parameter set. ``reordered``: how many may come before one and be shown after it."""
 
     planes_apart: bool
@@ -60,45 +34,46 @@ class Sps(NamedTuple):
     reordered: int | None
 
 
-class CodedPicture(NamedTuple):
-    """The facts in the header of a picture's first slice. ``order``: the lowest bits of its place in the order of display."""
+@dataclass(frozen=True, slots=True)
+class H264Picture(CodedPicture):
+    """A picture of H.264."""
 
-    sps: Sps
-    idr: bool
+    sps: H264Sps
     reference: bool  # whether others may depend on it
     intra: bool
     frame_number: int
-    order: int | None
-    field: bool
 
 
-class Headers:
+class H264Headers:
     """The parameter sets of a stream so far, with which the headers of its slices can be read."""
 
-    def __init__(self) -> None:
-        self._sequences: dict[int, Sps] = {}
-        self._pictures: dict[int, int] = {}  # picture parameter set → sequence parameter set
+    unit: ClassVar[int] = 2  # 1 if one is odd
 
-    def read(self, data: memoryview) -> CodedPicture | None:
+    def __init__(self) -> None:
+        self._sequences: dict[int, H264Sps] = {}
+        self._pictures: dict[int, int] = {}  # picture parameter set → sequence parameter set
+        self._order = 0  # the place of the latest picture that others depend on
+
+    def read(self, data: memoryview) -> H264Picture | None:
         """Note the parameter sets in a chunk. Return its picture, or None if it has none that can be read."""
         for match in find_units(data):
             header, begin = match[1][0], match.end()
             kind = header & 31
             try:
                 if kind == _SPS:
-                    number, sps = _sps(_Bits(bytes(data[begin : begin + _SET_BYTES])))
+                    number, sps = _sps(Bits(bytes(data[begin : begin + _SET_BYTES])))
                     self._sequences[number] = sps
                 elif kind == _PPS:
-                    bits = _Bits(bytes(data[begin : begin + _HEADER_BYTES]))
+                    bits = Bits(bytes(data[begin : begin + _HEADER_BYTES]))
                     self._pictures[bits.ue()] = bits.ue()
                 elif kind in (_SLICE, _IDR):
-                    return self._picture(_Bits(bytes(data[begin : begin + _HEADER_BYTES])), header)
+                    return self._picture(Bits(bytes(data[begin : begin + _HEADER_BYTES])), header)
             except (IndexError, KeyError):
                 if kind in (_SLICE, _IDR):
                     return None
         return None
 
-    def _picture(self, bits: _Bits, header: int) -> CodedPicture:
+    def _picture(self, bits: Bits, header: int) -> H264Picture:
         bits.ue()
         intra, sps = bits.ue() in _INTRA, self._sequences[self._pictures[bits.ue()]]
         if sps.planes_apart:
@@ -107,14 +82,17 @@ class Headers:
         if not sps.frames_only and bits.read(1):
             field = True
             bits.skip(1)
-        idr = header & 31 == _IDR
+        idr, reference = header & 31 == _IDR, bool(header & 0x60)
         if idr:
             bits.ue()
-        order = bits.read(sps.order_bits) if sps.order_type == 0 else None
-        return CodedPicture(sps, idr, bool(header & 0x60), intra, number, order, field)
+        order = None
+        if sps.order_type == 0:
+            order = full_order(bits.read(sps.order_bits), sps.order_bits, 0 if idr else self._order)  # 8.2.1.1
+            self._order = order if reference else self._order
+        return H264Picture(idr, field, order, sps.reordered, sps, reference, intra, number)
 
 
-def _sps(bits: _Bits) -> tuple[int, Sps]:
+def _sps(bits: Bits) -> tuple[int, H264Sps]:
     profile = bits.read(8)
     bits.skip(8, 8)
     number, planes_apart = bits.ue(), False
@@ -140,10 +118,10 @@ def _sps(bits: _Bits) -> tuple[int, Sps]:
     reordered = 0 if order_type == 2 else None  # the type of streams in the order of display
     if reordered is None and bits.read(1):
         reordered = _reordered(bits)
-    return number, Sps(planes_apart, frame_number_bits, order_type, order_bits, gaps_allowed, frames_only, reordered)
+    return number, H264Sps(planes_apart, frame_number_bits, order_type, order_bits, gaps_allowed, frames_only, reordered)
 
 
-def _read_chroma(bits: _Bits) -> bool:
+def _read_chroma(bits: Bits) -> bool:
     """Read the formats and the scaling lists. Return whether the planes are coded apart."""
     full = bits.ue() == 3  # 4:4:4
     apart = bool(bits.read(1)) if full else False
@@ -155,7 +133,7 @@ def _read_chroma(bits: _Bits) -> bool:
     return apart
 
 
-def _skip_scaling_list(bits: _Bits, count: int) -> None:
+def _skip_scaling_list(bits: Bits, count: int) -> None:
     last = following = 8
     for _ in range(count):
         if following:
@@ -163,7 +141,7 @@ def _skip_scaling_list(bits: _Bits, count: int) -> None:
         last = following or last
 
 
-def _reordered(bits: _Bits) -> int | None:
+def _reordered(bits: Bits) -> int | None:
     """Return the limit of reordered pictures in the usability information."""
     if bits.read(1) and bits.read(8) == _EXTENDED_SAR:
         bits.skip(16, 16)
@@ -195,20 +173,23 @@ def _reordered(bits: _Bits) -> int | None:
     return bits.ue()
 
 
-class References:
+class NumberedReferences(References):
     """The numbers of the pictures of a stream that others depend on. They tell if one did not arrive."""
 
     def __init__(self) -> None:
-        self._headers = Headers()
-        self._last: int | None = None  # the number of the latest of them
+        super().__init__()
+        self._headers = H264Headers()
+        self._number: int | None = None  # of the latest of them
 
-    def misses(self, data: memoryview) -> bool:
-        """Note the next chunk. Return whether pictures before it are missing on which it, or a later one, may depend."""
-        picture, last = self._headers.read(data), self._last
+    def _misses(self, chunk: EncodedVideoChunk) -> bool:
+        is_gap = super()._misses(chunk)
+        picture, last = self._headers.read(chunk.data), self._number
         if picture is None:
             return False
         if picture.reference:
-            self._last = picture.frame_number
-        if last is None or picture.idr or picture.intra or picture.sps.gaps_allowed:
+            self._number = picture.frame_number
+        if last is None or picture.resets or picture.intra:
             return False
+        if picture.sps.gaps_allowed:  # only the source's numbers can tell
+            return is_gap
         return picture.frame_number not in (last, (last + 1) % (1 << picture.sps.frame_number_bits))

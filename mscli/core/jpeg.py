@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from mscli.core.tuples import NamedTuple
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
-_NO_CODE = b"\xff\x00" * 32 + _END  # bits of which all are 1
+# bits of which all are 1, which are no code, and bits of which all are 0
+FILLS = (b"\xff\x00" * 32 + _END, b"\0" * 32 + _END)
 _JUNK = 64  # the most bytes before the start marker
 _FILL = rb"\xff+(?=\xff)"  # fill bytes that may precede a marker
 _SEGMENTS = 1000  # the limit of segments before the scan
-_HUFFMAN, _SCAN = 0xC4, 0xDA
+_HUFFMAN, _SCAN, _INTERVAL = 0xC4, 0xDA, 0xDD
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_MOST_COMPONENTS = 4
 _FRAMES = {*range(0xC0, 0xD0)} - {_HUFFMAN, 0xC8, 0xCC}  # headers that hold the size
 _BASELINE = (0xC0, 0xC1)  # headers of baseline JPEGs, whose scan has some bits for every block
 _LEAST_BITS_OF_256_PIXELS = 8  # of a baseline scan: at least two bits for each of four blocks
@@ -61,6 +64,7 @@ class Head(NamedTuple):
     baseline: bool
     tables: bool
     scan: int
+    restarts: int  # the least number of restart markers in the scan
 
 
 _known: deque[tuple[bytes, Head]] = deque(maxlen=_KNOWN_HEADS)  # the bytes of the latest headers, and what they say
@@ -76,7 +80,10 @@ def picture(data: memoryview) -> memoryview:
     _check_size(head, jpeg)
     if bytes(jpeg[-len(_END) :]) == _END:
         return jpeg
-    end = bytes(jpeg[head.scan :]).rfind(_END)
+    scan = bytes(jpeg[head.scan :])
+    end = scan.rfind(_END)
+    if end < 0 and len(_RESTART.findall(scan)) < head.restarts:
+        raise BrokenJpegError("ends before all of its picture is there")
     if end < 0:
         raise UnendedJpegError("has no end marker")
     return jpeg[: head.scan + end + len(_END)]
@@ -88,17 +95,20 @@ def check(data: memoryview) -> None:
     _check_size(_head(jpeg), jpeg)
 
 
-def unended(data: memoryview) -> bytes:
-    """Return a JPEG without an end marker as a strict decoder only accepts it if its image data is complete.
+def unended(data: memoryview) -> list[bytes]:
+    """Return what a JPEG without an end marker may consist of, without the bytes of 0 that fill the buffer.
 
-    What follows the data is no code of a JPEG. Bytes of 0 at the end fill the buffer: the data itself hardly ever ends so.
+    It is complete if a strict decoder shows the same picture whichever of ``FILLS`` follows, from which missing bits are taken.
+    A single byte of 0 may belong to it.
     """
-    return bytes(_from_start(data)).rstrip(b"\0") + _NO_CODE
+    filled = bytes(_from_start(data))
+    bare = filled.rstrip(b"\0")
+    return [bare, filled] if len(filled) - len(bare) == 1 else [bare]
 
 
 def ended(data: bytes) -> bytes:
-    """Return what ``unended`` has returned with an end marker."""
-    return data.removesuffix(_NO_CODE) + _END
+    """Return the complete data with an end marker."""
+    return data + _END
 
 
 def size(data: memoryview) -> tuple[int, int]:
@@ -141,14 +151,31 @@ def _head(jpeg: memoryview) -> Head:
 
 
 def _read_head(jpeg: memoryview) -> Head:
-    width = height = 0
+    width = height = blocks = interval = 0
     baseline = tables = False
     for at, marker in _segments(jpeg):
         if marker in _FRAMES:
             height, width = (int.from_bytes(jpeg[at + place : at + place + 2], "big") for place in (5, 7))
             baseline = marker in _BASELINE
+            blocks = _blocks(width, height, bytes(jpeg[at + 10 : at + 10 + 3 * _MOST_COMPONENTS]), jpeg[at + 9 : at + 10])
+        elif marker == _INTERVAL:
+            interval = int.from_bytes(jpeg[at + 4 : at + 6], "big")
         tables = tables or marker == _HUFFMAN
-    return Head(width, height, baseline, tables, at)
+    restarts = (blocks - 1) // interval if baseline and interval and blocks else 0
+    return Head(width, height, baseline, tables, at, restarts)
+
+
+def _blocks(width: int, height: int, components: bytes, count: memoryview) -> int:
+    """Return how many blocks a scan of all components has, each with all of them (A.2.3)."""
+    sampling = [
+        components[3 * number + 1] for number in range(count[0] if count.nbytes else 0) if 3 * number + 1 < len(components)
+    ]
+    wide, high = max((one >> 4 for one in sampling), default=0), max((one & 15 for one in sampling), default=0)
+    if not wide or not high:
+        return 0
+    if len(sampling) == 1:
+        wide = high = 1
+    return -(-width // (8 * wide)) * -(-height // (8 * high))
 
 
 def _segments(jpeg: memoryview) -> Iterator[tuple[int, int]]:

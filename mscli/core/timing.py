@@ -40,6 +40,8 @@ LATE_US = MICROSECONDS  # how long after its stamp a frame may arrive, or SLOW_F
 STALE_US = MICROSECONDS  # if all frames are later than that for this long, the clock is slow; no queue is being drained
 # a clock is slow, too, if frames have come later and later, steadily: by this many frames' distances, at least SLOWER_US
 SLOWER_FRAMES = 8  # more than drivers have buffers, which a slow reader finds more and more filled
+SLOWER_AT_PACE = 2  # if frames come at their nominal pace, because then no reader is slow
+STRAIGHT_FRAMES = 4  # the least that make a straight line
 SLOWER_US = 250_000
 LEAST_SLOWNESS = 0.03  # how much of the time the clock lags behind at least
 STRAIGHT = 1 / 8  # how far arrivals and delays may be off a straight line, as shares of all of it
@@ -116,7 +118,7 @@ class Stamps:
             self._follow(stamp_us - arrival_us, lasts_us)
         own_us = stamp_us - self._distance_us
         lag_us = arrival_us - own_us
-        if self._is_stale(arrival_us, lag_us > _late_us(lasts_us)) or self._is_slow(arrival_us, lag_us):
+        if self._is_stale(arrival_us, lag_us > _late_us(lasts_us)) or self._is_slow(arrival_us, lag_us, lasts_us):
             self.leapt = True
             return None
         if self._fits(own_us, arrival_us):
@@ -141,15 +143,22 @@ class Stamps:
             self._delays.clear()  # those were not delays
         return stale
 
-    def _is_slow(self, arrival_us: int, lag_us: int) -> bool:
-        """Return whether frames have come later and later, in a straight line, for longer than a queue fills."""
+    def _is_slow(self, arrival_us: int, lag_us: int, lasts_us: int) -> bool:
+        """Return whether frames have come later and later, in a straight line, for longer than a queue fills.
+
+        If they came at their nominal pace, no queue fills: by a right clock, none came later than the one before.
+        """
         lags = self._lags
         if lags and lag_us <= lags[0][1]:
             lags.clear()
         lags.append((arrival_us, lag_us))
         (begin_us, least_us), count = lags[0], len(lags)
         took_us, behind_us = arrival_us - begin_us, lag_us - least_us
-        if count < SLOWER_FRAMES or behind_us < max(SLOWER_US, LEAST_SLOWNESS * took_us, SLOWER_FRAMES * took_us / (count - 1)):
+        if count < STRAIGHT_FRAMES:
+            return False
+        at_pace = took_us <= (1 + LEAST_SLOWNESS / 2) * lasts_us * (count - 1)
+        frames = SLOWER_AT_PACE if at_pace else SLOWER_FRAMES
+        if count < frames or behind_us < max(SLOWER_US, LEAST_SLOWNESS * took_us, frames * took_us / (count - 1)):
             return False
         for number, (at_us, by_us) in enumerate(lags):
             share = number / (count - 1)
@@ -199,7 +208,7 @@ class Stamps:
         """Return the capture time if the frame had the usual delay. A small lateness moves it only by GAIN."""
         at_us, step_us = arrival_us - self._delay_us, self._lasts_us * self._pace
         off_us = at_us - (self._last_us + step_us)
-        if not self._begun or abs(off_us) > max(ARRIVAL_GAP_US, step_us):
+        if not self._begun or self.leapt or abs(off_us) > max(ARRIVAL_GAP_US, step_us):
             return self._after_last(at_us, arrival_us)
         self._pace += LEARN * max(-1.0, min(off_us / step_us, 1.0)) * self._pace
         return self._after_last(round(at_us - (1 - GAIN) * off_us), arrival_us)

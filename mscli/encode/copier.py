@@ -43,6 +43,7 @@ class VideoCopier(Pictures):
         self._beheaded = Burst(_log, "%d key frame(s) left out: a file's header cannot be made of them")
         self._taken = 0  # frames
         self._headless = 0  # chunks that FFmpeg cannot make a file header from
+        self._torn = 0  # chunks that depend on one that was lost
         self._hidden = 0  # black frames of the muted track
         self._key: EncodedVideoChunk | None = None  # the last chunk at which decoding can start
         self._repeated = 0
@@ -89,7 +90,10 @@ class VideoCopier(Pictures):
         if bridge and not frame.key:  # it depends on the pictures before the repeated one
             self._chunk_filter.begin_again()
             data = self._chunk_filter.pass_on(frame)
-        return [*bridge, self._chunk(frame, data)] if data is not None else bridge
+        if data is None:
+            return bridge
+        self._torn += self._chunk_filter.broken
+        return [*bridge, self._chunk(frame, data)]
 
     def keep_up(self, until_us: int) -> list[EncodedVideoChunk]:  # noqa: ARG002
         """Return no chunk, because the last picture stays visible."""
@@ -126,14 +130,13 @@ class VideoCopier(Pictures):
     def faults(self) -> Faults:
         """Return the faults of the frames that could not be used."""
         seen = self._chunk_filter.faults
-        return seen._replace(damaged=seen.damaged + self._headless)
+        return seen._replace(damaged=seen.damaged + self._headless, torn=self._torn)
 
     def _check_hidden(self, frame: VideoFrame) -> None:
         """Drop and count a black frame of a muted track. Raises NotSupportedError if the camera delivers raw pictures."""
-        if self._first is None:
+        if self._first is None and not frame.blank:
             check_copied(frame.format, self._formats)
         self._hidden += 1
-        self._chunk_filter.forget_references()
         self._hiding.note(1)
 
     def _can_begin(self, frame: EncodedVideoChunk, data: memoryview) -> bool:

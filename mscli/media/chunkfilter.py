@@ -18,7 +18,7 @@ from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from mscli.core.h264 import References
+    from mscli.core.references import References
 
 _log = Log("media")
 
@@ -26,6 +26,9 @@ _NOTHING = "holds no {} (no start code)"
 _NO_SETS = "lacks the parameter sets ({}) that {} needs"
 _NO_KEY = "depends on a key frame that did not arrive"
 _NO_REFERENCE = "depends on a frame that was lost"
+
+
+ALIKE = 5  # images in a row whose size counts, whatever it is
 
 
 class Faults(NamedTuple):
@@ -64,14 +67,14 @@ class ChunkFilter:
 
     ``whole``: image files are passed on without decoding, so each must be complete and have the size of its chunk. ``broken``:
     whether the latest chunk depends on one that was lost. It is passed on, and shows remains of other pictures: it is torn.
+    ``unended``: whether the latest image has no end, so that only decoding tells whether it is complete.
     """
 
     def __init__(self, *, whole: bool) -> None:
-        self.broken = False
+        self.broken = self.unended = False
         self._whole = whole
-        self._lacks = False  # whether chunks depend on a lost one, up to the next at which decoding can start
-        self._references: References | None = None  # of a codec that numbers them
-        self._damaged = self._early = self._parts = self._torn = 0
+        self._references: References | None = None
+        self._damaged = self._early = self._parts = 0
         self._why = ""
         self._sets = b""  # the latest parameter sets
         self._kinds: frozenset[int] = frozenset()  # their types
@@ -84,7 +87,7 @@ class ChunkFilter:
     @property
     def faults(self) -> Faults:
         """Return the counts of the chunks that were not passed on."""
-        return Faults(self._damaged, self._early, self._parts, self._torn, self._why)
+        return Faults(self._damaged, self._early, self._parts, why=self._why)
 
     def pass_on(self, chunk: EncodedVideoChunk) -> memoryview | None:
         """Return the usable bytes of the chunk, or None if it has no usable picture."""
@@ -98,25 +101,15 @@ class ChunkFilter:
             self._left_out.end()
         return data
 
-    def forget_references(self) -> None:
-        """Miss no chunk up to the next at which decoding can start, because black frames came, and who takes chunks knows."""
-        self._references, self._lacks = None, False
-
     def lose(self) -> None:
         """Note that the latest chunk could not be decoded, on which the next ones depend."""
-        self._lacks = True
+        if self._references is not None:
+            self._references.lose()
 
     def _follow_references(self, chunk: EncodedVideoChunk, codec: VideoCodec, *, passed: bool) -> None:
-        if self._references is None and codec.numbered:
-            from mscli.core.h264 import References
-
-            self._references = References()
-        missed = self._references is not None and self._references.misses(chunk.data)
-        if chunk.key or codec.starts(chunk.data):
-            self._lacks = False
-        elif passed and missed:
-            self._lacks = True
-        self.broken = passed and self._lacks
+        references = self._references = self._references or codec.references()
+        lacks = references.note(chunk, starts=chunk.key or codec.starts(chunk.data))
+        self.broken = passed and lacks
         if self.broken:
             self._why = _NO_REFERENCE
 
@@ -144,7 +137,8 @@ class ChunkFilter:
                 return whole_image(chunk)
             image.check(chunk.data)
             self._check_deviation(chunk, image.size(chunk.data))
-            return _to_decode(chunk, image)
+            self.unended = _lacks_end(chunk, image)
+            return chunk.data
         except BrokenJpegError as error:
             self._damaged += 1
             self._why = str(error)
@@ -205,12 +199,14 @@ class OwnSizes:
         self._told: tuple[int, int] | None = None  # that size
         self._doubted: bytes | tuple[int, int] | None = None  # such bytes, or such a size, that may be damaged
         self._seen: tuple[int, int] | None = None  # the size in the header of the latest whole image
+        self._alike = 0  # how many in a row have had it
 
     def in_its_own(self, chunk: EncodedVideoChunk, known: tuple[int, int]) -> EncodedVideoChunk:
         """Return the chunk with its own size. ``known``: the size of the previous chunks.
 
-        The header of an image may be damaged. So another size only counts if the image is complete, and the size was the
-        previous image's, too, or is the driver's. An image that deviates alone keeps the known size, and is damaged.
+        The header of an image may be damaged. So another size than the driver's only counts if the image is complete, its data
+        fits to it, and the previous image, if there was one, had it, too; or if ALIKE images in a row have it. An image that
+        deviates keeps the known size, and is damaged.
         """
         codec, said = VIDEO_CODECS[chunk.codec], (chunk.coded_width, chunk.coded_height)
         size: tuple[int, int] | None
@@ -229,8 +225,13 @@ class OwnSizes:
                 size = image.size(complete(chunk, image))
         except BrokenJpegError:
             return known
-        before, self._seen = self._seen, size
-        return size if size in (said, before) or before is None else known
+        is_first, self._alike = self._seen is None, self._alike + 1 if size == self._seen else 1
+        self._seen = size
+        if size in (said, known) or self._alike == ALIKE:
+            return size
+        from mscli.media.pictures import needs_all_data
+
+        return size if (is_first or self._alike == 2) and needs_all_data(chunk) else known
 
     def _size_of_stream(self, chunk: EncodedVideoChunk, codec: VideoCodec) -> tuple[int, int] | None:
         """Return the size in the latest parameter sets or key frame, or None if it is unknown.
@@ -274,21 +275,21 @@ def complete(chunk: EncodedVideoChunk, image: ImageFile) -> memoryview:
     try:
         return image.cut(chunk.data)
     except UnendedJpegError:
-        from mscli.media.pictures import decodes
+        from mscli.media.pictures import completed
 
-        data = image.unended(chunk.data)
-        if not decodes(data, VIDEO_CODECS[chunk.codec].decoder):
+        data = completed(chunk)
+        if data is None:
             raise
         return memoryview(image.ended(data))
 
 
-def _to_decode(chunk: EncodedVideoChunk, image: ImageFile) -> memoryview:
-    """Return what a strict decoder only accepts if it is complete. Raises BrokenJpegError."""
+def _lacks_end(chunk: EncodedVideoChunk, image: ImageFile) -> bool:
+    """Return whether the image may be cut off. Raises BrokenJpegError."""
     try:
         image.cut(chunk.data)
     except UnendedJpegError:
-        return memoryview(image.unended(chunk.data))
-    return chunk.data
+        return True
+    return False
 
 
 def _check_size(chunk: EncodedVideoChunk, size: tuple[int, int]) -> None:

@@ -30,7 +30,7 @@ from mscli.core.frames import (
     is_yuv,
 )
 from mscli.core.log import Burst, Log
-from mscli.media.chunkfilter import NO_FAULTS, ChunkFilter, Faults
+from mscli.media.chunkfilter import NO_FAULTS, ChunkFilter, Faults, complete
 
 _log = Log("media")
 
@@ -215,6 +215,7 @@ def _is_yuv(picture: av.VideoFrame) -> bool:
 # Frames and chunks into pictures.
 
 
+_END_BYTES = 8  # of an image's data, with its end marker
 TOLERATED = 5  # after this many consecutive damaged pictures, damage counts as normal for the camera
 
 
@@ -309,8 +310,11 @@ class PictureReader:
         codec = VIDEO_CODECS[chunk.codec]
         self._read += 1
         try:
-            pictures = _decode(self._decoder(codec, chunk), data, chunk)
-        except av.FFmpegError:
+            if chunk_filter.unended:
+                _, pictures = _decode_unended(self._decoder(codec, chunk), chunk)
+            else:
+                pictures = _decode(self._decoder(codec, chunk), data, chunk)
+        except (av.FFmpegError, DamagedPicture):
             return self._damaged(data, chunk, codec, chunk_filter)
         if not (codec.intra or pictures or self._given):
             self._early += 1  # after a recovery point the first pictures are incomplete
@@ -370,15 +374,53 @@ def _open_decoder(codec: VideoCodec, chunk: EncodedVideoChunk, *, strict: bool) 
     return decoder
 
 
-def decodes(data: bytes, decoder: str) -> bool:
-    """Return whether FFmpeg's decoder of this name gets a picture of this data, without any error."""
-    context = video_context(decoder, "r")
-    context.thread_count = 1
-    context.options = {"err_detect": "explode"}
+def completed(chunk: EncodedVideoChunk) -> bytes | None:
+    """Return the data of an image that lacks nothing but its end, or None if it lacks more."""
+    decoder = _open_decoder(VIDEO_CODECS[chunk.codec], chunk, strict=True)
     try:
-        return bool(context.decode(av.Packet(data)))
+        return _decode_unended(decoder, chunk)[0]
+    except DamagedPicture:
+        return None
+
+
+def needs_all_data(chunk: EncodedVideoChunk) -> bool:
+    """Return whether a complete image can be decoded in the size in its header, and not without the end of its data."""
+    codec = VIDEO_CODECS[chunk.codec]
+    assert codec.image is not None, "only those have a header of their own"
+    data, decoder = bytes(complete(chunk, codec.image)), _open_decoder(codec, chunk, strict=True)
+    try:
+        whole = bool(_decode(decoder, memoryview(data), chunk))
     except av.FFmpegError:
         return False
+    try:
+        return whole and not _decode(decoder, memoryview(data[:-_END_BYTES] + codec.image.fills[0]), chunk)
+    except av.FFmpegError:
+        return whole
+
+
+def _decode_unended(decoder: av.VideoCodecContext, chunk: EncodedVideoChunk) -> tuple[bytes, list[av.VideoFrame]]:
+    """Decode an image without an end. Return its data and its picture. Raises DamagedPicture if it is not complete."""
+    image = VIDEO_CODECS[chunk.codec].image
+    assert image is not None, "only those have an end"
+    for data in image.unended(chunk.data):
+        try:
+            shown = [_decode(decoder, memoryview(data + fill), chunk) for fill in image.fills]
+        except av.FFmpegError:
+            continue
+        if all(shown) and all(_is_same(shown[0][0], pictures[0]) for pictures in shown[1:]):
+            return data, shown[0]
+    raise DamagedPicture("is cut off")
+
+
+def _is_same(one: av.VideoFrame, other: av.VideoFrame) -> bool:
+    """Return whether two pictures of 8 bits have the same size and pixels."""
+    if (one.format.name, one.width, one.height) != (other.format.name, other.width, other.height):
+        return False
+    return all(
+        memoryview(left)[at : at + left.width] == memoryview(right)[at : at + left.width]
+        for left, right in zip(one.planes, other.planes, strict=True)
+        for at in range(0, left.height * left.line_size, left.line_size)
+    )
 
 
 def coded_size(chunk: EncodedVideoChunk, sets: bytes = b"", *, strict: bool = False) -> tuple[int, int] | None:

@@ -66,6 +66,7 @@ class RawSink(OutputSink):
     _size: tuple[int, int] | None = None  # of all pictures
     _form = ""  # the pixel format or codec of all pictures, once known
     _encoding = False  # whether the camera's encoded video is passed on
+    _torn = 0  # chunks that depend on one that was lost
     _hidden = 0  # skipped pictures with another format between chunks
     _rate = _UNKNOWN_RATE
     _color: VideoColorSpace | None = None  # of all pictures, for a stream that declares it
@@ -117,8 +118,10 @@ class RawSink(OutputSink):
 
     def faults(self, track: int) -> Faults:  # noqa: ARG002
         """Return the faults of frames that could not be decoded or passed on."""
-        judge = self._chunk_filter if self._converter is None else self._converter
-        return getattr(judge, "faults", NO_FAULTS)  # a sound converter has none
+        if self._chunk_filter is not None:
+            seen: Faults = self._chunk_filter.faults
+            return seen._replace(torn=self._torn)
+        return getattr(self._converter, "faults", NO_FAULTS)  # a sound converter has none
 
     def corrections(self, track: int) -> Mapping[str, int]:
         """Return the counts of skipped pictures, and of samples filled in and skipped."""
@@ -152,6 +155,7 @@ class RawSink(OutputSink):
 
             self._chunk_filter = ChunkFilter(whole=True)
         data = self._chunk_filter.pass_on(frame)
+        self._torn += self._chunk_filter.broken
         return () if data is None else (data,)
 
     def _form_of(self, first: VideoFrame | EncodedVideoChunk) -> str:

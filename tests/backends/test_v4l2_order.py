@@ -8,9 +8,11 @@ from random import Random
 
 import pytest
 
+from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.frames import EncodedVideoChunk
 from mscli.sources.v4l2.order import DisplayOrder
 from tests.camera.test_reordered import STEP_US, stream
+from tests.unit import test_hevc
 
 SHAPES = {
     "bframes=0": 0,
@@ -21,6 +23,14 @@ SHAPES = {
     "bframes=2:interlaced=1": 2,
 }
 
+OF_HEVC = {
+    "bframes=0": 0,
+    "bframes=1:b-adapt=0:open-gop=0": 1,
+    "bframes=2:b-adapt=0:b-pyramid=0": 1,
+    "bframes=3:b-adapt=0:open-gop=1": 2,
+    "bframes=4:b-adapt=0:b-pyramid=1:ref=5:open-gop=0": 2,
+}
+
 
 def placed(
     chunks: list[tuple[bytes, int]],
@@ -29,24 +39,28 @@ def placed(
     nominal_us: int = STEP_US,
     jitter_us: int = 0,
     lost: Collection[int] = (),
+    codec: str = "h264",
 ) -> list[tuple[int, int, int]]:
     """The place of each chunk in the order of display, when it is shown and when decoded."""
-    order, chance, found = DisplayOrder(), Random(1), []
+    headers, chance, found = VIDEO_CODECS[codec].headers, Random(1), []
+    assert headers is not None
+    order = DisplayOrder(headers())
     for number, (data, place) in enumerate(chunks):
         if number in lost:
             continue
         at_us = (number if late is None else place - late) * STEP_US + chance.randrange(jitter_us + 1)
-        chunk = order.place(EncodedVideoChunk("delta", at_us, memoryview(data), "h264", 64, 48, nominal_us, number))
+        chunk = order.place(EncodedVideoChunk("delta", at_us, memoryview(data), codec, 64, 48, nominal_us, number))
         found.append((place, chunk.timestamp, chunk.order_us))
     return found
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("codec", "shape"), [*(("h264", shape) for shape in SHAPES), *(("hevc", shape) for shape in OF_HEVC)])
 @pytest.mark.parametrize("by_capture", [False, True])
 @pytest.mark.parametrize("jitter_us", [0, 3000])
-def test_every_picture_is_shown_at_its_place(shape: str, by_capture: bool, jitter_us: int) -> None:
-    late = SHAPES[shape] if by_capture else None
-    found = placed(stream(shape), late=late, jitter_us=jitter_us)
+def test_every_picture_is_shown_at_its_place(codec: str, shape: str, by_capture: bool, jitter_us: int) -> None:
+    late = (SHAPES if codec == "h264" else OF_HEVC)[shape] if by_capture else None
+    chunks = stream(shape) if codec == "h264" else test_hevc.stream(shape)
+    found = placed(chunks, late=late, jitter_us=jitter_us, codec=codec)
     shown = [at for _, at, _ in sorted(found)]
     decoded = [at for _, _, at in found]
     assert all(early < later for early, later in pairwise(shown))

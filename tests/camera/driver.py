@@ -83,6 +83,7 @@ class Camera:
     row_bytes: int | None = None
     said: Mapping[str, int] = field(default_factory=dict)
     patient: bool = False
+    steady: bool = False  # whether one that has waited makes up for it: its pictures follow at once until it is in time again
     further: Sequence[Camera] = ()
     kind: int = abi.KIND_DISCRETE  # how it lists its sizes; otherwise in steps of 2, from its own up to twice as wide and high
 
@@ -364,7 +365,8 @@ class _Node:
                     self._changed.wait_for(lambda: self._queued or not self._streaming)
                     if not self._streaming:
                         return
-                    at_us = max(at_us, time.monotonic_ns() // 1000)
+                    if not self._mode.steady:
+                        at_us = max(at_us, time.monotonic_ns() // 1000)
                 if self._queued:
                     self._fill(self._queued.popleft(), number, shot, sequence, at_us)
             sequence = (sequence + 1) % (1 << 32)

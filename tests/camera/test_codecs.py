@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -93,15 +94,33 @@ def test_slices_in_buffers_of_their_own_are_joined_to_pictures(fourcc: str, slic
             assert all(np.abs(pixels.astype(int) - GREEN).max() < 12 for pixels in shown)
 
 
-@pytest.mark.parametrize("fourcc", ["H264", "HEVC"])
-def test_pictures_that_depend_on_a_lost_one_are_damaged(fourcc: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fourcc", ["H264", "HEVC", "VP80", "VP90"])
+def test_pictures_that_depend_on_a_lost_one_are_damaged_decoded_or_not(fourcc: str, tmp_path: Path) -> None:
     chunks = stream(ENCODERS[fourcc])
     begin = KEY_EVERY - MISSED  # the first key frame
-    lossy = chunks[: begin + 4] + chunks[begin + 5 :]
-    shots = [Shot(data, 0.01) for data in lossy]
+    shots = [Shot(data, 0.01, sequence=at) for at, data in enumerate(chunks) if at != begin + 4]
     with cameras(tmp_path, Camera(shots, fourcc, WIDTH, HEIGHT, patient=True)) as machine:
+        frames = ["--frames", "12", "--json"]
+        done = machine.each(
+            [
+                ["record", "--no-audio", *frames, "a.mkv"],
+                ["record", "--no-audio", *frames, "--video-codec", "copy", "b.mkv"],
+                ["capture", *frames, "--format", "native", "-o", "c.raw"],
+            ]
+        )
+    tracks = [json.loads(one.stdout)["tracks"][0] for one in done]
+    after = KEY_EVERY - 5
+    assert [track["damaged"] for track in tracks] == [after] * 3
+    assert [track["frames"] for track in tracks] == [12] * 3
+    if fourcc != "HEVC":
+        assert b"are damaged; the last one depends on a frame that was lost" in done[0].stderr
+    assert all(b"are damaged; the last one depends on a frame that was lost" in one.stderr for one in done[1:])
+
+
+@pytest.mark.parametrize("sequence", [lambda _: 0, lambda n: 1_000_000 - n, lambda n: n + 200_000 * (n // 5)])
+def test_numbers_that_mean_nothing_tear_no_picture(sequence: Callable[[int], int], tmp_path: Path) -> None:
+    shots = [Shot(data, 0.01, sequence=sequence(at)) for at, data in enumerate(stream(ENCODERS["VP80"]))]
+    with cameras(tmp_path, Camera(shots, "VP80", WIDTH, HEIGHT, patient=True)) as machine:
         record = ["record", "--no-audio", "--frames", "12", "--json"]
-        done = machine.each([[*record, "a.mkv"]])
-    assert [json.loads(one.stdout)["tracks"][0]["damaged"] for one in done] == [KEY_EVERY - 5] * len(done)
-    if fourcc == "H264":
-        assert all(b"are damaged; the last one depends on a frame that was lost" in one.stderr for one in done)
+        done = machine.each([[*record, "a.mkv"], [*record, "--video-codec", "copy", "b.mkv"]])
+    assert [json.loads(one.stdout)["tracks"][0]["damaged"] for one in done] == [0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import av
@@ -76,3 +77,30 @@ def test_jpegs_that_are_cut_off_are_damaged_however_little_is_missing(missing: i
     tracks = [json.loads(one.stdout)["tracks"][0] for one in done]
     assert [(track["frames"], track["damaged"]) for track in tracks] == [(10, 9)] * 2
     assert packets_in(tmp_path / "a.mkv") == [whole] * 10
+
+
+HEADER = re.compile(rb"\xff\xc0.{3}", re.DOTALL)  # of a baseline JPEG, up to its height
+
+
+def of_wrong_sizes(count: int) -> list[bytes]:
+    """JPEGs in whose headers a bit of the size is wrong, of each image another."""
+    whole, images = jpeg(), []
+    found = HEADER.search(whole)
+    assert found is not None
+    for number in range(count):
+        data, bit = bytearray(whole), number * 7 % 32
+        data[found.end() + bit // 8] ^= 1 << bit % 8
+        images.append(bytes(data))
+    return images
+
+
+@pytest.mark.parametrize("size", [[], ["--size", "exact:160x120"]])
+def test_no_size_in_a_damaged_header_is_believed(size: list[str], tmp_path: Path) -> None:
+    rows = [of_wrong_sizes(32), [image[:-9] for image in of_wrong_sizes(32)], [image[:40] for image in of_wrong_sizes(32)]]
+    with cameras(tmp_path, *(camera(*images) for images in rows)) as machine:
+        record = ["record", "--no-audio", "--duration", "1", "--timeout", "1", "--video-codec", "copy", *size]
+        done = machine.each([[*record, "--camera", f"/dev/video{at}", f"{at}.mkv"] for at in range(len(rows))])
+    for one in done:
+        said = re.search(rb"none of the (\d+) frames from .* could be used", one.stderr)
+        assert (one.returncode, said is not None) == (5, True), one.stderr.decode()
+    assert not list(tmp_path.glob("*.mkv"))

@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mscli.core.limits import CLOSE_US
-from mscli.core.timing import EARLY_US, LATE_US, SLOWER_FRAMES, SLOWER_US, STALE_US, STEADY_FRAMES, Stamps, can_be_lost
+from mscli.core.timing import (
+    EARLY_US,
+    LATE_US,
+    SLOWER_AT_PACE,
+    SLOWER_FRAMES,
+    SLOWER_US,
+    STALE_US,
+    STEADY_FRAMES,
+    STRAIGHT_FRAMES,
+    Stamps,
+    can_be_lost,
+)
 
 CASES = settings(max_examples=100, derandomize=True, deadline=None, database=None)
 BEGIN_US = 5_000_000_000
@@ -152,27 +163,45 @@ def test_a_clock_that_runs_wrongly_takes_no_frame_far_from_its_time(stamp: Stamp
 
 
 @pytest.mark.parametrize("pace", [0.2, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("step_us", [10_000, 16_667, STEP_US, 100_000, 200_000, 500_000, 1_000_000])
+@pytest.mark.parametrize("jitter_us", [0, 5_000])
+def test_a_slow_clock_is_noticed_within_two_frames_or_a_quarter_of_a_second(pace: float, step_us: int, jitter_us: int) -> None:
+    jitter = random.Random(step_us).choices(range(jitter_us + 1), k=3000)
+    first_us = shots(lambda _, at: at)[0].true_us
+    off = errors(shots(lambda _, at: first_us + round((at - first_us) * pace), jitter, step_us), step_us)
+    most_us = max(SLOWER_US, SLOWER_AT_PACE * step_us)
+    assert max(map(abs, off)) <= (most_us + step_us + jitter_us) * 1.1 + DELAY_US
+    noticed = max(STRAIGHT_FRAMES, int(most_us / (1 - pace) / step_us * 1.1)) + 15  # and taken over smoothly
+    assert max(map(abs, off[noticed:])) <= DELAY_US + 2 * jitter_us + step_us
+
+
+@pytest.mark.parametrize("pace", [0.2, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("step_us", [10_000, 16_667, STEP_US, 100_000])
 @pytest.mark.parametrize("jitter_us", [0, 5_000])
-def test_a_slow_clock_is_noticed_within_eight_frames_or_a_quarter_of_a_second(
+def test_the_slow_clock_of_a_camera_below_its_rate_is_noticed_within_eight_frames(
     pace: float, step_us: int, jitter_us: int
 ) -> None:
     jitter = random.Random(step_us).choices(range(jitter_us + 1), k=3000)
     first_us = shots(lambda _, at: at)[0].true_us
-    off = errors(shots(lambda _, at: first_us + round((at - first_us) * pace), jitter, step_us), step_us)
+    off = errors(shots(lambda _, at: first_us + round((at - first_us) * pace), jitter, step_us), step_us // 2)
     most_us = max(SLOWER_US, SLOWER_FRAMES * step_us)
     assert max(map(abs, off)) <= (most_us + step_us + jitter_us) * 1.1 + DELAY_US
     noticed = int(most_us / (1 - pace) / step_us * 1.1) + 15  # and taken over smoothly
     assert max(map(abs, off[noticed:])) <= DELAY_US + 2 * jitter_us + step_us
 
 
-@given(backlog=st.lists(st.integers(0, 7), min_size=1, max_size=40), step_us=st.integers(8_000, 140_000))
+@given(
+    backlog=st.lists(st.integers(0, 7), min_size=1, max_size=40),
+    step_us=st.integers(8_000, 140_000),
+    rate=st.sampled_from([0.5, 1, 1, 1]),
+)
 @CASES
-def test_a_reader_that_is_too_slow_for_its_queue_makes_no_clock_slow(backlog: list[int], step_us: int) -> None:
+def test_a_reader_that_is_too_slow_for_its_queue_makes_no_clock_slow(backlog: list[int], step_us: int, rate: float) -> None:
     waiting = [late for most in backlog for late in range(most + 1)]  # fuller and fuller, and then empty
     frames = shots(lambda _, at: at, [late * step_us for late in waiting], step_us)
     arrivals = accumulate((frame.arrival_us for frame in frames), max)
-    assert not any(errors([frame._replace(arrival_us=at) for frame, at in zip(frames, arrivals, strict=True)], step_us))
+    late = [frame._replace(arrival_us=at) for frame, at in zip(frames, arrivals, strict=True)]
+    assert not any(errors(late, round(step_us * rate)))
 
 
 def test_a_camera_at_half_its_rate_has_a_clock_that_is_right() -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 
 from mscli.core import jpeg as image
@@ -126,6 +128,46 @@ def test_a_jpeg_of_another_size_than_its_mode_is_not_handed_on_but_decoded() -> 
 
 def test_a_plain_picture_is_not_too_short_for_its_size() -> None:
     assert image.size(image.picture(jpeg(1920, 1080, (0, 0, 0)).data)) == (1920, 1080)
+
+
+def noise(seed: int, flags: Sequence[int]) -> tuple[bytes, int, int]:
+    """A JPEG of noise, which ends in the middle of things, and its size."""
+    width, height = 16 * (2 + seed % 5), 16 * (2 + seed % 3)
+    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+    done, data = cv2.imencode(".jpg", pixels, flags)
+    assert done
+    return bytes(data), width, height
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [],
+        [cv2.IMWRITE_JPEG_QUALITY, 100],
+        [cv2.IMWRITE_JPEG_OPTIMIZE, 1],
+        [cv2.IMWRITE_JPEG_RST_INTERVAL, 4],
+        [cv2.IMWRITE_JPEG_QUALITY, 100, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
+    ],
+)
+def test_a_jpeg_that_lacks_any_of_its_data_is_not_whole_however_little(flags: Sequence[int]) -> None:
+    for seed in range(20):
+        data, width, height = noise(seed, flags)
+        bare = data.removesuffix(b"\xff\xd9")
+        for missing in range(7):
+            chunk = EncodedVideoChunk("key", 0, memoryview(bare[: len(bare) - missing]), "mjpeg", width, height)
+            is_whole = missing == 0 or (missing == 1 and bare.endswith(b"\xff\0"))  # that byte of 0 says nothing
+            chunk_filter, reader = ChunkFilter(whole=True), PictureReader(strict=True)
+            found = len(passed(chunk_filter, [chunk])), len(reader.read(chunk))
+            assert found == (is_whole, is_whole), (seed, missing)
+            assert chunk_filter.faults.damaged == reader.faults.damaged == (not is_whole)
+
+
+def test_a_jpeg_without_its_last_interval_is_not_whole() -> None:
+    data, width, height = noise(1, [cv2.IMWRITE_JPEG_RST_INTERVAL, 4])
+    last = max(data.rfind(bytes([0xFF, 0xD0 + number])) for number in range(8))
+    for end in (last, last + 2):
+        chunk = EncodedVideoChunk("key", 0, memoryview(data[:end]), "mjpeg", width, height)
+        assert passed(ChunkFilter(whole=True), [chunk]) == []
 
 
 # H.264

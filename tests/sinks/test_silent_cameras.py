@@ -169,7 +169,7 @@ def test_a_copied_camera_that_stalls_keeps_no_file_open_and_begins_again_with_a_
     counts = shown(tmp_path, "v:0")
     assert counts == [20, 1, 1, 1, 30]
     assert [numbers(path) for path in sorted(tmp_path.iterdir())][1:4] == [[0]] * 3  # of H.264 the last key frame
-    assert sink.corrections(0) == {"duplicated": 3, "orphaned": 15}  # from the 105th to the next key frame
+    assert sink.corrections(0) == {"duplicated": 3, "orphaned": 15, "torn": 15}  # from the 105th to the next key frame
     assert [value for path in sorted(tmp_path.iterdir()) for value in samples(path)] == values(blocks)
 
 
@@ -187,13 +187,17 @@ def test_a_muted_camera_that_is_copied_keeps_no_file_open(suffix: str, form: str
     assert [frame_times(path)[0] for path in paths] == pytest.approx([0] * SECONDS, abs=0.02)
 
 
-@pytest.mark.parametrize(("suffix", "form", "counts"), [("mkv", "MJPEG", [20, 5, 30]), ("mp4", "H264", [25, 30])])
-def test_no_file_begins_while_a_copied_camera_alone_is_muted(suffix: str, form: str, counts: list[int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "form", "counts", "torn"), [("mkv", "MJPEG", [20, 5, 30], {}), ("mp4", "H264", [25, 30], {"torn": 5})]
+)
+def test_no_file_begins_while_a_copied_camera_alone_is_muted(
+    suffix: str, form: str, counts: list[int], torn: dict[str, int], tmp_path: Path
+) -> None:
     frames, black = numbered(SECONDS * 30, form), numbered(SECONDS * 30)
     sink = series(tmp_path / f"a.{suffix}", ["video"], duration_s=1, options={"video_codec": "copy"})
     fed(sink, in_time(frames[:20] + black[20:115] + frames[115:]))
     assert shown(tmp_path, "v:0") == counts
-    assert sink.corrections(0) == {"hidden": 95}
+    assert sink.corrections(0) == {"hidden": 95, **torn}
 
 
 def seldom_keyed(frames: Sequence[VideoFrame], keys: Sequence[int]) -> list[EncodedVideoChunk]:
@@ -224,7 +228,8 @@ def test_what_goes_on_from_a_file_before_follows_no_repeated_picture(
     fed(sink, together(of_track(0, numbered(SECONDS * 30, "MJPEG")), of_track(1, frames[:20] + frames[away:])))
     assert shown(tmp_path, "v:0") == [30] * SECONDS
     assert shown(tmp_path, "v:1") == [begun, 1, 1, 1, 30]
-    assert sink.corrections(1) == {"duplicated": 3, "orphaned": orphaned}
+    lost = {} if away == 20 else {"torn": orphaned}
+    assert sink.corrections(1) == {"duplicated": 3, "orphaned": orphaned, **lost}
 
 
 def test_a_slow_camera_is_no_camera_that_ended(tmp_path: Path) -> None:

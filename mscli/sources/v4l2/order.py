@@ -1,4 +1,4 @@
-"""Tell when pictures are shown that a camera encodes in another order: H.264 with B frames.
+"""Tell when pictures are shown that a camera encodes in another order: H.264 and HEVC with B frames.
 
 Some drivers stamp a picture with its capture time, others with the time at which it was encoded. Either way the places of
 pictures in the order of display, which the stream tells, give both of their times: when they are shown and when decoded.
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
+from mscli.core.codedpictures import CodedPicture, PictureHeaders
 from mscli.core.frames import EncodedVideoChunk
-from mscli.core.h264 import CodedPicture, Headers
 
-_FRAME_ORDER = 2  # how much further the next picture usually is in the stream's numbers; 1 if one is odd
 _SMOOTH = 0.2  # how much of a new distance between pictures counts, at least
 _LONG = 4  # a distance that is this many times the usual one is a gap
 _USUAL_MOST = 2  # pictures that are decoded before one that is shown earlier
@@ -22,12 +21,11 @@ _APART_US = 100  # between the decoding of two pictures at least
 
 
 class DisplayOrder:
-    """The times of the chunks of one H.264 stream. Those of a stream without reordered pictures are left alone."""
+    """The times of the chunks of one stream. Those of a stream without reordered pictures are left alone."""
 
-    def __init__(self) -> None:
-        self._headers = Headers()
-        self._unit = _FRAME_ORDER
-        self._high = self._low = 0  # the number of the latest picture that others depend on: its upper and its lower bits
+    def __init__(self, headers: PictureHeaders) -> None:
+        self._headers = headers
+        self._unit = headers.unit
         self._found = 0  # how many pictures are decoded before an earlier one, if only the pictures tell
         self._begin = 0  # that of the latest picture at which decoding can start
         self._place = 0  # of the latest picture in the order of display
@@ -43,7 +41,7 @@ class DisplayOrder:
     def place(self, chunk: EncodedVideoChunk) -> EncodedVideoChunk:
         """Return the chunk with the time at which it is shown, and how long before that it is decoded."""
         picture = self._headers.read(chunk.data)
-        if picture is None or picture.order is None or picture.field or picture.sps.reordered == 0:
+        if picture is None or picture.order is None or picture.field or picture.reordered == 0:
             return chunk
         before, place = self._place, self._place_of(picture)
         lost = self._lost_before(chunk)
@@ -53,7 +51,7 @@ class DisplayOrder:
         self._place = place
         if place < before and self._number:
             self._found = max(self._found, _USUAL_MOST)
-        most = picture.sps.reordered or self._found
+        most = picture.reordered or self._found
         self._number = min(self._number + lost, place + most)
         ahead = place - self._number
         self._number += 1
@@ -72,24 +70,15 @@ class DisplayOrder:
         return replace(chunk, timestamp=max(shown_us, decoded_us), reorder_us=max(0, shown_us - decoded_us))
 
     def _place_of(self, picture: CodedPicture) -> int:
-        """Return the place in the order of display since the latest picture at which decoding can start (8.2.1.1)."""
+        """Return the place in the order of display since the latest picture with which the numbers begin."""
         assert picture.order is not None, "checked"
-        if picture.idr:
-            self._high = self._low = self._number = self._place = 0
+        if picture.resets:
+            self._number = self._place = 0
             self._ahead.clear()
-        period = 1 << picture.sps.order_bits
-        low, high = picture.order, self._high
-        if low < self._low and self._low - low >= period // 2:
-            high += period
-        elif low > self._low and low - self._low > period // 2:
-            high -= period
-        if picture.reference:
-            self._high, self._low = high, low
-        if picture.idr:
-            self._begin = low
-        if (low - self._begin) & 1:
+            self._begin = picture.order
+        if (picture.order - self._begin) & 1:
             self._unit = 1
-        return (high + low - self._begin) // self._unit
+        return (picture.order - self._begin) // self._unit
 
     def _learn(self, chunk: EncodedVideoChunk, places: int) -> None:
         """Learn the distance between pictures, and what the stamps are. ``places``: how much later the picture is shown."""

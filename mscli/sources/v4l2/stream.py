@@ -215,10 +215,10 @@ class V4L2Source(Source):
         units = picture.codec.units if picture.codec is not None else None
         self._slices = SliceJoiner(units) if units is not None else None
         self._order: DisplayOrder | None = None
-        if picture.codec is not None and picture.codec.numbered:
+        if picture.codec is not None and picture.codec.headers is not None:
             from mscli.sources.v4l2.order import DisplayOrder  # imported late: most cameras send other formats
 
-            self._order = DisplayOrder()
+            self._order = DisplayOrder(picture.codec.headers())
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
