@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
+import cv2
+import numpy as np
 import pytest
 
 from mscli.core.errors import NotReadableError
@@ -79,6 +82,14 @@ def pictures(images: dict[str, bytes]) -> dict[str, bytes]:
     return {codec: read(codec, image)[0][0] for codec, image in images.items()}
 
 
+def of_noise(size: tuple[int, int], seed: int) -> bytes:
+    """Return a JPEG of this size."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 50 + seed % 3 * 20])
+    assert done
+    return bytes(data)
+
+
 def with_thumbnail(image: bytes, thumbnail: bytes, behind: bytes = b"", *, first: bool = True) -> bytes:
     """Return a JPEG with another in a segment. ``behind``: what else is in it. ``first``: before the other segments."""
     content = b"Exif\0\0" + thumbnail + behind
@@ -139,6 +150,22 @@ def test_a_jpeg_with_a_thumbnail_that_is_cut_anywhere_costs_itself(behind: bytes
     image = with_thumbnail(made("mjpeg"), made("mjpeg", (8, 8)), behind, first=first)
     for cut in range(Jpegs.magic_bytes, len(image)):
         assert read("mjpeg", image + image[:cut] + image * 3) == ([image] * 4, 1), f"cut after {cut} bytes"
+
+
+def test_any_number_of_jpegs_with_thumbnails_that_are_cut_in_a_row_cost_themselves() -> None:
+    wrong = []
+    for seed in range(120):
+        chance = Random(seed)
+        behind, first = chance.choice([b"", b"and more"]), chance.random() < 0.5
+        images = [
+            with_thumbnail(*(of_noise(size, seed + n) for size in ((64, 48), (16, 12))), behind, first=first) for n in range(8)
+        ]
+        cuts = [chance.randrange(3, len(one)) if n and chance.random() < 0.55 else 0 for n, one in enumerate(images)]
+        data = b"".join(one[:cut] if cut else one for one, cut in zip(images, cuts, strict=True))
+        whole = [one for one, cut in zip(images, cuts, strict=True) if not cut]
+        if read("mjpeg", data, chance.choice([1 << 16, 97])) != (whole, len(images) - len(whole)):
+            wrong.append(seed)
+    assert len(wrong) <= 1, "a cut may look like no cut"
 
 
 def test_a_thumbnail_in_several_segments_is_no_cut() -> None:

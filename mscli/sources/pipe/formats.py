@@ -267,6 +267,8 @@ class Jpegs(Images):
 
     def __init__(self, reader: ByteReader, options: InputOptions) -> None:
         self._at = 2  # where the next marker is looked for
+        self._within: dict[int, tuple[int, int] | None] = {}  # files in segments of the latest whole file: place → size
+        self._noted: dict[int, tuple[int, int] | None] = {}  # of this file
         super().__init__(reader, options)
 
     def end(self, held: bytearray) -> End | None:
@@ -299,6 +301,9 @@ class Jpegs(Images):
 
     def _found(self, length: int, *, whole: bool = True) -> End:
         self._at = 2
+        if whole:
+            self._within = self._noted
+        self._noted = {}
         return End(length, whole)
 
     def _cut(self, held: bytearray, marker: int, begin: int, end: int) -> int | None:
@@ -308,7 +313,8 @@ class Jpegs(Images):
         """
         seen = min(len(held), end + 2)
         found = (one.start() for one in _START.finditer(held, begin, seen))
-        starts = list(islice((start for start in found if start + 4 <= seen or start == end - 1), _CANDIDATES))
+        inside = list(islice((start for start in found if start + 4 <= seen or start == end - 1), _CANDIDATES))
+        starts = [start for start in inside if not self._is_usual(held, start, inside)]
         if starts and (starts[0] < begin + 2 or marker not in _MAY_HOLD_FILES):
             return starts[0]
         if len(held) < end + 2:
@@ -318,18 +324,30 @@ class Jpegs(Images):
         follows = held[end] == 0xFF and held[end + 1] in _MAY_FOLLOW
         if starts and (not follows or any(end in _segments(held, start) for start in starts)):
             return self._likeliest(held, starts)
+        self._noted |= {start: _size_at(held, start) for start in inside}
         return 0
+
+    def _is_usual(self, held: bytearray, start: int, starts: list[int]) -> bool:
+        """Return whether the latest whole file had such a thumbnail at this place, too. This one may be cut off."""
+        if start not in self._within:
+            return False
+        return _size_at(held, start) in (None, self._within[start]) or not _is_apart(held, start, starts)
 
     def _likeliest(self, held: bytearray, starts: list[int]) -> int:
         """Return which of these is the next file, and no thumbnail: the first that looks like this file.
 
         A thumbnail that is cut off has no segments of its own where those of the next file are.
         """
-        apart = [one for one in starts if not any(_segments(held, one) & _segments(held, two) for two in starts if two > one)]
+        if self._within:
+            thumbnails = {size for size in self._within.values() if size not in (None, self._size)}
+            others = (start for start in starts if held[start : start + 4] == held[:4])
+            if (first := next((start for start in others if _size_at(held, start) not in thumbnails), None)) is not None:
+                return first
+        apart = [one for one in starts if _is_apart(held, one, starts)]
         alike = [start for start in apart if held[start : start + 4] == held[:4]] or apart
         if self._size is None:
             return alike[0]
-        sizes = {start: _jpeg_size(memoryview(bytes(held[start : start + _LOOKED_AT]))) for start in alike}
+        sizes = {start: _size_at(held, start) for start in alike}
         return next((start for size in (self._size, None) for start in alike if sizes[start] == size), alike[-1])
 
     def decode(self, image: memoryview) -> EncodedVideoChunk | None:
@@ -352,6 +370,11 @@ _MAY_FOLLOW = {*_BEGIN_SEGMENTS, 0xFF}  # second bytes behind a whole segment, f
 _START = re.compile(rb"\xff\xd8(?=\xff(?:[\xc0-\xcf\xda-\xff]|\Z))")  # of a file, before its first segment
 
 
+def _is_apart(held: bytearray, start: int, starts: list[int]) -> bool:
+    """Return whether the file that begins there has no segment of one that begins later."""
+    return not any(_segments(held, start) & _segments(held, two) for two in starts if two > start)
+
+
 def _segments(held: bytearray, at: int) -> set[int]:
     """Return where the segments of the header begin of the JPEG that begins at ``at``, as far as it has come."""
     found: set[int] = set()
@@ -360,6 +383,10 @@ def _segments(held: bytearray, at: int) -> set[int]:
         found.add(at)
         at += 2 + int.from_bytes(held[at + 2 : at + 4], "big") if held[at + 1] != _SOS else 0
     return found
+
+
+def _size_at(held: bytearray, start: int) -> tuple[int, int] | None:
+    return _jpeg_size(memoryview(bytes(held[start : start + _LOOKED_AT])))
 
 
 def _jpeg_size(image: memoryview) -> tuple[int, int] | None:
