@@ -157,9 +157,7 @@ def test_any_number_of_jpegs_with_thumbnails_that_are_cut_in_a_row_cost_themselv
     for seed in range(120):
         chance = Random(seed)
         behind, first = chance.choice([b"", b"and more"]), chance.random() < 0.5
-        images = [
-            with_thumbnail(*(of_noise(size, seed + n) for size in ((64, 48), (16, 12))), behind, first=first) for n in range(8)
-        ]
+        images = [with_thumbnail(of_noise((64, 48), seed + n), of_noise((16, 12), seed), behind, first=first) for n in range(8)]
         cuts = [chance.randrange(3, len(one)) if n and chance.random() < 0.55 else 0 for n, one in enumerate(images)]
         data = b"".join(one[:cut] if cut else one for one, cut in zip(images, cuts, strict=True))
         whole = [one for one, cut in zip(images, cuts, strict=True) if not cut]
