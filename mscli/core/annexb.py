@@ -42,6 +42,7 @@ class Units(NamedTuple):
     names: tuple[str, ...]
     start: bytes  # a pattern of a unit at which decoding can start
     header: int  # the bytes of a unit's header
+    messages: tuple[int, ...]  # types of units without which a picture can be decoded (SEI)
     parts: tuple[int, ...] = ()  # types of units that only continue a slice
 
     def is_start(self, data: memoryview) -> bool:
@@ -80,6 +81,14 @@ class Units(NamedTuple):
         kinds = {kind for kind, _ in units}
         return Content(not kinds.isdisjoint(self.pictures), sets, frozenset(kinds.intersection(self.needed)))
 
+    def has_messages(self, data: memoryview) -> bool:
+        """Return whether a unit of the chunk is a message."""
+        return any(kind in self.messages for kind, _ in self._units(data))
+
+    def without_messages(self, data: memoryview) -> bytes:
+        """Return the units of the chunk that are no messages."""
+        return b"".join(b"\0" + bytes(unit) for kind, unit in self._units(data) if kind not in self.messages)
+
     def _units(self, data: memoryview) -> Iterator[tuple[int, memoryview]]:
         """Yield the type of each unit, and its bytes with the start code. A chunk of too many units has none."""
         found = [(match.start(), match[1][0] >> self.shift & self.kinds[-1]) for match in find_units(data)]
@@ -94,11 +103,11 @@ H264 = Units(
     0, range(1, 32), range(1, 6), (7, 8), ("SPS", "PPS"),  # slices and their partitions
     # an IDR slice, or a recovery point as the first message of a SEI unit
     rb"(?s)\x00\x00\x01(?:[\x05\x25\x45\x65]|\x06\x06)",
-    1, (3, 4),
+    1, (6,), (3, 4),
 )  # fmt: skip
 HEVC = Units(
     1, range(64), range(32), (32, 33, 34), ("VPS", "SPS", "PPS"),  # slices
     # an IRAP slice (types 16 to 21), or a recovery point as the first message of a prefix SEI unit (type 39)
     rb"(?s)\x00\x00\x01(?:[\x20\x22\x24\x26\x28\x2a]|\x4e.\x06)",
-    2,
+    2, (39, 40),
 )  # fmt: skip

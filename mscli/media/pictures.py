@@ -241,6 +241,7 @@ class PictureReader:
         self._one_at_a_time = one_at_a_time
         self._used: av.VideoFrame | None = None
         self._in_a_row = 0
+        self._bad_messages = False  # whether the camera sends messages in its chunks that cannot be decoded
         self._decoders: dict[str, av.VideoCodecContext] = {}
         self._lenient: av.VideoCodecContext | None = None  # for damaged images
         self._undecoded = Burst(_log, "%d frame(s) that cannot be decoded, the latest, of %s, at %.3f s")
@@ -313,7 +314,7 @@ class PictureReader:
             if chunk_filter.unended:
                 _, pictures = _decode_unended(self._decoder(codec, chunk), chunk)
             else:
-                pictures = _decode(self._decoder(codec, chunk), data, chunk)
+                pictures = self._decode_units(codec, data, chunk)
         except (av.FFmpegError, DamagedPicture):
             return self._damaged(data, chunk, codec, chunk_filter)
         if not (codec.intra or pictures or self._given):
@@ -325,6 +326,19 @@ class PictureReader:
                 return []
         self._torn += sum(chunk_filter.broken or picture.is_corrupt for picture in pictures)
         return self._good(pictures)
+
+    def _decode_units(self, codec: VideoCodec, data: memoryview, chunk: EncodedVideoChunk) -> list[av.VideoFrame]:
+        """Decode a chunk, without its messages if the camera sends some that cannot be decoded. Raises av.FFmpegError."""
+        decoder, units = self._decoder(codec, chunk), codec.units
+        try:
+            if units is None or not self._bad_messages:
+                return _decode(decoder, data, chunk)
+        except av.FFmpegError:
+            if units is None or not units.has_messages(data):
+                raise
+        pictures = _decode(decoder, memoryview(units.without_messages(data)), chunk)
+        self._bad_messages = True
+        return pictures
 
     def _decoder(self, codec: VideoCodec, chunk: EncodedVideoChunk) -> av.VideoCodecContext:
         decoder = self._decoders.get(codec.name)

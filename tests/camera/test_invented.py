@@ -29,6 +29,7 @@ FILLER, DELIMITER, MESSAGE = (
     START + b"\x06\x05\x11" + bytes(range(1, 18)) + b"\x80",
 )
 H265_DELIMITER, H265_MESSAGE = START + b"\x46\x01\x50", START + b"\x50\x01\x05\x11" + bytes(range(1, 18)) + b"\x80"
+BAD_MESSAGE = START + b"\x06\x05\x01\x00\x80"
 ERROR = abi.FLAG_TIMESTAMP_MONOTONIC | abi.FLAG_ERROR
 IN_ORDER = {"H264": "bframes=0", "HEVC": "bframes=0", "VP80": "", "VP90": ""}
 WITH_B = {"H264": "bframes=2:b-pyramid=none", "HEVC": "bframes=2:b-pyramid=0:open-gop=0"}
@@ -116,6 +117,8 @@ ROWS = (
           ("short start codes", short_codes),
           ("a message behind each", lambda _, data, m=message: data + m),
       )),
+    Row("H.264: a message behind each that cannot be read", "H264", lambda: each("H264", lambda _, data: data + BAD_MESSAGE)),
+    Row("H.264: a message before each that cannot be read", "H264", lambda: each("H264", lambda _, data: BAD_MESSAGE + data)),
     Row("H.264: filler behind each", "H264", lambda: each("H264", lambda _, data: data + FILLER)),
     *(Row(f"{fourcc}: one lost", fourcc, lambda f=fourcc: without(f, 5), KEY_EVERY - 6)  # type: ignore[misc]
       for fourcc in IN_ORDER),
