@@ -205,7 +205,7 @@ class _RecordRun:
         self.to_stdout = any(target.to_stdout for target in targets)
         self.options = options
         self.window = window
-        self.trigger = Trigger(trigger, session.wake)
+        self.trigger = Trigger(trigger, session.wake, session.stopper.count)
         self.control = control
         self.recorder: MediaRecorder | None = None
         self.wanted: Sequence[Wanted] = ()

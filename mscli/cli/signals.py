@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
+from threading import Lock
 from time import monotonic
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from mscli.cli.leaving import ABANDONED, STOPPING, at_once, before_long
+from mscli.cli.leaving import ABANDONED, STOPPING, TRIGGERING, Tally, at_once, before_long, open_pipe
 from mscli.core.calls import interruptible
 from mscli.core.limits import ANSWER_S, GRACE_S, READER_S, TIDY_S
 from mscli.core.threads import Thread
@@ -27,37 +28,60 @@ def _nothing() -> None:
 
 
 class _Waker:
-    """A thread that calls ``wake`` for every signal, until it is closed.
+    """A thread that counts signals and calls ``wake`` for them, until it is closed.
 
     Python runs handlers between two instructions of the main thread. A signal that comes after the last of them, just before
-    the thread begins to wait, would be handled only when that wait ends by itself.
-    https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
+    the thread begins to wait, would be handled only when that wait ends by itself. ``tally``: what counts a signal already.
 
     Raises OSError or RuntimeError if the system has no room for a pipe or a thread.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], tally: Tally | None) -> None:
         self._wake = wake
-        self._signals, noted = os.pipe()
-        os.set_blocking(noted, False)
+        self._lock = Lock()  # of the next two, which no handler takes
+        self._counted: Counter[int] = Counter()  # signals that nobody wants yet
+        self._calls: dict[int, Callable[[int], None]] = {}
         self._thread = Thread(target=self._run, name="mscli-signals", daemon=True)
+        self._before = -1
+        if tally is None or not tally.pipe:
+            self._before = signal.set_wakeup_fd(-1)
+            self._signals, self._noted = open_pipe()
+        else:
+            self._signals, self._noted = tally.pipe
         try:
             self._thread.start()
         except BaseException:
-            os.close(noted)
+            signal.set_wakeup_fd(self._before)
+            os.close(self._noted)
             os.close(self._signals)
             raise
-        self._before = signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
+        if tally is not None:
+            tally.pipe = ()  # it is this thread's now
 
     def close(self) -> None:
         """End the thread."""
-        os.close(signal.set_wakeup_fd(self._before))
+        signal.set_wakeup_fd(self._before)
+        os.close(self._noted)
         self._thread.join()
         os.close(self._signals)
 
+    def count(self, number: int, call: Callable[[int], None]) -> None:
+        """Call ``call`` with how many signals of this number came, earlier ones included, on any thread."""
+        with self._lock:
+            self._calls[number] = call
+            self._hand_out()
+
     def _run(self) -> None:
-        while os.read(self._signals, 64):
+        while numbers := os.read(self._signals, 4096):
+            with self._lock:
+                self._counted.update(numbers)
+                self._hand_out()
             self._wake()
+
+    def _hand_out(self) -> None:
+        for number, call in self._calls.items():
+            if times := self._counted.pop(number, 0):
+                call(times)
 
 
 class Stopper:
@@ -97,9 +121,21 @@ class Stopper:
                 self._before[number] = signal.signal(number, self._on_signal)
         if hasattr(signal, "SIGALRM"):
             self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
+        tallies = (signal.getsignal(getattr(signal, name)) for name in TRIGGERING)
         with suppress(OSError, RuntimeError):  # it works without, but for a rare moment
-            self._waker = _Waker(self._wake)
+            self._waker = _Waker(self._wake, next((one for one in tallies if isinstance(one, Tally)), None))
         return self
+
+    def count(self, number: int, call: Callable[[int], None]) -> bool:
+        """Let ``call`` be called with how many signals of this number came, earlier ones included, on any thread.
+
+        Return False if they cannot be counted: then a handler has to. The kernel merges signals that come before the process
+        could run, and Python merges more of them into one call of a handler.
+        """
+        if self._waker is None:
+            return False
+        self._waker.count(number, call)
+        return True
 
     def __exit__(self, *_: object) -> None:
         alarm = self._before.pop(getattr(signal, "SIGALRM", 0), None)

@@ -23,14 +23,21 @@ class Trigger:
     ``how``: "SIGUSR1", "stdin", or "" for never. ``wake`` is called for each trigger, and at the end of stdin, which sets
     ``over``. Earlier triggers count too: signals are counted from the start of the program, and lines wait in stdin.
 
+    ``count`` calls back with the number of signals: see ``Stopper.count``. If it cannot, a handler counts them.
+
     Bound: _MOST_BYTES of stdin. No more is read until ``pulled`` has returned these triggers, so a faster writer has to wait.
     """
 
-    def __init__(self, how: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        how: str,
+        wake: Callable[[], None],
+        count: Callable[[int, Callable[[int], None]], bool] = lambda _number, _call: False,
+    ) -> None:
         self.name = how
         self._signal = getattr(signal, how) if how.startswith("SIG") else None
         self.reads = how == "stdin"  # whether it reads stdin
-        self._wake = wake
+        self._wake, self._count = wake, count
         self.over = False  # whether no more triggers can come
         self._times = 0
         self._taken = 0
@@ -46,9 +53,12 @@ class Trigger:
 
     def __enter__(self) -> Trigger:
         if self._signal is not None:
-            self._before = signal.signal(self._signal, self._on_signal)
-            if isinstance(self._before, Tally) and self._before.times:
-                self._pull(self._before.times)
+            if self._count(self._signal, self._pull):
+                self._before = signal.signal(self._signal, _ignore)
+            else:
+                self._before = signal.signal(self._signal, self._on_signal)
+                if isinstance(self._before, Tally) and self._before.times:
+                    self._pull(self._before.times)
         self.over = self.reads and sys.stdin is None  # descriptor 0 may be anything then
         if self.reads and not self.over:
             left, self._leave = os.pipe()
@@ -96,3 +106,7 @@ class Trigger:
             os.close(left)
         self.over = True
         self._wake()
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: the signal is counted elsewhere."""

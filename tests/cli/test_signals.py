@@ -7,6 +7,8 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
+import sys
 import termios
 import threading
 import time
@@ -30,7 +32,7 @@ from tests.cli.program import (
     microphone,
     packets,
 )
-from tests.conftest import require
+from tests.conftest import ROOT, require
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 FRAME_BYTES = 320 * 240 * 3 // 2
@@ -404,3 +406,33 @@ def test_a_signal_while_the_program_starts_ends_it_at_once(number: signal.Signal
 def waits_for_a_writer(pid: int) -> bool:
     """Whether the process opens a named pipe that nobody writes to."""
     return "wait_for_partner" in Path(f"/proc/{pid}/wchan").read_text()
+
+
+MANY = 50
+MERGED = f"""
+import ctypes, signal
+from threading import Event
+from mscli.cli.leaving import count_triggers
+from mscli.cli.signals import Stopper
+from mscli.cli.trigger import Trigger
+
+def send():  # without an instruction of Python between them
+    assert not any(map(ctypes.CDLL(None)["raise"], [signal.SIGUSR1] * {MANY}))
+
+count_triggers(["--trigger", "SIGUSR1"])
+send()
+came = Event()
+with Stopper(came.set) as stopper, Trigger("SIGUSR1", came.set, stopper.count) as trigger:
+    send()
+    pulled = 0
+    while pulled < 2 * {MANY}:
+        came.wait()
+        came.clear()
+        pulled += trigger.pulled()
+    assert pulled == 2 * {MANY}
+"""
+
+
+def test_each_signal_that_the_kernel_delivers_is_a_trigger() -> None:
+    done = subprocess.run([sys.executable, "-c", MERGED], cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stderr.decode()
