@@ -848,12 +848,14 @@ class Counts:
         none = corrections.get("unwritten", 0) + corrections.get("parts", 0) + behind
         self.frames = max(0, self.frames - lost - none)
         self.damaged = corrections.get("decodeErrors", 0) + corrections.get("torn", 0)
-        self.blank = min(self.blank - hidden, self.frames)
         self.lost += lost
         self.dropped += behind
         self.duplicated += corrections.get("duplicated", 0)
         self.silence += corrections.get("silence", 0)
         self.skipped += corrections.get("skipped", 0)
+        if "kept" in corrections:  # in a file that was cut after an error
+            self.frames = max(0, corrections["kept"] - corrections.get("duplicated", 0) - corrections.get("silence", 0))
+        self.blank = min(self.blank - hidden, self.frames)
         self.drift_ppm = corrections.get("driftPpm")
         self.absent_us = corrections.get("absentUs", 0)
 

@@ -45,6 +45,7 @@ class PacketSink(ABC):
     finish_s = inf  # how long it may take at the end to write waiting packets
     end_by_s = inf  # the end of that time on the monotonic clock, once known
     missed = 0  # triggers without a file
+    kept_until_us: int | None = None  # when a file ends that was cut, after an error, to what can be read of it
 
     @abstractmethod
     def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
@@ -94,6 +95,10 @@ class PacketSink(ABC):
     @abstractmethod
     def track_bytes(self, track: int) -> int:
         """Return the total size of the track's packets, in bytes."""
+
+    def kept(self, track: int) -> int | None:  # noqa: ARG002
+        """Return how many of the track's pictures or samples its files have, if one was cut after an error, or else None."""
+        return None
 
     @abstractmethod
     def left_out(self, track: int) -> Mapping[str, int]:

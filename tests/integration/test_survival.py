@@ -13,6 +13,7 @@ import wave
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from tests.camera.rig import built_library
@@ -173,7 +174,23 @@ def test_a_disk_that_fills_up_ends_a_recording_that_can_be_read(mscli: Program, 
         assert "the disk is full" in said
         assert "free some space" in said
         assert seconds_in(folder / f"out.{suffix}") >= age_s - 1.0
+        check_kept(folder / f"out.{suffix}", report)
         assert sorted(path.name for path in folder.iterdir()) == ["filler", f"out.{suffix}"]
+
+
+def check_kept(path: Path, report: Any) -> None:
+    """The report counts what the file has: the packets that stayed."""
+    tracks = {track["kind"]: track for track in report["tracks"]}
+    with av.open(str(path)) as file:
+        kept = [(packet.stream.type, packet.size) for packet in file.demux() if packet.size]
+    assert {kind: track["bytes"] for kind, track in tracks.items()} == {
+        kind: sum(size for one, size in kept if one == kind) for kind in tracks
+    }
+    if "video" in tracks:
+        assert tracks["video"]["frames"] + tracks["video"]["duplicated"] == sum(kind == "video" for kind, _ in kept)
+    sound = tracks["audio"]
+    assert abs(samples(path) - sound["frames"] - sound["silence"]) <= AUDIO_SLACK
+    assert abs(report["duration"] - seconds_in(path)) < 0.1
 
 
 def fill(path: Path) -> None:

@@ -128,6 +128,7 @@ class Output(ABC):
     size = 0  # the largest written position, in bytes
     failed = False
     identity: tuple[int, int] | None = None  # device and inode of the regular file, once it has its name
+    kept_bytes: int | None = None  # of a file that was cut to what can be read: its size
     durable = False  # whether readable data must survive a power cut
     at_once = False  # whether each write is written at once, because all of the data comes with it
     on_mark: Callable[[int, int], None] | None = None  # for a regular file: called with its descriptor and its size
@@ -413,12 +414,14 @@ class NamedFile(Output):
         if self._file.hidden and self.failed:
             _log.warning("“%s”: given up: nothing of its %d bytes can be read", self.name, self.size)
             self._file.remove()
+            self.size = self.kept_bytes = 0
         elif self._file.hidden:
             self._publish(complete=True)
         else:
             if self.failed:
                 _log.warning("“%s”: cut to the %d of %d bytes that can be read", self.name, self._readable, self.size)
                 os.ftruncate(self._file.fd, self._readable)
+                self.size = self.kept_bytes = self._readable
             if self.durable:
                 os.fsync(self._file.fd)
 

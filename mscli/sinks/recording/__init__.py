@@ -5,6 +5,7 @@
 Packet sinks, which take the packets of an encoding and wrap one another
 
 - ``onefile``: write one file with FFmpeg's muxers; limit its size
+- ``kept``: count what a file has that was cut after an error
 - ``segments``: write a series of files
 - ``triggered``: write a file for each trigger
 - ``packets``: a packet sink of another package

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +37,7 @@ from mscli.encode.mp4 import Fragments
 from mscli.encode.options import SinkOptions
 from mscli.sinks.files.output import Headed, Output
 from mscli.sinks.files.series import wall_clock
+from mscli.sinks.recording.kept import KeptStream, read_kept
 
 if TYPE_CHECKING:
     from mscli.encode.ffmpeg import Packet
@@ -407,6 +409,15 @@ class FileSink(PacketSink):
 
     @property
     @abstractmethod
+    def kept_until_us(self) -> int | None:  # type: ignore[override]
+        """Return when the file ends if it was cut, after an error, to what can be read of it, or else None."""
+
+    @abstractmethod
+    def written(self, track: int) -> int:
+        """Return how many pictures or samples of the track were written."""
+
+    @property
+    @abstractmethod
     def begun(self) -> bool:
         """Return whether anything was written."""
 
@@ -464,6 +475,7 @@ class OneFile(FileSink):
         self.tracks: dict[int, Any] = {}  # until the file ends
         self._streams: dict[int, int] = {}  # track → index of its stream in the file
         self._skips = Skips(output.name)
+        self._written: Counter[int] = Counter()  # track → pictures or samples
         self._muxer: Muxer | None = None
         self._ended = False
 
@@ -486,6 +498,7 @@ class OneFile(FileSink):
         """Write a packet or samples of the track. Raises OperationError, BrokenPipeError."""
         if not self._skips.leaves_out(track, piece, behind=self.output.behind):
             self.tracks[track].write(piece)
+            self._written[track] += piece.count
 
     def end(self) -> None:
         """Finish the file, or keep what was readable before its output failed. Raises OperationError, BrokenPipeError."""
@@ -539,11 +552,44 @@ class OneFile(FileSink):
 
     def track_bytes(self, track: int) -> int:
         """Return the bytes of the packets of that track."""
-        return self._muxer.bytes[self._streams[track]] if self._muxer is not None and track in self._streams else 0
+        if self._muxer is None or track not in self._streams:
+            return 0
+        kept = self._kept_of(track)
+        return self._muxer.bytes[self._streams[track]] if kept is None else kept.size
 
     def left_out(self, track: int) -> Mapping[str, int]:
         """Return how many frames or samples were skipped because the output is slow."""
         return {"behind": self._skips.count[track]}
+
+    def kept(self, track: int) -> int | None:
+        """Return how many pictures or samples the file has if it was cut, after an error, to what can be read of it."""
+        kept = self._kept_of(track)
+        return None if kept is None else kept.units
+
+    def written(self, track: int) -> int:
+        """Return how many pictures or samples were written."""
+        return self._written[track]
+
+    @property
+    def kept_until_us(self) -> int | None:  # type: ignore[override]
+        """Return when the file ends if it was cut, after an error, to what can be read of it, or else None."""
+        return None if self._kept is None else self.begin_us + max((kept.end_us for kept in self._kept), default=0)
+
+    @property
+    def _kept(self) -> Sequence[KeptStream] | None:
+        """Return what the file has of each stream if it was cut after an error."""
+        kept_bytes = self.output.kept_bytes
+        return None if kept_bytes is None else self._read_kept if kept_bytes else ()
+
+    @cached_property
+    def _read_kept(self) -> Sequence[KeptStream] | None:
+        return read_kept(self.output.name)
+
+    def _kept_of(self, track: int) -> KeptStream | None:
+        place = self._streams.get(track)
+        if self._kept is None or place is None:
+            return None
+        return self._kept[place] if place < len(self._kept) else KeptStream()
 
     def _salvage(self) -> None:
         """Keep what can be read, if anything. Raises OperationError."""
@@ -652,3 +698,16 @@ class Bounded(FileSink):
     def left_out(self, track: int) -> Mapping[str, int]:
         """Return how many frames or samples did not fit, and how many the file skipped."""
         return {**self._file.left_out(track), "unwritten": self._unwritten[track]}
+
+    def kept(self, track: int) -> int | None:
+        """Return how many pictures or samples the file has if it was cut after an error."""
+        return self._file.kept(track)
+
+    def written(self, track: int) -> int:
+        """Return how many pictures or samples were written."""
+        return self._file.written(track)
+
+    @property
+    def kept_until_us(self) -> int | None:  # type: ignore[override]
+        """Return when the file ends if it was cut after an error."""
+        return self._file.kept_until_us

@@ -142,6 +142,11 @@ class Queued(Output):
         return self._output.readable
 
     @property
+    def kept_bytes(self) -> int | None:  # type: ignore[override]
+        """Return the size of the file if it was cut to what can be read."""
+        return self._output.kept_bytes
+
+    @property
     def identity(self) -> tuple[int, int] | None:  # type: ignore[override]
         """Return the identity of the file."""
         return self._output.identity

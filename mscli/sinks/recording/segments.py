@@ -109,6 +109,8 @@ class SeriesSink(PacketSink):
         self._closing: list[FileSink] = []  # finished, but not yet completely written by slow outputs
         self._closed_bytes = 0  # the size of finished files
         self._track_bytes: Counter[int] = Counter()  # the same for each track
+        self._in_files: Counter[int] = Counter()  # track → pictures or samples of finished files
+        self._was_cut = False  # whether one of them was cut after an error
         self._left_out: dict[int, Counter[str]] = defaultdict(Counter)  # track → reason → what they left out
         self._orphaned = Burst(_log, "%d frame(s) left out: they build on frames of a file that is finished")
 
@@ -156,6 +158,10 @@ class SeriesSink(PacketSink):
     def track_bytes(self, track: int) -> int:
         """Return the total size of the track's packets in all files, in bytes."""
         return self._track_bytes[track] + sum(file.track_bytes(track) for file in self._writing)
+
+    def kept(self, track: int) -> int | None:
+        """Return how many pictures or samples the files have, if one was cut after an error, or else None."""
+        return self._in_files[track] if self._was_cut else None
 
     def left_out(self, track: int) -> Mapping[str, int]:
         """Return how many of the track's frames or samples are in no file, by reason."""
@@ -207,8 +213,12 @@ class SeriesSink(PacketSink):
     def _settle(self, file: FileSink) -> None:
         """Count a finished file. Raises OperationError, BrokenPipeError."""
         self._closed_bytes += file.bytes_written
+        self.kept_until_us = file.kept_until_us or self.kept_until_us
         for track in self._tracks:
             self._track_bytes[track.index] += file.track_bytes(track.index)
+            kept = file.kept(track.index)
+            self._was_cut = self._was_cut or kept is not None
+            self._in_files[track.index] += file.written(track.index) if kept is None else kept
             self._left_out[track.index].update(file.left_out(track.index))
         try:
             file.drain()

@@ -152,7 +152,8 @@ class RecordingOutput:
         """Return when it began, if it was added, and when it ended, if others continued. Return None if it never began."""
         if self.outlet is None or not self.outlet.begun or self._unread:
             return None
-        return self.outlet.begun_us, self.outlet.ended_us
+        ends = [end_us for end_us in (self.outlet.ended_us, self.sink.kept_until_us) if end_us is not None]
+        return self.outlet.begun_us, min(ends, default=None)
 
     @property
     def is_file(self) -> bool:
@@ -192,7 +193,8 @@ class RecordingOutput:
     @property
     def bytes_written(self) -> int:
         """Return the bytes that all files have taken so far."""
-        return 0 if self._unread else self.sink.bytes_written
+        kept = self._output.kept_bytes if self._output is not None else None
+        return kept if kept is not None else 0 if self._unread else self.sink.bytes_written
 
     @property
     def _unread(self) -> bool:
@@ -219,7 +221,9 @@ class RecordingOutput:
         assert self.outlet is not None, "open"
         own = {"unwritten": 0, **self.sink.left_out(track)}
         own["unwritten"] += self._encoding.absent(self.outlet, track)
-        return {name: count for name, count in {**self._encoding.encoders[track].corrections(), **own}.items() if count}
+        found = {name: count for name, count in {**self._encoding.encoders[track].corrections(), **own}.items() if count}
+        kept = self.sink.kept(track)
+        return found if kept is None else {**found, "kept": kept}
 
     @property
     def sink(self) -> PacketSink:

@@ -196,6 +196,10 @@ class Triggered(SeriesSink):
         for gone in self._ring.clear():
             self._forget(gone)
 
+    def kept(self, track: int) -> None:  # noqa: ARG002
+        """Return None: files may overlap."""
+        return
+
     def left_out(self, track: int) -> Mapping[str, int]:
         """Return how many frames or samples are in no file, and the time without a file."""
         return {**super().left_out(track), "absentUs": self._absences[track].us}
