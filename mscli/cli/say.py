@@ -40,6 +40,7 @@ class Voice:
         self._as_json = shared.json
         self._talks = not (shared.quiet or shared.json)
         self._verbose = shared.verbose
+        self._last_words = ""  # a line that waits for the next one: see ``end_with``
         self._status = ""  # the status line
         self._drawn = 0  # its cells on the terminal, 0 if it is not there
 
@@ -60,6 +61,14 @@ class Voice:
         """Print what was done."""
         if self._talks:
             self._say(printable(text))
+
+    def end_with(self, text: str) -> None:
+        """Print what was done before the next line, or at the end, unless the error that ends the command says the same."""
+        self._last_words = text
+
+    def leave_out(self, said: str) -> None:
+        """Do not print what ``end_with`` has taken if this text has it."""
+        self._last_words = "" if self._last_words in said else self._last_words
 
     def detail(self, text: str) -> None:
         """Print more, with --verbose."""
@@ -90,9 +99,16 @@ class Voice:
 
     def close(self) -> None:
         """Give the reader a last chance to take waiting lines."""
+        self._say_last_words()
         self._write("", SLEEPS_S)
 
+    def _say_last_words(self) -> None:
+        words, self._last_words = self._last_words, ""
+        if words:
+            self.info(words)
+
     def _say(self, line: str) -> None:
+        self._say_last_words()
         self._write(f"{line}\n", self._timeout_s)
 
     def _write(self, text: str, timeout_s: float | None) -> None:

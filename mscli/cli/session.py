@@ -84,6 +84,7 @@ class Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.voice.leave_out(str(error or ""))
         try:
             self._close()
         finally:
@@ -309,9 +310,12 @@ class Session:
         track = event.target
         assert isinstance(track, MediaStreamTrack), "only tracks are followed"
         self.events.emit(_LOGGED_AS.get(event.type, event.type), track, event.time, **event.detail)
+        reason = event.detail.get("reason", "")
         if event.type == "ended":
             self.ended.append(track)
-        reason = event.detail.get("reason", "")
+            if self.over:
+                self.voice.end_with(reason)
+                return
         if event.type == "warning":
             self.voice.warn(reason)
         else:
