@@ -91,6 +91,8 @@ H264: Mapping[str, Break] = {
     "no-parameter-sets": _without(7, 8),
     "no-key-frames": _without(5),
     "start-codes-only": lambda *_: b"\0\0\1" * 100_000,
+    "sets-only": lambda *_: b"\0\0\1\x07" * 750_000,
+    "slices-only": lambda *_: b"\0\0\1\x41" * 750_000,
     "zero": lambda *_: b"\0",
     "garbage": lambda _, number: _chance(number).randbytes(5000),
 }

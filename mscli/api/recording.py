@@ -28,7 +28,7 @@ from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import DOMException, InvalidStateError, NotReadableError, OperationError, SourceFailedError
 from mscli.core.eventloop import EventLoop
 from mscli.core.frames import Counts, EncodedVideoChunk, Media, VideoFrame, VideoMedia, span_s
-from mscli.core.limits import ABANDON_S, CHANGE_S, FINISH_S
+from mscli.core.limits import ABANDON_S, CHANGE_S, FINISH_S, LOOKED_S
 from mscli.core.locks import shared_lock
 from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
@@ -46,6 +46,7 @@ TIMEOUTS_TO_WAIT = 2  # a track without a usable frame for this many first-frame
 MOST_TRIGGERS = 64  # calls of ``trigger`` that wait for the recorder's thread: one more is missed, and counted
 LEAST_S = 10  # a recording does not start without room for this many seconds
 THROUGHPUT_S = 5.0  # a recording that drops more frames of a camera than it writes, for this long, warns once
+_NO_TIME = "was lost, or dropped because it builds on one that was"
 _LOOK_S = 0.2  # how often a recording without frames looks at the clock
 
 HINTS = ("check the cable and the USB port", "try another mode; “mscli capabilities” lists them")
@@ -176,6 +177,44 @@ class Slices:
 # Frames from tracks into a sink.
 
 
+class Patience:
+    """A judge of how long none of a track's frames could be used. A time in which the program stood still hardly counts.
+
+    ``limit_s``: for how many seconds that is tolerated, if at least IN_A_ROW frames came.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self.unused = 0  # consecutive frames that could not be used, or were lost or dropped meanwhile
+        self._limit_s = limit_s
+        self._spent_s = 0.0  # since the last usable frame, or since the wait for the first began
+        self._at_s = monotonic()
+
+    @classmethod
+    def with_(cls, track: MediaStreamTrack) -> Patience:
+        """Return the patience with a track."""
+        return cls(TIMEOUTS_TO_WAIT * track.timeouts.first_s)
+
+    def begin(self) -> None:
+        """Begin anew, because a frame could be used."""
+        self.unused, self._spent_s, self._at_s = 0, 0.0, monotonic()
+
+    def is_over(self, unused: int) -> bool:
+        """Count frames that could not be used. Return whether the track has to be given up."""
+        last_s, self._at_s = self._at_s, monotonic()
+        self._spent_s += min(self._at_s - last_s, LOOKED_S)
+        self.unused += unused
+        return self.unused >= IN_A_ROW and self._spent_s > self._limit_s
+
+    def sentence(self, name: str, why: str) -> str:
+        """Return why the track was given up. ``why``: what is known of the latest of its frames."""
+        return f"none of the last {self.unused} frames from {name} could be used; the last one {why or _NO_TIME}"
+
+
+def damage_text(name: str, damaged: int, received: int, why: str) -> str:
+    """Return the sentence about damaged frames among those that came from a source."""
+    return f"{damaged} of {_frames(received)} from {name} are damaged" + (f"; the last one {why}" if why else "")
+
+
 class Lack(NamedTuple):
     """The reason why a track is missing in the output, and what people can do."""
 
@@ -208,7 +247,9 @@ class Delivery:
         self._tracks = tracks
         self._window = window
         self._warn = warn
-        self._flows = [_Flow(counts) for counts in self.counts]
+        self._flows = [_Flow(counts, Patience.with_(track)) for counts, track in zip(self.counts, tracks, strict=True)]
+        self.awaited = {index for index, track in enumerate(tracks) if track.kind == "video" and not track.paced}
+        # cameras of which no frame could be used yet: see ``note_missing``
         self._decoders: dict[int, Any] = {}  # of tracks whose chunks the sink does not take
         self._deinterlacers = {
             index: load_deinterlacer() for index, track in enumerate(tracks) if deinterlace and track.kind == "video"
@@ -271,13 +312,27 @@ class Delivery:
         flow.counts.note(frame)
         faults = self._faults(track)
         if faults == flow.faults:
-            flow.in_a_row, flow.used_s = 0, monotonic()
+            if not frame.blank:
+                flow.use()
+                self.awaited.discard(track)
         else:
             unused = flow.note(faults)
             self._window.give_back(track, unused)
             if unused and track in self._lapses:
                 self._lapses[track].retry()
             self._judge(track, flow)
+
+    def note_missing(self, missing: Sequence[int]) -> None:
+        """Give up a camera whose frames all get lost, from the first on. Call this repeatedly while cameras are ``awaited``.
+
+        ``missing``: how many frames of each track were lost or dropped so far. If frames build on each other, one that is
+        missing can cost all those that follow.
+        """
+        for track in self.awaited:
+            flow = self._flows[track]
+            new, flow.missing = missing[track] - flow.missing, missing[track]
+            if flow.patience.is_over(new):
+                self.gave_up = flow.patience.sentence(self._name(track), flow.faults.why)
 
     def finish(self) -> None:
         """Write the pictures that are still held back. Raises the sink's errors."""
@@ -383,6 +438,10 @@ class Delivery:
         ]
         return [*map(self._damage_text, damaged), *gaps]
 
+    def why(self, track: int) -> str:
+        """Return what was found of the latest damaged frame of a track, as the end of a sentence, or ""."""
+        return self._flows[track].faults.why
+
     def _lack(self, track: int, corrections: Mapping[str, int], complete: bool) -> Lack | None:
         """Return why a track is missing in the output, or None if it is not or need not be there."""
         counts = self.counts[track]
@@ -406,18 +465,15 @@ class Delivery:
 
     def _judge(self, track: int, flow: _Flow) -> None:
         """Give up the track if none of its frames could be used for a long time. Warn if many of them are damaged."""
-        limit_s = TIMEOUTS_TO_WAIT * self._tracks[track].timeouts.first_s
-        if flow.in_a_row >= IN_A_ROW and monotonic() - flow.used_s > limit_s:
-            unused = f"none of the last {flow.in_a_row} frames from {self._name(track)} could be used"
-            self.gave_up = f"{unused}; the last one {flow.faults.why}"
+        if flow.impatient:
+            self.gave_up = flow.patience.sentence(self._name(track), flow.faults.why)
         if self._warn is not None and not flow.warned and flow.damaged >= FEW and flow.damaged > SHARE * flow.counts.received:
             flow.warned = True
             self._warn(self._damage_text(track))
 
     def _damage_text(self, track: int) -> str:
         flow, counts = self._flows[track], self.counts[track]
-        why = f"; the last one {flow.faults.why}" if flow.faults.why else ""
-        return f"{flow.damaged} of {counts.received} frames from {self._name(track)} are damaged{why}"
+        return damage_text(self._name(track), flow.damaged, counts.received, flow.faults.why)
 
     def _name(self, track: int) -> str:
         return self._tracks[track].source_name
@@ -429,11 +485,12 @@ class Delivery:
 class _Flow:
     """The state of one track's frames so far. ``counts``: the counts of written frames."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, patience: Patience) -> None:
         self.counts = counts
+        self.patience = patience
         self.faults = NO_FAULTS
-        self.in_a_row = 0  # consecutive unusable frames
-        self.used_s = monotonic()  # when the last usable frame came, or the wait for the first began
+        self.impatient = False  # whether no frame could be used for too long
+        self.missing = 0  # frames that were lost or dropped
         self.warned = False
 
     @property
@@ -446,10 +503,15 @@ class _Flow:
         unused = faults.left_out - self.faults.left_out
         self.faults = faults
         if unused > 0:
-            self.in_a_row += unused
+            self.impatient = self.patience.is_over(unused)
         else:
-            self.in_a_row, self.used_s = 0, monotonic()
+            self.use()
         return unused
+
+    def use(self) -> None:
+        """Note that a frame could be used."""
+        self.impatient = False
+        self.patience.begin()
 
 
 class Overload(NamedTuple):
@@ -791,6 +853,8 @@ class Group:
                 for queue in self._queues:
                     queue.clear()
             taken = self._event_loop.take(_LOOK_S)
+            if self.delivery.awaited and not self._pauses.lasting:
+                self.delivery.note_missing([sum(missing) for missing in self._missing_frames()])
             if taken is not None:
                 self._write(self._queues.index(taken.queue), taken.frame)
                 if len(self._going) > 1 and not self._stopped:

@@ -209,6 +209,8 @@ class _Capture:
             if delivery.over or run.stopping or (shown is not None and shown.closed):
                 break
             taken = event_loop.take(_WAIT_S)
+            if delivery.awaited and not self.pauses.lasting:
+                delivery.note_missing([self.queues[0].dropped + self.session.tracks[0].lost])
             if taken is None:
                 if event_loop.finished:
                     break

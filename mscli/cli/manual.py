@@ -269,10 +269,13 @@ begin and end with whole packets, at the right times. A packet lasts at most 0.0
 
 The trigger is a signal, `kill -USR1` _PID_, or a line on stdin. It may come at any time. If it comes while the devices are
 being opened, it counts, and its file begins with the first frame. However, SIGUSR1 ends the process in the few hundredths of a
-second before Python has started the program. At most 32 files can be open or waiting. A trigger beyond that, or during a
-pause, is missed: there is a warning, `triggers` in the report tells how many were `counted` and `missed`, and `--strict`
-fails. At the end of the recording, waiting files and frames get one more second. After that, triggers whose file has not begun
-are missed, and frames that are not encoded yet are dropped.
+second before Python has started the program. The kernel merges signals that arrive before the program had a chance to run: they
+are one trigger. All that the kernel delivers are counted. Lines are never merged.
+
+At most 32 files can be open or waiting. A trigger beyond that, or during a pause, is missed: there is a warning, `triggers` in
+the report tells how many were `counted` and `missed`, and `--strict` fails. At the end of the recording, waiting files and
+frames get one more second. After that, triggers whose file has not begun are missed, and frames that are not encoded yet are
+dropped.
 
 The recording ends at the end of stdin, or with `--duration` when its last file has ended. The exit code is 0 and the reason is
 `pipe`. `duration` and `frameRate` in the report describe the content of the files.
@@ -365,8 +368,9 @@ Programs control a recording with `--control`. See CONTROL in `mscli`(1).
 
 Even if the program is killed or the power fails, the file can be read up to the last second, unless an encoder is overloaded.
 A time-lapse can be read up to the picture before the last one. See WHAT IS GUARANTEED in `mscli`(1). If the disk is full or
-fails, the recording ends with exit code 9, and the file can be read up to there. A recording does not start unless the disk
-has room for 10 seconds.
+fails, the recording ends with exit code 9, and the file can be read up to there. The report counts what the file has, by
+reading it again if it has less than a gigabyte; otherwise the last second may be counted that was cut off. A recording does not
+start unless the disk has room for 10 seconds.
 
 # TIME
 
@@ -757,13 +761,13 @@ why the last one could not be used. A signal before the first frame, or a trigge
 
 mscli checks what a camera encodes before it uses it. A frame that cannot be decoded completely is left out, and counts as
 `damaged` and `lost`. After five such frames in a row, the next ones are shown as far as they can be decoded, except by
-`snapshot`. They count as `damaged`, but not as `lost`. Frames that are passed on undecoded, by `--video-codec copy`,
-`--format native` or `snapshot` to JPEG, must be complete. A JPEG must reach from its start marker to its end marker, in the
-size of the camera's mode. Bytes outside the markers are left out. H.264 begins with the first IDR picture or recovery point
-that has parameter sets. Frames before it count as `lost`, but not as `damaged`. If a frame of H.264, HEVC, VP8 or VP9 is lost,
-those that depend on it, up to the next key frame at most, show remains of other pictures. They are passed on, decoded or
-not, and count as `damaged`. Of the images in a pipe or a stream, one that is cut off is left out, and the next one follows. A
-JPEG counts as `damaged` and `lost`, a PNG or PNM image as `lost`.
+`snapshot`. They count as `damaged`, but not as `lost`. Frames that are passed on undecoded, by `--video-codec copy`, `--format
+native` or `snapshot` to JPEG, must be complete. A JPEG must reach from its start marker to its end marker, in the size of the
+camera's mode. Bytes outside the markers are left out. H.264 begins with the first IDR picture or recovery point that has
+parameter sets. Frames before it count as `lost`, but not as `damaged`; a `snapshot` only waits for it. If a frame of H.264,
+HEVC, VP8 or VP9 is lost, those that depend on it, up to the next key frame at most, show remains of other pictures. They are
+passed on, decoded or not, and count as `damaged`. Of the images in a pipe or a stream, one that is cut off is left out, and the
+next one follows. A JPEG counts as `damaged` and `lost`, a PNG or PNM image as `lost`.
 
 `--frames` _N_ counts only frames that are in the output. If more than 5 % of the frames are damaged, there is a warning during
 the run and another at its end. The command ends if no frame can be used for twice as long as a device may take for its first

@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
-from math import log2
+from math import inf, log2
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
-from mscli.api.recording import Delivery
+from mscli.api.recording import HINTS, SHARE, Delivery, Patience, damage_text
 from mscli.api.wanted import Wanted
 from mscli.cli.commands import SessionRun, obey_signals, obey_trigger
 from mscli.cli.exitcodes import ExitCode
@@ -23,17 +23,19 @@ from mscli.cli.session import Session
 from mscli.cli.trigger import Trigger
 from mscli.core.addresses import masked
 from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.controls import MODES
 from mscli.core.errors import DOMException, NotReadableError, NotSupportedError, OperationError
-from mscli.core.eventloop import FrameQueue
+from mscli.core.eventloop import FrameQueue, Taken
 from mscli.core.frames import Counts, EncodedVideoChunk, VideoFrame
-from mscli.core.limits import SETTLE_S
+from mscli.core.limits import DECODED_S, SETTLE_S
 from mscli.core.properties import DISPLAY_SURFACE, MANUAL, VIDEO
 from mscli.core.ticks import Ticks
 from mscli.core.tuples import NamedTuple
 from mscli.core.window import Window
 from mscli.encode.options import Series, SinkOptions, TrackFormat
-from mscli.media import load_mean, load_sharpest, load_warmup
+from mscli.media import load_mean, load_sharpest, load_shot_decoder, load_warmup
+from mscli.media.chunkfilter import NO_FAULTS
 from mscli.sinks import SinkRow, load_album, next_mark_us
 from mscli.sinks.base import Sink
 
@@ -127,8 +129,8 @@ class Shooting:
         self._session = session
         self._plan = plan
         self._pictures = TakenPictures(session, row, file, options, plan)
-        self._camera = Camera(session, wanted, plan, self._pictures.begin)
-        self._trigger = Trigger(plan.trigger, session.wake)
+        self._camera = Camera(session, wanted, plan, self._pictures.begin, decodes=not options.deinterlace)
+        self._trigger = Trigger(plan.trigger, session.wake, session.stopper.count)
         self._run = ShootingRun(session)
         self._ticks = 0  # of the series, so far
         self._times: Ticks | None = None  # of the next pictures, after the first one
@@ -218,7 +220,7 @@ class Shooting:
         """
         while not (self._camera.is_paced or self._is_over()) and (left_s := (due_us - now_us()) / MICROSECONDS) > 0:
             self._pictures.wait(what, left_s)
-            self._session.event_loop.take(min(left_s, _WAIT_S))
+            self._camera.let_pass(self._session.event_loop.take(min(left_s, _WAIT_S)), left_s)
         return due_us
 
     def _triggered(self) -> bool:
@@ -232,7 +234,7 @@ class Shooting:
             if over:
                 return False
             self._pictures.wait("trigger", None)
-            self._session.event_loop.take(_WAIT_S)
+            self._camera.let_pass(self._session.event_loop.take(_WAIT_S))
         return False
 
     def _take(self, since_us: int, *, is_last: bool) -> bool:
@@ -276,7 +278,7 @@ class Shooting:
             noun = "picture was" if missed == 1 else "pictures were"
             why = "the camera was away, or it or the disk took longer than --interval"
             warnings.append(f"{missed} {noun} missed, because {why}")
-        report = pictures.report(reason, self._camera.tracks, warnings, self._camera.losses)
+        report = pictures.report(reason, self._camera, warnings)
         report = report._replace(skipped=self._camera.skipped, limited=self._plan.ticks is not None)
         options = session.options
         code = finish([report], session.voice, as_json=options.json, strict=options.strict, to_stderr=pictures.to_stdout)
@@ -305,9 +307,20 @@ class Camera:
     """The camera of a series: opened and closed as needed, and its frames that are worth keeping."""
 
     def __init__(
-        self, session: Session, wanted: Sequence[Wanted], plan: ShootingPlan, begin: Callable[[MediaStreamTrack], object]
+        self,
+        session: Session,
+        wanted: Sequence[Wanted],
+        plan: ShootingPlan,
+        begin: Callable[[MediaStreamTrack], object],
+        *,
+        decodes: bool,
     ) -> None:
+        """Open nothing yet. ``decodes``: whether chunks that depend on each other are decoded here, once for each shot."""
         self._session, self._wanted, self._plan, self._begin = session, wanted, plan, begin
+        self._decodes = decodes
+        self._decoder: Any = None  # of a shot, once there is such a chunk
+        self.faults = NO_FAULTS  # of chunks that were decoded here, in all shots
+        self.looked_at = 0  # frames that came and were looked at
         self.tracks: list[MediaStreamTrack] = []  # all that were opened
         self.pictures = 0  # that were taken of it
         self.held: deque[Picture] = deque()  # frames of a burst that wait to be written, and are so after a signal, too
@@ -348,8 +361,9 @@ class Camera:
 
     @property
     def losses(self) -> tuple[int, int]:
-        """Return how many frames were dropped by us and lost before."""
-        return self._dropped + (self._queue.dropped if self._queue else 0), sum(track.lost for track in self.tracks)
+        """Return how many frames were dropped by us, and lost before or found damaged."""
+        lost = sum(track.lost for track in self.tracks) + self.faults.damaged
+        return self._dropped + (self._queue.dropped if self._queue else 0), lost
 
     def open(self) -> None:
         """Open the camera, unless it is open."""
@@ -377,17 +391,15 @@ class Camera:
                 track.stop()
             self._session.event_loop.remove(queue)
             self._dropped += queue.dropped
+            self._decoder = None
 
     def frames(self, since_us: int) -> Iterator[Picture]:
         """Yield the frames captured from a time on, once the camera has settled. Raises the error that prevents any.
 
         Raises OverconstrainedError if the camera has changed so that the constraints do not hold: all frames are black then.
         """
-        while (frame := self._next()) is not None:
-            broken = self.track.overconstrained
-            if frame.blank and broken is not None:
-                raise broken
-            if frame.blank or frame.timestamp < since_us:
+        for frame in self._decoded():
+            if frame.timestamp < since_us:
                 continue
             if self._warmup is not None:
                 if self._warmup.is_good(frame):
@@ -398,6 +410,64 @@ class Camera:
             self._latest_us = frame.timestamp
             self.shown_us = frame.timestamp if self.shown_us is None else self.shown_us
             yield frame
+
+    def let_pass(self, taken: Taken | None, left_s: float = inf) -> None:
+        """Use no frame of those that come between two shots, for some seconds more.
+
+        If that is a short time, the next shot need not wait for a key frame.
+        """
+        if taken is None or self._decoder is None:
+            return
+        if left_s <= DECODED_S and isinstance(taken.frame, EncodedVideoChunk):
+            self._decode(self._decoder, taken.frame)
+        else:
+            self._decoder = None
+
+    def _decoded(self) -> Iterator[Picture]:
+        """Yield the frames that come, of those that depend on each other the decoded ones.
+
+        Raises NotReadableError if none of these can be decoded.
+        """
+        patience, given = Patience.with_(self.track), False
+        while (frame := self._next(patience)) is not None:
+            broken = self.track.overconstrained
+            if frame.blank and broken is not None:
+                raise broken
+            if frame.blank:
+                continue
+            if not self._depends(frame):
+                self.looked_at += 1
+                patience.begin()
+                yield frame
+                continue
+            self._decoder = self._decoder or load_shot_decoder()
+            unused = self.faults.left_out
+            whole = self._decode(self._decoder, frame)
+            if whole:
+                given = True
+                patience.begin()
+            elif patience.is_over(self.faults.left_out - unused):
+                raise NotReadableError(patience.sentence(self.track.source_name, self.faults.why), hints=HINTS)
+            yield from whole
+        if self._decoder is None or not self.is_gone:
+            return
+        whole = self._decoder.rest()
+        yield from whole
+        if self.faults.left_out and not (given or whole or self.pictures):
+            came = f"none of the {self.looked_at} frames from {self.track.source_name} could be used"
+            raise NotReadableError(f"{came}; the last one {self.faults.why}", hints=HINTS)
+
+    def _depends(self, frame: Picture) -> TypeGuard[EncodedVideoChunk]:
+        """Return whether the frame may only be decodable together with those before it."""
+        return self._decodes and isinstance(frame, EncodedVideoChunk) and not VIDEO_CODECS[frame.codec].intra
+
+    def _decode(self, decoder: Any, chunk: EncodedVideoChunk) -> list[VideoFrame]:
+        """Decode a chunk, and count it."""
+        before = decoder.faults
+        frames: list[VideoFrame] = decoder.decode(chunk)
+        self.faults = self.faults.with_new(before, decoder.faults)
+        self.looked_at += 1
+        return frames
 
     @contextmanager
     def kept_exposure(self) -> Iterator[None]:
@@ -478,9 +548,9 @@ class Camera:
                 hints=["remove the lens cap, check the privacy switch, or use --settle off to take the picture anyway"],
             )
 
-    def _next(self) -> Picture | None:
+    def _next(self, patience: Patience) -> Picture | None:
         """Return the next frame, or None after a signal or the camera's end. Before the first picture these are errors."""
-        session = self._session
+        session, missing = self._session, sum(self.losses)
         while self._queue is not None and not self._queue.finished:
             if not (self.pictures or self.held):
                 session.stopper.interrupt_if_requested()
@@ -490,6 +560,9 @@ class Camera:
             if taken is not None and isinstance(taken.frame, VideoFrame | EncodedVideoChunk):
                 return taken.frame
             session.check_source(self.pictures)
+            before, missing = missing, sum(self.losses)
+            if not self.is_paced and patience.is_over(missing - before):
+                raise NotReadableError(patience.sentence(self.track.source_name, self.faults.why), hints=HINTS)
         return None
 
 
@@ -515,6 +588,7 @@ class TakenPictures:
         self._unlinked = False  # whether the link to the newest picture could not be made
         self._reported: set[str] = set()  # kinds of errors of the output
         self._counts = Counts()
+        self._why = ""  # what was found of the latest damaged frame
         self._bytes = 0
         self._hooks = _load_hooks(plan.command, session.voice.warn) if plan.command else None
 
@@ -585,7 +659,7 @@ class TakenPictures:
         self._sink = None
         (counts,) = delivery.counts
         self._counts.add(counts)
-        self.warnings += delivery.damage()
+        self._why = delivery.why(0) or self._why
         if counts.frames:
             self.taken += 1
             self._bytes += sink.bytes_written
@@ -661,13 +735,18 @@ class TakenPictures:
         """Remove the line from the terminal."""
         self._session.voice.show_status("", 0)
 
-    def report(self, reason: str, tracks: Sequence[MediaStreamTrack], warnings: list[str], losses: tuple[int, int]) -> Report:
+    def report(self, reason: str, camera: Camera, warnings: list[str]) -> Report:
         """Return the report of all pictures."""
-        self._counts.dropped, self._counts.lost = losses[0], self._counts.lost + losses[1]
+        counts, (dropped, lost) = self._counts, camera.losses
+        counts.dropped, counts.lost = dropped, counts.lost + lost
+        counts.damaged += camera.faults.damaged
+        if counts.damaged > SHARE * camera.looked_at:
+            why = camera.faults.why or self._why
+            warnings = [*warnings, damage_text(camera.track.source_name, counts.damaged, camera.looked_at, why)]
         unnamed = "" if not self.taken else "stdout" if self.to_stdout else self._unnamed
         pictures = f"{self.unwritten} picture{'s' if self.unwritten != 1 else ''}"
         lacking = [f"{pictures} could not be written"] if self.unwritten else []
-        report = Report(self._album.files, reason, [tracks[-1]], [self._counts], self._bytes, unnamed=unnamed)
+        report = Report(self._album.files, reason, [camera.track], [counts], self._bytes, unnamed=unnamed)
         return report._replace(warnings=[*warnings, *lacking], still=self._album.size)
 
     def _abandon_reader(self) -> None:

@@ -16,6 +16,7 @@ from mscli.core.tuples import NamedTuple
 
 _HEADER_BYTES = 48  # of a slice, with what is read of it
 _SET_BYTES = 512
+_MOST_SETS = 32 + 256  # parameter sets that a stream can have: those of sequences and of pictures
 _SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
 _HIGH = {44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244}  # profiles that tell the format of chroma
 _EXTENDED_SAR = 255
@@ -55,10 +56,17 @@ class H264Headers:
         self._order = 0  # the place of the latest picture that others depend on
 
     def read(self, data: memoryview) -> H264Picture | None:
-        """Note the parameter sets in a chunk. Return its picture, or None if it has none that can be read."""
+        """Note the parameter sets in a chunk. Return its picture, or None if it has none that can be read.
+
+        No more sets are read than a stream can have, so that no chunk costs more than some milliseconds.
+        """
+        sets = 0
         for match in find_units(data):
             header, begin = match[1][0], match.end()
             kind = header & 31
+            sets += kind in (_SPS, _PPS)
+            if sets > _MOST_SETS:
+                return None
             try:
                 if kind == _SPS:
                     number, sps = _sps(Bits(bytes(data[begin : begin + _SET_BYTES])))

@@ -20,6 +20,7 @@ _RADL_N, _RASL_R, _BLA, _IDR, _CRA = 6, 9, range(16, 19), range(19, 21), 21
 _STARTS = range(16, 24)  # types of pictures at which decoding can start
 _SLICES = range(32)
 _SPS, _PPS, _END_OF_SEQUENCE = 33, 34, 36
+_MOST_SETS = 16 + 64  # parameter sets that a stream can have: those of sequences and of pictures
 _NOT_REFERENCED = range(0, 16, 2)  # types that no picture of the lowest layer of time depends on
 
 
@@ -75,12 +76,19 @@ class HevcHeaders:
         self._begins = True  # whether the next picture begins a sequence
 
     def read(self, data: memoryview) -> HevcPicture | None:
-        """Note the parameter sets in a chunk. Return its picture, or None if it has none that can be read."""
+        """Note the parameter sets in a chunk. Return its picture, or None if it has none that can be read.
+
+        No more sets are read than a stream can have, so that no chunk costs more than some milliseconds.
+        """
+        sets = 0
         for match in find_units(data):
             begin = match.end() + 1
             if begin >= data.nbytes or match[1][0] & 1 or data[begin - 1] >> 3:
                 continue  # of another layer
             kind = match[1][0] >> 1
+            sets += kind in (_SPS, _PPS)
+            if sets > _MOST_SETS:
+                return None
             try:
                 if kind == _SPS:
                     number, sps = _sps(Bits(bytes(data[begin : begin + _SET_BYTES])))

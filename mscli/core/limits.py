@@ -37,6 +37,8 @@ RELAY_STARTS_S = 3.0  # how long the process that reads a stream may take to sta
 BACKLOG_US = 500_000  # how long a live stream may take to read what had come before its start
 PROBE_S = 3.0  # how long --probe waits for a frame
 SETTLE_S = 2.0  # how long a camera that was just started may take to settle
+DECODED_S = 2.0  # how long a wait between two pictures may be in which chunks are decoded that the next ones build on
+LOOKED_S = 2.0  # how much of the time between two unusable frames counts: in a longer time the program stood still
 
 # A camera whose driver fails to hand over frames (EIO), which may pass
 

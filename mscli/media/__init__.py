@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, VideoFrame
     from mscli.media.deinterlace import Deinterlacer
-    from mscli.media.pictures import Converter
+    from mscli.media.pictures import Converter, ShotDecoder
     from mscli.media.warmup import Warmup
 
 
@@ -38,6 +38,13 @@ def load_converter(pixel_format: str = "") -> Converter:
     from mscli.media.pictures import Converter
 
     return Converter(pixel_format)
+
+
+def load_shot_decoder() -> ShotDecoder:
+    """Return a decoder of the chunks of a shot that depend on each other."""
+    from mscli.media.pictures import ShotDecoder
+
+    return ShotDecoder()
 
 
 def load_warmup(seconds: float, frames: int = 0, *, judged: bool = True) -> Warmup:

@@ -53,6 +53,12 @@ class Faults(NamedTuple):
         damaged, early = self.damaged + other.damaged, self.early + other.early
         return Faults(damaged, early, self.parts + other.parts, self.torn + other.torn, other.why or self.why)
 
+    def with_new(self, before: Faults, after: Faults) -> Faults:
+        """Return the sum of these and those that were found between two counts of another reader."""
+        damaged, early = self.damaged + after.damaged - before.damaged, self.early + after.early - before.early
+        parts, torn = self.parts + after.parts - before.parts, self.torn + after.torn - before.torn
+        return Faults(damaged, early, parts, torn, after.why or self.why)
+
     @property
     def corrections(self) -> dict[str, int]:
         """Return the counts with the keys of ``Sink.corrections``."""
@@ -241,6 +247,8 @@ class OwnSizes:
         head = codec.head(chunk.data) if chunk.description is None else b""
         is_new = bool(head) and head != self._head
         if not is_new and (self._told is not None or not self._head):
+            return self._told
+        if codec.units is not None and codec.units.content(chunk.data) is None:  # a decoder would take seconds for its units
             return self._told
         from mscli.media.pictures import coded_size
 

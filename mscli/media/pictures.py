@@ -28,6 +28,7 @@ from mscli.core.frames import (
     VideoColorSpace,
     VideoFrame,
     is_yuv,
+    outline,
 )
 from mscli.core.log import Burst, Log
 from mscli.media.chunkfilter import NO_FAULTS, ChunkFilter, Faults, complete
@@ -372,6 +373,39 @@ class PictureReader:
         self._given += len(pictures)
         self._torn += len(pictures)
         return pictures
+
+
+class ShotDecoder:
+    """A strict decoder of chunks that depend on each other, into frames of their own format and size.
+
+    One for all frames of a shot: whoever begins anew has to wait for the next key frame.
+    """
+
+    def __init__(self) -> None:
+        self._reader = PictureReader(strict=True)
+        self._last: EncodedVideoChunk | None = None
+
+    @property
+    def faults(self) -> Faults:
+        """Return the faults of the chunks that yielded no whole picture."""
+        return self._reader.faults
+
+    def decode(self, chunk: EncodedVideoChunk) -> list[VideoFrame]:
+        """Return the frames that the chunk completes: none if it is damaged or more is needed."""
+        self._last = outline(chunk)
+        return [_frame(picture, chunk) for picture in self._reader.read(chunk)]
+
+    def rest(self) -> list[VideoFrame]:
+        """Return the frames that are still held back. No more chunks may follow."""
+        last = self._last
+        return [] if last is None else [_frame(picture, last) for picture in self._reader.rest(last)]
+
+
+def _frame(picture: av.VideoFrame, chunk: EncodedVideoChunk) -> VideoFrame:
+    """Return a decoded picture as a frame, converted if no raw format is like it."""
+    if picture.format.name not in BY_FFMPEG:
+        picture = Reshaper("rgb24" if picture.format.is_rgb else "yuv444p", color_of(picture))(picture)
+    return replace(as_video_frame(picture, chunk), display_size=chunk.display_size)
 
 
 def _open_decoder(codec: VideoCodec, chunk: EncodedVideoChunk, *, strict: bool) -> av.VideoCodecContext:

@@ -20,12 +20,12 @@ WIDTH, HEIGHT, PICTURES, KEY_EVERY, MISSED = 64, 48, 40, 10, 3
 GREEN = (0, 200, 0)
 
 
-def stream(encoder: str, slices: int = 1) -> list[bytes]:
+def stream(encoder: str, slices: int = 1, key_every: int = KEY_EVERY, missed: int = MISSED) -> list[bytes]:
     """The chunks of a stream of green pictures, without its first ones."""
     context = av.CodecContext.create(encoder, "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, "yuvj420p" if encoder == "mjpeg" else "yuv420p"
-    context.framerate, context.gop_size, context.max_b_frames = Fraction(30), KEY_EVERY, 0
+    context.framerate, context.gop_size, context.max_b_frames = Fraction(30), key_every, 0
     context.options = {
         "libx264": {"tune": "zerolatency", "forced-idr": "1", "x264-params": f"sliced-threads=0:slices={slices}:ctu=16"},
         "libx265": {
@@ -41,7 +41,7 @@ def stream(encoder: str, slices: int = 1) -> list[bytes]:
         frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=context.pix_fmt)
         frame.pts = number
         packets += context.encode(frame)
-    return [bytes(packet) for packet in packets + context.encode(None)][MISSED:]
+    return [bytes(packet) for packet in packets + context.encode(None)][missed:]
 
 
 @pytest.mark.parametrize("fourcc", ENCODERS)
@@ -53,6 +53,18 @@ def test_a_camera_that_encodes_is_decoded(fourcc: str, tmp_path: Path) -> None:
     picture = cv2.imread(str(tmp_path / "a.png"))
     assert picture is not None
     assert np.abs(picture[HEIGHT // 2, WIDTH // 2, ::-1].astype(int) - GREEN).max() < 12
+
+
+def test_one_key_frame_is_enough_for_the_whole_of_a_shot(tmp_path: Path) -> None:
+    shots = [Shot(data) for data in stream("libx264", key_every=1000, missed=0)]
+    with cameras(tmp_path, Camera(shots, "H264", WIDTH, HEIGHT, patient=True)) as machine:
+        commands = [["snapshot", "--json", "a.png"], ["snapshot", "--json", "--settle", "off", "--burst", "3", "b.png"]]
+        commands.append(["snapshot", "--json", "--count", "3", "--interval", "0.1", "c.png"])
+        done = machine.each([[*command, "--strict"] for command in commands])
+    for one, count in zip(done, (1, 3, 3), strict=True):
+        assert one.returncode == 0, one.stderr.decode()
+        (track,) = json.loads(one.stdout)["tracks"]
+        assert (track["frames"], track["lost"], track["damaged"]) == (count, 0, 0)
 
 
 def in_buffers(chunk: bytes, slices: range, shift: int) -> list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+import pytest
 
 from mscli.v4l2 import abi
 from tests.camera.driver import Camera, Listed, Shot
@@ -126,6 +128,15 @@ def test_buffers_that_are_far_too_short_are_told_of(tmp_path: Path) -> None:
     assert done.returncode == 5
     assert b"were lost, damaged or too short)" in done.stderr
     assert b"lost, damaged or too short" in done.stderr
+
+
+@pytest.mark.parametrize("unit", [b"", b"\x07", b"\x41"], ids=["nothing", "parameter sets", "slices"])
+def test_a_camera_whose_chunks_are_start_codes_is_given_up(unit: bytes, tmp_path: Path) -> None:
+    data = (b"\0\0\1" + unit) * (3_000_000 // (3 + len(unit)))
+    with cameras(tmp_path, Camera([Shot(data)] * 3000, "H264", 640, 480)) as machine:
+        done = machine("snapshot", "--timeout", "1", "a.jpg", code=5)
+    assert re.search(rb"error: none of the last \d+ frames from .* could be used; the last one holds no H.264", done.stderr)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_camera_that_lists_nonsense_breaks_no_command_that_names_none(tmp_path: Path) -> None:

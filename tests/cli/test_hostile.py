@@ -32,7 +32,7 @@ COMMANDS = {
 USELESS = [  # modes in which no chunk can be made a picture of
     *("jpeg-zero", "jpeg-two-bytes", "jpeg-zeros", "jpeg-ones", "jpeg-garbage", "jpeg-head-only", "jpeg-size-0x0"),
     *("jpeg-size-65535x65535", "jpeg-size-16000x16000", "jpeg-segments", "h264-no-start-codes", "h264-no-parameter-sets"),
-    *("h264-no-key-frames", "h264-start-codes-only", "h264-zero", "h264-garbage"),
+    *("h264-no-key-frames", "h264-start-codes-only", "h264-sets-only", "h264-slices-only", "h264-zero", "h264-garbage"),
 ]
 
 
@@ -138,6 +138,22 @@ def test_whole_pictures_are_not_said_to_be_damaged(machine: HostileMachine) -> N
     done = machine("capture", "--json", "--frames", "10", "-o", "out.raw", code=0)
     assert report(done)["tracks"][0]["damaged"] == 0
     assert ("warnings" in report(done), done.stderr) == (False, b"")
+
+
+def test_the_share_of_damaged_frames_is_that_of_all_that_came(machine: HostileMachine) -> None:
+    machine.plug(hostile.camera("jpeg-half-of-every-fourth") | {"faults": {"settleFrames": 12}})
+    told = report(machine("snapshot", "--json", "out.png", code=0))
+    (track,), (warning,), skipped = told["tracks"], told["warnings"], told["skipped"]
+    whole = sum(count for why, count in skipped.items() if why != "damaged") + 1
+    assert warning.startswith(f"{track['damaged']} of {track['damaged'] + whole} frames from camera “Hostile” are damaged; ")
+    assert whole > 5
+
+
+def test_a_silent_camera_is_told_of_once(machine: HostileMachine) -> None:
+    machine.plug(hostile.camera("jpeg-whole") | {"faults": {"stallAfterFrames": 0}})
+    for command in ("record", "capture", "png"):
+        said = machine(COMMANDS[command][0], "--timeout", "1", *COMMANDS[command][1:]).stderr.decode()
+        assert said.count("no frames from") == 1, said
 
 
 @pytest.mark.parametrize("mode", ["jpeg-fill", "jpeg-junk-before", "jpeg-padded"])

@@ -123,7 +123,7 @@ class Taking(Sink):
 class Named:
     """A track, as far as a delivery knows it."""
 
-    kind, source_name, ended_error, overconstrained, ready_state = "video", "Encoder", None, None, "live"
+    kind, source_name, ended_error, overconstrained, ready_state, paced = "video", "Encoder", None, None, "live", False
 
     class timeouts:  # noqa: N801
         first_s = TIMEOUT_S
@@ -151,3 +151,22 @@ def test_damage_is_counted_for_a_sink_that_gets_pictures() -> None:
     assert len(sink.got) == 4
     assert delivery.complete_counts(complete=True) is None
     assert (delivery.counts[0].frames, delivery.counts[0].damaged, delivery.counts[0].lost) == (4, 1, 1)
+
+
+class Hurried(Named):
+    """A track with which there is no patience."""
+
+    class timeouts:  # noqa: N801
+        first_s = 0.0
+
+
+def test_a_camera_whose_frames_all_get_lost_is_given_up_unless_one_could_be_used() -> None:
+    lossy, good = (Delivery(Taking([]), [Hurried()], Window(["video"])) for _ in range(2))  # type: ignore[list-item]
+    lossy.note_missing([29])
+    assert not lossy.over
+    lossy.note_missing([30])
+    assert lossy.gave_up.startswith("none of the last 30 frames from Encoder could be used; the last one was lost, or dropped")
+    good.put(0, numbered(1, "MJPEG")[0])
+    assert not good.awaited
+    good.note_missing([30])
+    assert not good.over

@@ -13,6 +13,7 @@ import pytest
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.frames import EncodedVideoChunk
 from mscli.core.h264 import H264Headers
+from mscli.media.chunkfilter import OwnSizes
 
 PICTURES, KEY_EVERY = 40, 20
 SHAPES = (
@@ -92,3 +93,25 @@ def test_damaged_headers_say_nothing_and_break_nothing() -> None:
             for _ in range(3):
                 data[random.randrange(len(data))] = random.randrange(256)
             headers.read(memoryview(data))
+
+
+def test_no_more_parameter_sets_are_read_than_a_stream_can_have() -> None:
+    sets, *_ = stream("bframes=0")
+    empty = b"\0\0\1\x07"
+    assert H264Headers().read(memoryview(empty * 200 + sets)) is not None
+    assert H264Headers().read(memoryview(empty * 300 + sets)) is None
+
+
+def test_the_size_of_a_chunk_of_too_many_units_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def size(chunk: EncodedVideoChunk, *_: object, **__: object) -> tuple[int, int]:
+        asked.append(chunk.nbytes)
+        return 96, 64
+
+    monkeypatch.setattr("mscli.media.pictures.coded_size", size)
+    sets, *_ = stream("bframes=0")
+    for data in (b"\0\0\1\x07" * 10_000, sets):
+        chunk = EncodedVideoChunk("key", 0, memoryview(data), "h264", 96, 64)
+        OwnSizes().in_its_own(chunk, (96, 64))
+    assert asked == [len(sets)]

@@ -100,3 +100,10 @@ def test_damaged_headers_say_nothing_and_break_nothing() -> None:
             for _ in range(3):
                 data[random.randrange(len(data))] = random.randrange(256)
             headers.read(memoryview(data))
+
+
+def test_no_more_parameter_sets_are_read_than_a_stream_can_have() -> None:
+    (sets, _), *_ = stream("bframes=0")
+    empty = b"\0\0\1\x42\1"
+    assert HevcHeaders().read(memoryview(empty * 70 + sets)) is not None
+    assert HevcHeaders().read(memoryview(empty * 90 + sets)) is None

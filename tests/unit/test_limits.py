@@ -230,7 +230,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.v4l2.stream LOOK_AGAIN_MS RATE_LOOK_US""",
     "times of frames: their lengths and distances, and how far they may be off": """
         core.timing EARLY_US LATE_US STALE_US SHORTEST_US LONGEST_US SPREAD_US ARRIVAL_GAP_US LOST_SLACK_US SOUND_GAP_US
-        SLOWER_US · core.window JITTER_US · encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US ·
+        SLOWER_US · core.references _USUAL_US · core.window JITTER_US · encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US ·
         encode.tuning USUAL_KEY_INTERVAL_S ·
         encode.video _CORE_PIXELS_S _HELD_S MOST_STEP_US _REPEAT_US ·
         media.timeline FORGET_S RUNAWAY_US MEASURE_S UNHEARD_S CORRECTED_S SILENT_PIECE_S ·
