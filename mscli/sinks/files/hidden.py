@@ -242,11 +242,13 @@ def is_taken(path: str) -> bool:
     """Return whether there is a file of this name, or another program is writing one."""
     if os.path.lexists(path):
         return True
+    folder, name = os.path.split(path)
+    hidden = _hidden_name(name, 1)
+    if not os.path.lexists(os.path.join(folder, hidden)):
+        return False
     try:
         with find_entry(path) as entry:
-            hidden = _hidden_name(entry.name, 1)
-            if entry.stat(hidden) is not None:
-                _check_unused(entry, hidden)
+            _check_unused(entry, hidden)
     except OSError as error:
         return error.errno == errno.EBUSY
     return False
