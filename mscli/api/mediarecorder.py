@@ -242,6 +242,7 @@ class MediaRecorder(EventTarget):
         _check_once([one.file for one in self._asked], series=self._sink_options.series is not None)
         self._window = window
         self._defer = defer
+        self._shared: dict[str, Any] = {}  # by the sinks of the latest recording
         self.recording: Recording | None = None  # the latest one, also after its end
         self._reported: Recording | None = None  # the latest one whose error was raised or went to a listener
 
@@ -394,7 +395,8 @@ class MediaRecorder(EventTarget):
         plans = [self._plan(one, formats, slices, alone=len(self._asked) == 1) for one in self._asked]
         held = [formats[index] for index in plans[0].tracks]
         mime_type = partial(spell_mime, plans[0].row, self._options.mime_type, plans[0].options, held)
-        groups = load_sinks(plans)
+        self._shared = {}
+        groups = load_sinks(plans, self._shared)
         for number, group in enumerate(groups):
             try:
                 if self._defer:
@@ -458,7 +460,7 @@ class MediaRecorder(EventTarget):
         plan = self._plan(one, formats, recording.slices, alone=False)
 
         def load() -> Sink:
-            (group,) = load_sinks([plan])
+            (group,) = load_sinks([plan], self._shared)
             group.sink.open([formats[index] for index in plan.tracks])
             return group.sink
 

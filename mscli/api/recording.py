@@ -34,7 +34,7 @@ from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
 from mscli.core.timelapse import Picture, TimeLapse
 from mscli.core.tuples import NamedTuple
-from mscli.core.window import PausedTrack, Pauses, Window
+from mscli.core.window import PausedTrack, Pauses, Start, Window
 from mscli.media import load_converter, load_deinterlacer
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.base import Sink
@@ -616,7 +616,14 @@ class Group:
     """
 
     def __init__(
-        self, tracks: Sequence[MediaStreamTrack], sink: Sink, plan: Plan, pauses: Pauses, slices: Slices | None, calls: Calls
+        self,
+        tracks: Sequence[MediaStreamTrack],
+        sink: Sink,
+        plan: Plan,
+        pauses: Pauses,
+        start: Start,
+        slices: Slices | None,
+        calls: Calls,
     ) -> None:
         self.tracks = list(tracks)
         self.sink = sink
@@ -625,7 +632,7 @@ class Group:
         self._pauses = pauses
         self._slices = slices
         self._calls = calls
-        self._window = Window([track.kind for track in tracks], plan.duration_s, plan.frames)
+        self._window = Window([track.kind for track in tracks], plan.duration_s, plan.frames, start)
         self.delivery = Delivery(sink, tracks, self._window, calls.warn, deinterlace=plan.deinterlace, lapse_us=plan.lapse_us)
         self.counts = self.delivery.counts  # of written frames
         self._stopped = False  # whether somebody has ended it
@@ -703,11 +710,9 @@ class Group:
     def _missing_frames(self) -> list[tuple[int, int]]:
         return [(dropped, track.lost) for dropped, track in zip(self.dropped, self.tracks, strict=True)]
 
-    def join_in(self, other: Group) -> None:
-        """Take the start time of another group, so that both end together."""
+    def join_in(self) -> None:
+        """Count what is missing from now on."""
         self._joined = self._missing_frames()
-        if other._window.start_us is not None:
-            self._window.begin(other._window.start_us)
 
     def discard(self) -> None:
         """Give up before ``start``."""
@@ -968,6 +973,7 @@ class Recording:
         self.slices = next((group.slices for group in groups if group.slices is not None), None) or Slices()
         self._mime_type = mime_type
         self.pauses = Pauses()
+        self._start = Start()  # of all outputs, so that they end together
         self.asked_reason = ""  # the reason of whoever ended it; written by that thread only
         self.triggers = 0  # the number of triggers
         self._places = list(places)
@@ -987,7 +993,9 @@ class Recording:
             calls.warn,
         )
         self.groups = [
-            Group([tracks[index] for index in group.tracks], group.sink, plan, self.pauses, group.slices, self._each)
+            Group(
+                [tracks[index] for index in group.tracks], group.sink, plan, self.pauses, self._start, group.slices, self._each
+            )
             for group in groups
         ]
         self._homes = [
@@ -1177,8 +1185,8 @@ class Recording:
         plan = self._plan
         if plan.frames is not None:
             plan = plan._replace(frames=max(1, plan.frames - min(counts.frames for counts in self.groups[0].counts)))
-        group = Group(wanted, load(), plan, self.pauses, None, self._each)
-        group.join_in(self.groups[0])
+        group = Group(wanted, load(), plan, self.pauses, self._start, None, self._each)
+        group.join_in()
         with self._leaving:
             late = self._finished or not self._left  # it was ended meanwhile
             if not late:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Lock
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoMedia, clip
@@ -11,16 +12,32 @@ from mscli.core.limits import END_LATE_US
 JITTER_US = 250_000  # the largest tolerance for a frame's timestamp, however long its duration
 
 
+class Start:
+    """The time of the earliest frame, which several windows of one recording share. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self.us: int | None = None
+        self._lock = Lock()
+
+    def note(self, at_us: int) -> None:
+        """Move the start to an earlier frame."""
+        with self._lock:
+            self.us = at_us if self.us is None else min(self.us, at_us)
+
+
 class Window:
     """A filter that admits frames until ``duration_s`` seconds or ``frames`` frames have passed.
 
     The duration is measured by the frames' own timestamps, from the earliest frame of any track. ``frames`` counts the frames
     of each camera, or the samples per channel of each microphone if there is only sound. Sound beside counted frames ends
-    where the last of them does. Without either limit, it never ends.
+    where the last of them does. Without either limit, it never ends. ``start``: shared with the windows of other outputs.
     """
 
-    def __init__(self, kinds: list[str], duration_s: float | None = None, frames: int | None = None) -> None:
+    def __init__(
+        self, kinds: list[str], duration_s: float | None = None, frames: int | None = None, start: Start | None = None
+    ) -> None:
         self.start_us: int | None = None
+        self._start = start or Start()
         self.end_us: int | None = None  # the time from which no frames are admitted, once it is known
         self._duration_us = None if duration_s is None else round(duration_s * MICROSECONDS)
         self._counted = "video" if "video" in kinds else "audio"
@@ -44,11 +61,6 @@ class Window:
         """Return whether frames are limited and every counted track has reached its limit or ended."""
         return self._limited and not any(self._left.values())
 
-    def begin(self, start_us: int) -> None:
-        """Count the duration from ``start_us`` on."""
-        self.start_us = start_us
-        self.end_us = None if self._duration_us is None else start_us + self._duration_us
-
     @property
     def limited(self) -> bool:
         """Return whether a duration or a number of frames was requested."""
@@ -68,8 +80,12 @@ class Window:
 
     def admit(self, track: int, frame: Media) -> Media | None:
         """Return the frame, or the part of the audio block inside the window, or None if it is outside."""
-        if self.start_us is None or frame.timestamp < self.start_us:
-            self.begin(frame.timestamp)  # a microphone's first block arrives when it is full, and then after later pictures
+        if self._start.us is None or frame.timestamp < self._start.us:
+            self._start.note(
+                frame.timestamp
+            )  # a microphone's first block arrives when it is full, and then after later pictures
+        if self._start.us != self.start_us:
+            self._begin(self._start.us)
         left = self._left.get(track)
         if self._sound_end_us is not None and frame.order_us > self._sound_end_us + END_LATE_US:
             self.over = True  # the sound stalls
@@ -85,6 +101,11 @@ class Window:
         elif self._sound_end_us is not None:
             self.over = self._is_over()
         return inside
+
+    def _begin(self, start_us: int | None) -> None:
+        """Count the duration from ``start_us`` on."""
+        self.start_us = start_us
+        self.end_us = None if self._duration_us is None or start_us is None else start_us + self._duration_us
 
     def give_back(self, track: int, pictures: int) -> None:
         """Admit ``pictures`` more frames of a track, because that many admitted ones did not reach the output."""

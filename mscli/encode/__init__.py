@@ -8,6 +8,7 @@
 - ``codecstring``: the name of a codec with profile and level, for MIME types
 - ``tuning``: the table of FFmpeg's video encoders and their options
 - ``video``, ``audio``: the encoders of video and sound
+- ``shared``: sound that several encodings share
 - ``copier``: a camera's encoded video, without re-encoding
 - ``ffmpeg``: FFmpeg's encoders and streams
 - ``headers``: correct headers of growing WAV files and of MP3s

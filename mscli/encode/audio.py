@@ -2,7 +2,7 @@
 
 Silence replaces missing sound, and the drift of the device's clock is corrected. Either a file encodes the samples itself
 (``SoundTrack``), so that it can be cut to the sample, or the samples are encoded once for all outputs that share them
-(``SoundPackets``). Blocks wait until the recording starts, because its origin is not known before.
+(``SoundPackets``, for several encodings by way of ``mscli.encode.shared``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import av
 from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import AudioCodec
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import KEY, AudioData, EncodedAudioChunk, clip, reordered, silence, without_first
+from mscli.core.frames import KEY, AudioData, EncodedAudioChunk, reordered, silence, without_first
 from mscli.core.log import Burst, Log
 from mscli.encode.chunks import PacketStream, SoundShape
 from mscli.encode.options import SinkOptions, TrackFormat
@@ -78,8 +78,10 @@ class SoundPackets:
         self._home.open(codec.apart, codec.title, set_up_sound(context, codec, shape, options))
         self._rate = context.sample_rate  # possibly higher than that of the samples
         self._description = context.extradata
+        self.frame: int = context.frame_size  # samples of a packet, at the encoder's rate
         self._delay: int | None = None  # of a decoder, in samples
-        self._sent = 0  # samples passed to the encoder
+        self._first: int | None = None  # the number of the first sample passed to the encoder
+        self._sent = 0  # the number after the last one
 
     @property
     def delay_us(self) -> int:
@@ -88,6 +90,7 @@ class SoundPackets:
 
     def encode(self, sound: AudioData) -> list[EncodedAudioChunk]:
         """Return the chunks that the samples complete."""
+        self._first = sound.sequence if self._first is None else self._first
         self._sent = sound.sequence + sound.number_of_frames
         return self._chunks(
             self._home.stream.encode(placed_av(sound, 0, self._home.stream.codec_context.layout.name, self.codec))
@@ -105,13 +108,40 @@ class SoundPackets:
         """Return the description of the packets for a file's header."""
         return PacketStream(self.codec.name, self._home.stream, rate=self._rate, origin_us=self._origin_us)
 
+    def place(self, sample: int) -> int:
+        """Return a sample's number at the encoder's rate."""
+        return round(sample * self._rate / self._shape.rate)
+
+    def samples(self, packets: int) -> int:
+        """Return how many samples so many packets hold."""
+        return -(-packets * self.frame * self._shape.rate // self._rate)
+
+    def end_of(self, chunk: EncodedAudioChunk) -> int:
+        """Return where a chunk ends, in samples at the encoder's rate."""
+        return chunk.sequence + round((chunk.duration or 0) * self._rate / MICROSECONDS)
+
+    def shortened(self, chunk: EncodedAudioChunk, sent: int) -> EncodedAudioChunk:
+        """Return the chunk as it ends a file whose sound ends with the sample before ``sent``."""
+        lasts = self.place(sent) - chunk.sequence
+        count = max(0, min(chunk.count, sent - self._heard(chunk.sequence)))
+        return replace(chunk, duration=round(lasts * MICROSECONDS / self._rate), count=count)
+
+    def beginning(self, at: int, packets: int, oldest: int) -> int:
+        """Return the sample with which another encoder begins that is to have a packet at ``at``, after ``packets`` others.
+
+        After fewer, if that sample came before ``oldest``.
+        """
+        begin = at + (self._delay or 0) - packets * self.frame
+        begin += max(0, -(-(self.place(oldest) - begin) // self.frame)) * self.frame
+        return max(oldest, round(begin * self._shape.rate / self._rate))
+
     def _chunks(self, packets: list[Packet]) -> list[EncodedAudioChunk]:
         return [self._chunk(packet) for packet in packets]
 
     def _chunk(self, packet: Packet) -> EncodedAudioChunk:
         place, lasts = packet.pts or 0, packet.duration or 0
         if self._delay is None:
-            self._delay = max(0, -place)
+            self._delay = max(0, self.place(self._first or 0) - place)
         at_us = self._origin_us + round(place * MICROSECONDS / self._rate)
         count = self._heard(place + lasts) - self._heard(place)
         return EncodedAudioChunk(
@@ -132,42 +162,25 @@ class SoundPlacer:
 
     def __init__(self, track: TrackFormat) -> None:
         self._settings = track.settings
-        self._early: list[AudioData] = []
         self._format, self._rate, self._channels, self._layout = "", 0, 0, ""
         self._timeline: AudioTimeline | None = None
-        self._sent = 0  # samples
+        self.sent = 0  # the number of the next sample
         self._stretcher: Stretcher | None = None  # while drift is corrected
         self._before: AudioData | None = None  # the previous block, unless there is a gap after it
-        self._origin_us = 0
-        self.end_us: int | None = None  # no sample is placed after this time
-        self._past_end = 0  # samples left out for that reason
+        self.origin_us = 0
         self._filled = Burst(_log, "sound: %d sample(s) of silence put in for a gap, up to %.3f s")
         self._left_out = Burst(_log, "sound: %d sample(s) left out that came twice, at %.3f s")
 
-    @property
-    def first_us(self) -> int | None:
-        """Return the capture time of the track's first sample (microseconds), or None if none came before the start."""
-        return self._early[0].timestamp if self._early else None
-
-    def hold(self, block: AudioData) -> None:
-        """Take a block before the start."""
-        if not self._rate:
-            self._format, self._rate, self._channels = block.format, block.sample_rate, block.number_of_channels
-            self._layout = block.layout
-        self._early.append(block)
-
-    def start(self, origin_us: int, now_us: int) -> None:  # noqa: ARG002 (whatever has come by now)
-        """Count time from ``origin_us``. A track without sound gets the rate of its settings."""
-        if not self._rate:
+    def start(self, origin_us: int, first: AudioData | None) -> None:
+        """Count time from ``origin_us``. A track whose ``first`` block is not known has the rate of its settings."""
+        if first is not None:
+            self._format, self._rate, self._channels = first.format, first.sample_rate, first.number_of_channels
+            self._layout = first.layout
+        else:
             self._format, self._rate = "s16", int(self._settings.get("sampleRate") or 48_000)
             self._channels = int(self._settings.get("channelCount") or 1)
-        self._origin_us = origin_us
+        self.origin_us = origin_us
         self._timeline = AudioTimeline(self._rate, origin_us)
-
-    def held(self) -> list[AudioData]:
-        """Return the sound that waited for the start."""
-        blocks, self._early = self._early, []
-        return [sound for block in blocks for sound in self.encode(block)]
 
     def encode(self, block: AudioData) -> list[AudioData]:
         """Return the silence before the block, and the block without samples that overlap earlier ones."""
@@ -197,7 +210,7 @@ class SoundPlacer:
 
     def close(self) -> None:
         """Free the sound that is still held back."""
-        self._early, self._stretcher, self._before = [], None, None
+        self._stretcher, self._before = None, None
 
     @property
     def shape(self) -> SoundShape:
@@ -206,19 +219,18 @@ class SoundPlacer:
 
     def position(self, at_us: int) -> int:
         """Return the sample number at an instant, counted from the recording's origin."""
-        return round((at_us - self._origin_us) * self._rate / MICROSECONDS)
+        return round((at_us - self.origin_us) * self._rate / MICROSECONDS)
 
     def instant_us(self, position: int) -> int:
         """Return the instant of a sample, the inverse of ``position``."""
-        return self._origin_us + round(position * MICROSECONDS / self._rate)
+        return self.origin_us + round(position * MICROSECONDS / self._rate)
 
     def corrections(self) -> Mapping[str, int]:
         """Return the corrections of the sound for the report."""
         timeline = self._timeline
         if timeline is None:
             return {}
-        skipped = timeline.skipped + self._past_end
-        return {"silence": timeline.silence, "skipped": skipped, "driftPpm": timeline.drift_ppm}
+        return {"silence": timeline.silence, "skipped": timeline.skipped, "driftPpm": timeline.drift_ppm}
 
     def _check_shape(self, block: AudioData) -> None:
         if (block.format, block.sample_rate, block.number_of_channels) != (self._format, self._rate, self._channels):
@@ -234,7 +246,7 @@ class SoundPlacer:
         frame = as_samples(block)
         if self._stretcher is None:
             before = as_samples(self._before) if self._before is not None else None
-            self._stretcher = Stretcher(frame, before, self._sent)
+            self._stretcher = Stretcher(frame, before, self.sent)
         return [self._stretched(part) for part in self._stretcher.stretch(frame, position)]
 
     def _settle(self) -> list[AudioData]:
@@ -248,20 +260,13 @@ class SoundPlacer:
     def _fill_to(self, position: float) -> list[AudioData]:
         """Return silence up to a position (samples), in pieces."""
         sounds = self._settle()
-        for count in silent_pieces(round(position) - self._sent, self._rate):
+        for count in silent_pieces(round(position) - self.sent, self._rate):
             shape = AudioData(self._format, self._rate, count, self._channels, 0, memoryview(b""))
             sounds.append(self._sent_on(silence(shape)))
         return sounds
 
     def _sent_on(self, block: AudioData) -> AudioData:
-        """Return the block in its place, cut off at the end. ``sequence`` counts from the recording's origin.
-
-        Blocks that overlap slightly, because the first ones were stamped late, would otherwise reach past the end.
-        """
-        if self.end_us is not None:
-            whole = block.number_of_frames
-            block = clip(block, max(0, self.position(self.end_us) - self._sent))
-            self._past_end += whole - block.number_of_frames
-        placed = replace(block, sequence=self._sent, timestamp=self.instant_us(self._sent))
-        self._sent += block.number_of_frames
+        """Return the block in its place. ``sequence`` counts from the recording's origin."""
+        placed = replace(block, sequence=self.sent, timestamp=self.instant_us(self.sent))
+        self.sent += block.number_of_frames
         return placed

@@ -2,7 +2,7 @@
 
 There is one ``Encoding`` for each distinct set of video codec settings. Its outputs are ``PacketSink``s: a file, or a sink that
 cuts the chunks into files. All outputs get the same video chunks. Sound goes to an output as placed samples, which can be cut
-to the sample, or as chunks that all outputs with this codec share.
+to the sample, or as chunks that all outputs of the recording with this codec share, whatever their video codec.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 import av
 
 from mscli.core.clock import MICROSECONDS
-from mscli.core.codecs import AudioCodec
 from mscli.core.errors import InvalidStateError, OperationError
 from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, Media
-from mscli.core.limits import MAX_LAG_US
+from mscli.core.limits import MAX_LAG_US, OTHERS_BEGIN_US
 from mscli.core.threads import lack_of_threads
-from mscli.encode.audio import SoundPackets, SoundPlacer, check_channels
+from mscli.encode.audio import check_channels
 from mscli.encode.chunks import PacketStream, Piece, SoundStream
 from mscli.encode.codecs import Container, audio_codec, copied_formats, video_codec
 from mscli.encode.copier import VideoCopier
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
+from mscli.encode.shared import PacketReader, SharedMedia, SharedSound, SharedSoundReader, packet_key
 from mscli.encode.video import Shape, VideoEncoder
 
 
@@ -114,7 +114,7 @@ class EncodedTrack:
         known: TrackFormat,
         encoder: Any,
         described: Callable[[], PacketStream | SoundStream],
-        packets: SoundPackets | None = None,
+        packets: PacketReader | None = None,
     ) -> None:
         self.index = index
         self.kind = known.kind
@@ -158,7 +158,7 @@ class Outlet:
         self.ended_us: int | None = None  # the end of the last packet before it ended while others continued
         self.before: dict[int, int] = {}  # track → pictures or samples that were delivered before it began
         self.until: dict[int, int] | None = None  # track → the same until it ended or failed
-        self.shared: dict[int, SoundPackets] = {}  # track → the shared encoder
+        self.shared: dict[int, PacketReader] = {}  # track → the shared packets
 
 
 class Encoding:
@@ -167,24 +167,49 @@ class Encoding:
     An outlet that fails is given up, and the others continue. If none is left, its error is raised.
     """
 
-    def __init__(self, tracks: Sequence[TrackFormat], container: Container, options: SinkOptions) -> None:
-        """Create the encoders. ``container``, ``options``: those of the first outlet, which determine the video encoder."""
+    def __init__(
+        self,
+        tracks: Sequence[TrackFormat],
+        container: Container,
+        options: SinkOptions,
+        shared: SharedMedia | None = None,
+        places: Sequence[int] | None = None,
+    ) -> None:
+        """Create the encoders. ``container``, ``options``: those of the first outlet, which determine the video encoder.
+
+        ``shared``: what the encodings of the recording share. ``places``: the positions of the tracks in the recording.
+        """
         self.tracks = tracks
+        self.places = tuple(range(len(tracks)) if places is None else places)
+        self._shared = shared or SharedMedia()
+        self._added = self._shared.origin_us is not None  # whether others have begun already
         self.origin_us: int | None = None  # the time at which the recording begins, once known
         self.outlets: list[Outlet] = []  # also former ones
         self.ended = ""  # why no outlet takes more packets
         self.on_failure: Callable[[Outlet], None] | None = None  # called with an outlet that is given up
-        self._options = options
         self._active: tuple[Outlet, ...] = ()  # replaced as a whole, because an outlet may leave during an iteration
         self._watching: tuple[Outlet, ...] = ()
         self._newest_us = 0  # the latest timestamp before the beginning
-        self.encoders: list[Any] = [_encoder(container, track, options) for track in tracks]
-        self._sharing: list[list[SoundPackets]] = [[] for _ in tracks]  # track → encoders that outlets share
+        self.encoders: list[Any] = [
+            self._shared.reader(place, track) if track.kind == "audio" else _encoder(container, track, options)
+            for place, track in zip(self.places, tracks, strict=True)
+        ]
+        self._sharing: list[list[PacketReader]] = [[] for _ in tracks]  # track → packets that outlets share
         self._adding: list[Outlet] = []  # outlets that begin with the next key frame
         self._delivered = dict.fromkeys(range(len(tracks)), 0)  # track → pictures or samples
         self._delivered_us = 0  # the end of the latest of them
         self._ending = False  # whether no more frames come
         self._end_us: int | None = None
+        self._shared.join(self)
+
+    @property
+    def sounds(self) -> set[SharedSound]:
+        """Return the sound that it takes."""
+        return {encoder.sound for encoder in self.encoders if isinstance(encoder, SharedSoundReader)}
+
+    def firsts(self) -> list[tuple[int, int | None]]:
+        """Return the time of each track's first frame, if it has come, with the track's position in the recording."""
+        return [(place, encoder.first_us) for place, encoder in zip(self.places, self.encoders, strict=True)]
 
     @property
     def end_us(self) -> int | None:
@@ -209,6 +234,9 @@ class Encoding:
             if isinstance(encoder, VideoCopier):
                 encoder.restrict(copied_formats(outlet.sink.takes))
         self.outlets.append(outlet)
+        for place, track in zip(self.places, self.tracks, strict=True):
+            if track.kind == "audio" and not outlet.sink.watches:
+                self._shared.want(place, packet_key(audio_codec(outlet.sink.takes, outlet.options), outlet.options))
         if self.origin_us is None:
             self._activate(outlet)
             return
@@ -231,7 +259,11 @@ class Encoding:
             outlet.sink.abort()
         elif outlet in self._active:
             self._attempt(outlet, outlet.sink.ending)
-            self._finish(outlet)
+            for track, packets in outlet.shared.items():
+                for chunk in packets.rest():
+                    self._attempt(outlet, outlet.sink.put, track, chunk)
+            if not outlet.over:
+                self._finish(outlet)
 
     def write(self, track: int, frame: Media) -> None:
         """Encode a frame. Raises the error of the last outlet, or NotSupportedError if an encoder rejects the frame's shape."""
@@ -253,7 +285,7 @@ class Encoding:
         self._ending = True
         begun = self._begun()
         if self.origin_us is None and begun:
-            self._start(min(begun))
+            self._start_if_ready(begun, self._newest_us, ending=True)
         for outlet in self._active:
             self._attempt(outlet, outlet.sink.ending)
         if self.origin_us is not None:
@@ -277,7 +309,8 @@ class Encoding:
             outlet.over = True
             outlet.sink.abort()
         self._active, self._adding, self._watching = (), [], ()
-        for encoder in (*self.encoders, *(packets for sharing in self._sharing for packets in sharing)):
+        self._shared.leave(self)
+        for encoder in (*(packets for sharing in self._sharing for packets in sharing), *self.encoders):
             encoder.close()
 
     # Before the beginning
@@ -288,7 +321,18 @@ class Encoding:
         begun = self._begun()
         first_wait_us = max((one.first_wait_us for one in self.encoders if one.first_us is None), default=0)
         if len(begun) == len(self.encoders) or (begun and frame.timestamp - min(begun) > first_wait_us):
-            self._start(min(begun))
+            self._start_if_ready(begun, frame.timestamp, ending=False)
+
+    def _start_if_ready(self, begun: Sequence[int], at_us: int, *, ending: bool) -> None:
+        """Begin, unless this has to wait for others with the same sound."""
+        if not self._added:
+            origin_us = self._shared.begin(self, begun, at_us, ending=ending)
+        elif ending or at_us - min(begun) > OTHERS_BEGIN_US or all(getattr(one, "follows", True) for one in self.encoders):
+            origin_us = min(begun)
+        else:
+            origin_us = None
+        if origin_us is not None:
+            self._start(origin_us)
 
     def _begun(self) -> list[int]:
         return [one.first_us for one in self.encoders if one.first_us is not None]
@@ -298,7 +342,7 @@ class Encoding:
         for one in self.encoders:
             one.start(origin_us, self._newest_us)
         for outlet in self._active:
-            self._share_sound(outlet)
+            self._share_sound(outlet, origin_us)
             self._attempt(outlet, outlet.sink.begin, self._tracks_for(outlet), origin_us)
         for index, one in enumerate(self.encoders):
             self._deliver(index, one.held())
@@ -310,28 +354,23 @@ class Encoding:
             if track.kind == "audio":
                 check_channels(audio_codec(outlet.sink.takes, outlet.options), int(track.settings.get("channelCount") or 1))
 
-    def _share_sound(self, outlet: Outlet) -> None:
-        """Let the outlet share lossy encoders with others that use the same codec. One that cuts needs samples instead."""
+    def _share_sound(self, outlet: Outlet, begin_us: int) -> None:
+        """Let the outlet take lossy sound as packets from ``begin_us`` on. One that cuts needs samples instead.
+
+        Packets that depend on each other are better, unless several outlets need them.
+        """
         sink = outlet.sink
         for index, track in enumerate(self.tracks):
             codec = audio_codec(sink.takes, outlet.options) if track.kind == "audio" else None
-            if codec is None or not codec.lossy:
+            if codec is None or not codec.lossy or (sink.watches and not sink.shares_sound):
                 continue
-            if sink.shares_sound or (not sink.watches and self._is_wanted_twice(codec)):
-                outlet.shared[index] = self._packets(index, codec)
-
-    def _is_wanted_twice(self, codec: AudioCodec) -> bool:
-        takers = [one for one in self._active if not one.sink.watches and audio_codec(one.sink.takes, one.options) is codec]
-        return len(takers) > 1
-
-    def _packets(self, index: int, codec: AudioCodec) -> SoundPackets:
-        sharing = self._sharing[index]
-        found = next((one for one in sharing if one.codec is codec), None)
-        if found is None:
-            assert self.origin_us is not None, "started"
-            found = SoundPackets(codec, self.encoders[index].shape, self._options, self.origin_us)
-            sharing.append(found)
-        return found
+            key = packet_key(codec, outlet.options)
+            if sink.shares_sound or not codec.apart or self._shared.is_wanted_twice(self.places[index], key):
+                found = next((one for one in self._sharing[index] if one.key == key), None)
+                if found is None:
+                    found = self.encoders[index].packets(codec, outlet.options, begin_us)
+                    self._sharing[index].append(found)
+                outlet.shared[index] = found
 
     def _tracks_for(self, outlet: Outlet) -> list[EncodedTrack]:
         return [self._track_for(outlet, index) for index in range(len(self.tracks))]
@@ -375,7 +414,7 @@ class Encoding:
         lasts_us = piece.duration or MICROSECONDS / Shape.of(self.tracks[track]).rate  # which the container assumes
         return replace(piece, duration=left_us) if lasts_us > left_us else piece
 
-    def _share(self, track: int, packets: SoundPackets, chunks: Iterable[EncodedAudioChunk]) -> None:
+    def _share(self, track: int, packets: PacketReader, chunks: Iterable[EncodedAudioChunk]) -> None:
         for chunk in chunks:
             for outlet in self._active:
                 if outlet.shared.get(track) is packets:
@@ -389,8 +428,13 @@ class Encoding:
         adding, self._adding = self._adding, []
         for outlet in adding:
             outlet.before, outlet.begun_us = dict(self._delivered), piece.timestamp
+            self._share_sound(outlet, piece.timestamp)
             self._activate(outlet)
             self._attempt(outlet, lambda one=outlet: one.sink.begin(self._tracks_for(one), piece.timestamp))
+            for index, packets in outlet.shared.items():
+                outlet.before[index] = min(outlet.before[index], self.encoders[index].taken_before(piece.timestamp))
+                for chunk in packets.since(piece.timestamp):
+                    self._attempt(outlet, outlet.sink.put, index, chunk)
 
     def _repeat(self, asking: Outlet, track: int, at_us: int, after_us: int) -> bool:
         """Repeat a picture for all outlets. A copied key frame only goes to the outlet that needs it."""
@@ -463,9 +507,7 @@ def as_output_error(name: str, error: Exception) -> Exception:
     return translated
 
 
-def _encoder(container: Container, track: TrackFormat, options: SinkOptions) -> Any:
-    if track.kind == "audio":
-        return SoundPlacer(track)
+def _encoder(container: Container, track: TrackFormat, options: SinkOptions) -> VideoCopier | VideoEncoder:
     if options.video_codec == COPY:
         return VideoCopier(copied_formats(container), track)
     return VideoEncoder(video_codec(container, options), track, options)

@@ -247,11 +247,12 @@ class SinkGroup(NamedTuple):
     members: list[int]
 
 
-def load_sinks(plans: Sequence[SinkPlan]) -> list[SinkGroup]:
+def load_sinks(plans: Sequence[SinkPlan], shared: dict[str, Any] | None = None) -> list[SinkGroup]:
     """Return the sinks of several outputs, not opened yet. Outputs with the same video encoding share one.
 
-    Raises as ``load_sink``.
+    ``shared``: kept by the caller for all sinks of one recording, so that its sound is encoded once. Raises as ``load_sink``.
     """
+    common = {} if shared is None else shared
     alike: dict[object, list[int]] = {}
     for index, plan in enumerate(plans):
         _check_cut(plan.row, plan.options)
@@ -260,8 +261,17 @@ def load_sinks(plans: Sequence[SinkPlan]) -> list[SinkGroup]:
     for members in alike.values():
         first, *more = (plans[index][:3] for index in members)
         sink: Sink = _class(first[0])(*first, *more)
-        groups.append(SinkGroup(sink, plans[members[0]].tracks, members))
+        tracks = plans[members[0]].tracks
+        if first[0].encodes:
+            _share(sink, tracks, common)
+        groups.append(SinkGroup(sink, tracks, members))
     return groups
+
+
+def _share(sink: Any, tracks: Sequence[int], common: dict[str, Any]) -> None:
+    from mscli.encode.shared import SharedMedia
+
+    sink.share(common.setdefault("encodings", SharedMedia()), tracks)
 
 
 def shares(sink: Sink, plan: SinkPlan) -> bool:

@@ -411,9 +411,9 @@ def test_an_output_that_is_added_while_the_recording_is_stopped_is_refused(
         source.give(0)
         load = sinks.load_sinks
 
-        def stop_and_load(plans: Any) -> Any:
+        def stop_and_load(*given: Any) -> Any:
             recorder.stop()
-            return load(plans)
+            return load(*given)
 
         monkeypatch.setattr(mediarecorder, "load_sinks", stop_and_load)
         with pytest.raises(library.InvalidStateError, match="the recording has ended"):

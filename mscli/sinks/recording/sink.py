@@ -30,6 +30,7 @@ from mscli.sinks.recording.queued import Queued
 
 if TYPE_CHECKING:
     from mscli.encode.encoding import Encoding, Outlet, PacketSink
+    from mscli.encode.shared import SharedMedia
     from mscli.sinks import SinkRow, Target
     from mscli.sinks.files.series import FileSeries
     from mscli.sinks.recording.packets import HostedPackets
@@ -275,6 +276,8 @@ class RecordingSink(Sink):
         self.name = self._outputs[0].name
         self.gather_s = min(output.gather_s for output in self._outputs)
         self._encoding: Encoding | None = None
+        self._shared: SharedMedia | None = None  # by the encodings of the recording
+        self._places: Sequence[int] | None = None  # of the tracks in the recording
         self._tracks: list[TrackFormat] = []
         self._closed = False
         self._paused_us = 0
@@ -305,6 +308,10 @@ class RecordingSink(Sink):
         """Return the codec of each track, with the size and rate of pictures, or the rate and channels of sound."""
         return "; ".join(describe_encoding(container_of(row), options, _played(track, options)) for track in tracks)
 
+    def share(self, shared: SharedMedia, places: Sequence[int]) -> None:
+        """Share sound with other sinks of the recording. ``places``: of the tracks in it. Call it before ``open``."""
+        self._shared, self._places = shared, places
+
     def open(self, tracks: list[TrackFormat]) -> None:
         """Check the tracks and open the outputs. The first frames open the encoders."""
         from mscli.encode.encoding import Encoding
@@ -315,10 +322,14 @@ class RecordingSink(Sink):
         first = self._outputs[0]
         self._report_ignored(kinds, first.options)
         self._tracks = tracks = [_played(track, first.options) for track in tracks]
-        encoding = Encoding(tracks, first.container, first.options)
+        encoding = Encoding(tracks, first.container, first.options, self._shared, self._places)
         encoding.on_failure = self._on_failure
-        for output in self._outputs:
-            output.open(encoding, tracks)
+        try:
+            for output in self._outputs:
+                output.open(encoding, tracks)
+        except BaseException:
+            encoding.abort()
+            raise
         self._encoding = encoding
 
     def write(self, track: int, frame: Media) -> None:
