@@ -149,7 +149,19 @@ def a_group_id_for_video(room: Room) -> None:
     group_id_of_kind(room, "video")
 
 
-@check("W086", "W087", "W088", "W089", "W090")
+@check("W087")
+def a_group_id_chooses_the_microphone_of_that_group(room: Room) -> None:
+    devices = room.devices()
+    microphones = [info for info in devices.enumerate_devices() if info.kind == "audioinput"]
+    assert len({info.group_id for info in microphones}) == len(microphones) > 1
+    for info in reversed(microphones):  # the default one is last, so that no choice is by chance
+        (track,) = devices.get_user_media(untyped({"audio": {"groupId": {"exact": info.group_id}}})).get_tracks()
+        settings = track.get_settings()
+        assert (settings["groupId"], settings["deviceId"]) == (info.group_id, info.device_id)
+        track.stop()
+
+
+@check("W086", "W088", "W089", "W090")
 def a_group_id_for_audio(room: Room) -> None:
     group_id_of_kind(room, "audio")
 

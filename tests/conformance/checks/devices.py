@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
 import mscli
-from tests.conformance.checklist import CAMERAS, MICROPHONES, Room, check
+from mscli.sources.sound import alsa, portaudio
+from tests.conformance.checklist import CAMERAS, MICROPHONES, SPEAKER, Room, check
+from tests.conftest import ROOT, clean_environment
+from tests.unit.stage import TIMEOUT_S
 
 KINDS = {"videoinput", "audioinput", "audiooutput"}
 CONSTRAINTS = {
@@ -36,21 +49,94 @@ def denied_microphones_are_not_listed(room: Room) -> None:
     assert count(infos, "audioinput") == 0
 
 
+class Cards(mscli.Backend):
+    """The sound cards of the kernel's lists, with the ids that they get on a real machine."""
+
+    name = "portaudio"
+
+    def devices(self, kinds: Sequence[str] = tuple(portaudio.DIRECTIONS)) -> list[mscli.Device]:
+        return [card for kind in portaudio.DIRECTIONS if kind in kinds for card in portaudio._cards(kind)]
+
+    def abilities(self, device: mscli.Device) -> mscli.Abilities:
+        return mscli.Abilities()
+
+    def open(self, device: mscli.Device, request: mscli.Request) -> mscli.Source:
+        raise NotImplementedError
+
+
+def started(machine: Path, boot: str) -> list[dict[str, str]]:
+    """What is listed after a start in which the machine has numbered the cards at these USB ports in this order."""
+    folder = machine / boot
+    cards, pcms = [], []
+    for number, port in enumerate(boot):
+        usb = machine / f"usb1/1-{port}"
+        usb.mkdir(parents=True, exist_ok=True)
+        (usb / "idVendor").write_text("1209")
+        (folder / f"card{number}/pcm0c").mkdir(parents=True)
+        (folder / f"class{number}").mkdir()
+        (folder / f"class{number}/device").symlink_to(usb)
+        cards.append(f" {number} [Card]: USB-Audio - Headset {port}\n")
+        pcms.append(f"{number:02}-00: USB Audio : USB Audio : capture 1\n")
+    (folder / "cards").write_text("".join(cards))
+    (folder / "pcm").write_text("".join(pcms))
+    with pytest.MonkeyPatch.context() as patch, mscli.MediaDevices(backends=[Cards()]) as devices:
+        patch.setattr(alsa, "ROOT", str(folder))
+        patch.setattr(alsa, "sysfs", lambda card: str(folder / f"class{card}"))
+        return [info.to_json() for info in devices.enumerate_devices()]
+
+
+def name_of(listed: dict[str, str]) -> str:
+    """The name of a card, without the number that it has since the start."""
+    return listed["label"].partition(":")[0]
+
+
 @check("W028")
 def device_ids_are_stable(room: Room) -> None:
-    first, second = ([info.device_id for info in room.devices().enumerate_devices()] for _ in range(2))
-    assert first == second
+    with TemporaryDirectory() as machine:
+        first, second = (started(Path(machine), boot) for boot in ("123", "312"))
+    assert [name_of(one) for one in second] == ["Headset 3", "Headset 1", "Headset 2"]
+    ids = {name_of(one): one["deviceId"] for one in first}
+    assert len(set(ids.values())) == 3
+    assert {name_of(one): one["deviceId"] for one in second} == ids
 
 
 @check("W029")
 def kind_and_label_go_with_the_device_id(room: Room) -> None:
-    first, second = ([info.to_json() for info in room.devices().enumerate_devices()] for _ in range(2))
+    with TemporaryDirectory() as machine:
+        first, second = (
+            {one["deviceId"]: (one["kind"], name_of(one), one["groupId"]) for one in started(Path(machine), boot)}
+            for boot in ("12", "21")
+        )
+    assert {(kind, name) for kind, name, _ in first.values()} == {("audioinput", "Headset 1"), ("audioinput", "Headset 2")}
+    assert len({group for *_, group in first.values()}) == 2
     assert first == second
 
 
-@check("W030", "W035")
-def the_number_of_devices_is_the_same_elsewhere(room: Room) -> None:
-    assert len(room.devices().enumerate_devices()) == len(room.devices().enumerate_devices()) == 5
+def listed_elsewhere(**environment: str) -> list[dict[str, Any]]:
+    """What the program lists in a process of its own."""
+    with TemporaryDirectory() as folder:
+        described = Path(folder, "devices.json")
+        described.write_text(json.dumps({"devices": [*CAMERAS, *MICROPHONES, SPEAKER]}))
+        command = [sys.executable, "-m", "mscli", "devices", "--json", "--fake-devices-from", str(described)]
+        environment = {**clean_environment(), **environment}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, timeout=TIMEOUT_S)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+@check("W030")
+def the_number_of_devices_is_the_same_in_another_process(room: Room) -> None:
+    here, there = room.devices().enumerate_devices(), listed_elsewhere()
+    for kind in KINDS:
+        assert count(here, kind) == sum(one["kind"] == kind for one in there) > 0
+
+
+@check("W035")
+def the_number_of_devices_is_the_same_without_anything_that_was_kept(room: Room) -> None:
+    with TemporaryDirectory() as empty:
+        found = listed_elsewhere(HOME=empty, **{f"XDG_{name}_HOME": empty for name in ("CACHE", "CONFIG", "DATA", "STATE")})
+    here = room.devices().enumerate_devices()
+    assert sorted((one["kind"], one["deviceId"]) for one in found) == sorted((one.kind, one.device_id) for one in here)
 
 
 @check("W031", "W033")

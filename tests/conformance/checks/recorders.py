@@ -13,6 +13,7 @@ from mscli.api.blob import Blob
 from tests.conformance.checklist import Room, check
 from tests.conformance.checks.idl import check_handlers, check_methods, check_read_only
 from tests.conformance.recorded import EVERY_KIND, Recorded
+from tests.unit.stage import MEMORY, MemorySink
 
 CLOSE = 100_000  # bits per second within which a sum is what was asked for
 TOTAL = 2_000_000
@@ -165,16 +166,34 @@ def start_changes_no_bit_rate_of_both_kinds(room: Room) -> None:
 
 @check("W299")
 def start_gives_all_to_the_sound(room: Room) -> None:
-    _, (audio, video) = rates_before_and_after_start(room, "audio", bitsPerSecond=TOTAL)
-    assert video == 0
-    assert abs(audio - TOTAL) < CLOSE
+    for total in (TOTAL, 300_000):
+        before, (audio, video) = rates_before_and_after_start(room, "audio", bitsPerSecond=total)
+        assert min(before) > 0
+        assert sum(before) == total
+        assert video == 0
+        assert abs(audio - total) < CLOSE
+        assert encoded_with(room, "audio", total) == (audio, None)
 
 
 @check("W300")
 def start_gives_all_to_the_picture(room: Room) -> None:
-    _, (audio, video) = rates_before_and_after_start(room, "video", bitsPerSecond=TOTAL)
-    assert audio == 0
-    assert abs(video - TOTAL) < CLOSE
+    for total in (TOTAL, 300_000):
+        before, (audio, video) = rates_before_and_after_start(room, "video", bitsPerSecond=total)
+        assert min(before) > 0
+        assert sum(before) == total
+        assert audio == 0
+        assert abs(video - total) < CLOSE
+        assert encoded_with(room, "video", total) == (None, video)
+
+
+def encoded_with(room: Room, kind: str, total: int) -> tuple[int | None, int | None]:
+    """Bits per second of sound and picture for which the encoders are asked, apart from 0, with this total."""
+    recorder = mscli.MediaRecorder(room.stream(**{kind: {}}), {"bitsPerSecond": total}, row=MEMORY)
+    recorder.start()
+    recorder.stop()
+    recorder.join()
+    options = MemorySink.made[-1].options
+    return options.audio_bits_per_second or None, options.video_bits_per_second or None
 
 
 # Creation
