@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mscli.api.canvas import CanvasCaptureMediaStreamTrack as CanvasCaptureMediaStreamTrack
     from mscli.api.commands import RecorderRun as RecorderRun
     from mscli.api.devicechangeevent import DeviceChangeEvent as DeviceChangeEvent
+    from mscli.api.dictionaries import AudioOutputOptions as AudioOutputOptions
     from mscli.api.dictionaries import AudioSelectionPreferenceEnum as AudioSelectionPreferenceEnum
     from mscli.api.dictionaries import BitrateMode as BitrateMode
     from mscli.api.dictionaries import BlobEventInit as BlobEventInit
@@ -95,6 +96,8 @@ if TYPE_CHECKING:
     from mscli.api.mediadeviceinfo import InputDeviceInfo as InputDeviceInfo
     from mscli.api.mediadeviceinfo import MediaDeviceInfo as MediaDeviceInfo
     from mscli.api.mediadevices import MediaDevices as MediaDevices
+    from mscli.api.mediaelement import MediaElement as MediaElement
+    from mscli.api.mediaelement import MediaError as MediaError
     from mscli.api.mediarecorder import BlobEvent as BlobEvent
     from mscli.api.mediarecorder import ErrorEvent as ErrorEvent
     from mscli.api.mediarecorder import MediaRecorder as MediaRecorder
@@ -111,6 +114,7 @@ if TYPE_CHECKING:
     from mscli.api.trackgenerator import FrameWriter as FrameWriter
     from mscli.api.trackgenerator import MediaStreamTrackGenerator as MediaStreamTrackGenerator
     from mscli.api.trackgenerator import VideoTrackGenerator as VideoTrackGenerator
+    from mscli.api.url import URL as URL
     from mscli.api.wanted import Wanted as Wanted
     from mscli.core.boxes import Box as Box
     from mscli.core.boxes import Mode as Mode
@@ -173,7 +177,9 @@ if TYPE_CHECKING:
     from mscli.sources.base import InputOptions as InputOptions
     from mscli.sources.base import Receiver as Receiver
     from mscli.sources.base import Request as Request
+    from mscli.sources.base import SoundSupply as SoundSupply
     from mscli.sources.base import Source as Source
+    from mscli.sources.base import Speaker as Speaker
     from mscli.sources.base import Surface as Surface
     from mscli.sources.base import ThreadedSource as ThreadedSource
     from mscli.sources.base import Watching as Watching
@@ -190,7 +196,8 @@ _ERRORS = (
 )
 
 _DICTIONARIES = (
-    "AudioSelectionPreferenceEnum BitrateMode BlobEventInit CaptureStartFocusBehavior ConstrainBooleanOrDOMStringParameters "
+    "AudioOutputOptions AudioSelectionPreferenceEnum BitrateMode BlobEventInit CaptureStartFocusBehavior "
+    "ConstrainBooleanOrDOMStringParameters "
     "ConstrainBooleanParameters ConstrainDOMStringParameters ConstrainDoubleRange ConstrainPoint2DParameters "
     "ConstrainULongRange CursorCaptureConstraint DeviceChangeEventInit DisplayCaptureSurfaceType DisplayMediaStreamOptions "
     "DoubleRange EchoCancellationModeEnum FillLightMode MediaDeviceKind MediaEffectInfo MediaRecorderOptions "
@@ -212,6 +219,7 @@ _HOMES = {  # module → its public names
     "mscli.api.imagecapture": "ImageCapture",
     "mscli.api.mediadeviceinfo": "DisplayInfo InputDeviceInfo MediaDeviceInfo",
     "mscli.api.mediadevices": "MediaDevices",
+    "mscli.api.mediaelement": "MediaElement MediaError",
     "mscli.api.mediarecorder": "BlobEvent ErrorEvent MediaRecorder",
     "mscli.api.mediastream": "MediaStream",
     "mscli.api.mediastreamtrack": (
@@ -220,6 +228,7 @@ _HOMES = {  # module → its public names
     "mscli.api.mediastreamtrackprocessor": "FrameReader MediaStreamTrackProcessor",
     "mscli.api.trackfrom": "track_from",
     "mscli.api.trackgenerator": "AudioTrackGenerator FrameWriter MediaStreamTrackGenerator VideoTrackGenerator",
+    "mscli.api.url": "URL",
     "mscli.api.wanted": "Wanted",
     "mscli.core.boxes": "Box Mode Rank Scalar Span Unusable Values",
     "mscli.core.clock": "Clock",
@@ -240,7 +249,9 @@ _HOMES = {  # module → its public names
     "mscli.sinks.base": "Sink",
     "mscli.sinks.files.output": "Output OutputSink",
     "mscli.sources": "SourceRow",
-    "mscli.sources.base": "Abilities Backend Device InputOptions Receiver Request Source Surface ThreadedSource Watching",
+    "mscli.sources.base": (
+        "Abilities Backend Device InputOptions Receiver Request SoundSupply Source Speaker Surface ThreadedSource Watching"
+    ),
     "mscli.sources.fake.backend": "FakeBackend",
     "mscli.sources.fake.description": "FakeDevice FakeFaults",
     "mscli.sources.track": "Consumer SettingsChange TrackSource",

@@ -41,6 +41,19 @@ async def read(track: mscli.MediaStreamTrack) -> int:
     return 0
 
 
+def play(file: Path, devices: mscli.MediaDevices) -> None:
+    """Play and capture."""
+    address = mscli.URL.create_object_url(mscli.Blob(file.read_bytes()))
+    with mscli.MediaElement(address, devices=devices) as element:
+        element.set_sink_id(devices.select_audio_output({"deviceId": "gone"}).device_id)
+        devices.select_audio_output({"sinkId": "desk"})  # type: ignore[arg-type]
+        element.volume, element.loop = 0.5, False
+        assert_type(element.error, mscli.MediaError | None)
+        assert_type(element.capture_stream(), mscli.MediaStream)
+        element.play()
+    mscli.URL.revoke_object_url(address)
+
+
 def main(file: Path) -> None:
     """Record, read and convert."""
     ended: list[mscli.Event] = []
@@ -53,6 +66,7 @@ def main(file: Path) -> None:
         with mscli.MediaRecorder(stream, file=file) as recorder:
             recorder.onerror = ended.append
             assert asyncio.run(read(camera)) == camera.get_settings()["width"]
+        play(file, devices)
         with mscli.MediaStreamTrackProcessor[mscli.VideoFrame]({"track": camera}).readable as frames:
             frame = next(frames)
         array: Any = frame.to_ndarray("rgb24")

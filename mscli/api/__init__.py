@@ -14,6 +14,9 @@ Interfaces
 - ``mediastream``, ``mediastreamtrack``: streams and tracks, and what a source has delivered to a track
 - ``mediastreamtrackprocessor``: reads a track's frames
 - ``canvas``, ``trackgenerator``, ``trackfrom``, ``programs``: tracks of frames that a program makes, and what they share
+- ``mediaelement``: plays files, addresses and streams
+- ``elementmedia``, ``elementcapture``, ``soundoutput``: reads them at their pace, captures them, brings sound to a speaker
+- ``url``: addresses of blobs
 - ``imagecapture``: takes single pictures
 - ``mediarecorder``: records a stream; its options and events
 - ``blob``: what a recorder hands out

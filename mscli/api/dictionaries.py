@@ -176,6 +176,12 @@ class DisplayMediaStreamOptions(TypedDict, total=False):
     audioSelection: AudioSelectionPreferenceEnum
 
 
+class AudioOutputOptions(TypedDict, total=False):
+    """The argument of ``select_audio_output``."""
+
+    deviceId: str
+
+
 class MediaTrackSettings(TypedDict, total=False):
     """The current settings of a track."""
 

@@ -13,6 +13,7 @@ from mscli.core.errors import DOMException, InvalidStateError, NotFoundError, No
 from mscli.core.limits import ADDRESS_SLACK_S, USUAL_TIMEOUTS
 from mscli.sources import find_source, is_of, load_backend, load_source, replaced_source, serves, system_backends, unread
 from mscli.sources.base import (
+    AUDIO_OUTPUT,
     CONTENTS,
     DEVICE_KINDS,
     DISPLAY,
@@ -20,6 +21,8 @@ from mscli.sources.base import (
     Backend,
     Device,
     InputOptions,
+    Request,
+    Speaker,
     device_name,
     device_noun,
 )
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from mscli.core.constraints import Constraints
 
 
+_CANDIDATES = "mscli devices --kind speaker lists them"
 _EVERY_KIND = (*DEVICE_KINDS, DISPLAY)  # in the order of lists
 
 
@@ -101,17 +105,18 @@ class Machine:
         """
         listing = self._addressed.get(address)
         if listing is None:
-            listing = self._addressed.setdefault(address, Listing(self._source_at(address, options)))
+            listing = self._addressed.setdefault(address, Listing(self.source_at(address, options)))
         found = listing.list_devices(kinds)
         if not found and listing.problem:
             raise NotReadableError(listing.problem)
         if not found:
-            nouns = (CONTENTS[kind].split()[0] if is_of(address, "file", "pipe") else device_noun(kind) for kind in kinds)
+            is_content = is_of(address, "file", "blob", "pipe")
+            nouns = (CONTENTS[kind].split()[0] if is_content else device_noun(kind) for kind in kinds)
             raise NotFoundError(f"no {' or '.join(nouns)} at {masked(address)}")
         self._added.update({device.device_id: listing for device in found})
         return found
 
-    def _source_at(self, address: str, options: InputOptions) -> Backend:
+    def source_at(self, address: str, options: InputOptions) -> Backend:
         """Return the backend for an address. Raises NotSupportedError if nothing reads it, NotReadableError if it hangs."""
         from mscli.sources.device import answer
 
@@ -140,6 +145,34 @@ class Machine:
     def backend_of(self, device: Device) -> Backend:
         """Return the backend that listed a device."""
         return self._listing_of(device).backend
+
+    def open_speaker(self, device_id: str) -> Speaker:
+        """Open a speaker by its deviceId, or the default one for "".
+
+        Raises NotFoundError, NotReadableError, NotAllowedError, NotSupportedError.
+        """
+        from mscli.sources.device import answer
+
+        found = self.find_speaker(device_id)
+        opening = partial(self.backend_of(found).open_speaker, found, Request({}))
+        return answer(opening, USUAL_TIMEOUTS.first_s, device_name(found), "open", lambda late: late.stop())
+
+    def find_speaker(self, device_id: str) -> Device:
+        """Return a speaker by its deviceId, or the default one for "". Raises NotFoundError, NotReadableError."""
+        speakers = self.devices([AUDIO_OUTPUT])
+        if not speakers:
+            raise self.missing([AUDIO_OUTPUT])
+        found = next((one for one in speakers if not device_id or one.device_id == device_id), None)
+        if found is None:
+            raise NotFoundError(f"there is no speaker with the deviceId “{device_id}”", hints=[_CANDIDATES])
+        return found
+
+    def is_same_speaker(self, one: str, other: str) -> bool:
+        """Return whether two deviceIds mean the same speaker now: "" is the default one."""
+        try:
+            return self.find_speaker(one).device_id == self.find_speaker(other).device_id
+        except DOMException:
+            return False
 
     def find(self, device: Device, timeout_s: float) -> Device | None:
         """Return the device's current entry, or None. Raises NotReadableError if its backend does not answer in time."""

@@ -39,7 +39,7 @@ class MediaDeviceInfo:
         self.path = device.path
         self.names = device.names
         self.called = device.called
-        self.problem = device.problem
+        self.problem, self.busy = device.problem, device.busy
         self.remedy = device.remedy
         self._device = device
 

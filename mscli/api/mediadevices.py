@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,20 +13,36 @@ from weakref import WeakMethod, WeakSet
 from mscli.api.machine import Machine, standard_order
 from mscli.api.mediadeviceinfo import DisplayInfo, MediaDeviceInfo, device_info
 from mscli.core.addresses import masked
-from mscli.core.errors import ArgumentError, DOMException
+from mscli.core.errors import ArgumentError, DOMException, NotAllowedError
 from mscli.core.events import EventTarget, Listener
 from mscli.core.limits import STOP_S, USUAL_TIMEOUTS, ReconnectPolicy
 from mscli.core.locks import finish_handed_over, outside, shared_lock
 from mscli.core.properties import AUDIO, PROPERTIES, VIDEO
+from mscli.core.webidl import to_string
 from mscli.sources import is_of
-from mscli.sources.base import AUDIO_INPUT, DEVICE_KINDS, DISPLAY, USUAL_INPUT, VIDEO_INPUT, Backend, Device, InputOptions
+from mscli.sources.base import (
+    AUDIO_INPUT,
+    AUDIO_OUTPUT,
+    DEVICE_KINDS,
+    DISPLAY,
+    USUAL_INPUT,
+    VIDEO_INPUT,
+    Backend,
+    Device,
+    InputOptions,
+)
 
 if TYPE_CHECKING:
     from asyncio import Future
 
     from mscli.api.devicechangeevent import DeviceChangeEvent
     from mscli.api.devicewatch import DeviceWatch
-    from mscli.api.dictionaries import DisplayMediaStreamOptions, MediaStreamConstraints, MediaTrackConstraints
+    from mscli.api.dictionaries import (
+        AudioOutputOptions,
+        DisplayMediaStreamOptions,
+        MediaStreamConstraints,
+        MediaTrackConstraints,
+    )
     from mscli.api.getdisplaymedia import DisplayRequest
     from mscli.api.getusermedia import Choice, UserMedia
     from mscli.api.mediastream import MediaStream
@@ -203,6 +219,31 @@ class MediaDevices(EventTarget):
         for heard in self._system_audio() if request.audio is not None and request.system_audio else ():
             wanted.append(request.track(AUDIO, heard.device_id))
         return self.get_user_media(wanted=wanted, prepare=prepare)
+
+    def select_audio_output(self, options: AudioOutputOptions | None = None) -> MediaDeviceInfo:
+        """Return the speaker with the ``deviceId`` in the options, if it is there, or else the default one.
+
+        https://w3c.github.io/mediacapture-output/#dom-mediadevices-selectaudiooutput. A browser lets its user choose; here the
+        system's user has, by the default. All speakers are listed by ``enumerate_devices``, and ``set_sink_id`` takes each.
+
+        Raises TypeError, NotFoundError without a speaker, NotReadableError if the system does not answer, and NotAllowedError
+        if it does not permit the use of that speaker.
+        """
+        if options is not None and not isinstance(options, Mapping):
+            raise ArgumentError(f"options must be an object, not {options!r}")
+        wanted = to_string((options or {}).get("deviceId", ""))
+        speakers = self.enumerate_devices([AUDIO_OUTPUT])
+        if not speakers:
+            raise self.missing([AUDIO_OUTPUT])
+        found = next((info for info in speakers if info.device_id == wanted), speakers[0])
+        if found.problem and not found.busy:
+            raise NotAllowedError(f"“{found.label}”: {found.problem}", hints=[found.remedy])
+        return found
+
+    @property
+    def machine(self) -> Machine:
+        """Return the devices without tracks, for other objects of the library."""
+        return self._machine
 
     def _chosen(self, request: DisplayRequest) -> str:
         """Return the address of the display that a request chooses. Raises NotFoundError, NotReadableError."""

@@ -293,6 +293,7 @@ class MediaRecorder(EventTarget):
         self.recording = self._prepare(tracks, None if timeslice is None else max(1, unsigned_long(timeslice)) * 1000)
         self._set_bit_rates(_kinds(tracks))
         self._state = "recording"
+        self._recorded = tracks
         self._stream.watchers.add(self._on_tracks_changed)
         self._post(self.recording, self._fire_start)
         self.recording.start()
@@ -497,6 +498,8 @@ class MediaRecorder(EventTarget):
         return sink_row(file, *kinds)
 
     def _on_tracks_changed(self) -> None:
+        if all(track.ready_state == "ended" for track in self._recorded):
+            return  # the recording ends by itself: a media element takes the tracks out that it has ended
         self._active.finish(InvalidModificationError("a track was added to or removed from the stream during the recording"))
 
     # From the recorder's threads to the one that runs events

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -123,11 +124,10 @@ class ProgramSource(TrackSource):
             consumer.source_changed(self)
 
 
-class ProgramOwner:
-    """The owner of a source's tracks. It runs their events on a thread that ends with the source."""
+class EventOwner(ABC):
+    """An owner of tracks that runs their events on a thread of its own, until it is over."""
 
-    def __init__(self, source: ProgramSource) -> None:
-        self._source = source
+    def __init__(self) -> None:
         self._event_loop = EventLoop()
         self._events = EventThread(self._event_loop)
         self._workers = Workers()
@@ -145,20 +145,45 @@ class ProgramOwner:
         """Wait for a worker at the end of the program."""
         self._workers.keep(worker)
 
-    def forget(self, source: TrackSource) -> None:  # noqa: ARG002 (there is only one)
-        """End the thread, because the source was closed with its last track."""
+    @abstractmethod
+    def forget(self, source: TrackSource) -> None:
+        """Note that a source was closed with its last track."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """End the sources: no more frames come."""
+
+    def close_events(self) -> None:
+        """End the thread after the events that were posted so far."""
         if not self._closed:
             self._closed = True
             self._events.end()
 
-    def end(self) -> None:
-        """End the source: no more frames come."""
-        self._source.end()
+    def stop_events(self) -> None:
+        """End the thread, and wait for the events that were posted so far. A listener may call this."""
+        self._closed = True
+        self._events.stop()
 
     def wait(self) -> None:
         """Wait for the workers, and for the listeners of their events."""
         self._workers.join()
         self._events.stop()
+
+
+class ProgramOwner(EventOwner):
+    """The owner of the tracks of one source, which ends with it."""
+
+    def __init__(self, source: ProgramSource) -> None:
+        self._source = source
+        super().__init__()
+
+    def forget(self, source: TrackSource) -> None:  # noqa: ARG002 (there is only one)
+        """End the thread."""
+        self.close_events()
+
+    def end(self) -> None:
+        """End the source."""
+        self._source.end()
 
 
 class ProgramTrack(MediaStreamTrack):
@@ -189,17 +214,21 @@ class ProgramTrack(MediaStreamTrack):
                 self.post(partial(self._notify_followed, event))
 
 
-_OWNERS: WeakSet[ProgramOwner] = WeakSet()
+_OWNERS: WeakSet[EventOwner] = WeakSet()
 os.register_at_fork(after_in_child=_OWNERS.clear)  # their threads are the parent's: the child must not wait for them
 
 
 def program_track(
-    source: ProgramSource, constraints: Mapping[str, Any] | None = None, kind: type[ProgramTrack] = ProgramTrack, **more: Any
+    source: ProgramSource,
+    constraints: Mapping[str, Any] | None = None,
+    kind: type[ProgramTrack] = ProgramTrack,
+    owner: EventOwner | None = None,
+    **more: Any,
 ) -> ProgramTrack:
     """Return a started track of a source. Raises TypeError and OverconstrainedError for its constraints."""
     asked = parse_constraints(track_constraints(constraints), source.kind)
     selection = select_settings(boxes_beside(source, (), source), asked)
-    track = kind(source, ProgramOwner(source), settings_of(source, selection), asked, **more)
+    track = kind(source, owner or ProgramOwner(source), settings_of(source, selection), asked, **more)
     source.start()
     return track
 

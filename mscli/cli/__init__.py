@@ -29,7 +29,6 @@ During a capture
 - ``signals``, ``leaving``: signals during, before and after a command
 - ``keys``, ``trigger``, ``control``, ``commands``: commands from keys, signals, stdin and a socket
 - ``eventlog``, ``follower``: ``--events``
-- ``preview``, ``preview_window``: the preview window
 
 Output for people and scripts
 

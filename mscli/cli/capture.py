@@ -24,22 +24,22 @@ from mscli.cli.session import Session
 from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_shared, refuse_terminal, refuse_written_within
 from mscli.core.addresses import masked
 from mscli.core.clock import now_us
-from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS, camera_format
+from mscli.core.codecs import CAMERA_CODECS, camera_format
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.eventloop import FrameQueue
-from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, EncodedVideoChunk, Media, VideoFrame, packed_planes, span_s
+from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Media, span_s
 from mscli.core.limits import ASLEEP_S
 from mscli.core.log import Log
 from mscli.core.nearest import did_you_mean
 from mscli.core.properties import VIDEO
 from mscli.core.window import PausedTrack, Pauses, Window
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.media import load_converter
-from mscli.sinks import SINKS, SinkRow, address_row, load_sink, next_name
+from mscli.sinks import SINKS, SinkRow, address_row, load_preview, load_sink, next_name
 from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
     from mscli.cli.status import Progress
+    from mscli.sinks import Previewer
 
 _WAIT_S = 0.2
 _INSTEAD = "name a file with -o, send it to a program (| PROGRAM), or use --preview"  # of writing to a terminal
@@ -166,7 +166,7 @@ class _Capture:
         delivery = Delivery(self.sink, self.session.tracks, window, self.session.voice.warn, deinterlace=self.how.deinterlace)
         try:
             if preview:
-                shown = self.session.wait_for(lambda: Previewer(self.session.tracks[0].label), Previewer.close)
+                shown = self.session.wait_for(lambda: load_preview(self.session.tracks[0].label), lambda late: late.close())
             run = CaptureRun(self.session, [self.output], self.pauses)
             with _Terminal(self.session, run, None, to_stdout=self.to_stdout) as terminal:
                 reason = self._loop(window, delivery, run, shown, lambda: terminal.update(lambda: self._progress(delivery)))
@@ -313,7 +313,7 @@ class _SeveralOutputs:
         shown: Previewer | None = None
         try:
             if preview:
-                shown = session.wait_for(lambda: Previewer(session.tracks[0].label), Previewer.close)
+                shown = session.wait_for(lambda: load_preview(session.tracks[0].label), lambda late: late.close())
             from mscli.cli.status import progress_of
 
             with _Terminal(session, run, self.control, to_stdout=self.to_stdout) as terminal:
@@ -519,34 +519,3 @@ class SeveralRun(CaptureRun):
     def remove_output(self, name: str) -> None:
         with self._outputs_turn:
             self._recording.remove_output(name, self._given)
-
-
-class Previewer:
-    """A preview window beside the output. Frames that arrive while the window is busy are not shown."""
-
-    def __init__(self, title: str) -> None:
-        from mscli.cli.preview import Preview
-
-        self._window = Preview(title)
-        self._converter = load_converter("BGR24")
-
-    @property
-    def closed(self) -> bool:
-        """Return whether the user closed the window."""
-        return bool(self._window.closed)
-
-    def show(self, frame: Media) -> None:
-        """Show a picture, unless the window is still busy with another."""
-        if not isinstance(frame, VideoFrame | EncodedVideoChunk) or not self._is_needed(frame):
-            return
-        picture = self._converter.convert(frame)
-        if picture is not None and self._window.ready:
-            self._window.show(picture.coded_width, picture.coded_height, packed_planes(picture)[0])
-
-    def _is_needed(self, frame: VideoFrame | EncodedVideoChunk) -> bool:
-        """Return whether the picture is shown, or decoded for later ones that depend on it."""
-        needed = isinstance(frame, EncodedVideoChunk) and not VIDEO_CODECS[frame.codec].intra
-        return needed or bool(self._window.ready)
-
-    def close(self) -> None:
-        self._window.close()

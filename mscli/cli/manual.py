@@ -176,6 +176,8 @@ to 10^12, times up to 10^9 seconds.
 
 Unknown members are ignored, with a warning that names their path.
 
+A speaker plays nothing, at its own pace. Its faults are those of a microphone that are about opening it and unplugging it.
+
 The `faults` of a camera or microphone are:
 
 `busy`, `denied`, `errorOnStart`
@@ -860,9 +862,9 @@ part of mscli, the level and the text. With `--json` it is an object with `time`
 not fit into stderr in time are dropped and counted.
 
 Programs that use the library get the same log from Python's `logging`, from the logger `mscli` and those below it:
-`mscli.cli`, `mscli.control`, `mscli.demux`, `mscli.device`, `mscli.encode`, `mscli.media`, `mscli.negotiate`,
-`mscli.network`, `mscli.opencv`, `mscli.pipe`, `mscli.queue`, `mscli.raw`, `mscli.record`, `mscli.screen`, `mscli.sinks`,
-`mscli.sound`, `mscli.v4l2`.
+`mscli.cli`, `mscli.control`, `mscli.demux`, `mscli.device`, `mscli.element`, `mscli.encode`, `mscli.media`,
+`mscli.negotiate`, `mscli.network`, `mscli.opencv`, `mscli.pipe`, `mscli.queue`, `mscli.raw`, `mscli.record`, `mscli.screen`,
+`mscli.sinks`, `mscli.sound`, `mscli.v4l2`.
 
 # MEDIA FILES
 
@@ -882,6 +884,13 @@ are damaged count as `lost`.
 
 Video is decoded, unless the output takes it as it is: `--video-codec copy` writes the packets of H.264, HEVC, VP9, VP8 and
 MJPEG unchanged. A copy begins with the first key frame at or after `--start`. Rotated video cannot be copied.
+
+In Python, a `MediaElement` plays a file as a web page's does: `play`, `pause`, `current_time`, `loop`, `playback_rate` (the
+pitch is kept; sound is heard from 0.5 to 4), and the events of HTML. It plays other addresses and a `MediaStream`
+(`src_object`) too. Its sound is heard on the default speaker, or on that of `set_sink_id`; `MediaDevices.select_audio_output`
+returns one. If the speaker is unplugged, it goes on unheard until that is back. With `window=True` it shows its pictures.
+`capture_stream` returns a stream of what it plays. `URL.create_object_url` gives a `Blob` a `blob:` address, which is an input
+in the same process until `URL.revoke_object_url`.
 
 # PIPES
 

@@ -12,6 +12,7 @@ Media and time
 - ``timelapse``: the times of frames in a film that plays faster than it was recorded
 - ``orientation``: how pictures are cropped, flipped and rotated
 - ``window``: the requested part of a capture, and pauses
+- ``playing``: the position of what is played, and the sound on its way to a speaker
 - ``shaping``: crop, scale and drop frames for derived settings
 - ``annexb``, ``codedpictures``, ``h264``, ``hevc``, ``jpeg``: the headers of H.264, HEVC and JPEG chunks
 - ``references``: which chunks depend on a lost one
@@ -45,6 +46,7 @@ Infrastructure
 - ``nearest``: suggests a known name for an unknown one
 - ``plugins``: sources and sinks from other packages
 - ``addresses``: URLs and file suffixes
+- ``blobs``: the addresses of blobs
 - ``folders``: resolves a path to a name in an open folder, without following links of other users
 - ``descriptors``: stalled readers of file descriptors
 - ``reported``: loops that survive unexpected exceptions

@@ -11,6 +11,7 @@
 - ``chunkfilter``: checks of chunks before they are decoded or copied
 - ``resample``: sample rates and channel counts
 - ``mix``: fewer channels from a device's many
+- ``tempo``: sound that is played faster or slower
 - ``timeline``: the position of audio blocks on the common clock: gaps, drift, late starts
 - ``stretch``: correction of drift
 
@@ -87,6 +88,13 @@ def load_mixer(channels: int) -> Callable[[AudioData], AudioData]:
     from mscli.media.mix import Mixer
 
     return Mixer(channels).mix
+
+
+def load_tempo(rate: float) -> Callable[[AudioData], list[AudioData]]:
+    """Return a function that plays blocks of sound at another rate and the same pitch, and returns what is ready."""
+    from mscli.media.tempo import Tempo
+
+    return Tempo(rate).play
 
 
 def load_sound_converter(

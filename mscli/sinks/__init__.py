@@ -13,6 +13,7 @@ Families
 - ``raw``: frames as they are
 - ``pictures``: pictures in a file each
 - ``recording``: encoded tracks in files of a container
+- ``preview``, ``preview_window``: a window that shows pictures
 
 For all of them
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from mscli.encode.codecs import Container
     from mscli.sinks.base import Sink
     from mscli.sinks.pictures.album import Album
+    from mscli.sinks.preview import Previewer as Previewer
 
 Target = str | int | BinaryIO  # a path, a file descriptor (not closed by the sink), or a writable binary file
 
@@ -227,6 +229,13 @@ def load_sink(row: SinkRow, target: Target, options: SinkOptions) -> Sink:
     _check_cut(row, options)
     sink: Sink = _class(row)(row, target, options)
     return sink
+
+
+def load_preview(title: str) -> Previewer:
+    """Open a preview window, which waits until it is there. Raises NotSupportedError if that is impossible."""
+    from mscli.sinks.preview import Previewer
+
+    return Previewer(title)
 
 
 class SinkPlan(NamedTuple):

@@ -102,6 +102,7 @@ BACKENDS: dict[str, SourceRow] = {
         suffixes=_FILES,
         tunable=True,
     ),
+    "blob": SourceRow("mscli.sources.file.backend", "BlobBackend", _BOTH, schemes=("blob",), tunable=True),
     "pipe": SourceRow("mscli.sources.pipe.backend", "PipeBackend", _BOTH, schemes=("fd",), names=("-",), tunable=True),
     "screen": SourceRow(
         "mscli.sources.screen.backend",

@@ -46,7 +46,7 @@ class Addressed(Backend):
 
     def __init__(self, backend: Backend, address: str) -> None:
         self.name = masked(address)
-        self.clock = backend.clock
+        self.clock, self.duration_us, self.seekable = backend.clock, backend.duration_us, backend.seekable
         self._backend = backend
         self._address = address
 
@@ -141,6 +141,10 @@ class Addressed(Backend):
             with Reported():
                 source.stop()
             raise
+
+    def begin_at(self, at_us: int) -> None:
+        """Let the backend begin there."""
+        self._backend.begin_at(at_us)
 
     def watch(self, notify: Callable[[], object]) -> Watching | None:
         """Let the backend watch its devices."""

@@ -300,6 +300,36 @@ class ThreadedSource(Source):
             receiver.on_ended(error)
 
 
+class SoundSupply(Protocol):
+    """The sound for a speaker. It may be asked on a thread that must not wait, so both calls return at once and never raise."""
+
+    def take(self, samples: int) -> bytes:
+        """Return so many 16-bit samples of every channel, interleaved."""
+
+    def on_speaker_ended(self, error: DOMException) -> None:
+        """Note that the speaker plays no more, and why: it was unplugged, or its driver failed. Called at most once."""
+
+
+class Speaker(ABC):
+    """An open speaker. It owns one named thread (or its library's callback thread) from ``start`` to ``stop``.
+
+    It plays 16-bit samples, which it asks for when it needs them.
+    """
+
+    @property
+    @abstractmethod
+    def settings(self) -> Mapping[str, Scalar]:
+        """Return its sampleRate (Hz) and channelCount, and as latency how many seconds later a sample is heard."""
+
+    @abstractmethod
+    def start(self, supply: SoundSupply) -> None:
+        """Start playing. Raises NotReadableError if the device does not start."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop playing at once, release the device and join the thread. Safe to call twice, and after ``start`` failed."""
+
+
 def as_ours(failure: BaseException, cls: type) -> DOMException:
     """Return the error for people about an exception in a source class."""
     from mscli.core.errors import DOMException, NotReadableError
@@ -332,6 +362,8 @@ class Backend(ABC):
     silent: bool = False  # whether it lists nothing because nobody answered, so there may be devices
     problem: str = ""  # why it lists nothing and what to do, in a sentence, if known
     unknown: Sequence[str] = ()  # the paths of unknown members in its description
+    duration_us: int | None = None  # how long what is at its address lasts, if that has an end and is known
+    seekable: bool = False  # whether ``begin_at`` works
 
     @abstractmethod
     def devices(self, kinds: Sequence[str] = DEVICE_KINDS) -> list[Device]:
@@ -347,6 +379,21 @@ class Backend(ABC):
 
         Raises NotReadableError (busy, gone) or NotAllowedError. Never hangs.
         """
+
+    def open_speaker(self, device: Device, request: Request) -> Speaker:  # noqa: ARG002 (most have none)
+        """Open a speaker with settings near the requested ones: sampleRate and channelCount.
+
+        Raises NotFoundError (gone), NotReadableError (busy), NotAllowedError, NotSupportedError. Never hangs.
+        """
+        from mscli.core.errors import NotSupportedError
+
+        raise NotSupportedError(f"“{device.label}” plays no sound")
+
+    def begin_at(self, at_us: int) -> None:
+        """Let the sources that are started next begin at this time of a file. Nothing is open, and ``seekable`` is True."""
+        from mscli.core.errors import NotSupportedError
+
+        raise NotSupportedError(f"{self.name} cannot begin at {at_us} µs")
 
     def watch(self, notify: Callable[[], object]) -> Watching | None:  # noqa: ARG002 (most have no use for it)
         """Call ``notify``, on any thread, whenever ``devices`` may have changed. Return None without events; then poll."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mscli.core.blobs import address_of_bytes
 from mscli.core.boxes import Mode, Span
 from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS
 from mscli.core.errors import NotReadableError
@@ -23,10 +24,10 @@ from mscli.sources import BACKENDS, load_backend
 from mscli.sources.base import AUDIO_INPUT, DEVICE_KINDS, VIDEO_INPUT, Backend, Device, Source
 from mscli.sources.fake.backend import FakeBackend
 from mscli.sources.fake.description import ENCODERS
-from mscli.sources.file.backend import FileBackend
+from mscli.sources.file.backend import BlobBackend, FileBackend
 from mscli.sources.opencv import OpenCVBackend
 from mscli.sources.screen.backend import ScreenBackend
-from tests.backends.clips import clip
+from tests.backends.clips import clip, film
 from tests.backends.rig import Collector, first_request
 from tests.media_files import make
 from tests.screens import shared_screen
@@ -48,6 +49,7 @@ def fake_with(pixel_format: str) -> Make:
 RIGS: dict[str, tuple[tuple[str, ...], Make]] = {  # name → kinds of device, and how to make the backend in a folder
     **{f"fake-{name.lower()}": ((VIDEO_INPUT,), fake_with(name)) for name in ENCODERS},
     "opencv": ((VIDEO_INPUT,), lambda folder: OpenCVBackend([str(clip(folder))])),
+    "blob": ((VIDEO_INPUT, AUDIO_INPUT), lambda _: BlobBackend(address_of_bytes(film(0.4, "video", "audio")))),
     "file": ((VIDEO_INPUT, AUDIO_INPUT), lambda folder: FileBackend(str(make(folder / "clip.mp4")))),
     "screen": ((VIDEO_INPUT,), lambda _: ScreenBackend("screen:", display=shared_screen().name)),
 }

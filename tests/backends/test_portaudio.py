@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from array import array
@@ -16,16 +18,18 @@ from typing import Any
 
 import pytest
 
+import mscli
 from mscli.core.boxes import Span
 from mscli.core.clock import now_us
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError, NotSupportedError
 from mscli.core.frames import AudioData, Media
 from mscli.core.trouble import why_no_sound
-from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Device, Request, Source
+from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, VIDEO_INPUT, Device, Request, Source, Speaker
 from mscli.sources.sound import portaudio, pulse_stream
 from mscli.sources.sound.portaudio import MonitorBackend, PortAudioBackend
 from mscli.sources.sound.portaudio_library import LIBRARY, Listed, PortAudioHandle
 from mscli.sources.sound.pulse_stream import PulseSource
+from tests.backends.clips import LEVEL, TONE_HZ, film
 from tests.backends.pulse_rig import RATE, PrivatePulse, amplitude, private_pulse
 from tests.conftest import ROOT, demand, require
 
@@ -268,6 +272,113 @@ def test_a_speaker_cannot_be_captured(pulse: PrivatePulse) -> None:
     speaker = PortAudioBackend().devices([AUDIO_OUTPUT])[0]
     with pytest.raises(NotSupportedError, match="“Studio one” is a speaker"):
         PortAudioBackend().open(speaker, STEREO)
+
+
+class Sine:
+    """A supply of a sine at half of full scale, on both channels."""
+
+    def __init__(self, frequency: float) -> None:
+        self._second = array("h", [round(16384 * math.sin(2 * math.pi * frequency * n / RATE)) for n in range(RATE)])
+        self._at = 0
+        self.errors: list[DOMException] = []
+        self._ended = threading.Event()
+
+    def take(self, samples: int) -> bytes:
+        both = array("h", bytes(4 * samples))
+        both[::2] = both[1::2] = array("h", [self._second[(self._at + n) % RATE] for n in range(samples)])
+        self._at += samples
+        return both.tobytes()
+
+    def on_speaker_ended(self, error: DOMException) -> None:
+        self.errors.append(error)
+        self._ended.set()
+
+    def wait_for_end(self) -> None:
+        assert self._ended.wait(TIMEOUT_S)
+
+
+def play(path: str, frequency: float = 440.0) -> tuple[Speaker, Sine]:
+    """A speaker that plays a tone."""
+    device = next(one for one in PortAudioBackend().devices([AUDIO_OUTPUT]) if one.path == path)
+    speaker, sine = PortAudioBackend().open_speaker(device, Request({"sampleRate": RATE})), Sine(frequency)
+    speaker.start(sine)
+    return speaker, sine
+
+
+def test_each_speaker_plays_what_it_is_given(pulse: PrivatePulse) -> None:
+    tones = {"studio": 440.0, "garage": 880.0}
+    speakers = [play(name, frequency)[0] for name, frequency in tones.items()]
+    for name, frequency in tones.items():
+        source, collector = record(microphone(f"{name}.monitor"))
+        collector.wait_for_tone(frequency)
+        source.stop()
+    for speaker in speakers:
+        assert (speaker.settings["sampleRate"], speaker.settings["channelCount"]) == (RATE, 2)
+        assert 0 < float(speaker.settings["latency"]) < 1
+        speaker.stop()
+        speaker.stop()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("mscli-")]
+
+
+def test_a_media_element_is_heard_on_the_speaker_that_is_chosen(pulse: PrivatePulse) -> None:
+    with mscli.MediaElement(mscli.Blob(film(10.0, "audio"))) as element, mscli.MediaDevices() as devices:
+        chosen = next(info for info in devices.enumerate_devices() if info.path == "garage")
+        element.loop = True
+        element.set_sink_id(devices.select_audio_output({"deviceId": chosen.device_id}).device_id)
+        element.volume = 16384 / LEVEL * math.pi / 4  # of the square wave's first harmonic
+        element.play()
+        source, collector = record(microphone("garage.monitor"))
+        collector.wait_for_tone(TONE_HZ)
+        element.set_sink_id("")
+        other, there = record(microphone("studio.monitor"))
+        there.wait_for_tone(TONE_HZ)
+        for one in (source, other):
+            one.stop()
+
+
+def test_a_speaker_takes_what_it_has_of_the_settings(pulse: PrivatePulse) -> None:
+    device = PortAudioBackend().devices([AUDIO_OUTPUT])[0]
+    speaker = PortAudioBackend().open_speaker(device, Request({"sampleRate": 45_000, "channelCount": 30}))
+    assert (speaker.settings["sampleRate"], speaker.settings["channelCount"]) == (48_000, 2)
+    speaker.stop()
+
+
+def test_a_microphone_plays_nothing(pulse: PrivatePulse) -> None:
+    with pytest.raises(NotSupportedError, match="“Monitor of Studio one” is a microphone, which plays no sound"):
+        PortAudioBackend().open_speaker(microphone(), Request({}))
+
+
+def test_a_speaker_that_is_removed_ends_although_the_server_goes_on_with_another(doomed: PrivatePulse) -> None:
+    speaker, sine = play("studio")
+    device = next(one for one in PortAudioBackend().devices([AUDIO_OUTPUT]) if one.path == "studio")
+    doomed.remove("studio")
+    sine.wait_for_end()
+    speaker.stop()
+    assert [str(error) for error in sine.errors] == ["“Studio one” was unplugged or removed"]
+    with pytest.raises(NotFoundError, match="“Studio one” is no longer there"):
+        PortAudioBackend().open_speaker(device, Request({}))
+
+
+def test_a_server_that_hangs_does_not_hold_up_the_end_of_a_speaker(doomed: PrivatePulse) -> None:
+    speaker, sine = play("studio")
+    doomed.send(signal.SIGSTOP)
+    speaker.stop()
+    doomed.send(signal.SIGCONT)
+    assert sine.errors == []
+
+
+def test_a_process_ends_well_while_a_speaker_plays(pulse: PrivatePulse) -> None:
+    code = """
+    import mscli
+    class Silence:
+        def take(self, samples): return bytes(4 * samples)
+        def on_speaker_ended(self, error): pass
+    devices = mscli.MediaDevices()
+    speaker = devices.machine.open_speaker("")
+    speaker.start(Silence())
+    print(speaker.settings["sampleRate"])
+    """
+    assert run_python(textwrap.dedent(code)) == ("48000\n", "")
 
 
 def test_a_rate_that_cannot_be_is_refused_with_the_name_of_the_device(pulse: PrivatePulse) -> None:

@@ -20,10 +20,11 @@ import pytest
 
 from mscli.api import trackfrom
 from mscli.api.canvas import Canvas, _CanvasSource
+from mscli.api.elementcapture import ElementSource, TrackShape
 from mscli.api.programs import ProgramSource
 from mscli.api.settings_space import space_of
 from mscli.api.trackgenerator import FrameWriter
-from mscli.core.boxes import Box, Span
+from mscli.core.boxes import Box, Mode, Span
 from mscli.core.clock import SystemClock, now_us
 from mscli.core.constraints import Rule
 from mscli.core.errors import InvalidStateError
@@ -120,6 +121,21 @@ class Drawn(Fed, _CanvasSource):
         self.end()
 
 
+class Played(Fed, ElementSource):
+    """What a media element plays, from a thread of its own."""
+
+    def __init__(self, kind: str) -> None:
+        mode, sound = Mode("GREY", 64, 48, 30.0), {"sampleRate": 48_000, "channelCount": 1, "sampleSize": 16}
+        super().__init__(kind, "Played", TrackShape(mode) if kind == "video" else TrackShape(sound=sound))
+        self.muted = False
+        self._thread = Thread(target=self._run, name="played", daemon=True)
+
+    def _run(self) -> None:
+        for number in range(FRAMES):
+            self.show(grey(number) if self.kind == "video" else tone(number))
+        self.end()
+
+
 def grey(number: int) -> VideoFrame:
     """A grey picture, a thirtieth of a second after the one before."""
     return picture(number * 33_333)
@@ -157,6 +173,8 @@ SOURCES: dict[str, Callable[[], TrackSource]] = {
     "written": Written,
     "written-paced": lambda: Written(live=False),
     "written-sound": lambda: Written("audio"),
+    "played": lambda: Played("video"),
+    "played-sound": lambda: Played("audio"),
     "iterable": lambda: iterable(grey, paced=False),
     "iterable-paced": lambda: iterable(grey, paced=True),
     "iterable-sound": lambda: iterable(tone, paced=True),

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
-from mscli.cli.capture import Previewer
-from mscli.cli.preview import Preview
+import mscli
 from mscli.core.errors import NotSupportedError
+from mscli.sinks.preview import Preview, Previewer
 from tests.cli.program import eventually
 from tests.conftest import require
 from tests.sinks.synth import picture
@@ -213,3 +214,31 @@ def test_without_libgl_the_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp
     with pytest.raises(NotSupportedError, match=r"cannot be loaded: libGL\.so\.1") as raised:
         Preview("mscli test")
     assert "libgl1" in raised.value.hints[0]
+
+
+def test_a_media_element_shows_its_pictures_in_a_window(display: str) -> None:
+    canvas, before = mscli.Canvas(320, 240), children()
+    with canvas.capture_stream() as stream, mscli.MediaElement(stream, window=True) as element:
+        element.muted = True
+        element.play()
+
+        def is_shown() -> bool:
+            canvas.draw(np.full((240, 320, 3), ORANGE, np.uint8))
+            return pixels_of(ORANGE) > 0
+
+        assert eventually(is_shown)
+        element.pause()
+        element.play()  # in the same window
+        assert len(children()) == len(before) + 1
+    assert children() == before
+
+
+def test_without_a_display_a_media_element_has_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with (
+        mscli.Canvas(320, 240).capture_stream() as stream,
+        mscli.MediaElement(stream, window=True) as element,
+        pytest.raises(mscli.NotSupportedError, match="a preview window needs a display"),
+    ):
+        element.play()

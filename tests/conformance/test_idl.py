@@ -15,7 +15,7 @@ from typing import Any, get_args
 import mscli
 
 HERE = Path(__file__).parent
-OURS = {"HTMLCanvasElement": "Canvas"}  # interface → the class that has its members
+OURS = {"HTMLCanvasElement": "Canvas", "HTMLMediaElement": "MediaElement"}  # interface → the class that has its members
 
 
 @cache

@@ -18,6 +18,7 @@ for _module in (
     "constraints",
     "devices",
     "displays",
+    "elements",
     "idl",
     "images",
     "programs",

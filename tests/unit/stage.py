@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from threading import Condition
 from typing import Any, ClassVar
 
 import mscli
@@ -79,6 +81,34 @@ class Heard:
     def types(self) -> list[str]:
         """Return the recorded types, in order."""
         return [event.type for event in self.events]
+
+
+class Moments:
+    """A listener for which a test waits: its events come from other threads."""
+
+    def __init__(self, target: Any, *types: str) -> None:
+        self.events: list[Any] = []
+        self._came = Condition()
+        self._taken: Counter[str] = Counter()
+        for one in types or target.EVENTS:
+            target.add_event_listener(one, self._note)
+
+    def _note(self, event: Any) -> None:
+        with self._came:
+            self.events.append(event)
+            self._came.notify_all()
+
+    @property
+    def types(self) -> list[str]:
+        """Return the types so far, in order."""
+        return [event.type for event in self.events]
+
+    def wait(self, name: str) -> Any:
+        """Return the next event of a type that no earlier call has returned. Fail if it does not come."""
+        self._taken[name] += 1
+        with self._came:
+            assert self._came.wait_for(lambda: self.types.count(name) >= self._taken[name], TIMEOUT_S), f"{name}: {self.types}"
+            return [event for event in self.events if event.type == name][self._taken[name] - 1]
 
 
 def picture(at_us: int | None = None, width: int = 64, height: int = 48, level: int = 200) -> VideoFrame:

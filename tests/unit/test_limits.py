@@ -222,13 +222,16 @@ DURATION = re.compile(r"[A-Z_]*(_S|_MS|_US|_SECONDS|_TIMEOUT|_LIMIT)")
 NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and the names in each
     "how often a wait looks around, and the longest sleep of one that is woken": """
         api.devicewatch READY_S POLL_S · api.eventthread _LOOK_AGAIN_S · api.mediastreamtrackprocessor _WAIT_S ·
-        api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S · cli.preview_window TICK_MS ·
-        cli.record _TICK_S · cli.shooting _WAIT_S · cli.watch REST_S · core.calls _POLL_S · core.threads _LOOK_S _POLL_S ·
+        api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S ·
+        api.elementmedia _TICK_S · sinks.preview_window TICK_MS · cli.record _TICK_S · cli.shooting _WAIT_S ·
+        cli.watch REST_S · core.calls _POLL_S · core.threads _LOOK_S _POLL_S ·
         sinks.files.output _POLL_S · sinks.hosted _POLL_S · sources.network.links _LOOK_S · sources.pipe.backend _POLL_MS ·
         sources.screen.xserver _TRY_AGAIN_S · sources.sound.portaudio_library POLL_S ·
         sources.sound.portaudio_stream LOOK_S _LOOK_AGAIN_S · sources.sound.watch RETRIES_S ·
         sources.v4l2.stream LOOK_AGAIN_MS RATE_LOOK_US""",
     "times of frames: their lengths and distances, and how far they may be off": """
+        api.elementcapture _MOST_SILENCE_US · api.elementmedia _LATE_US · api.mediaelement _STEP_US ·
+        api.soundoutput TARGET_S MOST_S ·
         core.timing EARLY_US LATE_US STALE_US SHORTEST_US LONGEST_US SPREAD_US ARRIVAL_GAP_US LOST_SLACK_US SOUND_GAP_US
         SLOWER_US · core.references _USUAL_US · core.window JITTER_US · encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US ·
         encode.tuning USUAL_KEY_INTERVAL_S ·
@@ -242,7 +245,8 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.sound.sampleclock OLDEST_US WINDOW_S GAP_S CONFIRM_S STEADY_S STEP_US ·
         sources.v4l2.order _FIRST_EARLY_US _APART_US · sources.streams MOST_GAP_US _STEP_US _ALIKE_US AHEAD_US""",
     "what people are shown, and when": """
-        api.recording LEAST_S THROUGHPUT_S · cli.record LEAST_LAPSE_S · cli.report NOTED_SILENCE_S SPELT_S ·
+        api.mediaelement _UPDATE_US · api.recording LEAST_S THROUGHPUT_S · cli.record LEAST_LAPSE_S ·
+        cli.report NOTED_SILENCE_S SPELT_S ·
         cli.shooting CLOSE_ABOVE_S _GATHER_S · cli.status _HELD_US _SHORT_S · core.log BURST_S ·
         sources.screen.stream POINTER_SHOWN_US""",
     "units": "api.mediastreamtrack _MS · cli.quantities _SECONDS · core.clock DAY_S LONGEST_S · sources.network.relay _MS",

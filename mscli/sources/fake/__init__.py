@@ -11,4 +11,5 @@
 - ``description``: parses the JSON description of devices
 - ``video``: the frames of a camera
 - ``sound``: the audio blocks of a microphone
+- ``speaker``: what a speaker plays
 """

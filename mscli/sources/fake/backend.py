@@ -19,7 +19,7 @@ exposure is automatic.
 **Photos.** fillLightMode lights the picture: "flash" always, "auto" if exposure is less than half of the usual. The light is
 reddish unless redEyeReduction is on.
 
-**Faults.** A microphone's frames are its blocks.
+**Faults.** A microphone's frames are its blocks, and so are a speaker's, of 10 ms.
 
 - ``busy``, ``denied``: opening raises NotReadableError, NotAllowedError. ``errorOnStart``: starting raises NotReadableError.
 - ``vanishAfterFrames`` N: after N frames the source ends with NotReadableError and the device is no longer listed.
@@ -49,7 +49,7 @@ from functools import partial
 from itertools import count
 from math import ceil, isfinite, isinf
 from threading import Event, Lock
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from weakref import WeakValueDictionary
 
 from mscli.core.addresses import scheme_of
@@ -73,10 +73,14 @@ from mscli.sources.base import (
     Receiver,
     Request,
     Source,
+    Speaker,
     Watching,
 )
 from mscli.sources.fake.description import FakeDevice, FakeFaults, monitor_of, parse_description
 from mscli.sources.fake.video import BARS, PLAIN, Appearance
+
+if TYPE_CHECKING:
+    from mscli.sources.fake.speaker import FakeSpeaker
 
 DARK = 0.5  # with less light than this share of the usual, a camera flashes by itself
 LATE_US = MICROSECONDS  # a source that is later than this drops frames
@@ -393,6 +397,7 @@ class FakeBackend(Backend):
         self._back_us: dict[FakeDevice, float] = {}  # when vanished devices return
         self._monitors: dict[FakeDevice, FakeDevice] = {}  # speaker → what records it
         self._opened: WeakValueDictionary[FakeDevice, FakeSource] = WeakValueDictionary()
+        self.speakers: dict[str, FakeSpeaker] = {}  # by deviceId: the one that was opened last
         self._watches: tuple[FakeWatch, ...] = ()
         self._replacing = Lock()  # of the watches
 
@@ -432,6 +437,19 @@ class FakeBackend(Backend):
         source = FakeSource(fake, feed, settings, self._timeline, lambda: self._vanish(fake), panel)
         self._opened[fake] = source
         return source
+
+    def open_speaker(self, device: Device, request: Request) -> Speaker:
+        """Open a speaker. ``speakers`` has it from then on. Raises NotReadableError or NotAllowedError if a fault says so."""
+        from mscli.sources.fake.speaker import FakeSpeaker
+
+        fake = self._fake(device)
+        if fake.kind != AUDIO_OUTPUT:
+            raise NotSupportedError(f"“{fake.label}” plays no sound")
+        self._check_faults(fake)
+        settings = {"sampleRate": 48_000, "channelCount": 2, **request.settings}
+        speaker = FakeSpeaker(fake, settings, self.clock, lambda: self._vanish(fake))
+        self.speakers[fake.device_id] = speaker
+        return speaker
 
     def at(self, address: str) -> Backend:
         """Return the display at an address, or what a speaker plays."""
@@ -488,14 +506,17 @@ class FakeBackend(Backend):
         """Raise the error that prevents opening the device, if any."""
         if fake.kind == AUDIO_OUTPUT:
             raise NotSupportedError(f"“{fake.label}” is a speaker, which cannot be captured")
+        self._check_faults(fake)
+        opened = self._opened.get(fake)
+        if fake.kind == VIDEO_INPUT and opened is not None and not opened.released:
+            raise _busy(fake, "this program")
+
+    def _check_faults(self, fake: FakeDevice) -> None:
         if fake.faults.hang_on_open:
             _hang()
         error = _fault(fake)
         if error is not None:
             raise error
-        opened = self._opened.get(fake)
-        if fake.kind == VIDEO_INPUT and opened is not None and not opened.released:
-            raise _busy(fake, "this program")
 
 
 class _FakeAddress(Backend):

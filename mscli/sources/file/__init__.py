@@ -1,5 +1,5 @@
 """Media files as cameras and microphones.
 
-- ``backend``: what a file holds
+- ``backend``: what a file, or a blob, holds
 - ``player``: plays it
 """

@@ -1,4 +1,4 @@
-"""A media file as a camera and a microphone."""
+"""A media file, or a blob, as a camera and a microphone."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
+from io import BytesIO
 from urllib.parse import unquote, urlsplit
 
 from mscli.core.addresses import scheme_of
+from mscli.core.blobs import bytes_at
 from mscli.core.errors import NotAllowedError, NotFoundError, NotReadableError
 from mscli.core.nearest import did_you_mean
 from mscli.core.properties import AUDIO, TRACK_KINDS, VIDEO
@@ -27,15 +29,24 @@ class FileBackend(Backend):
     """
 
     name = "file"
+    seekable = True
 
     def __init__(self, address: str, options: InputOptions = USUAL_INPUT) -> None:
         self._path = file_path(address)
         check_readable(self._path)
+        self._look(options)
+
+    def _look(self, options: InputOptions) -> None:
+        """Find out what the file holds."""
         with self._open() as container:
-            length_us = container.duration_us
+            self.duration_us = container.duration_us
             self._content: InputContent = container.describe(decode=True)
-        check_start(options, length_us, self._path)
+        check_start(options, self.duration_us, self._path)
         self.player = Player(self._path, self._open, self._content, options)
+
+    def begin_at(self, at_us: int) -> None:
+        """Begin there when a stream is started next."""
+        self.player.begin_at(at_us)
 
     def _open(self) -> InputContainer:
         try:
@@ -67,6 +78,29 @@ class FileBackend(Backend):
     def close(self) -> None:
         """Close the file."""
         self.player.close()
+
+
+class BlobBackend(FileBackend):
+    """The streams of the blob at an address. It keeps the bytes, so that the address may be revoked meanwhile.
+
+    Raises NotFoundError for an address that was revoked, NotReadableError, and TypeError if it is to begin after its end.
+    """
+
+    name = "blob"
+
+    def __init__(self, address: str, options: InputOptions = USUAL_INPUT) -> None:
+        self._path = address
+        data = bytes_at(address)
+        if data is None:
+            hints = ["an address of a blob can only be used in the process that has made it, until it is revoked"]
+            raise NotFoundError(f"there is no blob at {address}", hints=hints)
+        if not data:
+            raise NotReadableError(f"the blob at {address} is empty")
+        self._data = data
+        self._look(options)
+
+    def _open(self) -> InputContainer:
+        return InputContainer(open_container(BytesIO(self._data), self._path), self._path)
 
 
 def _check_header(path: str) -> None:

@@ -41,6 +41,10 @@ class Player(Playback):
         self._content = content
         self._from_us = round(options.start_s * MICROSECONDS)  # where to begin, in the file
 
+    def begin_at(self, at_us: int) -> None:
+        """Begin at a time of the file when it is started next."""
+        self._from_us, self._playing = at_us, None
+
     def timed(self) -> Iterator[tuple[str, Media]]:
         """Yield the file's media, again and again if it loops, with times from where it began."""
         from_us, shift_us = self._from_us, -self._from_us

@@ -33,7 +33,7 @@ from mscli.sources.base import (
 from mscli.sources.bytereader import ByteReader, EndedEarly
 from mscli.sources.demux import InputContainer, InputContent
 from mscli.sources.feed import InputFeed
-from mscli.sources.file.player import check_start
+from mscli.sources.file.player import Player, check_start
 from mscli.sources.network.failures import closed
 from mscli.sources.network.feeds import (
     WITHIN,
@@ -80,6 +80,7 @@ class NetworkSession(NamedTuple):
     feed: InputFeed
     abilities: Mapping[str, Callable[[], Abilities]]
     since_s: float
+    duration_us: int | None = None  # if it has an end, and says when
 
     @property
     def is_fresh(self) -> bool:
@@ -106,6 +107,7 @@ class NetworkBackend(Backend):
         self._closed = False
         self._session = self._connected()
         self._kinds = tuple(self._session.abilities)
+        self.seekable, self.duration_us = isinstance(self._session.feed, Player), self._session.duration_us
 
     def _connected(self) -> NetworkSession:
         return _CONNECT[self._where.scheme](self._where, self._options)
@@ -137,6 +139,11 @@ class NetworkBackend(Backend):
                 raise closed(self._where.name)
             self._abilities(device.kind)
             return self._session.feed.open(TRACK_KINDS[device.kind], request.settings, request.pixel_format)
+
+    def begin_at(self, at_us: int) -> None:
+        """Begin there when a track is started next."""
+        if isinstance(self._session.feed, Player):
+            self._session.feed.begin_at(at_us)
 
     def retries(self) -> Iterator[float]:
         """Yield longer times than for a device, and a random part more, so that many clients do not return at once."""
@@ -324,4 +331,4 @@ def _file(client: WebClient, length: int, options: InputOptions) -> NetworkSessi
         length_us = container.duration_us
         content = container.describe(decode=True)
     check_start(options, length_us, name)
-    return NetworkSession(HttpPlayer(opened, content, options), content.kinds, monotonic())
+    return NetworkSession(HttpPlayer(opened, content, options), content.kinds, monotonic(), length_us)

@@ -15,11 +15,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
-from mscli.core.boxes import Scalar, Span, Values
+from mscli.core.boxes import Scalar, Span, Values, scalars
 from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, NotSupportedError
 from mscli.core.limits import SOUND_ASKED_S
 from mscli.core.trouble import why_no_sound
-from mscli.sources.base import AUDIO_INPUT, AUDIO_OUTPUT, DEVICE_KINDS, Abilities, Backend, Device, Request, Source, Watching
+from mscli.sources.base import (
+    AUDIO_INPUT,
+    AUDIO_OUTPUT,
+    DEVICE_KINDS,
+    Abilities,
+    Backend,
+    Device,
+    Request,
+    Source,
+    Speaker,
+    Watching,
+    device_noun,
+)
 from mscli.sources.displays import find_speaker
 from mscli.sources.identity import distinct_ids, group_id, stable_id
 from mscli.sources.sound import alsa, pulse
@@ -96,6 +108,13 @@ class PortAudioBackend(Backend):
         take = partial(_take_served if device.handle.part else _take, device, {**DEFAULTS, **request.settings})
         return LIBRARY.bounded(take, SOUND_ASKED_S, device.label, lambda source: source.stop())
 
+    def open_speaker(self, device: Device, request: Request) -> Speaker:
+        """Open a speaker. Raises NotFoundError if it is gone, NotSupportedError for a microphone, and the usual errors."""
+        if device.kind != AUDIO_OUTPUT:
+            raise NotSupportedError(f"“{device.label}” is a microphone, which plays no sound")
+        take = partial(_take_speaker, device, {**DEFAULTS, "channelCount": 2, **request.settings})
+        return LIBRARY.bounded(take, SOUND_ASKED_S, device.label, lambda speaker: speaker.stop())
+
 
 class MonitorBackend(Backend):
     """A backend of what the speaker at an address plays. Sound servers offer it as the monitor of the speaker.
@@ -155,9 +174,28 @@ def _take(device: Device, wanted: Mapping[str, Scalar]) -> Source:
 
     with LIBRARY.unchanged():
         entry, _ = _reach(device)
-        open_stream = partial(LIBRARY.open_input, device.handle, device.label, entry.number)
+        open_stream = partial(LIBRARY.open_stream, device.handle, device.label, entry.number)
         with alsa.opened(device.handle.direction) as hardware:
             return PortAudioSource(device.label, wanted, open_stream, partial(_gone, device, hardware))
+
+
+def _take_speaker(device: Device, wanted: Mapping[str, Scalar]) -> Speaker:
+    """Open a speaker, with the settings that it has of the wanted ones."""
+    from mscli.sources.sound.portaudio_stream import PortAudioSpeaker
+
+    with LIBRARY.unchanged():
+        entry, node = _reach(device)
+        values = _values_of(device, entry, node)
+        nearest = {name: _nearest_value(values[name], float(wanted[name])) for name in ("sampleRate", "channelCount")}
+        open_stream = partial(LIBRARY.open_stream, device.handle, device.label, entry.number)
+        with alsa.opened(device.handle.direction) as hardware:
+            return PortAudioSpeaker(device.label, {**wanted, **nearest}, open_stream, partial(_gone, device, hardware))
+
+
+def _nearest_value(values: Values, wanted: float) -> Scalar:
+    """Return the smallest value that is no less than the wanted one, or else the largest."""
+    numbers = sorted(scalars(values))
+    return next((number for number in numbers if number >= wanted), numbers[-1])
 
 
 def _prepare() -> pulse.Server | None:
@@ -307,8 +345,9 @@ def _unreachable(device: Device) -> NoReturn:
         raise NotReadableError(f"cannot use “{device.label}”: ALSA's plug-in for the sound server is missing", hints=[plugin])
     if alsa.HARDWARE.fullmatch(device.handle.names[0]):
         if LIBRARY.frozen and not alsa.in_use(device.label, device.handle.names[0], device.handle.direction):
-            message = f"“{device.label}” was plugged in while another microphone was in use, and PortAudio does not know it yet"
-            raise NotReadableError(message, hints=["close the other microphone first"])
+            noun = device_noun(device.kind)
+            message = f"“{device.label}” was plugged in while another {noun} was in use, and PortAudio does not know it yet"
+            raise NotReadableError(message, hints=[f"close the other {noun} first"])
         raise busy(device.label, device.handle)
     raise NotFoundError(f"“{device.label}” is no longer there")
 

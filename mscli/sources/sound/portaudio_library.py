@@ -278,10 +278,11 @@ class Library:
                 return False
             return True
 
-    def open_input(
+    def open_stream(
         self, handle: PortAudioHandle, label: str, number: int, callback: Callable[..., object], **settings: Any
     ) -> Any:
-        """Return a ``sounddevice.RawInputStream`` that is not started yet. Raises NotReadableError, NotFoundError."""
+        """Return a raw stream of ``sounddevice`` that is not started yet. Raises NotReadableError, NotFoundError."""
+        kind = "RawInputStream" if handle.direction == "input" else "RawOutputStream"
 
         def call_back(*block: Any) -> None:
             if self._ending:
@@ -290,7 +291,7 @@ class Library:
 
         _log.debug("PortAudio: open “%s” as %s %s: %s", label, handle.names, handle.part, settings)
         with self._alone(), silence, environment(handle.variables), self.translated(label, handle):
-            stream = self.load().RawInputStream(device=number, callback=call_back, **settings)
+            stream = getattr(self.load(), kind)(device=number, callback=call_back, **settings)
             self._streams.add(stream)
             silence.hold()  # until the stream is closed, because PortAudio's thread prints when a device goes away
             _log.debug("PortAudio: opened “%s”, latency %g s", label, stream.latency)

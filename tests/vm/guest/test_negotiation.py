@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import mscli
+from mscli import MediaDevices, MediaElement
 from mscli.core.frames import VideoFrame
 from mscli.sources.base import Device
 from tests.conftest import Program
@@ -111,4 +112,17 @@ def test_one_channel_is_a_mix_of_all_inputs_of_the_card(mscli: Program) -> None:
     with tone(mscli.folder, "remix", "0", "1"):  # on the right input alone
         mscli("record", "--duration", "2", "--microphone", "hw:0,0", "--channel-count", "exact:1", "x.wav")
     assert streams(mscli.folder / "x.wav")["audio"]["channels"] == 1
+    assert_tone(mscli.folder / "x.wav")
+
+
+def test_a_media_element_plays_on_a_card_without_a_sound_server(mscli: Program) -> None:
+    """The loopback card records what is played on its other device."""
+    wav = mscli.folder / "tone.wav"
+    run("sox", "-n", "-r", "48000", "-c", "2", "-b", "16", str(wav), "synth", "60", "sine", str(TONE_HZ), "vol", "0.5")
+    with MediaDevices() as devices, MediaElement(wav, devices=devices) as element:
+        speaker = next(info for info in devices.enumerate_devices(["audiooutput"]) if info.path == "hw:0,1")
+        element.set_sink_id(speaker.device_id)
+        element.play()
+        mscli("record", "--duration", "2", "--microphone", "hw:0,0", "x.wav")
+        assert (element.error, element.paused) == (None, False)
     assert_tone(mscli.folder / "x.wav")

@@ -1,4 +1,4 @@
-"""The window process of ``mscli.cli.preview``. Imports nothing of mscli. Arguments: title, shared memory's descriptor.
+"""The window process of ``mscli.sinks.preview``. Imports nothing of mscli. Arguments: title, shared memory's descriptor.
 
 stdin delivers a line “WIDTH HEIGHT” when the memory holds a BGR24 frame of this size (pixels). stdout answers “.” when the
 window is ready for the next frame, or “!” and a reason if there is no window. The process ends when stdin does.

@@ -9,8 +9,11 @@ import sys
 from mmap import mmap
 from tempfile import TemporaryFile
 
+from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import NotSupportedError
+from mscli.core.frames import EncodedVideoChunk, Media, VideoFrame, packed_planes
 from mscli.core.limits import WINDOW_CLOSED_S, WINDOW_OPENED_S
+from mscli.media import load_converter
 
 WINDOW = os.path.join(os.path.dirname(__file__), "preview_window.py")
 
@@ -82,7 +85,7 @@ class Preview:
         self.close()
         if said:
             hints = ["on Debian and Ubuntu: apt install libgl1 libglib2.0-0", "elsewhere: pip install opencv-python"]
-            raise NotSupportedError(f"--preview needs OpenCV, which cannot be loaded: {said[1:]}", hints=hints)
+            raise NotSupportedError(f"a preview window needs OpenCV, which cannot be loaded: {said[1:]}", hints=hints)
         hints = ["check that other programs can open a window on this display (DISPLAY, xhost, ssh -X)"]
         raise NotSupportedError("cannot open the preview window on this display", hints=hints)
 
@@ -103,11 +106,44 @@ class Preview:
         self._picture[: bgr.nbytes] = bgr.cast("B")
 
 
+class Previewer:
+    """A preview window for the frames of a track. Those that arrive while the window is busy are not shown.
+
+    Creating it waits until the window is open. Raises NotSupportedError if that is impossible.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._window = Preview(title)
+        self._converter = load_converter("BGR24")
+
+    @property
+    def closed(self) -> bool:
+        """Return whether the user closed the window."""
+        return bool(self._window.closed)
+
+    def show(self, frame: Media) -> None:
+        """Show a picture, unless the window is still busy with another."""
+        if not isinstance(frame, VideoFrame | EncodedVideoChunk) or not self._is_needed(frame):
+            return
+        picture = self._converter.convert(frame)
+        if picture is not None and self._window.ready:
+            self._window.show(picture.coded_width, picture.coded_height, packed_planes(picture)[0])
+
+    def _is_needed(self, frame: VideoFrame | EncodedVideoChunk) -> bool:
+        """Return whether the picture is shown, or decoded for later ones that depend on it."""
+        needed = isinstance(frame, EncodedVideoChunk) and not VIDEO_CODECS[frame.codec].intra
+        return needed or bool(self._window.ready)
+
+    def close(self) -> None:
+        """Close the window."""
+        self._window.close()
+
+
 def _need_display() -> None:
     if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         return
     hints = ["run mscli in a graphical session, or over ssh -X"]
-    raise NotSupportedError("--preview needs a display, but neither DISPLAY nor WAYLAND_DISPLAY is set", hints=hints)
+    raise NotSupportedError("a preview window needs a display, but neither DISPLAY nor WAYLAND_DISPLAY is set", hints=hints)
 
 
 def _anonymous_file() -> int:
