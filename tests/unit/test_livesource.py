@@ -277,6 +277,23 @@ def test_a_stall_of_two_seconds_is_survived(watched: Callable[..., Scene]) -> No
 # A driver that hangs
 
 
+class Wrapped(Source):
+    """A source that does what another one does."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def settings(self) -> Any:
+        return self._source.settings
+
+    def start(self, receiver: Receiver) -> None:
+        self._source.start(receiver)
+
+    def stop(self) -> None:
+        self._source.stop()
+
+
 class Stuck(mscli.FakeBackend):
     """Devices that hang in one call until the test releases them."""
 
@@ -296,20 +313,17 @@ class Stuck(mscli.FakeBackend):
         return StuckSource(self, super().open(device, request))
 
 
-class StuckSource(Source):
+class StuckSource(Wrapped):
     """A source of such a device."""
 
     def __init__(self, backend: Stuck, source: Source) -> None:
-        self._backend, self._source = backend, source
-
-    @property
-    def settings(self) -> Any:
-        return self._source.settings
+        super().__init__(source)
+        self._backend = backend
 
     def start(self, receiver: Receiver) -> None:
         self._backend.pass_by("start")
         self._backend.receivers.append(receiver)
-        self._source.start(receiver)
+        super().start(receiver)
 
     def hang(self) -> None:
         """Hang until the test releases the call."""
@@ -320,7 +334,7 @@ class StuckSource(Source):
     def stop(self) -> None:
         assert self._backend.hangs_in != "hang" or self._backend.free.wait(TIMEOUT_S)
         self._backend.pass_by("stop")
-        self._source.stop()
+        super().stop()
         self._backend.stopped.set()
 
 
@@ -436,23 +450,17 @@ class Exclusive(mscli.FakeBackend):
         return ExclusiveSource(self, super().open(device, request))
 
 
-class ExclusiveSource(Source):
+class ExclusiveSource(Wrapped):
     """A source of such a device."""
 
     def __init__(self, backend: Exclusive, source: Source) -> None:
-        self._backend, self._source = backend, source
-
-    @property
-    def settings(self) -> Any:
-        return self._source.settings
-
-    def start(self, receiver: Receiver) -> None:
-        self._source.start(receiver)
+        super().__init__(source)
+        self._backend = backend
 
     def stop(self) -> None:
         self._backend.releasing.set()
         self._backend.asked.wait(0.1)  # who does not wait for the end of this asks in the meantime
-        self._source.stop()
+        super().stop()
         self._backend.held = 0
 
 
