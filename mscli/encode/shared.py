@@ -369,6 +369,12 @@ class SharedPackets:
             self._ended = True
             self._keep(self.encoder.finish())
 
+    def close(self) -> None:
+        """Free the encoder and its packets."""
+        self.encoder.close()
+        for held in (self.kept, self._recent, self.ends):
+            held.clear()
+
     def number_at(self, begin_us: int) -> int:
         """Return the number of the first packet that a decoder needs to begin at ``begin_us``."""
         early = (one for one in self.kept if one[1].timestamp + self.encoder.delay_us < begin_us)
@@ -482,7 +488,7 @@ class PacketReader:
             packets.readers = [one for one in packets.readers if one is not self]
             if not packets.readers and self._sound.packets.get(self.key) is packets:
                 del self._sound.packets[self.key]
-                packets.encoder.close()
+                packets.close()
 
     def _taken(self, chunks: list[EncodedAudioChunk]) -> list[EncodedAudioChunk]:
         self.at += len(chunks)
