@@ -34,9 +34,10 @@ from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
 from mscli.core.timelapse import Picture, TimeLapse
 from mscli.core.tuples import NamedTuple
-from mscli.core.window import PausedTrack, Pauses, Start, Window
+from mscli.core.window import Extent, PausedTrack, Pauses, Window
 from mscli.media import load_converter, load_deinterlacer
 from mscli.media.chunkfilter import NO_FAULTS, Faults
+from mscli.sinks import are_one
 from mscli.sinks.base import Sink
 
 SHARE = 0.05  # the share of damaged frames above which there is a warning
@@ -561,13 +562,14 @@ _FASTER = {
 
 class Plan(NamedTuple):
     """The limits of a recording: its length in seconds or frames, the length of a slice, whether pictures are made whole,
-    and the interval of a time-lapse."""
+    the interval of a time-lapse, and whether the frames are counted in this group."""
 
     duration_s: float | None = None
     frames: int | None = None
     slice_us: int | None = None
     deinterlace: bool = False
     lapse_us: int | None = None
+    counts: bool = True
 
 
 class Calls(NamedTuple):
@@ -621,7 +623,7 @@ class Group:
         sink: Sink,
         plan: Plan,
         pauses: Pauses,
-        start: Start,
+        extent: Extent,
         slices: Slices | None,
         calls: Calls,
     ) -> None:
@@ -632,12 +634,13 @@ class Group:
         self._pauses = pauses
         self._slices = slices
         self._calls = calls
-        self._window = Window([track.kind for track in tracks], plan.duration_s, plan.frames, start)
+        self._window = Window([track.kind for track in tracks], plan.duration_s, plan.frames, extent, counts=plan.counts)
         self.delivery = Delivery(sink, tracks, self._window, calls.warn, deinterlace=plan.deinterlace, lapse_us=plan.lapse_us)
         self.counts = self.delivery.counts  # of written frames
         self._stopped = False  # whether somebody has ended it
         self._slice_us = plan.slice_us
         self._slice_begin_us: int | None = None
+        self._counts = plan.counts
         self._missed = 0  # triggers during a pause, or while too many were waiting
         self._counted = False  # whether the final counts are known
         self._pulled: deque[tuple[int, int]] = deque()  # times and numbers of triggers that wait for the thread
@@ -675,6 +678,11 @@ class Group:
     def stopped_by(self) -> str:
         """Return who ended it if it did not end by itself, for the log."""
         return "stopped" if self._stopped else "its tracks ended"
+
+    @property
+    def counting(self) -> bool:
+        """Return whether it counts frames, and has not ended."""
+        return self._counts and not self._counted
 
     @property
     def over(self) -> bool:
@@ -973,7 +981,7 @@ class Recording:
         self.slices = next((group.slices for group in groups if group.slices is not None), None) or Slices()
         self._mime_type = mime_type
         self.pauses = Pauses()
-        self._start = Start()  # of all outputs, so that they end together
+        self._extent = Extent()  # of all outputs, so that they end together
         self.asked_reason = ""  # the reason of whoever ended it; written by that thread only
         self.triggers = 0  # the number of triggers
         self._places = list(places)
@@ -994,7 +1002,13 @@ class Recording:
         )
         self.groups = [
             Group(
-                [tracks[index] for index in group.tracks], group.sink, plan, self.pauses, self._start, group.slices, self._each
+                [tracks[index] for index in group.tracks],
+                group.sink,
+                self._plan_for(group.tracks),
+                self.pauses,
+                self._extent,
+                group.slices,
+                self._each,
             )
             for group in groups
         ]
@@ -1002,6 +1016,11 @@ class Recording:
             next((number, list(group.tracks).index(place)) for number, group in enumerate(groups) if place in group.tracks)
             for place in range(len(tracks))
         ]  # for each track: the first group that has it, and its position there
+
+    def _plan_for(self, tracks: Sequence[int]) -> Plan:
+        """Return the plan of a group with these tracks. Frames are those of cameras, if there are any."""
+        cameras = {place for place, track in enumerate(self.tracks) if track.kind == "video"}
+        return self._plan._replace(counts=not cameras or not cameras.isdisjoint(tracks))
 
     @cached_property
     def mime_type(self) -> str:
@@ -1182,10 +1201,10 @@ class Recording:
                 group.note_joined(group.sink.outputs[-1])
                 self._places.append((number, len(group.sink.outputs) - 1))
                 return
-        plan = self._plan
+        plan = self._plan_for(tracks)
         if plan.frames is not None:
             plan = plan._replace(frames=max(1, plan.frames - min(counts.frames for counts in self.groups[0].counts)))
-        group = Group(wanted, load(), plan, self.pauses, self._start, None, self._each)
+        group = Group(wanted, load(), plan, self.pauses, self._extent, None, self._each)
         group.join_in()
         with self._leaving:
             late = self._finished or not self._left  # it was ended meanwhile
@@ -1220,7 +1239,10 @@ class Recording:
         ``names``: what the caller calls the outputs, in the order in which they were requested or added.
         """
         going = self.going
-        position = next((position for position in going if name in self._names(position, names)), None)
+        named = (position for position in going if name in self._names(position, names))
+        same = (position for position in going if any(are_one(name, other) for other in self._names(position, names)))
+        position = next(named, None)
+        position = next(same, None) if position is None else position
         if position is None:
             known = ", ".join(f"“{masked(self._names(position, names)[0])}”" for position in going)
             raise InvalidStateError(f"no output is called {masked(name)}; outputs: {known}")
@@ -1255,6 +1277,8 @@ class Recording:
         with self._leaving:
             self._left -= 1
             over = not self._left
+        if not any(one.counting for one in self.groups if one is not group):
+            self._extent.end(0)  # nobody counts frames any more
         if over:
             calls, self._calls, self._each = self._calls, _NO_CALLS, _NO_CALLS
             calls.on_end(self)

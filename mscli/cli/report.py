@@ -106,7 +106,13 @@ class Report(NamedTuple):
         tracks = [_track(track, count) for track, count in zip(self.tracks, self.counts, strict=True)]
         code = self.code if self.error is None else code_of(self.error)
         failure = {"error": error_json(self.error), "exitCode": int(code)}
-        of_output = {"name": self.name, "files": self.files, "bytes": self.size, **failure}
+        of_output = {
+            "name": self.name,
+            "files": self.files,
+            "bytes": self.size,
+            "duration": round(self.duration_s, 6),
+            **failure,
+        }
         return of_output | self._index | {"tracks": tracks}
 
     @property

@@ -12,17 +12,23 @@ from mscli.core.limits import END_LATE_US
 JITTER_US = 250_000  # the largest tolerance for a frame's timestamp, however long its duration
 
 
-class Start:
-    """The time of the earliest frame, which several windows of one recording share. Safe from any thread."""
+class Extent:
+    """The part of time that the windows of one recording have in common. Safe from any thread."""
 
     def __init__(self) -> None:
-        self.us: int | None = None
+        self.start_us: int | None = None  # the time of the earliest frame
+        self.end_us: int | None = None  # where the last counted frame ends in the first window that has all, once known
         self._lock = Lock()
 
-    def note(self, at_us: int) -> None:
+    def begin(self, at_us: int) -> None:
         """Move the start to an earlier frame."""
         with self._lock:
-            self.us = at_us if self.us is None else min(self.us, at_us)
+            self.start_us = at_us if self.start_us is None else min(self.start_us, at_us)
+
+    def end(self, at_us: int) -> None:
+        """End windows without counted frames here, unless the end is known already."""
+        with self._lock:
+            self.end_us = at_us if self.end_us is None else self.end_us
 
 
 class Window:
@@ -30,14 +36,25 @@ class Window:
 
     The duration is measured by the frames' own timestamps, from the earliest frame of any track. ``frames`` counts the frames
     of each camera, or the samples per channel of each microphone if there is only sound. Sound beside counted frames ends
-    where the last of them does. Without either limit, it never ends. ``start``: shared with the windows of other outputs.
+    where the last of them does. Without either limit, it never ends.
+
+    ``extent``: shared with the windows of other outputs. ``counts``: whether frames are counted here. If they are counted in
+    another window only, this one ends with that.
     """
 
     def __init__(
-        self, kinds: list[str], duration_s: float | None = None, frames: int | None = None, start: Start | None = None
+        self,
+        kinds: list[str],
+        duration_s: float | None = None,
+        frames: int | None = None,
+        extent: Extent | None = None,
+        *,
+        counts: bool = True,
     ) -> None:
         self.start_us: int | None = None
-        self._start = start or Start()
+        self._extent = extent or Extent()
+        self._follows = frames is not None and not counts  # whether it ends with another one
+        frames = frames if counts else None
         self.end_us: int | None = None  # the time from which no frames are admitted, once it is known
         self._duration_us = None if duration_s is None else round(duration_s * MICROSECONDS)
         self._counted = "video" if "video" in kinds else "audio"
@@ -54,7 +71,9 @@ class Window:
     @property
     def reason(self) -> str:
         """Return "frames" or "duration" once a track has reached that limit, or "" before."""
-        return "frames" if self._counted_out and self._left else "duration" if self._passed else ""
+        if (self._counted_out and self._left) or (self._follows and self._passed and self.end_us == self._extent.end_us):
+            return "frames"
+        return "duration" if self._passed else ""
 
     @property
     def _counted_out(self) -> bool:
@@ -64,7 +83,7 @@ class Window:
     @property
     def limited(self) -> bool:
         """Return whether a duration or a number of frames was requested."""
-        return self._limited or self._duration_us is not None
+        return self._limited or self._follows or self._duration_us is not None
 
     def overdue(self, at_us: int) -> str:
         """Return why no more frames can be expected at this time, or "" before.
@@ -80,12 +99,13 @@ class Window:
 
     def admit(self, track: int, frame: Media) -> Media | None:
         """Return the frame, or the part of the audio block inside the window, or None if it is outside."""
-        if self._start.us is None or frame.timestamp < self._start.us:
-            self._start.note(
-                frame.timestamp
-            )  # a microphone's first block arrives when it is full, and then after later pictures
-        if self._start.us != self.start_us:
-            self._begin(self._start.us)
+        extent = self._extent
+        if extent.start_us is None or frame.timestamp < extent.start_us:
+            extent.begin(frame.timestamp)  # a microphone's first block arrives when it is full, and then after later pictures
+        if extent.start_us != self.start_us:
+            self._begin(extent.start_us)
+        if self._follows and extent.end_us is not None and (self.end_us is None or extent.end_us < self.end_us):
+            self.end_us = extent.end_us
         left = self._left.get(track)
         if self._sound_end_us is not None and frame.order_us > self._sound_end_us + END_LATE_US:
             self.over = True  # the sound stalls
@@ -160,6 +180,7 @@ class Window:
             self._sound_end_us = None
             return not self._open
         end_us = self._sound_end_us = max((self._lasts_us.get(track, 0) for track in self._counting), default=0)
+        self._extent.end(end_us)
         return all(self._lasts_us.get(track, 0) >= end_us for track in self._open - self._counting)
 
 

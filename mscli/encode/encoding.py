@@ -45,7 +45,7 @@ class PacketSink(ABC):
     finish_s = inf  # how long it may take at the end to write waiting packets
     end_by_s = inf  # the end of that time on the monotonic clock, once known
     missed = 0  # triggers without a file
-    kept_until_us: int | None = None  # when a file ends that was cut, after an error, to what can be read of it
+    kept_until_us: int | None = None  # the end of what can be read or was taken, if it has failed
 
     @abstractmethod
     def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:

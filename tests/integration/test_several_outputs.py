@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -41,6 +41,12 @@ ALL = list(range(60))
 TIMEOUT_S = 60.0
 
 
+def counted(path: Path) -> list[int]:
+    """How many packets there are to read of each stream."""
+    streams = probe(path, "-v", "quiet", "-count_packets", "-show_streams")["streams"]
+    return [int(one.get("nb_read_packets", 0)) for one in streams]
+
+
 def packets(path: Path, kind: str) -> list[tuple[str, str]]:
     """The times and the hashes of a file's packets."""
     found = probe(path, "-select_streams", kind, "-show_packets", "-show_data_hash", "sha256")["packets"]
@@ -53,14 +59,23 @@ def outputs(report: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def sleeping_reader(path: Path) -> Iterator[None]:
-    """A FIFO that somebody has opened and never reads."""
+def sleeping_reader(path: Path) -> Iterator[int]:
+    """A FIFO that somebody has opened and does not read."""
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        yield
+        yield reader
     finally:
         os.close(reader)
+
+
+def everything_in(reader: int) -> bytes:
+    """What is in a pipe."""
+    parts: list[bytes] = []
+    with suppress(BlockingIOError):
+        while part := os.read(reader, 1 << 20):
+            parts.append(part)
+    return b"".join(parts)
 
 
 def test_two_files_of_one_encoding_hold_the_very_same_packets(mscli: Program) -> None:
@@ -94,13 +109,18 @@ def test_a_full_disk_ends_one_output_and_harms_no_other(mscli: Program, full_fir
     with tiny_disk(mscli.folder / "disk", 300_000):
         names = ["disk/a.mkv", "b.mkv", "c.mov"] if full_first else ["b.mkv", "disk/a.mkv", "c.mov"]
         done = mscli("record", *LARGE, "--frames", "60", "--json", "--events", "ev", *names, code=9)
-        partial = frame_numbers(mscli.folder / "disk" / "a.mkv")
+        partial, size = frame_numbers(mscli.folder / "disk" / "a.mkv"), (mscli.folder / "disk" / "a.mkv").stat().st_size
     found = outputs(json.loads(done.stdout))
     assert frame_numbers(mscli.folder / "b.mkv") == frame_numbers(mscli.folder / "c.mov") == ALL
     assert "the disk is full" in found["disk/a.mkv"]["error"]["message"]
     assert found["b.mkv"]["error"] is found["c.mov"]["error"] is None
     assert partial == list(range(len(partial)))
     assert 0 < len(partial) < 60
+    full = found["disk/a.mkv"]
+    assert full["tracks"][0]["frames"] == len(partial)
+    assert full["bytes"] == size
+    assert full["duration"] == pytest.approx(len(partial) / 30, abs=0.05)
+    assert found["b.mkv"]["duration"] == pytest.approx(2, abs=0.05)
     events = [json.loads(line) for line in (mscli.folder / "ev").read_text().splitlines()]
     assert [event["file"] for event in events if event["type"] == "error"] == ["disk/a.mkv"]
     assert b"the other outputs continue" in done.stderr
@@ -112,9 +132,15 @@ def test_a_reader_that_sleeps_ends_one_output_and_harms_no_other(mscli: Program)
     camera = {"kind": "videoinput", "modes": [{"width": 320, "height": 240, "frameRate": 30}]}  # is encoded on any machine
     (mscli.folder / "devices.json").write_text(json.dumps({"devices": [loud, camera]}))
     what = ("--fake-devices-from", "devices.json", "--video-codec", "mjpeg", "--audio-codec", "pcm", "--frames", "60")
-    with sleeping_reader(mscli.folder / "fifo"):
+    with sleeping_reader(mscli.folder / "fifo") as reader:
         done = mscli("record", *what, "--format", "mkv", "--json", "fifo", "b.mkv", code=9)
+        (mscli.folder / "read.mkv").write_bytes(everything_in(reader))
     found = outputs(json.loads(done.stdout))
+    got = {one["kind"]: one for one in found["fifo"]["tracks"]}
+    assert found["fifo"]["bytes"] == (mscli.folder / "read.mkv").stat().st_size
+    assert abs(got["video"]["frames"] - counted(mscli.folder / "read.mkv")[0]) <= 1  # the last one may be incomplete
+    assert got["audio"]["frames"] < 0.75 * 192_000 * 2
+    assert found["fifo"]["duration"] < 1.5
     assert frame_numbers(mscli.folder / "b.mkv") == ALL
     assert "its reader has stopped reading" in found["fifo"]["error"]["message"]
     assert found["b.mkv"]["error"] is None
@@ -400,6 +426,34 @@ def test_what_was_dropped_before_an_output_was_added_is_not_counted_as_its_own(
     assert added.counts[0].dropped + added.counts[0].frames == 10
 
 
+def test_an_added_output_is_not_credited_with_pictures_of_a_camera_that_had_ended(tmp_path: Path) -> None:
+    require("ffprobe")
+    cameras = Camera(), Camera()
+    names = [tmp_path / "first.mkv", tmp_path / "added.mkv"]
+    with library.MediaDevices(backends=[]) as devices:
+        for camera in cameras:
+            camera.live = False
+        stream = library.MediaStream([devices.add_source(camera) for camera in cameras])
+        recorder = library.MediaRecorder(stream, file=str(names[0]))
+        recorder.start()
+        for number in range(5):
+            for camera in cameras:
+                camera.give(number)
+        cameras[1].end()
+        recording = recorder.recording
+        assert recording is not None
+        until(lambda: recording.counts[1].frames == 5)
+        recorder.add_output(str(names[1]))
+        for number in range(5, 40):
+            cameras[0].give(number)
+        cameras[0].end()
+        assert recorder.join(TIMEOUT_S)
+        found = [[counts.frames for counts in output.counts] for output in recording.outputs]
+    assert found[0] == counted(names[0]) == [40, 5]
+    assert found[1] == counted(names[1])
+    assert found[1][1] == 0
+
+
 def test_an_output_that_is_added_while_the_recording_is_stopped_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -493,7 +547,7 @@ def test_an_output_is_added_and_removed_while_the_recording_goes_on(tmp_path: Pa
             recorder.remove_output("x.mkv")
         while recording.counts[1].frames < 70:
             recorder.join(0.02)
-        recorder.remove_output(names[1])
+        recorder.remove_output(os.path.join(tmp_path, ".", "b.mkv"))  # the same file
         assert recorder.join(60)
         assert recording.error is None
         found = {output.name: output for output in recording.outputs}

@@ -304,3 +304,24 @@ def test_an_added_output_shares_the_encoder_of_sound(
     assert 0 < len(other) < len(one)
     assert whole == 144_000
     assert abs(part - len(other) * 960) < 3 * 960
+
+
+def test_an_output_without_video_ends_with_the_counted_pictures_of_the_others(
+    tmp_path: Path, sources: tuple[Paced, Paced]
+) -> None:
+    names = [str(tmp_path / name) for name in ("a.mkv", "b.ogg")]
+    with library.MediaDevices(backends=[]) as devices:
+        stream = library.MediaStream([devices.add_source(source) for source in sources])
+        recorder = library.MediaRecorder(stream, outputs=names, window=(None, 50))
+        recorder.start()
+        for number in range(60):
+            for source in sources:
+                source.give(number)
+        for source in sources:
+            source.end()
+        assert recorder.join(TIMEOUT_S)
+        assert recorder.recording is not None
+        both, sound = recorder.recording.outputs
+    assert (both.error, sound.error) == (None, None)
+    assert [counts.frames for counts in both.counts] == [50, 24_000]
+    assert 24_000 <= sound.counts[0].frames <= 60 * BLOCK

@@ -128,7 +128,6 @@ class Output(ABC):
     size = 0  # the largest written position, in bytes
     failed = False
     identity: tuple[int, int] | None = None  # device and inode of the regular file, once it has its name
-    kept_bytes: int | None = None  # of a file that was cut to what can be read: its size
     durable = False  # whether readable data must survive a power cut
     at_once = False  # whether each write is written at once, because all of the data comes with it
     on_mark: Callable[[int, int], None] | None = None  # for a regular file: called with its descriptor and its size
@@ -153,6 +152,16 @@ class Output(ABC):
     def seekable(self) -> bool:
         """Return whether ``seek`` works."""
         return False
+
+    @property
+    def taken(self) -> int:
+        """Return how many bytes have reached the target. Those of a write that fails count, too."""
+        return self.size
+
+    @property
+    def kept_bytes(self) -> int | None:
+        """Return how many bytes stay of an output that has failed, or None if it has not."""
+        return self.taken if self.failed else None
 
     @property
     def readable(self) -> bool:
@@ -238,6 +247,7 @@ class NamedFile(Output):
         self._shortened = False  # whether another program has shortened the file
         self._syncer: Syncer | None = None
         self._alone = False  # whether no flushing thread could be started
+        self._kept_bytes: int | None = None  # of a file that was cut to what can be read
 
     def open(self) -> None:
         """Check that the file can be created. It is created with the first byte, so that no empty file is left."""
@@ -263,6 +273,11 @@ class NamedFile(Output):
     def tell(self) -> int:
         """Return the position, as in ``io``."""
         return self._at
+
+    @property
+    def kept_bytes(self) -> int | None:
+        """Return the size of a file that was cut to what can be read."""
+        return self._kept_bytes
 
     @property
     def readable(self) -> bool:
@@ -414,14 +429,14 @@ class NamedFile(Output):
         if self._file.hidden and self.failed:
             _log.warning("“%s”: given up: nothing of its %d bytes can be read", self.name, self.size)
             self._file.remove()
-            self.size = self.kept_bytes = 0
+            self.size = self._kept_bytes = 0
         elif self._file.hidden:
             self._publish(complete=True)
         else:
             if self.failed:
                 _log.warning("“%s”: cut to the %d of %d bytes that can be read", self.name, self._readable, self.size)
                 os.ftruncate(self._file.fd, self._readable)
-                self.size = self.kept_bytes = self._readable
+                self.size = self._kept_bytes = self._readable
             if self.durable:
                 os.fsync(self._file.fd)
 
@@ -633,6 +648,11 @@ class Descriptor(Output):
         if self._abandoned_reader:
             raise BlockingIOError(errno.EAGAIN, "")
         return total
+
+    @property
+    def taken(self) -> int:
+        """Return how many bytes its reader can read, also of a write that has failed."""
+        return self._taken
 
     @property
     def opens_late(self) -> bool:
@@ -849,7 +869,7 @@ class OutputSink(Sink):
     @property
     def bytes_written(self) -> int:
         """Return the bytes that the output has taken so far."""
-        return self.output.size
+        return self.output.size if self.output.kept_bytes is None else self.output.kept_bytes
 
     def abandon_reader(self) -> bool:
         """Give up a stalled reader."""

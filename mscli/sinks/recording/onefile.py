@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk
 from mscli.core.limits import INTERLEAVE_US
 from mscli.core.log import Burst, Log
+from mscli.core.tuples import NamedTuple
 from mscli.encode.audio import placed_av, set_up_sound
 from mscli.encode.chunks import PacketStream, Piece, SoundStream
 from mscli.encode.codecs import FRAGMENT_US, Container, Overhead, fragment_us, in_fragments
@@ -322,11 +323,13 @@ class PacketTrack(FileTrack):
         """Return the most bytes that the chunk can add to the file."""
         return self._muxer.bound.cost(chunk.nbytes, key=chunk.key and self._pictures)
 
-    def write(self, chunk: Chunk) -> None:
-        """Write the chunk. Skip chunks before the first key frame."""
+    def decodes(self, chunk: Chunk) -> bool:
+        """Return whether the chunk can be decoded here: none before the first key frame can."""
         self._begun = self._begun or chunk.key
-        if not self._begun:
-            return
+        return self._begun
+
+    def write(self, chunk: Chunk) -> None:
+        """Write the chunk."""
         packet = packet_of(chunk.data)
         if isinstance(chunk, EncodedAudioChunk):
             shown = decoded = chunk.sequence - self._begin
@@ -363,6 +366,10 @@ class SoundTrack(FileTrack):
     def cost(self, sound: AudioData) -> int:
         """Return the most bytes that the samples can add to the file."""
         return self._muxer.bound.cost(sound.number_of_frames * self._sample_bytes)
+
+    def decodes(self, sound: AudioData) -> bool:  # noqa: ARG002 (the file encodes them itself)
+        """Return True: every sample can be heard."""
+        return True
 
     def write(self, sound: AudioData) -> None:
         """Encode the samples at their place."""
@@ -410,7 +417,7 @@ class FileSink(PacketSink):
     @property
     @abstractmethod
     def kept_until_us(self) -> int | None:  # type: ignore[override]
-        """Return when the file ends if it was cut, after an error, to what can be read of it, or else None."""
+        """Return when the file ends if its output has failed, or else None."""
 
     @abstractmethod
     def written(self, track: int) -> int:
@@ -462,6 +469,63 @@ class Skips:
         self._burst.end()
 
 
+class _Put(NamedTuple):
+    """A packet that was passed to the muxer. ``reached``: the size of the output with it, once known."""
+
+    track: int
+    units: int  # pictures or samples
+    size: int  # bytes
+    at_us: int
+    end_us: int
+    reached: int = 0
+
+
+class Receipts:
+    """A counter of what a pipe has taken of each track. What its reader gets cannot be read again here.
+
+    The muxer holds a packet back until the other tracks have reached its time. Then it gathers the packets of a fragment, and
+    writes them with the first packet of the next one.
+    """
+
+    def __init__(self, output: Output, tracks: Sequence[int]) -> None:
+        """Count from zero. ``tracks``: whose packets the muxer orders."""
+        self._output = output
+        self._latest_us: dict[int, int | None] = dict.fromkeys(tracks)
+        self._waiting: list[_Put] = []  # for those of the other tracks
+        self._gathered: list[_Put] = []  # in the muxer's fragment
+        self._queued: deque[_Put] = deque()  # in the output's queue
+        self._taken: dict[int, KeptStream] = {}
+
+    def note(self, track: int, piece: Piece, nbytes: int, before: int) -> None:
+        """Note that a packet of ``nbytes`` was passed to the muxer. ``before``: the size of the output before that."""
+        self._latest_us[track] = at_us = piece.timestamp
+        self._waiting.append(_Put(track, piece.count, nbytes, at_us, at_us + (piece.duration or 0)))
+        late_us = min((at for at in self._latest_us.values() if at is not None), default=at_us)
+        gathered, self._gathered = self._gathered, [one for one in self._waiting if one.at_us <= late_us]
+        self._waiting = [one for one in self._waiting if one.at_us > late_us]
+        if self._output.size > before:
+            self._queued.extend(one._replace(reached=self._output.size) for one in gathered)
+            self._settle()
+        else:
+            self._gathered = gathered + self._gathered
+
+    def end(self) -> None:
+        """Note that the muxer has written everything."""
+        self._queued.extend(one._replace(reached=self._output.size) for one in (*self._gathered, *self._waiting))
+        self._gathered, self._waiting = [], []
+
+    def taken(self, track: int) -> KeptStream:
+        """Return what the output has taken of a track. Times are those of the recording."""
+        self._settle()
+        return self._taken.get(track, KeptStream())
+
+    def _settle(self) -> None:
+        while self._queued and self._queued[0].reached <= self._output.taken:
+            one = self._queued.popleft()
+            kept = self._taken.get(one.track, KeptStream())
+            self._taken[one.track] = KeptStream(kept.units + one.units, kept.size + one.size, max(kept.end_us, one.end_us))
+
+
 class OneFile(FileSink):
     """A sink that writes one file, video tracks first. It does not wait for a slow output.
 
@@ -476,6 +540,8 @@ class OneFile(FileSink):
         self._streams: dict[int, int] = {}  # track → index of its stream in the file
         self._skips = Skips(output.name)
         self._written: Counter[int] = Counter()  # track → pictures or samples
+        self._receipts = Receipts(output, ())
+        self._undecodable: Counter[int] = Counter()  # track → frames before its first key frame
         self._muxer: Muxer | None = None
         self._ended = False
 
@@ -489,6 +555,7 @@ class OneFile(FileSink):
         self._muxer = Muxer(self.takes, self.output, metadata=said.metadata, tags=said.tags, fragment_us=length_us)
         order = sorted(tracks, key=lambda track: track.kind != "video")
         self._skips.lead = first_camera(tracks)
+        self._receipts = Receipts(self.output, [track.index for track in tracks])
         for track in order:
             added = self.tracks[track.index] = track_in(self._muxer, track, origin_us)
             self._streams[track.index] = added.index
@@ -496,9 +563,18 @@ class OneFile(FileSink):
 
     def put(self, track: int, piece: Piece) -> None:
         """Write a packet or samples of the track. Raises OperationError, BrokenPipeError."""
-        if not self._skips.leaves_out(track, piece, behind=self.output.behind):
+        if self._skips.leaves_out(track, piece, behind=self.output.behind):
+            return
+        if not self.tracks[track].decodes(piece):
+            self._undecodable[track] += piece.count
+            return
+        size, nbytes = self.output.size, self._muxed(track)
+        try:
             self.tracks[track].write(piece)
             self._written[track] += piece.count
+        finally:
+            if not self.output.seekable():
+                self._receipts.note(track, piece, self._muxed(track) - nbytes, size)
 
     def end(self) -> None:
         """Finish the file, or keep what was readable before its output failed. Raises OperationError, BrokenPipeError."""
@@ -514,6 +590,7 @@ class OneFile(FileSink):
                 track.finish()
             if self.begun:
                 self._muxer.close()
+                self._receipts.end()
             else:  # it was removed before its first packet
                 self._salvage()
         except BaseException:
@@ -555,11 +632,11 @@ class OneFile(FileSink):
         if self._muxer is None or track not in self._streams:
             return 0
         kept = self._kept_of(track)
-        return self._muxer.bytes[self._streams[track]] if kept is None else kept.size
+        return self._muxed(track) if kept is None else kept.size
 
     def left_out(self, track: int) -> Mapping[str, int]:
-        """Return how many frames or samples were skipped because the output is slow."""
-        return {"behind": self._skips.count[track]}
+        """Return how many frames or samples the file does not have, because it is slow, or as they come before a key frame."""
+        return {"behind": self._skips.count[track], "unwritten": self._undecodable[track]}
 
     def kept(self, track: int) -> int | None:
         """Return how many pictures or samples the file has if it was cut, after an error, to what can be read of it."""
@@ -572,18 +649,27 @@ class OneFile(FileSink):
 
     @property
     def kept_until_us(self) -> int | None:  # type: ignore[override]
-        """Return when the file ends if it was cut, after an error, to what can be read of it, or else None."""
+        """Return when the file ends if its output has failed, or else None."""
         return None if self._kept is None else self.begin_us + max((kept.end_us for kept in self._kept), default=0)
 
     @property
     def _kept(self) -> Sequence[KeptStream] | None:
-        """Return what the file has of each stream if it was cut after an error."""
+        """Return what the output has of each stream if it has failed: what can be read of a file, or what a pipe has taken."""
         kept_bytes = self.output.kept_bytes
-        return None if kept_bytes is None else self._read_kept if kept_bytes else ()
+        if kept_bytes is None or not kept_bytes:
+            return None if kept_bytes is None else ()
+        if self.output.seekable():
+            return self._read_kept
+        taken = [self._receipts.taken(track) for track in self._streams]
+        return [one._replace(end_us=max(0, one.end_us - self.begin_us)) for one in taken]
 
     @cached_property
     def _read_kept(self) -> Sequence[KeptStream] | None:
         return read_kept(self.output.name)
+
+    def _muxed(self, track: int) -> int:
+        """Return the bytes of the track's packets that were passed to the muxer."""
+        return self._muxer.bytes[self._streams[track]] if self._muxer is not None and track in self._streams else 0
 
     def _kept_of(self, track: int) -> KeptStream | None:
         place = self._streams.get(track)
@@ -683,6 +769,11 @@ class Bounded(FileSink):
         return self._file.begun
 
     @property
+    def bytes_written(self) -> int:
+        """Return the size of the file so far, in bytes."""
+        return self._file.bytes_written
+
+    @property
     def most_bytes(self) -> int:
         """Return the bytes that the file cannot exceed if it is finished now."""
         return self._file.most_bytes
@@ -697,10 +788,11 @@ class Bounded(FileSink):
 
     def left_out(self, track: int) -> Mapping[str, int]:
         """Return how many frames or samples did not fit, and how many the file skipped."""
-        return {**self._file.left_out(track), "unwritten": self._unwritten[track]}
+        inner = self._file.left_out(track)
+        return {**inner, "unwritten": inner.get("unwritten", 0) + self._unwritten[track]}
 
     def kept(self, track: int) -> int | None:
-        """Return how many pictures or samples the file has if it was cut after an error."""
+        """Return how many pictures or samples the file has if its output has failed."""
         return self._file.kept(track)
 
     def written(self, track: int) -> int:
@@ -709,5 +801,5 @@ class Bounded(FileSink):
 
     @property
     def kept_until_us(self) -> int | None:  # type: ignore[override]
-        """Return when the file ends if it was cut after an error."""
+        """Return when the file ends if its output has failed."""
         return self._file.kept_until_us

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
@@ -53,6 +54,9 @@ class HostedPackets(PacketSink):
         self._track_facts: dict[int, tuple[int, Mapping[str, int]]] = {}
         self._facts: dict[str, Any] = {}
         self._error: BaseException | None = None  # of the first call that has failed
+        self._taken: Counter[int] = Counter()  # track → pictures or samples
+        self._taken_until_us: int | None = None
+        self._given_up = False
         self._ending = False
         self._inner: PacketSink = once(row, "its constructor", lambda: self._made(row, target, options))
 
@@ -69,7 +73,7 @@ class HostedPackets(PacketSink):
         if self._skips.leaves_out(track, piece, behind=not self.waits and self._host.waiting > QUEUE_BYTES):
             return
         size = piece.nbytes if isinstance(piece, AudioData) else piece.byte_length
-        self._post("put", partial(self._inner.put, track, piece), size)
+        self._post("put", partial(self._put, track, piece), size)
         if self.waits:
             self._host.wait(lambda: self._host.waiting <= QUEUE_BYTES or self._error is not None)
             self._check()
@@ -92,6 +96,7 @@ class HostedPackets(PacketSink):
 
     def abort(self) -> None:
         """Give up. Errors are only logged."""
+        self._given_up = True
         if self._host.started and self._host.gone is None:
             self._host.drop()
             try:
@@ -125,8 +130,23 @@ class HostedPackets(PacketSink):
 
     def left_out(self, track: int) -> Mapping[str, int]:
         """Return what the sink has left out, and what was skipped because it is slow."""
-        own = self._track_facts[track][1] if track in self._track_facts else {}
-        return {**own, "behind": own.get("behind", 0) + self._skips.count[track]}
+        own = Counter(self._track_facts[track][1] if track in self._track_facts else {})
+        own.update(behind=self._skips.count[track])
+        return own
+
+    @property
+    def kept_until_us(self) -> int | None:  # type: ignore[override]
+        """Return the end of what the sink has taken, if it was given up."""
+        return self._taken_until_us if self._given_up else None
+
+    def kept(self, track: int) -> int | None:
+        """Return how many pictures or samples the sink has taken, if it was given up."""
+        return self._taken[track] if self._given_up else None
+
+    def _put(self, track: int, piece: Piece) -> None:
+        self._inner.put(track, piece)
+        self._taken[track] += piece.count
+        self._taken_until_us = max(self._taken_until_us or 0, piece.timestamp + (piece.duration or 0))
 
     def _made(self, row: SinkRow, target: Target, options: SinkOptions) -> PacketSink:
         made: PacketSink = checked("the class", plugin_class(row)(row, target, options), PacketSink)

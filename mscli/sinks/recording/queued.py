@@ -132,9 +132,9 @@ class Queued(Output):
         return self._waiting > QUEUE_BYTES
 
     @property
-    def delivered(self) -> int:
+    def taken(self) -> int:
         """Return how many bytes the other output has taken."""
-        return self._output.size
+        return self._output.taken
 
     @property
     def readable(self) -> bool:
@@ -142,8 +142,8 @@ class Queued(Output):
         return self._output.readable
 
     @property
-    def kept_bytes(self) -> int | None:  # type: ignore[override]
-        """Return the size of the file if it was cut to what can be read."""
+    def kept_bytes(self) -> int | None:
+        """Return how many bytes stay of an output that has failed."""
         return self._output.kept_bytes
 
     @property

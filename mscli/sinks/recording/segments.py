@@ -212,17 +212,17 @@ class SeriesSink(PacketSink):
 
     def _settle(self, file: FileSink) -> None:
         """Count a finished file. Raises OperationError, BrokenPipeError."""
-        self._closed_bytes += file.bytes_written
-        self.kept_until_us = file.kept_until_us or self.kept_until_us
-        for track in self._tracks:
-            self._track_bytes[track.index] += file.track_bytes(track.index)
-            kept = file.kept(track.index)
-            self._was_cut = self._was_cut or kept is not None
-            self._in_files[track.index] += file.written(track.index) if kept is None else kept
-            self._left_out[track.index].update(file.left_out(track.index))
         try:
             file.drain()
         finally:
+            self._closed_bytes += file.bytes_written
+            self.kept_until_us = file.kept_until_us or self.kept_until_us
+            for track in self._tracks:
+                self._track_bytes[track.index] += file.track_bytes(track.index)
+                kept = file.kept(track.index)
+                self._was_cut = self._was_cut or kept is not None
+                self._in_files[track.index] += file.written(track.index) if kept is None else kept
+                self._left_out[track.index].update(file.left_out(track.index))
             self.series.end(file.output)
 
 

@@ -200,7 +200,7 @@ class RecordingOutput:
     @property
     def _unread(self) -> bool:
         """Return whether it is a pipe that has failed before anybody read it."""
-        return self.error is not None and isinstance(self._output, Queued) and not self._output.delivered
+        return self.error is not None and isinstance(self._output, Queued) and not self._output.taken
 
     @property
     def readable(self) -> bool:
