@@ -748,8 +748,9 @@ muted), `damaged` (see DAMAGE), `retimed` (those with an impossible timestamp), 
 For sound it has `silence` (samples filled in, also for a late start), `skipped` (samples that came twice, too early or after
 the end), and if drift was found `driftPpm`: how fast the clock of the microphone runs, in millionths. `warnings` contains a
 sentence for each track with more than 5 % damaged frames, and for each output that was too slow. With several outputs, all this
-describes the first one, and `outputs` has an object for each: `name`, `files`, `bytes`, `duration`, `error` (null if there is none),
-`exitCode` (of this output), `moov` and `tracks`. What was dropped or lost before an output was added does not count there.
+describes the first one, and `outputs` has an object for each: `name`, `files`, `bytes`, `duration`, `error` (null if there is
+none), `exitCode` (of this output), `moov` and `tracks`. What was dropped or lost before an output was added does not count
+there.
 
 an error, on stderr
 : an object with `error`, which has `name`, `message` and perhaps `hints`. An OverconstrainedError also has `constraint`,
