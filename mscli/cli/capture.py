@@ -22,7 +22,7 @@ from mscli.cli.paramtypes import STDIN
 from mscli.cli.report import Report, finish, report_output_failure, reports_of
 from mscli.cli.session import Session
 from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_shared, refuse_terminal, refuse_written_within
-from mscli.core.addresses import masked
+from mscli.core.addresses import file_path, masked, suffix_of
 from mscli.core.clock import now_us
 from mscli.core.codecs import CAMERA_CODECS, camera_format
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
@@ -72,12 +72,20 @@ def run(
     wanted = wanted_of(options, kinds)
     check_one(wanted, "raw output holds")
     outputs = outputs or (os.devnull if preview and sys.stdout.isatty() else "-",)  # a preview alone writes nothing
+    outputs = tuple(map(file_path, outputs))
     if not options.dry_run:
         refuse_terminal(outputs, _INSTEAD)
     rows = [address_row(output) or SINKS["raw"] for output in outputs]
     refuse_shared(outputs, series=False)
     refuse_written_within(outputs, options)
     with Session(options) as session:
+        for output, row in zip(outputs, rows, strict=True):
+            if row is SINKS["raw"] and SINKS.get(suffix_of(output), row).mime_type != row.mime_type:
+                what = "pictures" if kinds == [VIDEO] else "samples"
+                session.voice.warn(
+                    f"“{output}” will hold raw {what} without a header, although its name ends in .{suffix_of(output)}; "
+                    "“mscli record” and “mscli snapshot” write such files"
+                )
         preferred = _preferred(kinds, form.lower())
         session.filling = "" if form.lower() == _NATIVE else "writing"
         how = SinkOptions(format=form.lower(), over_device=force, on_note=session.voice.warn, deinterlace=deinterlace)

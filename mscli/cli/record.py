@@ -30,7 +30,7 @@ from mscli.cli.target import (
     refuse_written_within,
 )
 from mscli.cli.trigger import Trigger
-from mscli.core.addresses import masked
+from mscli.core.addresses import file_path, masked
 from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.events import Event
@@ -58,6 +58,7 @@ def run(
 ) -> int:
     """Record and return the exit code."""
     _check_lapse(time_lapse, options, encoding, plan)
+    files = tuple(map(file_path, files))
     targets = [record_target(name, container) for name in files]
     refuse_shared(files, series=plan.series is not None)
     refuse_written_within(files, options)
@@ -360,6 +361,7 @@ class RecordRun(SessionRun, RecorderRun):
         return [target.name for target in self._recording.written()]
 
     def add_output(self, name: str) -> str:
+        name = file_path(name)
         with self._outputs_turn:
             options = self._recording.options
             target = record_target(name, self._recording.container)
@@ -377,4 +379,4 @@ class RecordRun(SessionRun, RecorderRun):
     def remove_output(self, name: str) -> None:
         with self._outputs_turn:
             assert self.recorder.recording is not None, "it was started"
-            self.recorder.recording.remove_output(name, [target.name for target in self._recording.targets])
+            self.recorder.recording.remove_output(file_path(name), [target.name for target in self._recording.targets])

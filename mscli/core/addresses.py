@@ -57,3 +57,15 @@ def scrubbed(text: str) -> str:
     import re
 
     return re.sub(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>“”]+", lambda found: masked(found[0]), text)
+
+
+def file_path(address: str) -> str:
+    """Return the path of a ``file:`` address (https://www.rfc-editor.org/rfc/rfc8089), or any other name unchanged."""
+    if scheme_of(address) != "file":
+        return address
+    rest = address[len("file:") :]
+    if not rest.startswith("//"):
+        return rest
+    from urllib.parse import unquote, urlsplit
+
+    return unquote(urlsplit(address).path)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from mscli.core.addresses import file_path
 from mscli.core.boxes import Mode
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import ArgumentError, NotFoundError, NotReadableError, NotSupportedError
 from mscli.core.frames import AudioData, EncodedVideoChunk, VideoFrame, packed_planes
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, Device, InputOptions
-from mscli.sources.file.backend import FileBackend, file_path
+from mscli.sources.file.backend import FileBackend
 from tests.backends.rig import Collector, mode_request
 from tests.media_files import BOTH, PICTURE, PICTURES, RATE, SECONDS, SIZE, SOUNDS, digests, ffmpeg, make, samples
 

@@ -136,3 +136,28 @@ def test_with_strict_a_loss_is_a_failure_and_the_file_is_kept(mscli: Program) ->
     assert mscli.json(*what, "easy.mp4")["tracks"][0]["lost"] > 0
     mscli(*what, "--strict", "strict.mp4", code=10)
     assert len(frame_numbers(mscli.folder / "strict.mp4")) == 20
+
+
+@pytest.mark.parametrize("form", ["file:{}", "file://{}"])
+def test_a_file_address_is_a_file(mscli: Program, form: str) -> None:
+    for command, name in (("record", "x.mkv"), ("capture", "x.raw")):
+        output = form.format(mscli.folder / name)
+        mscli(command, "--fake-devices", "--size", "320x240", "--no-audio", "--frames", "2", "-o", output)
+            command,
+            "--fake-devices",
+            "--size",
+            "320x240",
+            "--no-audio",
+            "--frames",
+            "2",
+            "-o",
+            form.format(mscli.folder / name),
+        )
+        assert (mscli.folder / name).stat().st_size
+
+
+def test_a_capture_into_a_name_of_another_format_is_warned_about(mscli: Program) -> None:
+    done = mscli("capture", "--fake-devices", "--no-video", "--audio", "--duration", "0.1", "-o", "a.wav")
+    assert "will hold raw samples without a header, although its name ends in .wav" in done.stderr.decode()
+    done = mscli("capture", "--fake-devices", "--no-video", "--audio", "--duration", "0.1", "-o", "a.raw")
+    assert b"without a header" not in done.stderr

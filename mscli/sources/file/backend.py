@@ -7,9 +7,8 @@ import os
 import stat
 from collections.abc import Sequence
 from io import BytesIO
-from urllib.parse import unquote, urlsplit
 
-from mscli.core.addresses import scheme_of
+from mscli.core.addresses import file_path
 from mscli.core.blobs import bytes_at
 from mscli.core.errors import NotAllowedError, NotFoundError, NotReadableError
 from mscli.core.nearest import did_you_mean
@@ -110,14 +109,6 @@ def _check_header(path: str) -> None:
             check_y4m(file.read(HEADER_BYTES), path)
     except OSError:
         return  # the error of opening says why
-
-
-def file_path(address: str) -> str:
-    """Return the path in an address: https://www.rfc-editor.org/rfc/rfc8089."""
-    if scheme_of(address) != "file":
-        return address
-    rest = address[len("file:") :]
-    return unquote(urlsplit(address).path) if rest.startswith("//") else rest
 
 
 def check_readable(path: str) -> None:
