@@ -143,16 +143,6 @@ def test_a_file_address_is_a_file(mscli: Program, form: str) -> None:
     for command, name in (("record", "x.mkv"), ("capture", "x.raw")):
         output = form.format(mscli.folder / name)
         mscli(command, "--fake-devices", "--size", "320x240", "--no-audio", "--frames", "2", "-o", output)
-            command,
-            "--fake-devices",
-            "--size",
-            "320x240",
-            "--no-audio",
-            "--frames",
-            "2",
-            "-o",
-            form.format(mscli.folder / name),
-        )
         assert (mscli.folder / name).stat().st_size
 
 
