@@ -448,7 +448,7 @@ class Delivery:
         counts = self.counts[track]
         if not counts.received:
             return self._silence(track) if complete else None
-        if counts.frames or corrections.get("unwritten") or corrections.get("behind"):
+        if counts.frames or "kept" in corrections or corrections.get("unwritten") or corrections.get("behind"):
             return None
         why = self._flows[track].faults.why or "is black, which the output cannot hold"
         unused = f"none of the {_frames(counts.received)} from {self._name(track)} could be used"
