@@ -139,7 +139,8 @@ class Report(NamedTuple):
         name += f" (kept {len(self.files)} of {len(self.files) + self.removed} files)" if self.removed else ""
         if self.still:
             damaged = f", {self.losses} frames lost or dropped" if self.losses and len(self.files) > 1 else ""
-            return f"{name} ({self.still[0]}×{self.still[1]}, {size_text(self.size)}{damaged})"
+            lacks = "".join(f", {one}" for one in missed)
+            return f"{name} ({self.still[0]}×{self.still[1]}, {size_text(self.size)}{damaged}{lacks})"
         parts = [long_text(self.duration_s), *filter(None, self._counted()), size_text(self.size), *self._losses(), *missed]
         return "; ".join([f"{name}: {', '.join(parts)}", *self._why()])
 

@@ -18,7 +18,7 @@ from mscli.api.wanted import Wanted
 from mscli.cli.commands import SessionRun, obey_signals, obey_trigger
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.forgiving import STDERR, STDOUT
-from mscli.cli.report import Report, duration_text, finish
+from mscli.cli.report import Report, Triggers, duration_text, finish
 from mscli.cli.session import Session
 from mscli.cli.trigger import Trigger
 from mscli.core.addresses import masked
@@ -113,10 +113,12 @@ class ShootingRun(SessionRun):
     def __init__(self, session: Session) -> None:
         super().__init__(())
         self.session = session
-        self.waiting = 0  # triggers without a picture
+        self.counted = 0  # triggers
+        self.waiting = 0  # those of them without a picture
 
     def trigger(self, times: int = 1) -> None:
         """Take one picture more for each."""
+        self.counted += times
         self.waiting += times
 
 
@@ -279,7 +281,8 @@ class Shooting:
             why = "the camera was away, or it or the disk took longer than --interval"
             warnings.append(f"{missed} {noun} missed, because {why}")
         report = pictures.report(reason, self._camera, warnings)
-        report = report._replace(skipped=self._camera.skipped, limited=self._plan.ticks is not None)
+        triggers = Triggers(self._run.counted, self._run.waiting) if self._plan.trigger else None
+        report = report._replace(skipped=self._camera.skipped, limited=self._plan.ticks is not None, triggers=triggers)
         options = session.options
         code = finish([report], session.voice, as_json=options.json, strict=options.strict, to_stderr=pictures.to_stdout)
         if code == ExitCode.DONE and (pictures.failed or pictures.unwritten):

@@ -295,6 +295,7 @@ def test_a_crop_outside_the_picture_is_refused(fake: FakeMachine) -> None:
 def test_each_line_on_stdin_is_a_picture(fake: FakeMachine) -> None:
     report = json.loads(fake("snapshot", "--json", "--trigger", "stdin", "x.png", stdin=b"\n\n\n", code=0).stdout)
     assert report["files"] == ["x-001.png", "x-002.png", "x-003.png"]
+    assert report["triggers"] == {"counted": 3, "missed": 0}
 
 
 def test_a_full_disk_ends_a_series_and_the_report_says_what_there_is(fake: FakeMachine) -> None:
