@@ -1,4 +1,4 @@
-"""The checks of the lists ``mediacapture-*.md`` by number, the functions that make them, and the excused ones."""
+"""The checks of ``mediacapture-*.md`` and ``unnumbered.md`` by number, the functions that make them, and the excused ones."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class Check(NamedTuple):
 
 def checks() -> Iterator[Check]:
     """Return every check, in order."""
-    lists = sorted(_HERE.glob("mediacapture-*.md"))
+    lists = [*sorted(_HERE.glob("mediacapture-*.md")), _HERE / "unnumbered.md"]
     for line in (line for one in lists for line in one.read_text().splitlines()):
-        found = re.fullmatch(r"- (W\d{3}) \[(yes|adapt|no)\] (.+)", line)
+        found = re.fullmatch(r"- ([WX]\d{3}) \[(yes|adapt|no)\] (.+)", line)
         if found:
             yield Check(*found.groups())
 

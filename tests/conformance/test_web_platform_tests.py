@@ -26,6 +26,7 @@ for _module in (
     "recordings",
     "streams",
     "tracks",
+    "unnumbered",
 ):
     import_module(f"tests.conformance.checks.{_module}")
 

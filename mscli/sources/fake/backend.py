@@ -58,7 +58,7 @@ from mscli.core.clock import MICROSECONDS, Clock, SystemClock
 from mscli.core.controls import NO_POINTS, Control, controls_in, mode_in, plan
 from mscli.core.errors import DOMException, NotAllowedError, NotReadableError, NotSupportedError
 from mscli.core.frames import EncodedVideoChunk, Media, VideoFrame
-from mscli.core.properties import FILL_LIGHT, MANUAL, POINTS, PROPERTIES, RED_EYE
+from mscli.core.properties import DISPLAY_SURFACE, FILL_LIGHT, MANUAL, POINTS, PROPERTIES, RED_EYE
 from mscli.core.threads import Thread
 from mscli.core.tuples import NamedTuple
 from mscli.sources.base import (
@@ -561,7 +561,8 @@ def _hang() -> NoReturn:
 
 def _settings(abilities: Abilities, request: Request) -> dict[str, Scalar]:
     """Return the request's settings without controls, and the device's first value of every other property."""
-    return {name: values[0] for name, values in abilities.values.items()} | mode_in(request.settings)
+    ratio: dict[str, Scalar] = {"screenPixelRatio": 1.0} if DISPLAY_SURFACE in abilities.values else {}
+    return ratio | {name: values[0] for name, values in abilities.values.items()} | mode_in(request.settings)
 
 
 def _last_size(fake: FakeDevice) -> dict[str, Scalar]:

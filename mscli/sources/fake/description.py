@@ -222,6 +222,13 @@ def _flag(node: JsonNode) -> bool:
     return node.value if isinstance(node.value, bool) else node.fail("must be true or false")
 
 
+def _echo(node: JsonNode) -> Any:
+    """Return a value of echoCancellation: a boolean or a word."""
+    value: Any = node.value
+    known = isinstance(value, bool) or value in ("all", "remote-only")
+    return value if known else node.fail("must be true, false, “all” or “remote-only”")
+
+
 def _object(node: JsonNode) -> Mapping[str, Any]:
     return node.value if isinstance(node.value, Mapping) else node.fail("must be an object")
 
@@ -391,7 +398,7 @@ _AUDIO: dict[str, tuple[str, Check[Values], Values]] = {  # IDL name → member 
     "channelCount": ("channelCounts", _list_of(_within(CHANNELS, _positive_integer)), (1, 2)),
     "sampleSize": ("sampleSizes", _list_of(_within(SAMPLE_BITS, _positive_integer)), (16,)),
     "latency": ("latency", _latency, (0.01,)),
-    "echoCancellation": ("echoCancellation", _list_of(_flag), (False,)),
+    "echoCancellation": ("echoCancellation", _list_of(_echo), (False,)),
     "autoGainControl": ("autoGainControl", _list_of(_flag), (False,)),
     "noiseSuppression": ("noiseSuppression", _list_of(_flag), (False,)),
 }
