@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class Blob:
-    """A piece of immutable bytes with a MIME type."""
+    """A piece of immutable bytes with a MIME type.
+
+    See https://w3c.github.io/FileAPI/#blob-section. Differs from the standard: ``bytes`` returns at once; there is no ``slice``
+    and no stream.
+    """
 
     def __init__(self, data: bytes = b"", type: str = "") -> None:  # noqa: A002 (the standard's name)
         self._data = data

@@ -94,7 +94,10 @@ class _CanvasSource(ProgramSource):
 
 
 class CanvasCaptureMediaStreamTrack(ProgramTrack):
-    """A track of the pictures of a canvas: https://www.w3.org/TR/mediacapture-fromelement/#the-canvascapturemediastreamtrack."""
+    """A track of the pictures of a canvas: https://www.w3.org/TR/mediacapture-fromelement/#the-canvascapturemediastreamtrack.
+
+    Does not differ from the standard.
+    """
 
     source: _CanvasSource
 
@@ -116,13 +119,19 @@ class CanvasCaptureMediaStreamTrack(ProgramTrack):
 class Canvas:
     """A surface that a program draws whole pictures on, and a stream of them: the library's HTMLCanvasElement.
 
+        import mscli
+        import numpy
+
         canvas = mscli.Canvas(640, 480)
         with mscli.MediaRecorder(canvas.capture_stream(), file="clip.mp4"):
-            for picture in pictures:
-                canvas.draw(picture)
+            for level in range(10):
+                canvas.draw(numpy.full((480, 640, 3), level, numpy.uint8))  # RGB
 
     Each picture is a frame at the moment in which it is drawn. For pictures that are made faster or slower than they are shown,
     see ``track_from``. Setting ``width`` or ``height`` changes the size of the frames to come.
+
+    See https://www.w3.org/TR/mediacapture-fromelement/#html-canvas-element-media-capture-extensions. Differs from the standard:
+    a program draws whole pictures; there is no drawing context.
     """
 
     def __init__(self, width: int, height: int, *, clock: Clock | None = None) -> None:

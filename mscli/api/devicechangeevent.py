@@ -11,7 +11,10 @@ from mscli.core.readonly import ReadOnly
 
 
 class DeviceChangeEvent(Event):
-    """An event about a change of devices. ``devices``: the current ones. ``user_inserted_devices``: the new ones."""
+    """An event about a change of devices. ``devices``: the current ones. ``user_inserted_devices``: the new ones.
+
+    See https://www.w3.org/TR/mediacapture-streams/#devicechangeevent. Does not differ from the standard.
+    """
 
     devices = ReadOnly[tuple[MediaDeviceInfo, ...]]()
     user_inserted_devices = ReadOnly[tuple[MediaDeviceInfo, ...]]()

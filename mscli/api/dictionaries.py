@@ -45,7 +45,7 @@ SegmentType = Literal["human-face", "left-eye", "right-eye", "eye", "mouth"]
 
 
 class ConstrainULongRange(TypedDict, total=False):
-    """A constraint on a whole number."""
+    """A constraint on a whole number. https://www.w3.org/TR/mediacapture-streams/#dom-constrainulongrange."""
 
     min: int
     max: int
@@ -54,7 +54,7 @@ class ConstrainULongRange(TypedDict, total=False):
 
 
 class ConstrainDoubleRange(TypedDict, total=False):
-    """A constraint on a number."""
+    """A constraint on a number. https://www.w3.org/TR/mediacapture-streams/#dom-constraindoublerange."""
 
     min: float
     max: float
@@ -63,35 +63,38 @@ class ConstrainDoubleRange(TypedDict, total=False):
 
 
 class ConstrainBooleanParameters(TypedDict, total=False):
-    """A constraint on a switch."""
+    """A constraint on a switch. https://www.w3.org/TR/mediacapture-streams/#dom-constrainbooleanparameters."""
 
     exact: bool
     ideal: bool
 
 
 class ConstrainDOMStringParameters(TypedDict, total=False):
-    """A constraint on a word."""
+    """A constraint on a word. https://www.w3.org/TR/mediacapture-streams/#dom-constraindomstringparameters."""
 
     exact: str | Sequence[str]
     ideal: str | Sequence[str]
 
 
 class ConstrainBooleanOrDOMStringParameters(TypedDict, total=False):
-    """A constraint on a switch with words."""
+    """A constraint on a switch with words.
+
+    https://www.w3.org/TR/mediacapture-streams/#dom-constrainbooleanordomstringparameters
+    """
 
     exact: bool | str
     ideal: bool | str
 
 
 class Point2D(TypedDict, total=False):
-    """A point in the picture, from 0 to 1."""
+    """A point in the picture, from 0 to 1. https://www.w3.org/TR/image-capture/#dictdef-point2d."""
 
     x: float
     y: float
 
 
 class ConstrainPoint2DParameters(TypedDict, total=False):
-    """A constraint on points."""
+    """A constraint on points. https://www.w3.org/TR/image-capture/#dictdef-constrainpoint2dparameters."""
 
     exact: Sequence[Point2D]
     ideal: Sequence[Point2D]
@@ -107,7 +110,7 @@ ConstrainPoint2D = Sequence[Point2D] | ConstrainPoint2DParameters
 
 
 class MediaTrackConstraintSet(TypedDict, total=False):
-    """The constraints of a track."""
+    """The constraints of a track. https://www.w3.org/TR/mediacapture-streams/#dom-mediatrackconstraintset."""
 
     deviceId: ConstrainDOMString
     groupId: ConstrainDOMString
@@ -150,20 +153,23 @@ class MediaTrackConstraintSet(TypedDict, total=False):
 
 
 class MediaTrackConstraints(MediaTrackConstraintSet, total=False):
-    """The constraints of a track, and further sets to try in order."""
+    """The constraints of a track, and further sets to try in order.
+
+    https://www.w3.org/TR/mediacapture-streams/#dom-mediatrackconstraints
+    """
 
     advanced: Sequence[MediaTrackConstraintSet]
 
 
 class MediaStreamConstraints(TypedDict, total=False):
-    """The argument of ``get_user_media``."""
+    """The argument of ``get_user_media``. https://www.w3.org/TR/mediacapture-streams/#mediastreamconstraints."""
 
     audio: bool | MediaTrackConstraints
     video: bool | MediaTrackConstraints
 
 
 class DisplayMediaStreamOptions(TypedDict, total=False):
-    """The argument of ``get_display_media``."""
+    """The argument of ``get_display_media``. https://www.w3.org/TR/screen-capture/#dom-displaymediastreamoptions."""
 
     video: bool | MediaTrackConstraints
     audio: bool | MediaTrackConstraints
@@ -177,13 +183,16 @@ class DisplayMediaStreamOptions(TypedDict, total=False):
 
 
 class AudioOutputOptions(TypedDict, total=False):
-    """The argument of ``select_audio_output``."""
+    """The argument of ``select_audio_output``.
+
+    https://w3c.github.io/mediacapture-output/#audiooutputoptions-dictionary
+    """
 
     deviceId: str
 
 
 class MediaTrackSettings(TypedDict, total=False):
-    """The current settings of a track."""
+    """The current settings of a track. https://www.w3.org/TR/mediacapture-streams/#media-track-settings."""
 
     deviceId: str
     groupId: str
@@ -227,27 +236,27 @@ class MediaTrackSettings(TypedDict, total=False):
 
 
 class ULongRange(TypedDict, total=False):
-    """The whole numbers that a property can have."""
+    """The whole numbers that a property can have. https://www.w3.org/TR/mediacapture-streams/#dom-ulongrange."""
 
     min: int
     max: int
 
 
 class DoubleRange(TypedDict, total=False):
-    """The numbers that a property can have."""
+    """The numbers that a property can have. https://www.w3.org/TR/mediacapture-streams/#dom-doublerange."""
 
     min: float
     max: float
 
 
 class MediaSettingsRange(DoubleRange, total=False):
-    """The numbers that a camera's control can have."""
+    """The numbers that a camera's control can have. https://www.w3.org/TR/image-capture/#mediasettingsrange-section."""
 
     step: float
 
 
 class MediaTrackCapabilities(TypedDict, total=False):
-    """The capabilities of a track."""
+    """The capabilities of a track. https://www.w3.org/TR/mediacapture-streams/#media-track-capabilities."""
 
     deviceId: str
     groupId: str
@@ -290,7 +299,7 @@ class MediaTrackCapabilities(TypedDict, total=False):
 
 
 class PhotoSettings(TypedDict, total=False):
-    """The options of ``take_photo``."""
+    """The options of ``take_photo``. https://www.w3.org/TR/image-capture/#photosettings-section."""
 
     fillLightMode: FillLightMode
     imageHeight: float
@@ -299,7 +308,7 @@ class PhotoSettings(TypedDict, total=False):
 
 
 class MediaRecorderOptions(TypedDict, total=False):
-    """The options of a recorder."""
+    """The options of a recorder. https://www.w3.org/TR/mediastream-recording/#mediarecorderoptions-section."""
 
     mimeType: str
     audioBitsPerSecond: int
@@ -311,7 +320,7 @@ class MediaRecorderOptions(TypedDict, total=False):
 
 
 class PhotoCapabilities(TypedDict, total=False):
-    """The result of ``get_photo_capabilities``."""
+    """The result of ``get_photo_capabilities``. https://www.w3.org/TR/image-capture/#photocapabilities-section."""
 
     redEyeReduction: RedEyeReduction
     imageHeight: MediaSettingsRange
@@ -320,7 +329,10 @@ class PhotoCapabilities(TypedDict, total=False):
 
 
 class MediaStreamTrackProcessorInit(TypedDict):
-    """The argument of ``MediaStreamTrackProcessor``."""
+    """The argument of ``MediaStreamTrackProcessor``.
+
+    https://www.w3.org/TR/mediacapture-transform/#dictdef-mediastreamtrackprocessorinit
+    """
 
     track: MediaStreamTrack
     maxBufferSize: NotRequired[int]
@@ -330,19 +342,25 @@ class MediaStreamTrackProcessorInit(TypedDict):
 
 
 class MediaStreamTrackEventInit(TypedDict):
-    """The init dictionary of a ``MediaStreamTrackEvent``."""
+    """The init dictionary of a ``MediaStreamTrackEvent``.
+
+    https://www.w3.org/TR/mediacapture-streams/#dom-mediastreamtrackeventinit
+    """
 
     track: MediaStreamTrack
 
 
 class DeviceChangeEventInit(TypedDict, total=False):
-    """The init dictionary of a ``DeviceChangeEvent``."""
+    """The init dictionary of a ``DeviceChangeEvent``.
+
+    https://www.w3.org/TR/mediacapture-streams/#dom-devicechangeeventinit
+    """
 
     devices: Sequence[MediaDeviceInfo]
 
 
 class BlobEventInit(TypedDict):
-    """The init dictionary of a ``BlobEvent``."""
+    """The init dictionary of a ``BlobEvent``. https://www.w3.org/TR/mediastream-recording/#dictdef-blobeventinit."""
 
     data: Blob
     timecode: NotRequired[float]
@@ -352,7 +370,7 @@ class BlobEventInit(TypedDict):
 
 
 class Segment(TypedDict):
-    """A part of a person in the picture."""
+    """A part of a person in the picture. https://w3c.github.io/mediacapture-extensions/#dictdef-segment."""
 
     type: SegmentType
     id: int
@@ -363,13 +381,16 @@ class Segment(TypedDict):
 
 
 class MediaEffectInfo(TypedDict):
-    """The state of an effect."""
+    """The state of an effect. https://w3c.github.io/mediacapture-extensions/#dictdef-mediaeffectinfo."""
 
     enabled: bool
 
 
 class VideoFrameMetadata(TypedDict, total=False):
-    """The description of a frame by its source."""
+    """The description of a frame by its source.
+
+    https://w3c.github.io/mediacapture-extensions/#dictdef-videoframemetadata
+    """
 
     segments: Sequence[Segment]
     backgroundBlur: MediaEffectInfo

@@ -47,6 +47,8 @@ class CaptureController(EventTarget):
     """A controller of one capture: https://www.w3.org/TR/screen-capture/#dom-capturecontroller.
 
     The focus stays where it is, whatever is asked for.
+
+    Differs from the standard: there is no focus to change, so that ``set_focus_behavior`` only checks its argument.
     """
 
     def __init__(self) -> None:

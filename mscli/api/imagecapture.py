@@ -37,7 +37,20 @@ def _ignore(_: str) -> None:
 
 
 class ImageCapture:
-    """A taker of pictures from ``track``. Raises NotSupportedError for an audio track."""
+    """A taker of pictures from ``track``. Raises NotSupportedError for an audio track.
+
+        import mscli
+
+        with mscli.MediaDevices() as devices:
+            (track,) = devices.get_user_media({"video": {"width": 640}})
+            frame = mscli.ImageCapture(track).grab_frame()
+            with open("photo.jpg", "wb") as file:
+                file.write(mscli.ImageCapture(track).take_photo().bytes())
+
+    See https://www.w3.org/TR/image-capture/#imagecaptureapi. Differs from the standard: calls return a ``Blob`` or a
+    ``VideoFrame`` instead of promises; ``grab_frame`` returns a VideoFrame instead of an ImageBitmap, black while the track is
+    disabled.
+    """
 
     track = ReadOnly[MediaStreamTrack]()
 

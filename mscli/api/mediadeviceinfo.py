@@ -22,6 +22,9 @@ class MediaDeviceInfo:
     Beyond the standard: ``default``, ``backend``, ``path``, ``names`` (its other names), and ``called`` (what comes before the
     label of a file or a pipe: “video of”). If the device cannot be used, ``problem`` says why and ``remedy`` what to do, as far
     as known.
+
+    See https://www.w3.org/TR/mediacapture-streams/#device-info. Differs from the standard: ``to_json`` is toJSON. Ids stay the
+    same for every program, over a reboot and in the same port, because there is no origin.
     """
 
     device_id = ReadOnly[str]()
@@ -56,7 +59,11 @@ class MediaDeviceInfo:
 
 
 class InputDeviceInfo(MediaDeviceInfo):
-    """A camera or a microphone. Each object queries the device's abilities once."""
+    """A camera or a microphone. Each object queries the device's abilities once.
+
+    See https://www.w3.org/TR/mediacapture-streams/#input-specific-device-info. Differs from the standard: ``get_capabilities``
+    may open the device, and raises NotReadableError if it does not answer.
+    """
 
     def __init__(self, device: Device, abilities: Callable[[Device], Abilities]) -> None:
         super().__init__(device)

@@ -66,6 +66,10 @@ class MediaDevices(EventTarget):
 
     Without ``close``, everything is closed once these devices, their tracks and their recordings are no longer referenced, or
     at the end of the program. A recording that runs counts as held. There is a ResourceWarning then.
+
+    See https://www.w3.org/TR/mediacapture-streams/#mediadevices. Differs from the standard: calls return their result or raise,
+    instead of promises; a program creates the object itself; devices are listed with labels and ids before anything is
+    captured, because permissions are the system's.
     """
 
     EVENTS = ("devicechange",)

@@ -53,6 +53,8 @@ class MediaError(Exception):
     """An error of a media element: its ``code`` says of what kind, its ``message`` why.
 
     https://html.spec.whatwg.org/multipage/media.html#mediaerror. Beyond the standard: ``cause`` is the error itself.
+
+    Does not differ from the standard.
     """
 
     MEDIA_ERR_ABORTED, MEDIA_ERR_NETWORK, MEDIA_ERR_DECODE, MEDIA_ERR_SRC_NOT_SUPPORTED = 1, 2, 3, 4
@@ -104,6 +106,9 @@ class MediaElement(EventTarget):
     or if it was unplugged, playing goes on, and nothing is heard until it is there again.
 
     An element that plays is held until its end. ``close`` ends it; so does the end of the program.
+
+    See https://www.w3.org/TR/mediacapture-fromelement/#html-media-element-media-capture-extensions. Differs from the standard:
+    it has no document: pictures are shown in a window if asked for, and ``play`` returns at once.
     """
 
     EVENTS = (

@@ -44,7 +44,10 @@ from mscli.sinks.base import Sink
 
 
 class BlobEvent(Event):
-    """An event with a slice of a recording, ``data``. ``timecode``: milliseconds since the start of the first slice."""
+    """An event with a slice of a recording, ``data``. ``timecode``: milliseconds since the start of the first slice.
+
+    See https://www.w3.org/TR/mediastream-recording/#blobevent-section. Does not differ from the standard.
+    """
 
     data = ReadOnly[Blob]()
     timecode = ReadOnly[float]()
@@ -61,7 +64,11 @@ class BlobEvent(Event):
 
 
 class ErrorEvent(Event):
-    """An event about a failure. ``error``: the exception, or None. ``message``: its text."""
+    """An event about a failure. ``error``: the exception, or None. ``message``: its text.
+
+    See https://html.spec.whatwg.org/multipage/webappapis.html#errorevent. Differs from the standard: ``error`` and ``message``
+    only: there is no script with lines and columns.
+    """
 
     error = ReadOnly[Exception | None]()
     message = ReadOnly[str]()
@@ -184,6 +191,14 @@ def _format(track: MediaStreamTrack) -> TrackFormat:
 class MediaRecorder(EventTarget):
     """A recorder of the tracks that a stream has at ``start``. It works on its own thread.
 
+        import mscli
+
+        with mscli.MediaDevices() as devices:
+            stream = devices.get_user_media({"audio": True, "video": {"width": 640}})
+            recorder = mscli.MediaRecorder(stream, file="clip.mkv", window=(0.5, None))
+            recorder.start()
+            recorder.join()
+
     ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` is a path, a descriptor or an address that
     another package writes to. It receives the recording, and the ``dataavailable`` events are empty. ``row`` determines the
     container, or else ``mimeType``, or else the suffix of the file. A type that contradicts the suffix is not supported.
@@ -194,6 +209,9 @@ class MediaRecorder(EventTarget):
     ``start`` does not wait for the reader of a named pipe. A ``segment`` event fires for each finished file of a series. As a
     context manager, it starts, and at the end stops and waits until everything is written. Raises TypeError, and
     NotSupportedError for a type that cannot be recorded.
+
+    See https://www.w3.org/TR/mediastream-recording/#mediarecorder-api. Differs from the standard: it also writes into files and
+    other outputs, and ``stop`` and ``join`` raise what failed if nobody listens to ``error``.
     """
 
     EVENTS = ("start", "stop", "dataavailable", "pause", "resume", "error")

@@ -15,9 +15,19 @@ from mscli.core.readonly import ReadOnly
 class MediaStream(EventTarget):
     """A group of tracks: empty, or with the tracks of another stream or of a list. It holds each track once.
 
+        import mscli
+
+        with mscli.MediaDevices() as devices:
+            with devices.get_user_media({"audio": True, "video": True}) as stream:
+                only_sound = mscli.MediaStream(stream.get_audio_tracks())
+                print([track.kind for track in stream], len(only_sound), only_sound.active)
+
     Events: ``addtrack``, ``removetrack``. Neither fires for changes that the program makes itself.
 
     In Python a stream is iterable, and a context manager that stops its tracks.
+
+    See https://www.w3.org/TR/mediacapture-streams/#mediastream. Differs from the standard: it is iterable, has a length, and
+    can be used in a ``with`` statement.
     """
 
     EVENTS = ("addtrack", "removetrack")

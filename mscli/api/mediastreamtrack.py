@@ -94,6 +94,8 @@ class MediaStreamTrackVideoStats:
 
     https://w3c.github.io/mediacapture-extensions/#mediastreamtrack-stats. The numbers of both classes are those of the moment,
     not of the task as in a browser. They stand still while the track is disabled.
+
+    Differs from the standard: the numbers are those of the moment.
     """
 
     def __init__(self) -> None:
@@ -134,7 +136,11 @@ class MediaStreamTrackVideoStats:
 
 
 class MediaStreamTrackAudioStats:
-    """The times from the capture of sound to its delivery, in milliseconds."""
+    """The times from the capture of sound to its delivery, in milliseconds.
+
+    See https://w3c.github.io/mediacapture-extensions/#mediastreamtrack-stats. Differs from the standard: the
+    times are those of the moment, not of the task.
+    """
 
     def __init__(self) -> None:
         self._latest = 0.0
@@ -213,6 +219,13 @@ class TrackOwner(Protocol):
 class MediaStreamTrack(EventTarget):
     """A track of video or sound from a source. Created only by ``get_user_media``, ``add_source`` and ``clone``.
 
+        import mscli
+
+        with mscli.MediaDevices() as devices:
+            (track,) = devices.get_user_media({"video": {"width": 640, "frameRate": {"max": 30}}})
+            track.apply_constraints({"width": {"exact": 320}})
+            print(track.get_settings(), track.get_capabilities())
+
     Events: ``mute`` and ``unmute`` (frames stop coming, and come again), ``ended`` (the source is gone; not after ``stop``),
     ``configurationchange`` (the settings changed by themselves; https://www.w3.org/TR/mediacapture-extensions/) and
     ``overconstrained`` (and the constraints no longer hold; https://www.w3.org/TR/2016/CR-mediacapture-streams-20160519/).
@@ -220,6 +233,9 @@ class MediaStreamTrack(EventTarget):
     handled).
 
     A track that is no longer referenced ends as by ``stop``.
+
+    See https://www.w3.org/TR/mediacapture-streams/#mediastreamtrack. Differs from the standard: ``apply_constraints`` returns
+    when the settings hold or raises OverconstrainedError, instead of a promise.
     """
 
     EVENTS = ("mute", "unmute", "ended", "overconstrained", "configurationchange", "warning")
@@ -850,7 +866,11 @@ def _required(constraints: Constraints) -> list[Rule]:
 
 
 class OverconstrainedErrorEvent(Event):
-    """An event about constraints of a track that no longer hold. ``error`` says which."""
+    """An event about constraints of a track that no longer hold. ``error`` says which.
+
+    See https://www.w3.org/TR/2016/CR-mediacapture-streams-20160519/#overconstrainederrorevent. Differs from the standard:
+    today's standard mutes the track without this event.
+    """
 
     error = ReadOnly[OverconstrainedError]()
 
@@ -864,7 +884,10 @@ class OverconstrainedErrorEvent(Event):
 
 
 class MediaStreamTrackEvent(Event):
-    """A track was added or removed: https://www.w3.org/TR/mediacapture-streams/#mediastreamtrackevent."""
+    """A track was added or removed: https://www.w3.org/TR/mediacapture-streams/#mediastreamtrackevent.
+
+    Does not differ from the standard.
+    """
 
     track = ReadOnly[MediaStreamTrack]()
 

@@ -140,12 +140,22 @@ class FrameReader(Generic[F]):
 class MediaStreamTrackProcessor(Generic[F]):
     """A source of the track's ``VideoFrame`` or ``AudioData`` objects, through ``readable``.
 
+        import mscli
+
+        with mscli.MediaDevices() as devices:
+            (track,) = devices.get_user_media({"video": {"width": 640}})
+            with mscli.MediaStreamTrackProcessor[mscli.VideoFrame]({"track": track}).readable as frames:
+                picture = next(frames).to_ndarray("rgb24")  # (height, width, 3), uint8
+
     For a type checker, name what it reads: ``MediaStreamTrackProcessor[VideoFrame]({"track": track})``.
 
     The init dictionary has ``track`` and ``maxBufferSize``: how many frames wait for their reader. If they are not read in
     time, the oldest are dropped. By default one frame waits, so that the reader gets the newest. A track that waits for its
     readers (``paced``) loses none. Beyond the standard: ``maxBufferBytes`` bounds the waiting video by its size instead, and
     ``encoded`` passes on a camera's chunks without decoding; they depend on each other, so only their size is bounded.
+
+    See https://www.w3.org/TR/mediacapture-transform/#track-processor. Differs from the standard: ``readable`` is a
+    ``FrameReader``, an iterator, instead of a ReadableStream. Sound is read, too.
     """
 
     @property

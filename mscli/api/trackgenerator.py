@@ -94,24 +94,39 @@ class TrackGenerator(Generic[W]):
 class VideoTrackGenerator(TrackGenerator[VideoFrame]):
     """A ``track`` of the frames that go into ``writable``, with size and timestamp unchanged.
 
+        import mscli
+        import numpy
+
         generator = mscli.VideoTrackGenerator()
-        generator.writable.write(mscli.VideoFrame.from_ndarray(picture))
+        generator.writable.write(mscli.VideoFrame.from_ndarray(numpy.zeros((48, 64, 3), numpy.uint8)))
+        generator.track.stop()
 
     The track loses frames that its readers do not take in time, as one of a camera does. With ``paced`` (beyond the standard)
     ``write`` waits for them.
+
+    See https://www.w3.org/TR/mediacapture-transform/#video-track-generator. Differs from the standard: ``writable`` is a
+    ``FrameWriter`` instead of a WritableStream.
     """
 
     kind = "video"
 
 
 class AudioTrackGenerator(TrackGenerator[AudioData]):
-    """The same for sound (beyond the standard)."""
+    """The same for sound (beyond the standard).
+
+    See https://www.w3.org/TR/mediacapture-transform/#video-track-generator. Differs from the standard: the standard has a
+    generator of video only.
+    """
 
     kind = "audio"
 
 
 class MediaStreamTrackGenerator(ProgramTrack):
-    """A track that is its own generator, as in Chromium. The init dictionary has ``kind``, "audio" or "video"."""
+    """A track that is its own generator, as in Chromium. The init dictionary has ``kind``, "audio" or "video".
+
+    See https://www.w3.org/TR/2021/WD-mediacapture-transform-20211021/#track-generator. Differs from the standard: the standard
+    has replaced it with VideoTrackGenerator.
+    """
 
     source: _WrittenSource
 

@@ -16,6 +16,9 @@ class URL:
         element = mscli.MediaElement(address)
 
     Whatever takes an address in this process takes such a one: ``MediaElement``, ``MediaDevices.add_address``.
+
+    See https://w3c.github.io/FileAPI/#creating-revoking. Differs from the standard: only the two functions about blobs. A
+    ``MediaStream`` raises TypeError, as in today's standard.
     """
 
     @staticmethod

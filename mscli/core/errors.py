@@ -40,6 +40,8 @@ class DOMException(Exception):
     """An error of the API: ``name`` for programs, ``message`` and ``hints`` (possible remedies) for people.
 
     ``code``: the number that older texts have for the name, or 0 (https://webidl.spec.whatwg.org/#dfn-error-names-table).
+
+    See https://webidl.spec.whatwg.org/#idl-DOMException. Differs from the standard: ``hints`` are remedies for people.
     """
 
     code = ReadOnly[int]()
@@ -139,6 +141,8 @@ class OverconstrainedError(DOMException):
     https://www.w3.org/TR/mediacapture-streams/#overconstrainederror-interface. Beyond the standard: ``conflict`` is a minimal
     set of constraint names that cannot be satisfied together. ``nearest`` is the closest settings (IDL keys) that the device
     can deliver, or None.
+
+    Differs from the standard: ``conflict`` and ``nearest`` say which constraints cannot hold together, and what comes closest.
     """
 
     constraint = ReadOnly[str]()

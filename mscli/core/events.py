@@ -21,6 +21,9 @@ class Event:
 
     ``init``: an ``EventInit`` dictionary with ``bubbles`` and ``cancelable``. ``is_trusted``: whether the library fired the
     event, not the program.
+
+    See https://dom.spec.whatwg.org/#interface-event. Differs from the standard: events do not propagate: there is no tree of
+    targets.
     """
 
     is_trusted = ReadOnly[bool]()
@@ -53,7 +56,11 @@ class _Listening(NamedTuple):
 
 
 class EventTarget:
-    """An object that fires events. Every name in ``EVENTS`` has an ``on…`` attribute, which is None at first."""
+    """An object that fires events. Every name in ``EVENTS`` has an ``on…`` attribute, which is None at first.
+
+    See https://dom.spec.whatwg.org/#interface-eventtarget. Differs from the standard: listeners are called on the thread that
+    runs events; an exception in one is reported by ``sys.excepthook``.
+    """
 
     EVENTS: tuple[str, ...] = ()
 

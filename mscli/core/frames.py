@@ -168,6 +168,8 @@ class VideoColorSpace(NamedTuple):
     """The meaning of YUV values: https://www.w3.org/TR/webcodecs/#videocolorspace.
 
     ``primaries`` and ``transfer`` follow from the matrix. None: WebCodecs has no name for it.
+
+    Does not differ from the standard.
     """
 
     matrix: str = "smpte170m"  # smpte170m (BT.601), bt709, bt2020-ncl, smpte240m, rgb; hsv180, hsv256: the range of the hue
@@ -285,6 +287,9 @@ class VideoFrame(VideoMedia):
 
     Its memory is read-only and goes back to the camera when nobody holds it any more, or earlier by ``close``. Arrays and
     views keep it, too.
+
+    Differs from the standard: formats are also those of cameras; planes are read without a promise, and ``to_ndarray`` and
+    ``to_av`` share the memory where they can.
     """
 
     format: str
@@ -507,6 +512,8 @@ class EncodedAudioChunk(_Chunk, AudioMedia):
 
     ``codec`` is a name in ``AUDIO_CODECS``. ``description`` is the stream's configuration for a decoder. ``count`` is the
     number of captured samples in the chunk. ``sequence`` is the position of the first sample, which may be negative.
+
+    Differs from the standard as ``EncodedVideoChunk`` does.
     """
 
     type: str  # "key" or "delta"
@@ -606,6 +613,8 @@ class AudioData(AudioMedia):
     ``timestamp`` is the capture time of the first sample on CLOCK_MONOTONIC, in microseconds. ``sequence`` counts samples per
     channel since the device started, including lost ones: a gap after the previous block is a loss before us. ``layout`` is
     FFmpeg's name of the loudspeaker layout if there are more than two channels ("5.1"), or "" if they have no loudspeakers.
+
+    Differs from the standard: samples are interleaved only.
     """
 
     format: str
