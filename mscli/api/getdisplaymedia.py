@@ -55,6 +55,9 @@ class CaptureController(EventTarget):
         super().__init__()
         self._bound = False
 
+    def __repr__(self) -> str:
+        return f"<CaptureController {'of a capture' if self._bound else 'unused'}>"
+
     def set_focus_behavior(self, focus_behavior: CaptureStartFocusBehavior) -> None:
         """Say which window is to be in front when the capture starts. Raises TypeError, and InvalidStateError after that."""
         _check_word(focus_behavior, CaptureStartFocusBehavior, "focus_behavior")

@@ -88,6 +88,7 @@ def test_objects_say_what_they_are(stage: Setting) -> None:
     track.stop()
     assert repr(stream).endswith("inactive>")
     assert repr(here.devices) == "<MediaDevices of fake>"
+    assert repr(mscli.CaptureController()) == "<CaptureController unused>"
 
 
 # Frames of each reader
