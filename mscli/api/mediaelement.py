@@ -108,7 +108,8 @@ class MediaElement(EventTarget):
     An element that plays is held until its end. ``close`` ends it; so does the end of the program.
 
     See https://www.w3.org/TR/mediacapture-fromelement/#html-media-element-media-capture-extensions. Differs from the standard:
-    it has no document: pictures are shown in a window if asked for, and ``play`` returns at once.
+    it has no document: pictures are shown in a window if asked for, and ``play`` waits until the medium is loaded instead of
+    returning a promise.
     """
 
     EVENTS = (

@@ -21,6 +21,7 @@ Options
 - ``resolve``: finds a device by name, path, id or address
 - ``completion``, ``shells``: shell completion
 - ``manual``, ``manpage``: the man pages, and what writes them and the help texts
+- ``reference``: writes the reference of the library
 
 During a capture
 
