@@ -168,6 +168,7 @@ if TYPE_CHECKING:
     from mscli.sinks import SinkRow as SinkRow
     from mscli.sinks import Target as Target
     from mscli.sinks.base import Sink as Sink
+    from mscli.sinks.base import TrackFacts as TrackFacts
     from mscli.sinks.files.output import Output as Output
     from mscli.sinks.files.output import OutputSink as OutputSink
     from mscli.sources import SourceRow as SourceRow
@@ -246,7 +247,7 @@ _HOMES = {  # module → its public names
     "mscli.encode.options": "Series SinkOptions TrackFormat",
     "mscli.media.chunkfilter": "Faults",
     "mscli.sinks": "SinkRow Target",
-    "mscli.sinks.base": "Sink",
+    "mscli.sinks.base": "Sink TrackFacts",
     "mscli.sinks.files.output": "Output OutputSink",
     "mscli.sources": "SourceRow",
     "mscli.sources.base": (

@@ -22,7 +22,7 @@ from mscli.core.constraints import Constraints, Rule, in_words, parse_constraint
 from mscli.core.controls import Control, shown, unmet
 from mscli.core.derived import DERIVED
 from mscli.core.errors import ArgumentError, DOMException, OverconstrainedError
-from mscli.core.eventloop import VIDEO_QUEUE_BYTES, EventLoop, FrameQueue, Task
+from mscli.core.eventloop import USUAL_LIMITS, VIDEO_QUEUE_BYTES, EventLoop, FrameQueue, QueueLimits, Task
 from mscli.core.events import Event, EventTarget, Handler, required_member
 from mscli.core.frames import AudioMedia, EncodedAudioChunk, EncodedVideoChunk, Media, VideoFrame, VideoMedia, blank, own_copy
 from mscli.core.ids import random_uuid
@@ -604,11 +604,15 @@ class MediaStreamTrack(EventTarget):
             self._finish()
 
     def open_queue(
-        self, event_loop: EventLoop, limit_bytes: int = VIDEO_QUEUE_BYTES, limit_frames: int | None = None
+        self,
+        event_loop: EventLoop,
+        limit_bytes: int = VIDEO_QUEUE_BYTES,
+        limit_frames: int | None = None,
+        limits: QueueLimits = USUAL_LIMITS,
     ) -> FrameQueue:
         """Create a queue in ``event_loop`` and put the track's frames into it. ``FrameQueue`` defines bound and policy."""
         together, label = self.source.together, f"{self.kind} “{self.label}”"
-        queue = event_loop.queue(limit_bytes, limit_frames, paced=self.paced, together=together, label=label)
+        queue = event_loop.queue(limit_bytes, limit_frames, paced=self.paced, together=together, label=label, limits=limits)
         self._queues[queue] = None
         if self.ready_state == "ended" or self.source.ended:  # the source may have ended before the track was notified
             queue.close()
@@ -648,6 +652,8 @@ class MediaStreamTrack(EventTarget):
         self._note(shaped if self._kind == "video" else frame)
         queues = list(self._queues)
         if shaped is None or not queues:
+            for queue in queues if self._kind == "video" else ():
+                queue.omit(frame.count)
             return
         if isinstance(shaped, VideoMedia) and not shaped.blank:
             self._begun, self._begun_whole = True, self._begun_whole or shaped.whole

@@ -26,7 +26,7 @@ from mscli.core.addresses import masked
 from mscli.core.clock import now_us
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import DOMException, InvalidStateError, NotReadableError, OperationError, SourceFailedError
-from mscli.core.eventloop import EventLoop
+from mscli.core.eventloop import USUAL_LIMITS, EventLoop, FrameQueue, QueueLimits
 from mscli.core.frames import Counts, EncodedVideoChunk, Media, VideoFrame, VideoMedia, span_s
 from mscli.core.limits import ABANDON_S, CHANGE_S, FINISH_S, LOOKED_S
 from mscli.core.locks import shared_lock
@@ -38,7 +38,7 @@ from mscli.core.window import Extent, PausedTrack, Pauses, Window
 from mscli.media import load_converter, load_deinterlacer
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks import are_one
-from mscli.sinks.base import Sink
+from mscli.sinks.base import Sink, TrackFacts
 
 SHARE = 0.05  # the share of damaged frames above which there is a warning
 FEW = 5  # the number of damaged frames before a running capture warns
@@ -214,6 +214,12 @@ class Patience:
 def damage_text(name: str, damaged: int, received: int, why: str) -> str:
     """Return the sentence about damaged frames among those that came from a source."""
     return f"{damaged} of {_frames(received)} from {name} are damaged" + (f"; the last one {why}" if why else "")
+
+
+def facts_of(track: MediaStreamTrack, queue: FrameQueue, paused_us: int) -> TrackFacts:
+    """Return the facts about a track, as of the frame that was taken from its queue. ``paused_us``: the pauses before it."""
+    first = queue.first_sequence or 0
+    return TrackFacts(track.current_settings, first, queue.lost, queue.omitted, paused_us, track.paced)
 
 
 class Lack(NamedTuple):
@@ -562,7 +568,7 @@ _FASTER = {
 
 class Plan(NamedTuple):
     """The limits of a recording: its length in seconds or frames, the length of a slice, whether pictures are made whole,
-    the interval of a time-lapse, and whether the frames are counted in this group."""
+    the interval of a time-lapse, whether the frames are counted in this group, and how much waits for a slow output."""
 
     duration_s: float | None = None
     frames: int | None = None
@@ -570,6 +576,7 @@ class Plan(NamedTuple):
     deinterlace: bool = False
     lapse_us: int | None = None
     counts: bool = True
+    limits: QueueLimits = USUAL_LIMITS
 
 
 class Calls(NamedTuple):
@@ -649,7 +656,7 @@ class Group:
         self._queues_end: tuple[int | None, int | None] = (None, None)  # the end and the pauses that the queues know
         self._finish_timeout_s = FINISH_S
         self._event_loop = EventLoop(sink.gather_s, pauses)
-        self._queues = [track.open_queue(self._event_loop) for track in tracks]
+        self._queues = [track.open_queue(self._event_loop, limits=plan.limits) for track in tracks]
         self._going = set(range(len(tracks)))  # tracks that have not ended
         self._throughput: Throughput | None = None  # from ``start`` until it has warned
         self.cut_short = False  # whether a track ended early by itself while others continued
@@ -662,7 +669,7 @@ class Group:
         self._joined = [(0, 0) for _ in tracks]  # what was missing when it joined a running recording
         self._before: dict[Any, list[tuple[int, int]]] = {}  # added output → the same when it was added
         self._until: dict[Any, list[tuple[int, int]]] = {}  # output → the same when it ended while others continued
-        sink.on_failure, sink.on_file = self._on_failure, calls.on_file
+        sink.on_failure, sink.on_file, sink.facts = self._on_failure, calls.on_file, self._facts
 
     @property
     def reached(self) -> str:
@@ -821,7 +828,7 @@ class Group:
                 self._attempt(step)
         finally:
             calls, self._calls = self._calls, _NO_CALLS
-            self.sink.on_failure = self.sink.on_file = None
+            self.sink.on_failure = self.sink.on_file = self.sink.facts = None
             calls.on_end(self)
 
     def _attempt(self, step: Callable[[], None]) -> None:
@@ -898,6 +905,7 @@ class Group:
         paused = self._paused[track]
         shown = paused.place(frame)
         if shown is None:
+            self._queues[track].omitted += frame.count
             return
         if paused.broken:
             if not paused.decodes(shown):
@@ -923,6 +931,10 @@ class Group:
             self._cut_slice(admitted.timestamp, self._slice_us, self._slices)
         if self._queues_end != (self._window.end_us, self._pauses.passed_us):
             self._end_queues()
+
+    def _facts(self, track: int) -> TrackFacts:
+        """Return the facts about a track, as of the frame that is being written."""
+        return facts_of(self.tracks[track], self._queues[track], self._paused_us)
 
     def _judge_throughput(self, throughput: Throughput, at_s: float) -> None:
         """Warn once if most frames of a camera are dropped, and say what takes the time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -10,31 +11,44 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import click
+
 from mscli.api.mediastream import MediaStream
-from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.nativeformats import NativeFormats
-from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, seconds_left
+from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, facts_of, seconds_left
 from mscli.api.wanted import Wanted
 from mscli.cli.commands import SessionRun, keys_text, obey_signals, open_control, press
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
 from mscli.cli.paramtypes import STDIN
 from mscli.cli.report import Report, finish, report_output_failure, reports_of
-from mscli.cli.session import Session
+from mscli.cli.session import Session, chosen_format
 from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_shared, refuse_terminal, refuse_written_within
 from mscli.core.addresses import file_path, masked, suffix_of
 from mscli.core.clock import now_us
-from mscli.core.codecs import CAMERA_CODECS, camera_format
+from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS, camera_format, joined
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
-from mscli.core.eventloop import FrameQueue
+from mscli.core.eventloop import FrameQueue, QueueLimits
 from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Media, span_s
 from mscli.core.limits import ASLEEP_S
 from mscli.core.log import Log
 from mscli.core.nearest import did_you_mean
-from mscli.core.properties import VIDEO
+from mscli.core.outputformats import BY_SUFFIX, CONTAINERS, OUTPUT_FORMATS, RAW, OutputFormat, Stream, read_by
+from mscli.core.properties import AUDIO, KINDS, VIDEO
+from mscli.core.tuples import NamedTuple
 from mscli.core.window import PausedTrack, Pauses, Window
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.sinks import SINKS, SinkRow, address_row, load_preview, load_sink, next_name
+from mscli.sinks import (
+    SINKS,
+    SinkRow,
+    address_row,
+    check_tracks,
+    is_socket,
+    load_preview,
+    load_sink,
+    next_name,
+    output_stream,
+)
 from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
@@ -46,7 +60,7 @@ _INSTEAD = "name a file with -o, send it to a program (| PROGRAM), or use --prev
 
 _log = Log("record")
 _NATIVE = "native"
-_AS_IT_COMES = ("", _NATIVE, "y4m")  # formats that do not depend on the camera's
+_AS_IT_COMES = ("", _NATIVE)  # formats that do not depend on the camera's
 
 
 def run(
@@ -59,73 +73,221 @@ def run(
     preview: bool,
     deinterlace: bool,
     control: str | None,
+    frame_log: str | None,
+    pixels: str,
+    print_ffmpeg: bool,
+    print_gst: bool,
+    when_full: str | None,
+    buffer: QueueLimits | None,
+    reopen: bool,
 ) -> int:
     """Capture and return the exit code."""
-    kinds = asked_kinds(options, (VIDEO,), all_of=False)
-    if options.input is not None and len(kinds) > 1 and not options.audio:  # both are there, and raw output holds one
-        kinds = [VIDEO]
-    _check(kinds, form)
-    if preview and kinds != [VIDEO]:
-        raise NotSupportedError("a preview shows video, and only sound is captured", hints=["leave --preview out"])
-    if deinterlace and form.lower() == _NATIVE:
-        raise ArgumentError("native frames are those of the camera, and --deinterlace changes them; choose another --format")
-    wanted = wanted_of(options, kinds)
-    check_one(wanted, "raw output holds")
     outputs = outputs or (os.devnull if preview and sys.stdout.isatty() else "-",)  # a preview alone writes nothing
     outputs = tuple(map(file_path, outputs))
-    if not options.dry_run:
+    asked = AskedFormat(_as_known(form), _as_known(pixels))
+    plans = [_planned(output, asked) for output in outputs]
+    kinds = _kinds(options, plans)
+    for plan in plans:
+        _check(plan, kinds)
+    if preview and VIDEO not in kinds:
+        raise NotSupportedError("a preview shows video, and only sound is captured", hints=["leave --preview out"])
+    if deinterlace and any(plan.format.native for plan in plans):
+        raise ArgumentError("native frames are those of the camera, and --deinterlace changes them; choose another --format")
+    limits = (buffer or QueueLimits())._replace(when_full=when_full or "")
+    wanted = wanted_of(options, kinds)
+    check_one(wanted, "raw output holds")
+    printed = [Stream.ffmpeg] * print_ffmpeg + [Stream.gst] * print_gst
+    if not (options.dry_run or printed):
         refuse_terminal(outputs, _INSTEAD)
-    rows = [address_row(output) or SINKS["raw"] for output in outputs]
+    if frame_log is not None and plans[0].format.row.container:
+        hints = ["choose a format with one track, such as y4m"]
+        raise NotSupportedError(f"--frame-log cannot tell what a frame adds to {plans[0].format.row.name}", hints=hints)
+    if reopen and not any(_is_pipe(output) for output in outputs):
+        raise click.UsageError("--reopen has no effect: no output is a named pipe; make one with mkfifo")
     refuse_shared(outputs, series=False)
-    refuse_written_within(outputs, options)
+    refuse_written_within(outputs, options, {"--frame-log": frame_log})
     with Session(options) as session:
-        for output, row in zip(outputs, rows, strict=True):
-            if row is SINKS["raw"] and SINKS.get(suffix_of(output), row).mime_type != row.mime_type:
+        for plan in plans:
+            if plan.row is SINKS["raw"] and plan.is_misnamed:
                 what = "pictures" if kinds == [VIDEO] else "samples"
                 session.voice.warn(
-                    f"“{output}” will hold raw {what} without a header, although its name ends in .{suffix_of(output)}; "
+                    f"“{plan.name}” will hold raw {what} without a header, although its name ends in .{suffix_of(plan.name)}; "
                     "“mscli record” and “mscli snapshot” write such files"
                 )
-        preferred = _preferred(kinds, form.lower())
-        session.filling = "" if form.lower() == _NATIVE else "writing"
-        how = SinkOptions(format=form.lower(), over_device=force, on_note=session.voice.warn, deinterlace=deinterlace)
-        if options.dry_run:
-            session.dry_run(wanted, contents_of([*zip(outputs, rows, strict=True)], how), preferred)
+        preferred = _preferred(kinds, plans[0].format)
+        session.filling = "" if plans[0].format.native else "writing"
+        how = SinkOptions(
+            frames=frames,
+            over_device=force,
+            reopen=reopen,
+            frame_log=sys.stdout.fileno() if frame_log in STDOUT_NAMES else frame_log,
+            on_note=session.voice.warn,
+            deinterlace=deinterlace,
+        )
+        if printed:
+            _print_readers(session, wanted, preferred, [(plan, plan.options(how)) for plan in plans], printed)
             return ExitCode.DONE
-        outputs = tuple(_named(output, row) for output, row in zip(outputs, rows, strict=True))
-        if len(outputs) > 1 or control is not None:  # a command may add outputs
-            several = _SeveralOutputs(session, wanted, outputs, rows, how, Plan(duration, frames, None, deinterlace), control)
+        if options.dry_run:
+            session.dry_run(wanted, contents_of(plans, how), preferred)
+            return ExitCode.DONE
+        plans = [plan.named() for plan in plans]
+        alone = len(plans) == 1 and plans[0].format.row.single and not reopen
+        if not alone or control is not None:  # a command may add outputs
+            ends = Plan(duration, frames, None, deinterlace, limits=limits)
+            several = _SeveralOutputs(session, wanted, plans, how, ends, control, asked)
             return several.run(preferred, preview=preview)
         window = Window(kinds, duration, frames)
-        capture = _Capture(session, wanted, outputs[0], rows[0], how)
+        capture = _Capture(session, wanted, plans[0], how, limits)
         return capture.run(preferred, window, preview=preview)
 
 
-def _named(output: str, row: SinkRow) -> str:
-    """Return the output, with the time and a free number in a file's name."""
-    return output if output in STDOUT_NAMES or row.writes_to(output) else next_name(output, overwrite=False)
+class AskedFormat(NamedTuple):
+    """A format as it was asked for: --format and --pixel-format."""
+
+    name: str = ""
+    pixels: str = ""
+
+    @property
+    def row(self) -> OutputFormat:
+        """Return the row of the table."""
+        return OUTPUT_FORMATS.get(self.name, RAW)
+
+    @property
+    def native(self) -> bool:
+        """Return whether what the device delivers is passed on unchanged."""
+        return _NATIVE in self
+
+    @property
+    def legend(self) -> str:
+        """Return the pixel or sample format, or "native", by whichever option it was asked for."""
+        return self.pixels or ("" if self.name in OUTPUT_FORMATS else self.name)
 
 
-def _check(kinds: list[str], form: str) -> None:
+def _is_pipe(output: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(output).st_mode)
+    except OSError:
+        return False
+
+
+def _as_known(name: str) -> str:
+    """Return a format as the tables spell it, or as it was typed, for messages."""
+    lower = name.lower()
+    return lower if lower in (*OUTPUT_FORMATS, *SAMPLE_FORMATS, _NATIVE) else name
+
+
+class Planned(NamedTuple):
+    """An output, the row of its sink, and its format."""
+
+    name: str
+    row: SinkRow
+    format: AskedFormat
+
+    @property
+    def is_misnamed(self) -> bool:
+        """Return whether raw data will have a name that ends like that of another kind of file."""
+        suffix = suffix_of(self.name)
+        return not self.format.row.suffixes and SINKS.get(suffix, self.row).mime_type != self.row.mime_type
+
+    def options(self, how: SinkOptions) -> SinkOptions:
+        """Return the options of its sink."""
+        return how._replace(format=self.format.name, pixel_format=self.format.pixels)
+
+    def named(self) -> Planned:
+        """Return the output with the time and a free number in a file's name."""
+        name = self.name
+        is_file = name not in STDOUT_NAMES and not self.row.writes_to(name) and not is_socket(name)
+        return self._replace(name=next_name(name, overwrite=False)) if is_file else self
+
+    def holds(self, kind: str) -> bool:
+        """Return whether tracks of this kind go into it."""
+        return kind in self.format.row.kinds and bool(getattr(self.row, kind))
+
+
+def _planned(output: str, asked: AskedFormat) -> Planned:
+    """Return the plan for an output. Its format is the one asked for, else that of its suffix, else raw data."""
+    address = SINKS["raw"] if is_socket(output) else address_row(output)
+    by_suffix = None if asked.name or address is not None else BY_SUFFIX.get(suffix_of(output))
+    name = by_suffix.name if by_suffix is not None else asked.name
+    if not name and asked.pixels:
+        name = "rawvideo"
+    form = asked._replace(name=name)
+    if form.row.container and is_socket(output):
+        hints = ["choose y4m, mjpeg, multipart, h264, or raw data"]
+        raise NotSupportedError(f"readers cannot join {form.name} on a socket", hints=hints)
+    return Planned(output, address or SINKS[form.row.container or "raw"], form)
+
+
+def _kinds(options: Options, plans: Sequence[Planned]) -> list[str]:
+    """Return the kinds of tracks to capture: those asked for, else video if an output holds it, else audio."""
+    held = [kind for kind in KINDS if any(plan.holds(kind) for plan in plans)]
+    usual = VIDEO if VIDEO in held else AUDIO
+    kinds = asked_kinds(options, (usual,), all_of=False)
+    if options.input is not None and len(kinds) > 1 and not options.audio:  # both are there, and one is captured
+        kinds = [usual]
     if not kinds:
         raise ArgumentError("neither audio nor video is requested")
-    if len(kinds) > 1:
-        hints = ["choose one with --no-audio or --no-video, or use “mscli record” for both"]
+    for kind in kinds:
+        if kind not in held:
+            flag = "--audio --no-video" if kind == VIDEO else "--no-audio"
+            names = joined([plan.format.name for plan in plans])
+            raise NotSupportedError(f"{names} holds no {kind}", hints=[f"use {flag}, or another --format"])
+    return kinds
+
+
+def _check(plan: Planned, kinds: list[str]) -> None:
+    """Raise NotSupportedError if an output does not hold its tracks, or not in this format."""
+    held = [kind for kind in kinds if plan.holds(kind)]
+    form = plan.format
+    if not held:
+        raise NotSupportedError(
+            f"{form.name} holds no {joined(kinds)}", hints=["leave this output out, or choose another --format"]
+        )
+    if len(held) > 1 and form.row.single:
+        hints = [
+            f"use a container for both: --format {' or '.join(CONTAINERS)}, or “mscli record”",
+            "or choose one with --no-audio or --no-video",
+        ]
         raise NotSupportedError("raw output holds one track, either video or audio", hints=hints)
-    if form and kinds == [VIDEO] and form.lower() not in _AS_IT_COMES:
-        camera_format(form)
-    if form and kinds != [VIDEO] and form.lower() not in (_NATIVE, *SAMPLE_FORMATS):
+    if form.name in OUTPUT_FORMATS:
+        if form.row.container and form.pixels:
+            raise NotSupportedError(f"{form.name} has no pixel format to choose", hints=["leave --pixel-format out"])
+        if not form.row.container:
+            check_tracks(plan.row, plan.options(SinkOptions()), held)
+        return
+    named = form.name
+    if named and held == [VIDEO] and named not in _AS_IT_COMES:
+        camera_format(named)
+    if named and held == [AUDIO] and named not in (_NATIVE, *SAMPLE_FORMATS):
         hints = [f"sample formats: {', '.join(SAMPLE_FORMATS)}"]
-        if form.upper() in {*PIXEL_FORMATS, *CAMERA_CODECS}:
-            raise NotSupportedError(f"cannot write audio as {form}, a pixel format", hints=hints)
-        raise NotSupportedError(f"unknown sample format “{form}”{did_you_mean(form, SAMPLE_FORMATS)}", hints=hints)
+        if named.upper() in {*PIXEL_FORMATS, *CAMERA_CODECS}:
+            raise NotSupportedError(f"cannot write audio as {named}, a pixel format", hints=hints)
+        raise NotSupportedError(f"unknown sample format “{named}”{did_you_mean(named, SAMPLE_FORMATS)}", hints=hints)
 
 
-def _preferred(kinds: list[str], form: str) -> Sequence[str]:
+def _preferred(kinds: list[str], form: AskedFormat) -> Sequence[str]:
     """Return the camera formats that suit the output format best."""
-    if form == _NATIVE:
+    if form.native:
         return NativeFormats()
-    return () if kinds != [VIDEO] or form in _AS_IT_COMES else (camera_format(form),)
+    if kinds != [VIDEO] or form.legend in _AS_IT_COMES:
+        return (VIDEO_CODECS[form.row.codec].camera,) if form.row.codec else ()
+    return (camera_format(form.legend),)
+
+
+def _print_readers(
+    session: Session,
+    wanted: Sequence[Wanted],
+    preferred: Sequence[str],
+    plans: Sequence[tuple[Planned, SinkOptions]],
+    printed: Sequence[Callable[[Stream], str]],
+) -> None:
+    """Print, for each output, what makes FFmpeg or GStreamer read it. No device is started."""
+    tracks = [chosen_format(choice) for choice in session.negotiate(wanted, preferred)]
+    for plan, options in plans:
+        track = next(track for track in tracks if plan.holds(track.kind))
+        stream = output_stream(options, track)
+        for text in printed:
+            print(read_by(text(stream), plan.name, of_ffmpeg=text is Stream.ffmpeg))  # noqa: T201
 
 
 class _Capture:
@@ -135,15 +297,17 @@ class _Capture:
         self,
         session: Session,
         wanted: Sequence[Wanted],
-        output: str,
-        row: SinkRow,
+        plan: Planned,
         how: SinkOptions,
+        limits: QueueLimits,
     ) -> None:
+        self.limits = limits
         self.session = session
         self.wanted = wanted
-        self.row = row
-        self.how = how
-        self.output = output
+        self.plan = plan
+        self.row = row = plan.row
+        self.how = how = plan.options(how)
+        self.output = output = plan.name
         self.pauses = session.event_loop.pauses = Pauses()
         self.to_stdout = output in STDOUT_NAMES
         target = sys.stdout.fileno() if self.to_stdout else output
@@ -156,12 +320,17 @@ class _Capture:
         self.paused = PausedTrack(self.pauses, paced=track.paced)
         self.sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
         self.session.write_to(self.sink.abandon_reader, to_stdout=self.to_stdout)
-        self.queues.append(track.open_queue(self.session.event_loop))
+        self.queues.append(track.open_queue(self.session.event_loop, limits=self.limits))
+        self.sink.facts = lambda _: facts_of(track, self.queues[0], self.sink.paused_us)
 
     def run(self, preferred: Sequence[str], window: Window, *, preview: bool) -> int:
         """Capture and return the exit code."""
-        self.session.open(self.wanted, preferred, self.prepare)
-        self.session.show_outputs(contents_of([(self.output, self.row)], self.how))
+        try:
+            self.session.open(self.wanted, preferred, self.prepare)
+        except BaseException:
+            self.sink.abort()
+            raise
+        self.session.show_outputs(contents_of([self.plan], self.how))
         self.session.show_tracks(self.to_stdout)
         self.session.enable_gc()
         reason, delivery = self._capture(window, preview=preview)
@@ -236,7 +405,9 @@ class _Capture:
         """Write the requested part of the frame and return it. Inside a pause, write nothing."""
         placed = self.paused.place(frame)
         if placed is None:
+            self.queues[0].omitted += frame.count
             return None
+        self.sink.paused_us = frame.timestamp - placed.timestamp
         if self.paused.decodes(placed):
             return delivery.take(0, placed)
         delivery.dropped[0] += window.encloses(0, placed)
@@ -263,7 +434,7 @@ class _Capture:
         return self._report(reason, delivery, limited=limited)
 
     def _report(self, reason: str, delivery: Delivery, *, limited: bool) -> int:
-        files = [] if self.to_stdout or self.row.writes_to(self.output) else [self.output]
+        files = [] if self.to_stdout or self.row.writes_to(self.output) or is_socket(self.output) else [self.output]
         unnamed = "stdout" if self.to_stdout else masked(self.output)
         size, damage = self.sink.bytes_written, delivery.damage()
         report = Report(files, reason, self.session.tracks, delivery.counts, size, unnamed=unnamed, warnings=damage)
@@ -279,22 +450,25 @@ class _SeveralOutputs:
         self,
         session: Session,
         wanted: Sequence[Wanted],
-        outputs: Sequence[str],
-        rows: Sequence[SinkRow],
+        plans: Sequence[Planned],
         how: SinkOptions,
         plan: Plan,
         control: str | None,
+        asked: AskedFormat,
     ) -> None:
         self.session = session
         self.wanted = wanted
+        self.plans = plans
+        outputs = [one.name for one in plans]
         self.outputs = list(outputs)  # also those that were added
-        self.rows = rows
+        self.asked = asked
         self.control = control
         self.plan = plan
         self.to_stdout = any(output in STDOUT_NAMES for output in outputs)
         targets = [sys.stdout.fileno() if output in STDOUT_NAMES else output for output in outputs]
-        self.how = how
-        self.sinks = [load_sink(row, target, how) for row, target in zip(rows, targets, strict=True)]
+        self.how = how._replace(frame_log=None)  # the log is that of the first output
+        hows = [how, *[self.how] * (len(plans) - 1)]
+        self.sinks = [load_sink(one.row, target, one.options(of)) for one, target, of in zip(plans, targets, hows, strict=True)]
         self.recording: Recording | None = None
         self.queue: FrameQueue | None = None  # the queue of the preview
         self.done = False
@@ -304,7 +478,7 @@ class _SeveralOutputs:
         session = self.session
         with open_control(self.control, session, to_stdout=self.to_stdout) as control:
             session.open(self.wanted, preferred, lambda stream: self._prepare(stream, preview=preview))
-            session.show_outputs(contents_of([*zip(self.outputs, self.rows, strict=True)], self.how))
+            session.show_outputs(contents_of(self.plans, self.how))
             session.show_tracks(self.to_stdout)
             session.enable_gc()
             recording = self.recording
@@ -336,41 +510,49 @@ class _SeveralOutputs:
 
     def _prepare(self, stream: MediaStream, *, preview: bool) -> None:
         """Open the outputs before the device streams, and record every frame from the first on."""
-        (track,) = stream.get_tracks()
+        tracks = self.tracks = stream.get_tracks()
         opened: list[Sink] = []
+        places = [self._places(plan) for plan in self.plans]
         try:
-            for sink in self.sinks:
+            for sink, held in zip(self.sinks, places, strict=True):
                 opened.append(sink)
-                self._open(sink, track)
+                self._open(sink, held)
         except BaseException:
             for sink in opened:
                 sink.abort()
             raise
         calls = Calls(_nothing, _nothing, self._on_failure, self._on_end, self.session.voice.warn)
-        groups = [GroupPlan(sink, (0,)) for sink in self.sinks]
-        places = [(index, 0) for index in range(len(groups))]
-        self.recording = Recording([track], groups, places, str, self.plan, calls)
+        groups = [GroupPlan(sink, held) for sink, held in zip(self.sinks, places, strict=True)]
+        self.recording = Recording(tracks, groups, [(index, 0) for index in range(len(groups))], str, self.plan, calls)
         if preview:
-            self.queue = track.open_queue(self.session.event_loop)
+            self.shown = next(track for track in tracks if track.kind == VIDEO)
+            self.queue = self.shown.open_queue(self.session.event_loop)
         self.recording.start()
         self.session.write_to(self.recording.abandon_reader, to_stdout=self.to_stdout)
 
-    def _open(self, sink: Sink, track: MediaStreamTrack) -> None:
+    def _places(self, plan: Planned) -> list[int]:
+        """Return the places of the tracks that go into an output."""
+        return [place for place, track in enumerate(self.tracks) if plan.holds(track.kind)]
+
+    def _open(self, sink: Sink, places: Sequence[int]) -> None:
         sink.give_up_readers(partial(self._may_wait, sink))
         sink.defer()
-        sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
+        tracks = [self.tracks[place] for place in places]
+        sink.open([TrackFormat(track.kind, track.settings, track.pixel_format) for track in tracks])
 
     def add_output(self, name: str) -> None:
         """Write to one more output. Raises InvalidStateError, OperationError, NotSupportedError."""
-        recording, row = self.recording, address_row(name) or SINKS["raw"]
+        recording, plan = self.recording, _planned(name, self.asked)
         assert recording is not None, "it was started with the devices"
-        sink = load_sink(row, name, self.how)
+        _check(plan, [track.kind for track in self.tracks])
+        places = self._places(plan)
+        sink = load_sink(plan.row, name, plan.options(self.how))
 
         def load() -> Sink:
-            self._open(sink, recording.tracks[0])
+            self._open(sink, places)
             return sink
 
-        recording.add_output((0,), load)
+        recording.add_output(places, load)
         self.outputs.append(name)
         self.sinks.append(sink)
 
@@ -386,7 +568,7 @@ class _SeveralOutputs:
                 recording.asked_reason = "signal"
                 recording.finish()
         if self.queue is not None:
-            session.tracks[0].close_queue(self.queue)
+            self.shown.close_queue(self.queue)
 
     def _show_next(self, shown: Previewer | None) -> None:
         """Wait for a frame or an event. Show the frame if there is a preview."""
@@ -519,7 +701,7 @@ class SeveralRun(CaptureRun):
     def add_output(self, name: str) -> str:
         with self._outputs_turn:
             self.check_added(name)
-            file = _named(name, address_row(name) or SINKS["raw"])
+            file = _planned(name, self._capture.asked).named().name
             self.check_added(file)
             self._capture.add_output(file)
             return file

@@ -140,8 +140,16 @@ complete_size = _of_devices(_offer_sizes)
 def complete_raw_format(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> Items:
     """Complete the formats of raw output."""
     from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS
+    from mscli.core.outputformats import OUTPUT_FORMATS
 
-    return _items([*PIXEL_FORMATS, *SAMPLE_FORMATS, "y4m", "native"], typed)
+    return _items([*OUTPUT_FORMATS, *PIXEL_FORMATS, *SAMPLE_FORMATS, "native"], typed)
+
+
+def complete_pixel_format(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> Items:
+    """Complete pixel formats."""
+    from mscli.core.frames import PIXEL_FORMATS
+
+    return _items([*PIXEL_FORMATS, "native"], typed)
 
 
 def complete_codec(kind: str) -> Complete:

@@ -59,6 +59,12 @@ unless `--video-codec` or `--audio-codec` selects another:
 `.m4a`
 : `aac`
 
+`.ts`
+: `h264`, `hevc`; `aac`, `mp3`
+
+`.nut`
+: `ffv1`, `h264`, `hevc`, `vp9`, `vp8`, `mjpeg`; `pcm`, `mp3`
+
 Video is stored as 4:2:0 with 8 bits (`yuv420p`), which every player supports, except with `ffv1`. It keeps the matrix of the
 camera (BT.601, BT.709, BT.2020 or SMPTE 240M; by default BT.601) and has limited range. The file names them, with primaries and
 transfer. `vp8` always uses BT.601, `mjpeg` BT.601 with full range, and `ffv1` keeps both. HEVC in MP4 and QuickTime has the tag
@@ -1204,12 +1210,101 @@ To a pipe:
 
 CAPTURE = f"""
 {NAMES}
-Frames are packed: one plane after the other, without padding. Sound is interleaved, in the byte order of the
-machine. Formats have the names of V4L2, WebCodecs or FFmpeg; case does not matter. `y4m` is YUV4MPEG2, whose header contains
-the size, the rate and the range of luma. Its matrix is BT.601. When the reader of a pipe leaves, the capture ends normally.
+The format of an output is that of `--format`, else that of the suffix of its name, else raw data. These have names:
 
-`--format native` passes on the camera's pixels unchanged, including grey and Bayer formats of up to 16 bits, and HSV. Any other
-format is a conversion. RGB and grey of limited range (16 to 235) are then expanded to the full range.
+`rawvideo`
+: Frames without a header, packed: one plane after the other, without padding. `--pixel-format` says which, by the name of V4L2,
+WebCodecs or FFmpeg; case does not matter.
+
+`y4m`
+: YUV4MPEG2, whose header contains the size, the rate and the range of luma. Its matrix is BT.601. It carries I420, I422
+and I444.
+
+`mjpeg`, `h264`
+: JPEGs one after the other, and H.264 as Annex B with parameter sets before each key frame: those of the camera, or encoded.
+
+`multipart`
+: JPEGs as parts of multipart/x-mixed-replace, as web servers send them, with the boundary `ffmpeg`.
+
+`npy`
+: One array of NumPy: frames × height × width × channels, for planar formats the planes below one another, or flat frames if the
+planes do not fit together; samples × channels for sound. A file is valid while it grows. In a pipe, the header has the number
+of `--frames`, and without that option an array of one frame, which the others follow.
+
+`wav`, `pcm`, `s16le`, `s24le`, `s32le`, `f32le`
+: Sound, interleaved. `wav` and `pcm` have the samples of the microphone. With the suffix `.wav`, sound is captured unless
+options ask for video.
+
+`nut`, `matroska`, `mpegts`
+: Containers (`.nut`, `.mkv`, `.ts`) for picture and sound that keep their times: FFV1 and PCM, H.264 and Opus, H.264 and AAC.
+Both kinds of track in one output need one of these. Otherwise, with `--audio --video`, each output takes the track that it can
+hold: `-o frames.y4m -o sound.wav`.
+
+Where a format is expected, a pixel format such as I420 or a sample format such as s16 (in the byte order of the machine) means
+raw data. When the reader of a pipe leaves, the capture ends normally.
+
+`--print-ffmpeg` and `--print-gst` start nothing. They print what makes `ffmpeg` and `gst-launch-1.0` read the output, for a
+shell: the options up to `-i FILE`, and the source with the elements that read it.
+
+`--format native` and `--pixel-format native` pass on the camera's pixels unchanged, including grey and Bayer formats of up to
+16 bits, and HSV. Any other format is a conversion. RGB and grey of limited range (16 to 235) are then
+expanded to the full range.
+
+Readers can join and leave a socket at any time: `-o unix:/run/cam.sock` for programs of the same user, `-o
+tcp://127.0.0.1:9000` for everybody who can reach that address. Each of up to 64 readers gets the header of the format and then
+whole frames, from a key frame on. Without a reader, frames go nowhere. For a slow reader, up to 64 MiB wait; then its oldest
+frames are dropped, and nobody else notices. A path where nobody listens any more is taken over; one that is in use, or a port
+that is, is an error. A socket carries no container.
+
+A named pipe waits for its reader, without holding up other outputs. If the reader leaves, the output ends. With `--reopen`, it
+waits for the next reader, who gets the header again and whole frames. Frames that come meanwhile are held and dropped as for a
+slow reader.
+
+A reader that is slower than the source finds frames in a queue, for each output, of 64 MiB of video, two seconds of it, or 30
+seconds of sound. `--buffer` sets another bound, in bytes or in time; a single frame always fits. `--when-full` says what a full
+queue does:
+
+`drop-oldest`
+: Drop the oldest frames, so that the reader gets the newest ones. This is the default for devices.
+
+`drop-newest`
+: Drop frames that come, so that what is in the queue has no gaps.
+
+`block`
+: Make the source wait. This is the default for a source that can wait: a file or a pipe with `--no-pace`. A device never waits;
+for it this is `drop-newest`.
+
+Frames that depend on a dropped one are dropped too. Dropped frames are counted in the report, in the log and in `--frame-log`.
+
+`--frame-log FILE` writes a line of JSON for each frame, before the frame itself, and for no other frame. FILE may be a named
+pipe or a descriptor such as `/dev/fd/3`. With several outputs, it is the log of the first one. A line has these members:
+
+`index`
+: The position of the frame in the output, from 0 on.
+
+`sequence`
+: The number that the driver gave the frame.
+
+`timestamp`, `wallTime`
+: The time of its capture: in microseconds on CLOCK_MONOTONIC, and in UTC. With `--no-pace`, `timestamp` counts from the
+beginning of the source and `wallTime` is when the frame was written.
+
+`width`, `height`
+: The size of the written picture in pixels.
+
+`bytes`
+: How much the frame adds to the output, with what precedes it, such as a header.
+
+`lost`, `dropped`
+: How many frames are missing before it: lost before they reached mscli, and dropped because the reader is too slow or the frame
+was damaged. Together they are the gap in `sequence`, without frames that are left out during a pause or for a lower frame rate.
+
+`settings`
+: The settings that have changed since the frame before. Most lines have none.
+
+For sound there is a line for each block. `index`, `sequence`, `lost` and `dropped` count samples per channel, `bytes` includes
+the silence that fills the gap before the block, and `width` and `height` are null. If the log cannot be written, the capture
+ends with exit code 9, and keeps the frames so far.
 
 `-o` can be given several times. Each output has its own queue and thread, so one that fails or is slow does not affect the
 others, and the command continues while one is left. The exit code is that of the first file that failed, else that of the first
@@ -1219,7 +1314,7 @@ A raw stream has no timestamps. Missing sound is filled with silence. Lost frame
 keeps the time of every frame.
 
 All raw frames of a stream have the format and size of the first one, even if the camera changes or is replaced. A stream of
-encoded frames, from `--format native`, never contains raw ones: there are no black frames while the camera is muted or away,
+encoded frames, from `native`, never contains raw ones: there are no black frames while the camera is muted or away,
 missing frames count as lost, and `--fallback` only accepts a camera that encodes in the same format.
 {CAPTURING}
 # EXAMPLES
@@ -1231,6 +1326,14 @@ Thirty raw frames:
 Into another program:
 
     mscli capture --format y4m --duration 5 | ffmpeg -i - clip.mkv
+
+Raw frames into ffmpeg, which is told what they are:
+
+    mscli capture | ffmpeg $(mscli capture --print-ffmpeg) clip.mkv
+
+An array for NumPy:
+
+    mscli capture --pixel-format RGB24 --frames 100 -o frames.npy
 
 Sound:
 
@@ -1267,6 +1370,7 @@ OPTION_DETAILS = (
         "--input-format": "For this and the options up to `--input-channels`, see PIPES in `mscli`(1).",
         "--insecure": "See NETWORK in `mscli`(1).",
         "--json": "It goes to stdout, or to stderr if stdout carries media. See JSON in `mscli`(1).",
+        "--frame-log": "See DESCRIPTION.",
         "--fallback": "With `--reconnect`, it waits for that time first. See DEVICES THAT FAIL in `mscli`(1).",
         "--reconnect": "See DEVICES THAT FAIL in `mscli`(1).",
         "--screen": "A following word without dot, slash or colon is the name. See SCREEN in `mscli`(1).",

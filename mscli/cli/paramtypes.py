@@ -10,7 +10,7 @@ import click
 
 from mscli.cli.quantities import parse_bit_rate, parse_byte_count, parse_duration, parse_picture_size, parse_ratio
 from mscli.cli.shared import claim_stdin, parse_json, read_input
-from mscli.core.clock import DAY_S
+from mscli.core.clock import DAY_S, MICROSECONDS
 from mscli.core.nearest import did_you_mean
 from mscli.core.properties import POINTS, PROPERTIES, Property
 
@@ -180,6 +180,25 @@ class ByteCountType(ParsedType):
 
     def read(self, text: str) -> int:
         return parse_byte_count(text)
+
+
+class BufferType(ParsedType):
+    """The bound of a queue: a size in bytes with a unit, such as 64M, or a duration."""
+
+    name = "SIZE|DURATION"
+
+    def read(self, text: str) -> Any:
+        from mscli.core.eventloop import QueueLimits
+
+        try:
+            return QueueLimits(lasts_us=round(parse_duration(text) * MICROSECONDS))
+        except ValueError:
+            if not text.strip()[-1:].isalpha():
+                raise
+        try:
+            return QueueLimits(nbytes=parse_byte_count(text))
+        except ValueError:
+            raise ValueError(f"“{text}” is not a size such as 64M, or a duration such as 2s") from None
 
 
 class BitRateType(ParsedType):

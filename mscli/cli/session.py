@@ -227,7 +227,7 @@ class Session:
 
         self._explain(choices)
         show_choices(choices)
-        self._show_contents(contents, map(_format_of, choices))
+        self._show_contents(contents, map(chosen_format, choices))
 
     def _show_contents(self, contents: Contents, tracks: Iterable[TrackFormat]) -> None:
         for name, text in contents(list(tracks)):
@@ -393,7 +393,8 @@ def _track_json(track: MediaStreamTrack) -> dict[str, Any]:
     return {**described, "constraints": track.get_constraints(), **mode}
 
 
-def _format_of(choice: Choice) -> TrackFormat:
+def chosen_format(choice: Choice) -> TrackFormat:
+    """Return what is known about a chosen track before its first frame."""
     return TrackFormat(choice.kind, choice.selection.settings, choice.mode.pixel_format if choice.mode else "")
 
 

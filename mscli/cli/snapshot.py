@@ -11,7 +11,14 @@ from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, check_one, wanted_of
 from mscli.cli.session import Session
 from mscli.cli.shooting import Shooting, ShootingPlan
-from mscli.cli.target import contents_of, contradiction, refuse_folder, refuse_link, refuse_terminal, refuse_written_within
+from mscli.cli.target import (
+    contents_of,
+    contradiction,
+    refuse_folder,
+    refuse_link,
+    refuse_terminal,
+    refuse_written_within,
+)
 from mscli.core.addresses import masked
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import Rect

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -80,15 +80,22 @@ def contradiction(name: str, row: SinkRow) -> str:
 Contents = Callable[[Sequence[TrackFormat]], list[tuple[str, str]]]  # returns the name of each output, and what it will hold
 
 
-def contents_of(outputs: Sequence[tuple[str, SinkRow]], options: SinkOptions) -> Contents:
-    """Return a function that describes what outputs will hold of some tracks."""
+def contents_of(outputs: Sequence[Any], options: SinkOptions) -> Contents:
+    """Return a function that describes what outputs will hold of some tracks.
+
+    ``outputs``: tuples that begin with a name and a row. Those of ``mscli capture`` also choose tracks and options.
+    """
 
     def describe(tracks: Sequence[TrackFormat]) -> list[tuple[str, str]]:
-        return [
-            ("stdout" if name in STDOUT_NAMES else masked(name), describe_output(row, options, tracks)) for name, row in outputs
-        ]
+        return [("stdout" if one[0] in STDOUT_NAMES else masked(one[0]), _content(one, options, tracks)) for one in outputs]
 
     return describe
+
+
+def _content(output: Any, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
+    holds = getattr(output, "holds", lambda _: True)
+    own = output.options(options) if hasattr(output, "options") else options
+    return describe_output(output[1], own, [track for track in tracks if holds(track.kind)])
 
 
 def refuse_terminal(names: Sequence[str], instead: str) -> None:
@@ -110,16 +117,21 @@ def _is_terminal(name: str) -> bool:
     return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) in _TERMINALS
 
 
-def refuse_written_within(outputs: Sequence[str], options: Options) -> None:
-    """Raise click.UsageError if a file that is written beside the outputs is one of them or an input, under any name."""
-    beside = [("--events", options.events), ("--save-settings", options.save_settings)]
+def refuse_written_within(outputs: Sequence[str], options: Options, more: Mapping[str, str | None] = {}) -> None:
+    """Raise click.UsageError if a file that is written beside the outputs is one of them or an input, under any name.
+
+    ``more``: further options with such files.
+    """
+    given = {"--events": options.events, "--save-settings": options.save_settings, **more}
+    beside = [(flag, file) for flag, file in given.items() if file is not None]
     inputs = [name for name in (options.input, *options.camera, *options.microphone) if name and os.path.exists(name)]
-    for flag, file in ((flag, file) for flag, file in beside if file is not None):
+    for place, (flag, file) in enumerate(beside):
         for what, names in (("output", outputs), ("input", inputs)):
             if any(_are_one(name, file) for name in names):
                 raise click.UsageError(f"{flag} and the {what} are the same file, {file}; use different files")
-    if options.events and options.save_settings and _are_one(options.events, options.save_settings):
-        raise click.UsageError(f"--events and --save-settings are the same file, {options.events}; use different files")
+        for other, earlier in beside[:place]:
+            if file and earlier and _are_one(earlier, file):
+                raise click.UsageError(f"{other} and {flag} are the same file, {earlier}; use different files")
 
 
 def refuse_link(link: str, output: str, *, series: bool, replaces: bool) -> None:

@@ -4,6 +4,7 @@ Media and time
 
 - ``frames``: frames and encoded chunks of video and audio, the tables of pixel and sample formats, counts
 - ``codecs``: the table of codecs
+- ``outputformats``: the table of the formats of ``mscli capture``
 - ``flaws``: checks of frames and chunks that somebody else's code gives
 - ``loans``: memory that is lent without copying, and used again
 - ``clock``: CLOCK_MONOTONIC in microseconds, and its conversion to UTC

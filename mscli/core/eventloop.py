@@ -29,6 +29,34 @@ Task = Callable[[], None]
 _log = Log("queue")
 
 
+DROP_OLDEST, DROP_NEWEST, BLOCK = WHEN_FULL = ("drop-oldest", "drop-newest", "block")
+
+
+class QueueLimits(NamedTuple):
+    """The bound and the policy of a queue, if they differ from the usual ones that ``FrameQueue`` describes.
+
+    ``when_full``: one of WHEN_FULL, or "" for the usual one of the source. BLOCK for a live source, which cannot wait, is
+    DROP_NEWEST: that is also what a driver does whose buffers are all in use. ``nbytes``, ``lasts_us``: the bound, in bytes, or
+    in time from the oldest frame to the newest (microseconds).
+    """
+
+    when_full: str = ""
+    nbytes: int | None = None
+    lasts_us: int | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Return whether there is a bound."""
+        return self.nbytes is not None or self.lasts_us is not None
+
+    def waits(self, *, paced: bool) -> bool:
+        """Return whether the source waits for room. ``paced``: whether it can."""
+        return paced and self.when_full in ("", BLOCK)
+
+
+USUAL_LIMITS = QueueLimits()
+
+
 class FrameQueue:
     """A bounded queue of frames from one track to one consumer. The queue sets the bound, the source sets the policy.
 
@@ -49,6 +77,9 @@ class FrameQueue:
     without it. This only loses frames that would have been dropped at the end of the overload anyway, because the consumer
     always has work.
 
+    ``limits`` replaces the bound, the policy, or both. With a bound of its own, a queue has no other: neither by age nor during
+    an overload.
+
     A consumer takes the earliest frame of all its queues. So live sound waits behind the video frames of a slow encoder, but
     not for longer than these may wait plus the time that one of them takes. An overload drops video, never sound. After the
     queues are closed, the limit for video frames still applies, so the remaining work is bounded as well.
@@ -63,19 +94,30 @@ class FrameQueue:
         paced: bool = False,
         together: object = None,
         label: str = "frames",
+        limits: QueueLimits = USUAL_LIMITS,
     ) -> None:
+        self._limits = limits
+        self._keeps_old = limits.when_full == DROP_NEWEST or (limits.when_full == BLOCK and not paced)
         self._dropping = Burst(_log, f"{label}: %d frame(s) or sample(s) dropped: the reader is too slow (%d bytes waiting)")
         self.dropped = 0  # frames, or samples per channel
         self._end_us: int | None = None
         self._past_end = False  # whether a frame has arrived that is past the end
         self.closed = False
-        self.paced = paced  # whether ``put`` waits for room
+        self.paced = paced = limits.waits(paced=paced)  # whether ``put`` waits for room
         self.newest_us = 0  # the timestamp of the latest frame
         self._together = together  # what its source shares with those whose frames come from the same thread, in order of time
         self.received = 0  # frames, or samples per channel
         self._limit = limit_bytes
         self._limit_frames = limit_frames
         self._held = 0
+        self.first_sequence: int | None = None  # the number of the first frame that came
+        self.lost = 0  # how many frames are missing in the numbering of those that came, up to the latest one that was taken
+        self.omitted = 0  # how many the reader never asked for, up to the same frame
+        self._next_sequence = 0  # the number of the next frame, if none is missing
+        self._omitting = 0  # frames that were omitted since the latest one came
+        self._refusing = False  # whether the latest frame was dropped as it came
+        self._unseen = (0, 0)  # ``lost`` and ``omitted`` before the frames that were dropped as they came
+        self._gone = (0, 0)  # ``lost`` and ``omitted`` before the frames that were dropped since the latest one was taken
         self.waiting: deque[_Waiting] = deque()  # the oldest first
         self._broken = False  # whether the frame before the next one was dropped
         self._overloaded = False  # whether a frame was dropped since the queue was empty
@@ -89,7 +131,9 @@ class FrameQueue:
                 self._wait_for(self._room, frame)
             if self.closed or (self._end_us is not None and self._is_past_end(frame, self._end_us)):
                 return
-            waiting = _Waiting(frame, monotonic(), frame.nbytes)
+            if self._keeps_old and self._is_refused(frame):
+                return
+            waiting = _Waiting(frame, monotonic(), frame.nbytes, *self._missing_before(frame))
             self.waiting.append(waiting)
             self.received += frame.count
             self.newest_us = frame.order_us
@@ -103,6 +147,10 @@ class FrameQueue:
         """Count frames as dropped that their track could not pass on."""
         with self._event_loop.lock:
             self.dropped += 0 if self.closed else count
+
+    def omit(self, count: int) -> None:
+        """Note that the source numbered frames which the reader has not asked for, because its frame rate is lower."""
+        self._omitting += count
 
     def end_at(self, end_us: int | None) -> None:
         """Ignore frames from ``end_us`` on, except the first, which shows the consumer that the end has passed."""
@@ -145,12 +193,21 @@ class FrameQueue:
 
     def head(self) -> Media | None:
         """Return the next frame without taking it. The caller holds the event loop's lock."""
+        if self._keeps_old or self._limits.bounded:
+            return self.waiting[0].frame if self.waiting else None
         if self._room is None and (len(self.waiting) > 1 or self._broken):  # a single frame is kept
             self._drop_above(self._held)
         return self.waiting[0].frame if self.waiting else None
 
     def pop(self) -> Media:
         """Take the next frame. The caller holds the event loop's lock."""
+        (lost, omitted), self._gone = self._gone, (0, 0)
+        waiting = self._shift()
+        self.lost += lost + waiting.lost
+        self.omitted += omitted + waiting.omitted
+        return waiting.frame
+
+    def _shift(self) -> _Waiting:
         waiting = self.waiting.popleft()
         self._held -= waiting.nbytes
         if self._overloaded and not self.waiting:
@@ -158,7 +215,43 @@ class FrameQueue:
             self._dropping.end()
         if self._room is not None:
             self._room.notify_all()
-        return waiting.frame
+        return waiting
+
+    def _is_refused(self, frame: Media) -> bool:
+        """Drop a frame that has come to a full queue, or depends on one that was dropped. Return whether it was."""
+        whole = not isinstance(frame, EncodedVideoChunk) or frame.key
+        full = bool(self.waiting) and self._is_full_with(frame)
+        self._refusing = full or (self._refusing and not whole)
+        if self._refusing:
+            self._unseen = self._missing_before(frame)
+            self.dropped += frame.count
+            self._dropping.note(frame.count, self._held)
+        return self._refusing
+
+    def _is_full_with(self, frame: Media) -> bool:
+        """Return whether a frame would be too much. There is at least one already."""
+        if self._held + frame.nbytes > self._bound(frame):
+            return True
+        most = self._limits.lasts_us
+        if most is not None and self._spans_us(frame) > most:
+            return True
+        if self._limits.bounded:
+            return False
+        return self._limit_frames is not None and len(self.waiting) >= self._limit_frames
+
+    def _spans_us(self, newest: Media) -> int:
+        """Return the time from the oldest frame to the end of the newest one, in microseconds."""
+        return newest.order_us + (newest.duration or 0) - self.waiting[0].frame.order_us
+
+    def _missing_before(self, frame: Media) -> tuple[int, int]:
+        """Return how many frames are missing in the numbering before a frame that has come, and how many were omitted."""
+        if self.first_sequence is None:
+            self.first_sequence = self._next_sequence = frame.sequence
+        missing = frame.sequence - self._next_sequence - self._omitting
+        self._next_sequence = frame.sequence + frame.count
+        omitted, self._omitting = self._omitting, 0
+        (lost_before, omitted_before), self._unseen = self._unseen, (0, 0)
+        return max(0, missing) + lost_before, omitted + omitted_before
 
     def _is_past_end(self, frame: Media, end_us: int) -> bool:
         if frame.order_us < end_us:
@@ -167,26 +260,42 @@ class FrameQueue:
         return seen
 
     def _bound(self, frame: Media) -> int:
+        if self._limits.bounded:
+            return 1 << 62 if self._limits.nbytes is None else self._limits.nbytes
         if isinstance(frame, VideoMedia):
             return self._limit
         return AUDIO_QUEUE_SECONDS * frame.sample_rate * frame.nbytes // max(1, frame.count)
 
     def _wait_for(self, room: Condition, frame: Media) -> None:
         """Wait until the frame fits or the queue is closed."""
-        limit = self._bound(frame) - frame.nbytes
         most = PACED_FRAMES if self._limit_frames is None else min(PACED_FRAMES, self._limit_frames)
-        while self.waiting and (self._held > limit or len(self.waiting) >= most) and not self.closed:
+        bounded = self._limits.bounded
+        while self.waiting and not self.closed and (self._is_full_with(frame) or (not bounded and len(self.waiting) >= most)):
             self._event_loop.changed.notify_all()  # the consumer may be gathering
             room.wait()
 
     def _drop_for(self, frame: Media) -> None:
         """Drop frames to make room for the newest one."""
+        if self._keeps_old:
+            return
+        if self._limits.bounded:
+            self._drop_to_limits(frame)
+            return
         if self._limit_frames is not None and not isinstance(frame, EncodedVideoChunk):
             while len(self.waiting) > self._limit_frames:
                 self._drop_oldest()
         if self._overloaded and self._waits_longer(OVERLOAD_SECONDS) and self.waiting[1].whole:
             self._drop_oldest()
         self._drop_above(self._bound(frame))
+
+    def _drop_to_limits(self, frame: Media) -> None:
+        """Drop the oldest frames above the bound, and frames that depend on them."""
+        most_us, most = self._limits.lasts_us, self._bound(frame)
+        while len(self.waiting) > 1 and (self._held > most or (most_us is not None and self._spans_us(frame) > most_us)):
+            self._drop_oldest()
+        while self._broken and self.waiting and not self.waiting[0].whole:
+            self._drop_oldest()
+        self._broken = self._broken and not self.waiting
 
     def _drop_above(self, limit: int) -> None:
         """Drop frames until at most ``limit`` bytes are left and none has waited too long, and frames that depend on them."""
@@ -202,7 +311,9 @@ class FrameQueue:
 
     def _drop_oldest(self) -> None:
         held = self._held
-        size = self.pop().count
+        waiting, (lost, omitted) = self._shift(), self._gone
+        self._gone = lost + waiting.lost, omitted + waiting.omitted
+        size = waiting.frame.count
         self.dropped += size
         self._dropping.note(size, held)
         self._broken = self._overloaded = True
@@ -214,6 +325,8 @@ class _Waiting(NamedTuple):
     frame: Media
     since_s: float  # on the monotonic clock
     nbytes: int
+    lost: int = 0  # frames missing in the numbering before it
+    omitted: int = 0  # frames before it that were not asked for
 
     @property
     def whole(self) -> bool:
@@ -275,12 +388,13 @@ class EventLoop:
         paced: bool = False,
         together: object = None,
         label: str = "frames",
+        limits: QueueLimits = USUAL_LIMITS,
     ) -> FrameQueue:
         """Create a queue that delivers to this event loop. ``label``: its content, for the log."""
-        queue = FrameQueue(self, limit_bytes, limit_frames, paced=paced, together=together, label=label)
+        queue = FrameQueue(self, limit_bytes, limit_frames, paced=paced, together=together, label=label, limits=limits)
         with self.lock:
             self._queues.append(queue)
-            self._any_paced = self._any_paced or paced
+            self._any_paced = self._any_paced or queue.paced
             self.going.add(queue)
         return queue
 

@@ -55,7 +55,9 @@ class Series(NamedTuple):
 class SinkOptions(NamedTuple):
     """The options of a sink. Empty or None means the sink's default for the container."""
 
-    format: str = ""  # for raw sinks: the pixel or sample format to convert to
+    format: str = ""  # for raw sinks: the pixel or sample format to convert to, or a name in OUTPUT_FORMATS
+    pixel_format: str = ""  # for raw sinks: the pixel format within one of OUTPUT_FORMATS
+    frames: int | None = None  # for raw sinks: how many frames, or samples, will be written, if that is known
     video_codec: str = ""
     audio_codec: str = ""
     video_bits_per_second: int | None = None
@@ -76,5 +78,7 @@ class SinkOptions(NamedTuple):
     max_bytes: int | None = None  # the size limit of the whole recording; the sink ends before exceeding it
     series: Series | None = None  # for recordings in several files; the target is the pattern of their names
     orientation: Orientation | None = None  # for pictures: how they are cropped, flipped and rotated
+    reopen: bool = False  # for raw sinks: whether a FIFO whose reader leaves waits for the next one
+    frame_log: str | int | None = None  # for raw sinks: where to write a line of JSON for each frame
     on_note: Callable[[str], None] | None = None  # called with a sentence about a request that cannot be met
     extra: Mapping[str, Any] = MappingProxyType({})

@@ -38,6 +38,7 @@ from mscli.encode.options import Series, SinkOptions, TrackFormat
 if TYPE_CHECKING:
     import av
 
+    from mscli.core.outputformats import Stream
     from mscli.encode.codecs import Container
     from mscli.sinks.base import Sink
     from mscli.sinks.pictures.album import Album
@@ -109,7 +110,9 @@ SINKS: dict[str, SinkRow] = {
         SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True),
         SinkRow("mp3", "audio/mpeg", *_CONTAINER, audio=True),
         SinkRow("m4a", "audio/x-m4a", *_CONTAINER, audio=True),
-        SinkRow("raw", "application/octet-stream", "mscli.sinks.raw", "RawSink", video=True, audio=True),
+        SinkRow("ts", "video/mp2t", *_CONTAINER, video=True, audio=True),
+        SinkRow("nut", "video/x-nut", *_CONTAINER, video=True, audio=True),
+        SinkRow("raw", "application/octet-stream", "mscli.sinks.raw.sink", "RawSink", video=True, audio=True),
     )
 }
 
@@ -354,6 +357,18 @@ def describe_output(row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFo
     """Return what an output of this row will hold of some tracks, for people; "" if it does not say."""
     text: str = _class(row).describe(row, options, [track for track in tracks if row.still or getattr(row, track.kind)])
     return text
+
+
+def is_socket(name: str) -> bool:
+    """Return whether a raw output with this name is a socket that readers may join."""
+    return name.startswith(("unix:", "tcp://"))
+
+
+def output_stream(options: SinkOptions, track: TrackFormat) -> Stream:
+    """Return what a raw output of a track holds. See ``mscli.sinks.raw.sink.raw_stream``."""
+    from mscli.sinks.raw.sink import raw_stream as found
+
+    return found(options, track)
 
 
 def lossless_audio(row: SinkRow, options: SinkOptions) -> str:

@@ -14,11 +14,27 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from mscli.core.errors import InvalidStateError, NotSupportedError
+from mscli.core.tuples import NamedTuple
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
+
+
+class TrackFacts(NamedTuple):
+    """The facts about a track, as of the frame that is being written, that its frames do not carry.
+
+    ``first_sequence``: the number of the first frame that came. ``lost``: how many frames (samples per channel) are missing in
+    the numbering of those that came. ``omitted``: how many were never asked for, because of a lower frame rate or a pause.
+    """
+
+    settings: Mapping[str, Any]
+    first_sequence: int = 0
+    lost: int = 0
+    omitted: int = 0
+    paused_us: int = 0  # the total length of the pauses before it
+    paced: bool = False  # whether timestamps are unrelated to the present
 
 
 class Sink(ABC):
@@ -36,6 +52,7 @@ class Sink(ABC):
     error: Exception | None = None  # why it has failed, if it is one output of several
     on_failure: Callable[[Any], object] | None = None  # called with an output that fails while others continue
     on_file: Callable[[str], object] | None = None  # called with the name of each finished file of a series
+    facts: Callable[[int], TrackFacts] | None = None  # returns the facts about a track, for a log of frames
     gather_s = 0.0  # how long audio and encoded video may wait for each other before they are written
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:  # noqa: ARG002 (the subclass's)

@@ -233,7 +233,7 @@ def test_a_source_that_gives_nonsense_is_an_error_for_people(extended: Extended)
         ("type", "it returned a tuple as a frame"),
     ],
 )
-@pytest.mark.parametrize("command", [("record", "--video-codec", "mjpeg", "-o", "x.mkv"), ("capture", "-o", "x.mkv")])
+@pytest.mark.parametrize("command", [("record", "--video-codec", "mjpeg", "-o", "x.mkv"), ("capture", "-o", "x.raw")])
 def test_a_frame_that_is_not_what_it_says_ends_its_source(
     mistake: str, why: str, command: tuple[str, ...], extended: Extended
 ) -> None:
@@ -244,7 +244,7 @@ def test_a_frame_that_is_not_what_it_says_ends_its_source(
         (ended,) = (event["reason"] for event in events if event["type"] == "ended")
         assert ended == f"the source that reads thing:9?fail=*** is broken: {why}"
         assert done.stderr.decode() == (f"mscli: error: {ended} (NotReadableError)\n" if code == 5 else "")
-        file = extended.fake.folder / "x.mkv"
+        file = extended.fake.folder / command[-1]
         if code == 5:
             assert extended.fake.files == []
         elif command[0] == "record":

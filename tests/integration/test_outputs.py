@@ -147,7 +147,7 @@ def test_a_file_address_is_a_file(mscli: Program, form: str) -> None:
 
 
 def test_a_capture_into_a_name_of_another_format_is_warned_about(mscli: Program) -> None:
-    done = mscli("capture", "--fake-devices", "--no-video", "--audio", "--duration", "0.1", "-o", "a.wav")
-    assert "will hold raw samples without a header, although its name ends in .wav" in done.stderr.decode()
+    done = mscli("capture", "--fake-devices", "--no-video", "--audio", "--duration", "0.1", "-o", "a.flac")
+    assert "will hold raw samples without a header, although its name ends in .flac" in done.stderr.decode()
     done = mscli("capture", "--fake-devices", "--no-video", "--audio", "--duration", "0.1", "-o", "a.raw")
     assert b"without a header" not in done.stderr

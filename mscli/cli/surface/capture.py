@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from mscli.cli.completion import complete_raw_format
-from mscli.cli.helppages import OUTPUT, Command, option
+from mscli.cli.completion import complete_file, complete_pixel_format, complete_raw_format
+from mscli.cli.helppages import DIAGNOSTICS, OUTPUT, Command, option
 from mscli.cli.options import Options, capture_options
+from mscli.cli.paramtypes import BufferType
 from mscli.cli.surface.common import (
     control_option,
     deinterlace_option,
@@ -18,6 +19,7 @@ from mscli.cli.surface.common import (
     output_arguments,
     outputs_of,
 )
+from mscli.core.eventloop import WHEN_FULL
 from mscli.core.properties import AUDIO, VIDEO
 
 
@@ -39,10 +41,32 @@ from mscli.core.properties import AUDIO, VIDEO
     default="",
     metavar="FORMAT",
     shell_complete=complete_raw_format,
+    usual="the suffix of FILE, or raw data",
+    help="Format, such as y4m, h264, npy, matroska or wav.",
+)
+@option(
+    "--pixel-format",
+    "pixels",
+    group=OUTPUT,
+    default="",
+    metavar="FORMAT",
+    shell_complete=complete_pixel_format,
     usual="as captured, or I420 if that is compressed",
-    help="Format, such as I420, RGB24, y4m or s16.",
+    help="Pixel format, such as RGB24, or native for the camera's own.",
 )
 @option("--preview", group=OUTPUT, common=True, is_flag=True, help="Show the picture in a window.")
+@option(
+    "--frame-log",
+    group=OUTPUT,
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write a line of JSON for each frame to FILE: its time, size and gaps.",
+)
+@option("--when-full", group=OUTPUT, type=click.Choice(WHEN_FULL), help="What to do if the reader is slower than the source.")
+@option("--buffer", group=OUTPUT, type=BufferType(), help="Hold at most SIZE or DURATION of frames for a slow reader.")
+@option("--reopen", group=OUTPUT, is_flag=True, help="Wait for the next reader if the reader of a named pipe leaves.")
+@option("--print-ffmpeg", group=DIAGNOSTICS, is_flag=True, help="Print the options with which ffmpeg reads the output.")
+@option("--print-gst", group=DIAGNOSTICS, is_flag=True, help="Print the elements with which GStreamer reads the output.")
 @force_option("Write even over a block device.")
 @duration_option
 @frames_option(common=True)
@@ -50,10 +74,12 @@ from mscli.core.properties import AUDIO, VIDEO
 @deinterlace_option
 @capture_options(VIDEO, AUDIO)
 def command(options: Options, **given: Any) -> int:
-    """Write raw frames or samples to FILE or stdout, without headers.
+    """Write frames or samples to FILE or stdout, raw or in a FORMAT.
 
-    It captures video, or with --audio --no-video sound. FORMAT is a pixel format (I420, NV12, YUYV, RGB24, BGR24, GREY, ...), a
-    sample format (s16, s32, f32, u8), y4m, or native for the device's own format. --dry-run shows which one is written.
+    It captures video, or with --audio --no-video sound. FORMAT is rawvideo, y4m, mjpeg, h264, multipart or npy for video; pcm,
+    s16le, s24le, s32le, f32le, wav or npy for sound; nut, matroska or mpegts for both. It can also be a pixel format (I420,
+    NV12, YUYV, RGB24, ...), a sample format (s16, s32, f32, u8), or native for the device's own. --dry-run shows which one is
+    written.
     """
     from mscli.cli.capture import run
 

@@ -14,7 +14,7 @@ import re
 import stat
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from threading import Event, RLock
 from time import monotonic, sleep
@@ -148,6 +148,10 @@ class Output(ABC):
         if not self.failed:
             with Border(self._translate):
                 self._grow(self._put([memoryview(part) for part in parts]))
+
+    def write_unit(self, parts: Sequence[bytes | memoryview], head: bytes = b"", *, key: bool = True) -> None:  # noqa: ARG002
+        """Write a frame, and before the first one the header. ``key``: whether decoding can start at it."""
+        self.write_all((head, *parts) if head and not self.size else parts)
 
     def seekable(self) -> bool:
         """Return whether ``seek`` works."""
@@ -682,11 +686,16 @@ class Descriptor(Output):
 class Special(Descriptor):
     """A device, pipe or socket with a path. It is written directly."""
 
-    def __init__(self, path: str, *, over_device: bool = False) -> None:
-        """Remember the path. ``over_device``: whether a block device may be overwritten."""
+    def __init__(self, path: str, *, over_device: bool = False, reopens: bool = False) -> None:
+        """Remember the path. ``over_device``: whether a block device may be overwritten.
+
+        ``reopens``: whether a FIFO whose reader leaves waits for the next one, who gets the header and whole frames.
+        """
         super().__init__(-1)
         self.name = path
         self._over_device = over_device
+        self._reopens = reopens
+        self._joined = False  # whether the reader has got a frame at which decoding can start
         self._given_up = False  # whether to wait no longer for a reader
         self._awaited = False  # whether its reader has not come yet
 
@@ -728,6 +737,37 @@ class Special(Descriptor):
         if self._fd < 0:
             self.open()
         return super()._put(parts)
+
+    def write_unit(self, parts: Sequence[bytes | memoryview], head: bytes = b"", *, key: bool = True) -> None:
+        """Write a frame. If its reader leaves, wait for the next one, if that is wanted."""
+        if not self._reopens:
+            super().write_unit(parts, head, key=key)
+            return
+        if self._joined and _has_no_reader(self._fd):
+            self._await_another()
+        while self._joined or key:  # else a new reader waits for the next key frame
+            try:
+                self.write_all(parts if self._joined else (head, *parts))
+                self._joined = True
+                return
+            except BrokenPipeError:
+                self.failed = False
+                self._await_another()
+
+    def _await_another(self) -> None:
+        """Wait for another reader, who gets nothing that was meant for the one before. Raises BrokenPipeError if none may come.
+
+        The pipe stays open, so that a reader that opens it now does not find its end.
+        """
+        _log.info("“%s”: its reader has left after %d bytes; waiting for another", self.name, self.size)
+        self._joined = False
+        _empty(self.name, self._fd)
+        since_s = monotonic()
+        while _has_no_reader(self._fd):
+            if not self._waits_longer(monotonic() - since_s):
+                self.failed = True
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            sleep(_POLL_S)
 
     @property
     def opens_late(self) -> bool:
@@ -792,6 +832,27 @@ def _after(parts: list[memoryview], count: int) -> list[memoryview]:
     return []
 
 
+def _has_no_reader(fd: int) -> bool:
+    """Return whether nobody has a FIFO open for reading."""
+    import select
+
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
+def _empty(path: str, fd: int) -> None:
+    """Read what is left in a FIFO that we write to."""
+    with suppress(OSError):
+        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if os.path.samestat(os.fstat(reading), os.fstat(fd)):
+                while os.read(reading, PIPE_BYTES):
+                    pass
+        finally:
+            os.close(reading)
+
+
 def write_fully(fd: int, parts: list[memoryview]) -> None:
     """Write all parts into a file. Raises OSError."""
     parts = [part.cast("B") for part in parts]
@@ -825,6 +886,10 @@ def output_for(
         return Descriptor(target)
     if not isinstance(target, str):
         return Memory(target) if getattr(target, "whole", False) else FileObject(target)
+    if target.startswith(("unix:", "tcp://")):
+        from mscli.sinks.files.sockets import SocketOutput
+
+        return SocketOutput(target)
     own = re.fullmatch(_SELF, target)
     if own:
         return Descriptor(_STANDARD[own[2]] if own[2] else int(own[1]))
@@ -841,11 +906,23 @@ def _at_path(path: str, options: SinkOptions, on_loss: Callable[[DisplacedError]
         found = entry.stat()
         if found is not None and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
             check_special(entry, found, over_device=options.over_device)
-            return Special(path, over_device=options.over_device)
+            return Special(path, over_device=options.over_device, reopens=options.reopen)
         from mscli.sinks.files.hidden import check_file
 
         check_file(entry, path, overwrite=options.overwrite)
     return NamedFile(path, options.overwrite, on_note=options.on_note, on_loss=on_loss)
+
+
+def give_up_reader(output: Output, may_wait: Callable[[float], bool]) -> None:
+    """Call ``may_wait`` with the seconds so far while an output's reader is stalled. If it returns False, writing fails."""
+    if isinstance(output, Descriptor) and not output.seekable():
+        output.may_wait = may_wait
+
+
+def defer(output: Output) -> None:
+    """Let the first write to an output wait for a reader, instead of ``open``."""
+    if isinstance(output, Descriptor):
+        output.deferred = True
 
 
 class OutputSink(Sink):
@@ -877,13 +954,11 @@ class OutputSink(Sink):
 
     def give_up_readers(self, may_wait: Callable[[float], bool]) -> None:
         """Call ``may_wait`` while a reader is stalled."""
-        if isinstance(self.output, Descriptor) and not self.output.seekable():
-            self.output.may_wait = may_wait
+        give_up_reader(self.output, may_wait)
 
     def defer(self) -> None:
         """Let the first write wait for a reader."""
-        if isinstance(self.output, Descriptor):
-            self.output.deferred = True
+        defer(self.output)
 
     @property
     def free_bytes(self) -> int | None:
