@@ -59,12 +59,6 @@ unless `--video-codec` or `--audio-codec` selects another:
 `.m4a`
 : `aac`
 
-`.ts`
-: `h264`, `hevc`; `aac`, `mp3`
-
-`.nut`
-: `ffv1`, `h264`, `hevc`, `vp9`, `vp8`, `mjpeg`; `pcm`, `mp3`
-
 Video is stored as 4:2:0 with 8 bits (`yuv420p`), which every player supports, except with `ffv1`. It keeps the matrix of the
 camera (BT.601, BT.709, BT.2020 or SMPTE 240M; by default BT.601) and has limited range. The file names them, with primaries and
 transfer. `vp8` always uses BT.601, `mjpeg` BT.601 with full range, and `ffv1` keeps both. HEVC in MP4 and QuickTime has the tag
@@ -1235,10 +1229,9 @@ of `--frames`, and without that option an array of one frame, which the others f
 : Sound, interleaved. `wav` and `pcm` have the samples of the microphone. With the suffix `.wav`, sound is captured unless
 options ask for video.
 
-`nut`, `matroska`, `mpegts`
-: Containers (`.nut`, `.mkv`, `.ts`) for picture and sound that keep their times: FFV1 and PCM, H.264 and Opus, H.264 and AAC.
-Both kinds of track in one output need one of these. Otherwise, with `--audio --video`, each output takes the track that it can
-hold: `-o frames.y4m -o sound.wav`.
+`matroska`
+: A container (`.mkv`) for picture and sound that keeps their times: H.264 and Opus. Both kinds of track in one output need it.
+Otherwise, with `--audio --video`, each output takes the track that it can hold: `-o frames.y4m -o sound.wav`.
 
 Where a format is expected, a pixel format such as I420 or a sample format such as s16 (in the byte order of the machine) means
 raw data. When the reader of a pipe leaves, the capture ends normally.

@@ -20,7 +20,7 @@ import mscli
 _OTHERS = "types"  # the page of names that are neither classes nor functions
 
 
-def pages() -> Iterator[ModuleType]:
+def modules() -> Iterator[ModuleType]:
     """Yield a module for each page: the package with its docstring first, then one for each name."""
     exported = {name: getattr(mscli, name) for name in mscli.__all__}
     own = {name: value for name, value in exported.items() if inspect.isclass(value) or inspect.isfunction(value)}
@@ -55,7 +55,7 @@ def main(folder: str = "reference") -> None:
         doc, render = import_module("pdoc.doc"), import_module("pdoc.render")
     except ModuleNotFoundError:
         sys.exit("mscli: error: the reference needs pdoc (pip install 'mscli[docs]')")
-    made = {page.__name__: doc.Module(page) for page in pages()}
+    made = {page.__name__: doc.Module(page) for page in modules()}
     render.configure(footer_text=f"mscli {mscli.__version__}", show_source=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Cannot determine where", UserWarning)  # of inherited members of a TypedDict

@@ -73,9 +73,7 @@ OUTPUT_FORMATS: dict[str, OutputFormat] = {
         _PCM,
         *(_PCM._replace(name=name, title=f"{name} samples", suffixes=(name,), samples=name)
           for name in ("s16le", "s24le", "s32le", "f32le")),
-        OutputFormat("nut", "NUT", ("nut",), True, True, container="nut", ffmpeg="-f nut"),
         OutputFormat("matroska", "Matroska", ("mkv",), True, True, container="mkv", ffmpeg="-f matroska", gst="matroskademux"),
-        OutputFormat("mpegts", "MPEG-TS", ("ts",), True, True, container="ts", ffmpeg="-f mpegts", gst="tsdemux"),
     )
 }  # fmt: skip
 

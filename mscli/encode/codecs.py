@@ -116,10 +116,6 @@ CONTAINERS: dict[str, Container] = {
         Container("mp3", ("audio/mpeg", "audio/mp3"), "mp3", (), ("mp3",), packets=2, date="date",
                   first_head=with_delay, mime_names={"mp3": ""}),
         Container("m4a", ("audio/x-m4a", "audio/m4a", "audio/mp4"), "ipod", (), ("aac",), _HYBRID, _FRAGMENTED, **_INDEXED),
-        Container("ts", ("video/mp2t",), "mpegts", ("h264", "hevc"), ("aac", "mp3"), copied=("H264", "HEVC"),
-                  overhead=Overhead(2048, 400, 0)),
-        Container("nut", ("video/x-nut",), "nut", ("ffv1", "h264", "hevc", "vp9", "vp8", "mjpeg"), ("pcm", "mp3"),
-                  copied=("H264", "HEVC", "VP9", "VP8", "MJPEG"), overhead=Overhead(4096, 64, 0)),
     )
 }  # fmt: skip
 

@@ -361,8 +361,7 @@ class PictureReader:
         self._note_damage(chunk.codec, chunk.timestamp)
         chunk_filter.lose()
         if self._in_a_row == TOLERATED and not (codec.intra or self._strict):  # restart at the next key chunk
-            self._decoders.clear()
-            chunk_filter.begin_again()
+            return self.rest(chunk)
         if self._in_a_row <= TOLERATED or self._strict or not codec.intra:
             return []
         self._lenient = self._lenient or _open_decoder(codec, chunk, strict=False)

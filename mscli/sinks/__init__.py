@@ -110,8 +110,6 @@ SINKS: dict[str, SinkRow] = {
         SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True),
         SinkRow("mp3", "audio/mpeg", *_CONTAINER, audio=True),
         SinkRow("m4a", "audio/x-m4a", *_CONTAINER, audio=True),
-        SinkRow("ts", "video/mp2t", *_CONTAINER, video=True, audio=True),
-        SinkRow("nut", "video/x-nut", *_CONTAINER, video=True, audio=True),
         SinkRow("raw", "application/octet-stream", "mscli.sinks.raw.sink", "RawSink", video=True, audio=True),
     )
 }

@@ -12,13 +12,14 @@ import pytest
 
 from mscli.core import jpeg as image
 from mscli.core.annexb import H264
+from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.frames import EncodedVideoChunk
 from mscli.media.chunkfilter import ChunkFilter, OwnSizes
 from mscli.media.pictures import PictureReader
 from tests import hostile
 from tests.camera import test_codecs
 from tests.sinks.synth import h264, jpeg, run
-from tests.unit import test_h264
+from tests.unit import test_h264, test_hevc
 
 HEADER = b"\xff\xc0\x00\x11\x08"  # of a baseline JPEG, up to its height
 
@@ -269,3 +270,23 @@ def test_a_header_of_a_stream_that_comes_again_changes_its_size(codec: str, monk
     others = test_codecs.stream(STREAMS[codec])[KEYS]
     assert own_sizes(codec, first, *others[:3])[2:] == [(128, test_codecs.HEIGHT)] * 2
     assert own_sizes(codec, others[0]) == [(128, test_codecs.HEIGHT)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "lost", "whole"),
+    [  # HEVC of 40 pictures with a key frame at each 20th, the picture that is lost, and how many do not depend on it
+        ("bframes=2:b-adapt=0:b-pyramid=0:open-gop=0", 7, 27),
+        ("bframes=3:b-adapt=0:open-gop=0", 5, 25),
+        ("bframes=4:b-adapt=0:b-pyramid=1:ref=5", 7, 27),
+    ],
+)
+def test_pictures_that_a_decoder_holds_are_shown_when_damage_makes_it_begin_anew(
+    parameters: str, lost: int, whole: int
+) -> None:
+    reader, shown = PictureReader(), 0
+    for number, (data, _) in enumerate(test_hevc.stream(parameters)):
+        if number != lost:
+            kind = "key" if VIDEO_CODECS["hevc"].starts(memoryview(data)) else "delta"
+            chunk = EncodedVideoChunk(kind, number * 33_333, memoryview(data), "hevc", 96, 64, sequence=number)
+            shown += len(reader.read(chunk))
+    assert shown + len(reader.rest(chunk)) == whole

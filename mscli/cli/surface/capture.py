@@ -77,7 +77,7 @@ def command(options: Options, **given: Any) -> int:
     """Write frames or samples to FILE or stdout, raw or in a FORMAT.
 
     It captures video, or with --audio --no-video sound. FORMAT is rawvideo, y4m, mjpeg, h264, multipart or npy for video; pcm,
-    s16le, s24le, s32le, f32le, wav or npy for sound; nut, matroska or mpegts for both. It can also be a pixel format (I420,
+    s16le, s24le, s32le, f32le, wav or npy for sound; matroska for both. It can also be a pixel format (I420,
     NV12, YUYV, RGB24, ...), a sample format (s16, s32, f32, u8), or native for the device's own. --dry-run shows which one is
     written.
     """
