@@ -133,6 +133,7 @@ class VideoCodec(NamedTuple):
     quality: int = 0  # how much of the picture survives, on the scale of ``PixelFormat.quality``
     intra: bool = False  # every chunk can be decoded alone, so each is a key chunk
     starts: Callable[[memoryview], bool] = _anywhere  # returns whether decoding can start at these bytes
+    says_key: bool = False  # each chunk says whether it is a key chunk, so what a driver says of it does not count
     units: Units | None = None  # chunks consist of units with start codes, including the parameter sets
     unit_filter: str = ""  # FFmpeg's bitstream filter that gives units their start codes
     headers: Callable[[], PictureHeaders] | None = None  # makes a reader of the order of display, if that may be another
@@ -201,9 +202,9 @@ VIDEO_CODECS: dict[str, VideoCodec] = {
         VideoCodec("av1", "AV1", ("av01", "av1"), "libdav1d", "libsvtav1", _AV1, "AV1", (), 20,
                    starts=_starts_av1, even=True, awaited=True),
         VideoCodec("vp9", "VP9", ("vp9", "vp09"), "vp9", "libvpx-vp9", (), "VP9", (), 20,
-                   starts=_starts_vp9, head=_vp9_size, awaited=True),
+                   starts=_starts_vp9, says_key=True, head=_vp9_size, awaited=True),
         VideoCodec("vp8", "VP8", ("vp8", "vp08"), "vp8", "libvpx", (), "VP8", (), 20,
-                   starts=_starts_vp8, head=_vp8_size, awaited=True, color=BT601),
+                   starts=_starts_vp8, says_key=True, head=_vp8_size, awaited=True, color=BT601),
         VideoCodec("mjpeg", "MJPEG", ("mjpeg", "mjpg", "jpeg"), "mjpeg", "mjpeg", (), "MJPEG", (), 30,
                    intra=True, image=_JPEG, bits_per_pixel=_JPEG_BITS_PER_PIXEL, color=JPEG_COLOR),
         VideoCodec("ffv1", "FFV1", ("ffv1",), "ffv1", "ffv1",

@@ -135,7 +135,8 @@ class Warmup:
         self._settling = Settling()
         self._reader = PictureReader(strict=True)
         self._sampler = Sampler()
-        self.is_hopeless = False  # whether the time is over and there was nothing to see
+        self.is_hopeless = False  # whether the time is over and there was nothing to see, or long nothing more
+        self._has_shown = False  # whether any picture showed something
         self.is_damaged = False  # whether the latest frame is damaged
         self._begin_us: int | None = None
         self._seen = 0
@@ -146,19 +147,24 @@ class Warmup:
         return self._settling.skipped
 
     def is_good(self, frame: VideoFrame | EncodedVideoChunk) -> bool:
-        """Return whether the frame may be kept. A damaged or black one never is, an unsettled one when the time is over."""
+        """Return whether the frame may be kept. A damaged or black one never is, an unsettled one when the time is over.
+
+        If the frame at the end of the time is black, and others were not, the next one that is not is waited for as long again.
+        """
         self._seen += 1
         if self._seen <= self._settle.frames:
             return self._skip("asked")
         self._begin_us = frame.timestamp if self._begin_us is None else self._begin_us
-        is_late = frame.timestamp - self._begin_us >= self._settle.seconds * MICROSECONDS
+        waited_s = (frame.timestamp - self._begin_us) / MICROSECONDS
+        is_late = waited_s >= self._settle.seconds
         pictures = self._reader.read(frame)
         self.is_damaged = not pictures
         if self.is_damaged:
             return self._skip("damaged")
         means = self._sampler.measure(pictures[-1])
         why = fault_of(means)
-        self.is_hopeless = is_late and bool(why)
+        self._has_shown = self._has_shown or not why
+        self.is_hopeless = bool(why) and waited_s >= self._settle.seconds * (1 + self._has_shown)
         if not self._settle.judged:
             return self._skip(why) if why else True
         if self._settling.is_settled(means):

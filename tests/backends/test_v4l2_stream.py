@@ -91,6 +91,8 @@ SPS, IDR, SLICE = b"\0\0\0\1\x67spspps", b"\0\0\1\x65idr", b"\0\0\1\x41slice"
         ("MJPEG", 0, b"\xff\xd8", True),
         ("VP8", 0, b"\x10", True),
         ("VP8", 0, b"\x11", False),
+        ("VP8", abi.FLAG_KEYFRAME, b"\x11", False),
+        ("VP9", abi.FLAG_KEYFRAME, b"\x86\x00", False),
     ],
 )
 def test_decoding_may_start_at_key_chunks(name: str, flags: int, data: bytes, key: bool) -> None:

@@ -87,6 +87,17 @@ def test_only_black_is_hopeless_when_the_time_is_over(judged: bool) -> None:
     assert warmup.is_hopeless
 
 
+def test_a_black_frame_at_the_end_of_the_time_is_not_all_that_there_is() -> None:
+    warmup = Warmup(Settle(1.0))
+    assert first_good(warmup, [0, 90] * 15 + [0] * 5 + [90]) == 35
+    assert warmup.is_capped
+    warmup = Warmup(Settle(1.0))
+    assert first_good(warmup, [0, 90] * 15 + [0] * 28) is None
+    assert not warmup.is_hopeless
+    assert first_good(warmup, [0] * 62) is None
+    assert warmup.is_hopeless
+
+
 def test_a_number_of_frames_is_skipped_unseen_and_black_ones_after_them() -> None:
     warmup = Warmup(Settle(frames=5, judged=False))
     assert first_good(warmup, [90] * 5 + [0] * 2 + [90] * 3) == 7

@@ -178,8 +178,11 @@ def first_field(field: int, height: int) -> str:
 
 
 def is_key(codec: VideoCodec, flags: int, data: memoryview) -> bool:
-    """Return whether decoding can start at a chunk, according to the driver or to the chunk itself."""
-    return bool(flags & abi.FLAG_KEYFRAME) or codec.starts(data)
+    """Return whether decoding can start at a chunk, according to the driver or to the chunk itself.
+
+    VP8 and VP9 say in each frame whether it is a key frame, so the driver's flag can only be wrong.
+    """
+    return codec.starts(data) or (not codec.says_key and bool(flags & abi.FLAG_KEYFRAME))
 
 
 class V4L2Source(Source):
