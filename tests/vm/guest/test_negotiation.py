@@ -16,7 +16,7 @@ from mscli.core.frames import VideoFrame
 from mscli.sources.base import Device
 from tests.conftest import Program
 from tests.untyped import untyped
-from tests.vm.guest.conftest import run
+from tests.vm.guest.conftest import run, wait_until
 from tests.vm.guest.pictures import assert_colour_bars
 from tests.vm.guest.test_cli import TONE_HZ, assert_tone, streams, tone
 
@@ -122,7 +122,13 @@ def test_a_media_element_plays_on_a_card_without_a_sound_server(mscli: Program) 
     with MediaDevices() as devices, MediaElement(wav, devices=devices) as element:
         speaker = next(info for info in devices.enumerate_devices(["audiooutput"]) if info.path == "hw:0,1")
         element.set_sink_id(speaker.device_id)
+        element.loop = True
         element.play()
-        mscli("record", "--duration", "2", "--microphone", "hw:0,0", "x.wav")
+
+        def heard() -> bool:  # once the speaker is open, which takes its time here
+            mscli("record", "--force", "--duration", "2", "--microphone", "hw:0,0", "x.wav", code=0)
+            return any((mscli.folder / "x.wav").read_bytes()[100:])
+
+        wait_until(heard, "sound of the speaker")
         assert (element.error, element.paused) == (None, False)
     assert_tone(mscli.folder / "x.wav")
