@@ -31,7 +31,9 @@ def test_frames_that_a_stopped_reader_misses_are_in_the_report_and_the_log(polic
             written += running.process.stdout.read(FRAME)
             at += 1
         running.process.terminate()
-        rest, said = running.process.communicate(timeout=30)
+        assert running.process.stderr is not None
+        rest, said = running.process.stdout.read(), running.process.stderr.read()  # also what is read ahead already
+        running.process.wait(30)
     report = json.loads(said.decode().splitlines()[-1])
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     data = written + rest
