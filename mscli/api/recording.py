@@ -191,7 +191,7 @@ class Patience:
         self._at_s = monotonic()
 
     @classmethod
-    def with_(cls, track: MediaStreamTrack) -> Patience:
+    def of(cls, track: MediaStreamTrack) -> Patience:
         """Return the patience with a track."""
         return cls(TIMEOUTS_TO_WAIT * track.timeouts.first_s)
 
@@ -254,9 +254,9 @@ class Delivery:
         self._tracks = tracks
         self._window = window
         self._warn = warn
-        self._flows = [_Flow(counts, Patience.with_(track)) for counts, track in zip(self.counts, tracks, strict=True)]
-        self.awaited = {index for index, track in enumerate(tracks) if track.kind == "video" and not track.paced}
+        self._flows = [_Flow(counts, Patience.of(track)) for counts, track in zip(self.counts, tracks, strict=True)]
         # cameras of which no frame could be used yet: see ``note_missing``
+        self.awaited = {index for index, track in enumerate(tracks) if track.kind == "video" and not track.paced}
         self._decoders: dict[int, Any] = {}  # of tracks whose chunks the sink does not take
         self._deinterlacers = {
             index: load_deinterlacer() for index, track in enumerate(tracks) if deinterlace and track.kind == "video"

@@ -1320,7 +1320,7 @@ Into another program:
 
     mscli capture --format y4m --duration 5 | ffmpeg -i - clip.mkv
 
-Raw frames into ffmpeg, which is told what they are:
+Pipe raw frames into ffmpeg, with the options that describe them:
 
     mscli capture | ffmpeg $(mscli capture --print-ffmpeg) clip.mkv
 

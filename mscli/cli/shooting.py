@@ -431,7 +431,7 @@ class Camera:
 
         Raises NotReadableError if none of these can be decoded.
         """
-        patience, given = Patience.with_(self.track), False
+        patience, given = Patience.of(self.track), False
         while (frame := self._next(patience)) is not None:
             broken = self.track.overconstrained
             if frame.blank and broken is not None:

@@ -10,8 +10,8 @@ from typing import ClassVar, Protocol
 class CodedPicture:
     """The facts in the header of a picture's first slice.
 
-    ``order``: its place in the order of display, in the stream's numbers, since the latest picture with ``resets``. None: not
-    told. ``reordered``: how many pictures may be decoded before one that is shown after it, if that is told.
+    ``order``: its place in the order of display, in the stream's numbers, since the latest picture with ``resets``, or
+    None if unknown. ``reordered``: how many pictures may be decoded before one that is shown after it, or None if unknown.
     """
 
     resets: bool  # whether the numbers begin anew, and no later picture depends on one before it

@@ -61,7 +61,7 @@ class FrameQueue:
     """A bounded queue of frames from one track to one consumer. The queue sets the bound, the source sets the policy.
 
     **Bound**: ``limit_bytes`` of video, AUDIO_QUEUE_SECONDS of sound. At least one frame is always kept, whatever its size.
-    ``limit_frames``: further, so many frames or blocks; encoded pictures do not count, because they depend on each other.
+    ``limit_frames``: the most frames or blocks, besides; encoded pictures do not count, because they depend on each other.
 
     **Paced** (a file, a program): ``put`` waits until there is room, for PACED_FRAMES frames at most. Nothing is dropped. The
     wait ends when either side closes the queue. No frame is taken during a pause, so the source waits, too. Several paced
@@ -289,18 +289,20 @@ class FrameQueue:
         self._drop_above(self._bound(frame))
 
     def _drop_to_limits(self, frame: Media) -> None:
-        """Drop the oldest frames above the bound, and frames that depend on them."""
+        """Drop the oldest frames above the bound, and frames that depend on them. Nothing else bounds the queue."""
         most_us, most = self._limits.lasts_us, self._bound(frame)
         while len(self.waiting) > 1 and (self._held > most or (most_us is not None and self._spans_us(frame) > most_us)):
             self._drop_oldest()
-        while self._broken and self.waiting and not self.waiting[0].whole:
-            self._drop_oldest()
-        self._broken = self._broken and not self.waiting
+        self._drop_dependent()
 
     def _drop_above(self, limit: int) -> None:
         """Drop frames until at most ``limit`` bytes are left and none has waited too long, and frames that depend on them."""
         while (len(self.waiting) > 1 and self._held > limit) or self._waits_longer(VIDEO_QUEUE_SECONDS):
             self._drop_oldest()
+        self._drop_dependent()
+
+    def _drop_dependent(self) -> None:
+        """Drop the frames that depend on a dropped one."""
         while self._broken and self.waiting and not self.waiting[0].whole:
             self._drop_oldest()
         self._broken = self._broken and not self.waiting

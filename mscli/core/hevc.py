@@ -25,7 +25,7 @@ _NOT_REFERENCED = range(0, 16, 2)  # types that no picture of the lowest layer o
 
 
 class KeptPicture(NamedTuple):
-    """A picture that is kept for others. ``order``: its place, of which the bits in ``mask`` are told."""
+    """A picture that is kept for others. ``order``: its place, of which only the bits in ``mask`` are known."""
 
     order: int
     used: bool  # by this picture; otherwise by later ones

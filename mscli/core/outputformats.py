@@ -196,7 +196,7 @@ class ArrayLayout(NamedTuple):
         return cls(_ARRAY_TYPES[samples], (channels,), SAMPLE_FORMATS[samples].bits // 8 * channels)
 
     def header(self, count: int) -> bytes:
-        """Return the header of a file with so many frames or samples."""
+        """Return the header of a file with this number of frames or samples."""
         shape = ", ".join(map(str, (count, *self.shape))) + ("," if not self.shape else "")
         text = f"{{'descr': '{self.dtype}', 'fortran_order': False, 'shape': ({shape}), }}"
         return (

@@ -99,7 +99,7 @@ class SampleLine:
         return surplus
 
     def take(self, samples: int) -> tuple[bytes, int]:
-        """Return so many samples, and how many of them are silence because the player is late."""
+        """Return this number of samples, and how many of them are silence because the player is late."""
         data = self._cut(min(samples, self.held)) if self._flowing else b""
         lacking = samples - len(data) // self._unit
         late = lacking if self._flowing else 0

@@ -113,7 +113,7 @@ class SoundPackets:
         return round(sample * self._rate / self._shape.rate)
 
     def samples(self, packets: int) -> int:
-        """Return how many samples so many packets hold."""
+        """Return how many samples this number of packets holds."""
         return -(-packets * self.frame * self._shape.rate // self._rate)
 
     def end_of(self, chunk: EncodedAudioChunk) -> int:

@@ -278,7 +278,7 @@ class PictureReader:
         return self._good([picture])
 
     def rest(self, last: VideoFrame | EncodedVideoChunk) -> list[av.VideoFrame]:
-        """Return the pictures that the decoder of the last chunk still holds. No more chunks may follow."""
+        """Return the pictures that the decoder of the last chunk still holds. Another chunk begins anew with a key frame."""
         if not isinstance(last, EncodedVideoChunk):
             return []
         decoder = self._decoders.pop(last.codec, None)

@@ -304,7 +304,7 @@ class SoundSupply(Protocol):
     """The sound for a speaker. It may be asked on a thread that must not wait, so both calls return at once and never raise."""
 
     def take(self, samples: int) -> bytes:
-        """Return so many 16-bit samples of every channel, interleaved."""
+        """Return this number of 16-bit samples of every channel, interleaved."""
 
     def on_speaker_ended(self, error: DOMException) -> None:
         """Note that the speaker plays no more, and why: it was unplugged, or its driver failed. Called at most once."""

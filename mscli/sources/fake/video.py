@@ -299,7 +299,7 @@ class VideoFeed:
         """Prepare the frames. ``appearance``: returns how the frame with a number appears."""
         self._appearance = appearance
         self.rate = float(settings["frameRate"])  # frames per second
-        self._frames, self._seconds = self.rate.as_integer_ratio()  # exactly: so many frames in so many seconds
+        self._frames, self._seconds = self.rate.as_integer_ratio()  # exactly: this number of frames in this number of seconds
         self._format, self._width, self._height = pixel_format, int(settings["width"]), int(settings["height"])
         self._codec = CAMERA_CODECS.get(pixel_format)
         self._encoder = FrameEncoder(pixel_format, self._width, self._height, self.rate) if self._codec else None
