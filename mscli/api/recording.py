@@ -319,7 +319,7 @@ class Delivery:
         flow.counts.note(frame)
         faults = self._faults(track)
         if faults == flow.faults:
-            if not frame.blank:
+            if (flow.patience.unused or track in self.awaited) and not frame.blank:
                 flow.use()
                 self.awaited.discard(track)
         else:
@@ -896,6 +896,8 @@ class Group:
 
     def _overdue(self) -> str:
         """Return why a recording without frames is over, because its end has passed, or ""."""
+        if self._window.complete:
+            return "frames"
         placed_us = self._pauses.place(now_us())
         paced = any(track.paced for track in self.tracks)  # their times are not those of the clock
         return "" if paced or placed_us is None else self._window.overdue(placed_us)

@@ -97,6 +97,7 @@ class FrameQueue:
         limits: QueueLimits = USUAL_LIMITS,
     ) -> None:
         self._limits = limits
+        self._bounded = limits.bounded
         self._keeps_old = limits.when_full == DROP_NEWEST or (limits.when_full == BLOCK and not paced)
         self._dropping = Burst(_log, f"{label}: %d frame(s) or sample(s) dropped: the reader is too slow (%d bytes waiting)")
         self.dropped = 0  # frames, or samples per channel
@@ -193,7 +194,7 @@ class FrameQueue:
 
     def head(self) -> Media | None:
         """Return the next frame without taking it. The caller holds the event loop's lock."""
-        if self._keeps_old or self._limits.bounded:
+        if self._keeps_old or self._bounded:
             return self.waiting[0].frame if self.waiting else None
         if self._room is None and (len(self.waiting) > 1 or self._broken):  # a single frame is kept
             self._drop_above(self._held)
@@ -201,21 +202,17 @@ class FrameQueue:
 
     def pop(self) -> Media:
         """Take the next frame. The caller holds the event loop's lock."""
+        waiting = self.waiting.popleft()
         (lost, omitted), self._gone = self._gone, (0, 0)
-        waiting = self._shift()
         self.lost += lost + waiting.lost
         self.omitted += omitted + waiting.omitted
-        return waiting.frame
-
-    def _shift(self) -> _Waiting:
-        waiting = self.waiting.popleft()
         self._held -= waiting.nbytes
         if self._overloaded and not self.waiting:
             self._overloaded = False
             self._dropping.end()
         if self._room is not None:
             self._room.notify_all()
-        return waiting
+        return waiting.frame
 
     def _is_refused(self, frame: Media) -> bool:
         """Drop a frame that has come to a full queue, or depends on one that was dropped. Return whether it was."""
@@ -235,7 +232,7 @@ class FrameQueue:
         most = self._limits.lasts_us
         if most is not None and self._spans_us(frame) > most:
             return True
-        if self._limits.bounded:
+        if self._bounded:
             return False
         return self._limit_frames is not None and len(self.waiting) >= self._limit_frames
 
@@ -260,7 +257,7 @@ class FrameQueue:
         return seen
 
     def _bound(self, frame: Media) -> int:
-        if self._limits.bounded:
+        if self._bounded:
             return 1 << 62 if self._limits.nbytes is None else self._limits.nbytes
         if isinstance(frame, VideoMedia):
             return self._limit
@@ -269,8 +266,11 @@ class FrameQueue:
     def _wait_for(self, room: Condition, frame: Media) -> None:
         """Wait until the frame fits or the queue is closed."""
         most = PACED_FRAMES if self._limit_frames is None else min(PACED_FRAMES, self._limit_frames)
-        bounded = self._limits.bounded
-        while self.waiting and not self.closed and (self._is_full_with(frame) or (not bounded and len(self.waiting) >= most)):
+        while (
+            self.waiting
+            and not self.closed
+            and (self._is_full_with(frame) or (not self._bounded and len(self.waiting) >= most))
+        ):
             self._event_loop.changed.notify_all()  # the consumer may be gathering
             room.wait()
 
@@ -278,7 +278,7 @@ class FrameQueue:
         """Drop frames to make room for the newest one."""
         if self._keeps_old:
             return
-        if self._limits.bounded:
+        if self._bounded:
             self._drop_to_limits(frame)
             return
         if self._limit_frames is not None and not isinstance(frame, EncodedVideoChunk):
@@ -312,10 +312,9 @@ class FrameQueue:
         return len(self.waiting) > 1 and self.waiting[0].is_video_before(monotonic() - seconds)
 
     def _drop_oldest(self) -> None:
-        held = self._held
-        waiting, (lost, omitted) = self._shift(), self._gone
-        self._gone = lost + waiting.lost, omitted + waiting.omitted
-        size = waiting.frame.count
+        held, lost, omitted = self._held, self.lost, self.omitted
+        size = self.pop().count
+        self._gone, self.lost, self.omitted = (self.lost - lost, self.omitted - omitted), lost, omitted  # no frame was taken
         self.dropped += size
         self._dropping.note(size, held)
         self._broken = self._overloaded = True

@@ -85,6 +85,12 @@ class Window:
         """Return whether a duration or a number of frames was requested."""
         return self._limited or self._follows or self._duration_us is not None
 
+    @property
+    def complete(self) -> bool:
+        """Return whether it ends with another window, whose end is known, and has everything up to there."""
+        end_us = self._extent.end_us
+        return self._follows and end_us is not None and all(self._lasts_us.get(track, 0) >= end_us for track in self._open)
+
     def overdue(self, at_us: int) -> str:
         """Return why no more frames can be expected at this time, or "" before.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -245,6 +248,31 @@ def sources() -> Iterator[tuple[Paced, Paced]]:
     microphone.end()
 
 
+@contextmanager
+def giving(
+    sources: Sequence[Paced], count: int, at: Mapping[int, Callable[[], object]] = MappingProxyType({})
+) -> Iterator[None]:
+    """Give this number of frames of each source meanwhile: they wait for a reader, and so for ever behind a recording's end.
+
+    ``at``: what to do before the frames of a number.
+    """
+
+    def give() -> None:
+        for number in range(count):
+            at.get(number, lambda: None)()
+            for source in sources:
+                source.give(number)
+
+    thread = Thread(target=give, name="giving")
+    thread.start()
+    try:
+        yield
+    finally:
+        for source in sources:
+            source.end()
+        thread.join()
+
+
 def sound_in(path: Path) -> list[bytes]:
     """The packets of a file's sound."""
     with av.open(str(path)) as file:
@@ -262,12 +290,8 @@ def test_outputs_with_other_video_codecs_or_none_share_one_encoder_of_sound(
         stream = library.MediaStream([devices.add_source(source) for source in sources])
         recorder = library.MediaRecorder(stream, outputs=outputs, window=(0.5, None))
         recorder.start()
-        for number in range(60):
-            for source in sources:
-                source.give(number)
-        for source in sources:
-            source.end()
-        assert recorder.join(TIMEOUT_S)
+        with giving(sources, 60):
+            assert recorder.join(TIMEOUT_S)
         assert recorder.recording is not None
         assert len(recorder.recording.groups) == 3
         assert [one.counts[-1].frames for one in recorder.recording.outputs] == [24_000] * 3
@@ -286,14 +310,8 @@ def test_an_added_output_shares_the_encoder_of_sound(
         stream = library.MediaStream([devices.add_source(source) for source in sources])
         recorder = library.MediaRecorder(stream, file=str(first), window=(3.0, None))
         recorder.start()
-        for number in range(310):
-            if number == 100:
-                recorder.add_output(str(added))
-            for source in sources:
-                source.give(number)
-        for source in sources:
-            source.end()
-        assert recorder.join(TIMEOUT_S)
+        with giving(sources, 310, {100: lambda: recorder.add_output(str(added))}):
+            assert recorder.join(TIMEOUT_S)
         recording = recorder.recording
         assert recording is not None
         assert recording.error is None
@@ -314,12 +332,8 @@ def test_an_output_without_video_ends_with_the_counted_pictures_of_the_others(
         stream = library.MediaStream([devices.add_source(source) for source in sources])
         recorder = library.MediaRecorder(stream, outputs=names, window=(None, 50))
         recorder.start()
-        for number in range(60):
-            for source in sources:
-                source.give(number)
-        for source in sources:
-            source.end()
-        assert recorder.join(TIMEOUT_S)
+        with giving(sources, 60):
+            assert recorder.join(TIMEOUT_S)
         assert recorder.recording is not None
         both, sound = recorder.recording.outputs
     assert (both.error, sound.error) == (None, None)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from mscli.core.frames import AudioData, Media, VideoFrame
-from mscli.core.window import Pauses, Window
+from mscli.core.window import Extent, Pauses, Window
 
 START = 7_000_123
 SECOND = 1_000_000
@@ -105,6 +105,16 @@ def test_the_duration_counts_from_a_first_block_that_arrives_after_later_picture
     assert window.end_us == START + SECOND
     assert len(admitted(window, pictures(30, 100, start=START + 200_000), track=1)) == 24
     assert samples(admitted(window, blocks(480, 200, start=START + 10_000))) + 480 == 48000
+
+
+def test_a_window_without_counted_frames_is_complete_where_the_other_one_ends() -> None:
+    extent = Extent()
+    counting, following = Window(["video"], None, 3, extent), Window(["audio"], None, 3, extent, counts=False)
+    assert samples(admitted(following, blocks(480, 9))) == 9 * 480
+    assert len(admitted(counting, pictures(30, 5))) == 3  # they last for 100 ms
+    before = following.complete
+    assert samples(admitted(following, blocks(480, 1, start=START + 90_000))) == 480
+    assert (before, following.complete, counting.complete) == (False, True, False)
 
 
 def test_nothing_of_a_track_that_is_through_is_admitted() -> None:

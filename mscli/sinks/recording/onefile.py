@@ -294,6 +294,7 @@ class FileTrack:
     """A track of a file."""
 
     rest = 0  # the most bytes that may still be written at the end
+    begun = True  # whether what comes can be decoded: of chunks, none before the first key frame can
 
     def __init__(self, muxer: Muxer, stream: av.VideoStream | av.AudioStream) -> None:
         self._muxer = muxer
@@ -314,7 +315,7 @@ class PacketTrack(FileTrack):
         self._begin_us = begin_us
         self._begin = self._units(begin_us - origin_us)  # for sound: the sample number
         self._decoded: int | None = None  # the decoding time of the previous chunk, in the file's time
-        self._begun = False
+        self.begun = False
 
     def _units(self, us: int) -> int:
         return round(us * self._rate / MICROSECONDS)
@@ -322,11 +323,6 @@ class PacketTrack(FileTrack):
     def cost(self, chunk: Chunk) -> int:
         """Return the most bytes that the chunk can add to the file."""
         return self._muxer.bound.cost(chunk.nbytes, key=chunk.key and self._pictures)
-
-    def decodes(self, chunk: Chunk) -> bool:
-        """Return whether the chunk can be decoded here: none before the first key frame can."""
-        self._begun = self._begun or chunk.key
-        return self._begun
 
     def write(self, chunk: Chunk) -> None:
         """Write the chunk."""
@@ -366,10 +362,6 @@ class SoundTrack(FileTrack):
     def cost(self, sound: AudioData) -> int:
         """Return the most bytes that the samples can add to the file."""
         return self._muxer.bound.cost(sound.number_of_frames * self._sample_bytes)
-
-    def decodes(self, sound: AudioData) -> bool:  # noqa: ARG002 (the file encodes them itself)
-        """Return True: every sample can be heard."""
-        return True
 
     def write(self, sound: AudioData) -> None:
         """Encode the samples at their place."""
@@ -540,7 +532,7 @@ class OneFile(FileSink):
         self._streams: dict[int, int] = {}  # track → index of its stream in the file
         self._skips = Skips(output.name)
         self._written: Counter[int] = Counter()  # track → pictures or samples
-        self._receipts = Receipts(output, ())
+        self._receipts: Receipts | None = None  # of an output that cannot be read back
         self._undecodable: Counter[int] = Counter()  # track → frames before its first key frame
         self._muxer: Muxer | None = None
         self._ended = False
@@ -555,7 +547,8 @@ class OneFile(FileSink):
         self._muxer = Muxer(self.takes, self.output, metadata=said.metadata, tags=said.tags, fragment_us=length_us)
         order = sorted(tracks, key=lambda track: track.kind != "video")
         self._skips.lead = first_camera(tracks)
-        self._receipts = Receipts(self.output, [track.index for track in tracks])
+        if not self.output.seekable():
+            self._receipts = Receipts(self.output, [track.index for track in tracks])
         for track in order:
             added = self.tracks[track.index] = track_in(self._muxer, track, origin_us)
             self._streams[track.index] = added.index
@@ -565,16 +558,22 @@ class OneFile(FileSink):
         """Write a packet or samples of the track. Raises OperationError, BrokenPipeError."""
         if self._skips.leaves_out(track, piece, behind=self.output.behind):
             return
-        if not self.tracks[track].decodes(piece):
-            self._undecodable[track] += piece.count
+        inner, receipts = self.tracks[track], self._receipts
+        if not inner.begun:
+            inner.begun = isinstance(piece, AudioData) or piece.key
+            if not inner.begun:
+                self._undecodable[track] += piece.count
+                return
+        if receipts is None:
+            inner.write(piece)
+            self._written[track] += piece.count
             return
         size, nbytes = self.output.size, self._muxed(track)
         try:
-            self.tracks[track].write(piece)
+            inner.write(piece)
             self._written[track] += piece.count
         finally:
-            if not self.output.seekable():
-                self._receipts.note(track, piece, self._muxed(track) - nbytes, size)
+            receipts.note(track, piece, self._muxed(track) - nbytes, size)
 
     def end(self) -> None:
         """Finish the file, or keep what was readable before its output failed. Raises OperationError, BrokenPipeError."""
@@ -590,7 +589,8 @@ class OneFile(FileSink):
                 track.finish()
             if self.begun:
                 self._muxer.close()
-                self._receipts.end()
+                if self._receipts is not None:
+                    self._receipts.end()
             else:  # it was removed before its first packet
                 self._salvage()
         except BaseException:
@@ -658,7 +658,7 @@ class OneFile(FileSink):
         kept_bytes = self.output.kept_bytes
         if kept_bytes is None or not kept_bytes:
             return None if kept_bytes is None else ()
-        if self.output.seekable():
+        if self._receipts is None:
             return self._read_kept
         taken = [self._receipts.taken(track) for track in self._streams]
         return [one._replace(end_us=max(0, one.end_us - self.begin_us)) for one in taken]
