@@ -638,7 +638,12 @@ class MediaStreamTrack(EventTarget):
             return
         while self._held and not self._behind:
             self._deliver(self._held.popleft(), self._shapes[0][1])
-        self._deliver(frame, next((shape for from_us, shape in self._shapes if frame.timestamp >= from_us), None))
+        shape = None
+        for from_us, newer in self._shapes:  # the newest first
+            if frame.timestamp >= from_us:
+                shape = newer
+                break
+        self._deliver(frame, shape)
 
     def _deliver(self, frame: Media, shape: DeriveFrame | None) -> None:
         shaped: Media | None = frame
@@ -681,8 +686,9 @@ class MediaStreamTrack(EventTarget):
         return True
 
     def _note(self, frame: Media | None) -> None:
-        has_latency = not self.paced  # the times of a paced source are unrelated to the present
-        if self.enabled and not (frame is not None and frame.blank) and (has_latency or self._kind == "video"):
+        if not self.enabled or (frame is not None and frame.blank):
+            return
+        if self._kind == "video" or not self.paced:  # sound is counted for its latency, which has no meaning without pace
             self._stats.note(frame)
 
     def close_queues(self) -> None:

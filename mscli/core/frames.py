@@ -244,7 +244,8 @@ class VideoMedia:
     @property
     def enlarged(self) -> bool:
         """Return whether the picture is shown larger than it is coded."""
-        return self.display_width > self.coded_width or self.display_height > self.coded_height
+        shown = self.display_size  # what is cropped only is not larger
+        return shown is not None and (shown[0] > self.coded_width or shown[1] > self.coded_height)
 
     @property
     def whole(self) -> bool:

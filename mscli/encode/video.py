@@ -239,7 +239,7 @@ class Pictures(ABC):
 
     def _bridge(self, shown_us: int, at_us: int) -> list[EncodedVideoChunk]:
         """Repeat the picture from ``shown_us`` as often as needed, so that no two are more than MOST_STEP_US apart."""
-        if self.first_us is None:
+        if self.first_us is None or at_us <= shown_us + MOST_STEP_US:
             return []
         return [chunk for then_us in range(shown_us + MOST_STEP_US, at_us, MOST_STEP_US) for chunk in self.repeat(then_us)]
 

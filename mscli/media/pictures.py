@@ -86,7 +86,7 @@ def as_picture(frame: VideoFrame, used: av.VideoFrame | None = None) -> av.Video
     picture = _blank(rect.width, rect.height, row.ffmpeg, used)
     for plane, target, source, stride in zip(row.planes, picture.planes, frame.planes, frame.strides, strict=True):
         width, rows = plane.row_bytes(rect.width), plane.rows(rect.height)
-        visible = source[rect.y // plane.v * stride + plane.row_bytes(rect.x) :]
+        visible = source[rect.y // plane.v * stride + rect.x // plane.h * plane.unit_bytes :]
         if visible.nbytes < stride * (rows - 1) + width:
             raise DamagedPicture(f"a plane has {source.nbytes} bytes")
         _copy_rows(memoryview(target), target.line_size, visible, stride, width, rows)

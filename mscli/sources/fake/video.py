@@ -300,6 +300,7 @@ class VideoFeed:
         self._appearance = appearance
         self.rate = float(settings["frameRate"])  # frames per second
         self._frames, self._seconds = self.rate.as_integer_ratio()  # exactly: this number of frames in this number of seconds
+        self._lasts_us = self.at_us(1)
         self._format, self._width, self._height = pixel_format, int(settings["width"]), int(settings["height"])
         self._codec = CAMERA_CODECS.get(pixel_format)
         self._encoder = FrameEncoder(pixel_format, self._width, self._height, self.rate) if self._codec else None
@@ -324,10 +325,10 @@ class VideoFeed:
         planes = self._painter.paint(number, self._turn(index), number > 0 and self._flashes(index), self._appearance(number))
         size, color = (self._width, self._height), self._color_space
         if self._codec is None or self._encoder is None:
-            return VideoFrame(self._format, *size, timestamp, planes, self._painter.strides, self.at_us(1), number, color)
+            return VideoFrame(self._format, *size, timestamp, planes, self._painter.strides, self._lasts_us, number, color)
         data, key = self._encoder.encode(planes, number)
         kind = KEY if key else DELTA
-        return EncodedVideoChunk(kind, timestamp, data, self._codec.name, *size, self.at_us(1), number, color)
+        return EncodedVideoChunk(kind, timestamp, data, self._codec.name, *size, self._lasts_us, number, color)
 
     def _turn(self, index: int) -> float:
         """Return how much of a frame's second is over, from 0 to 1."""

@@ -358,9 +358,10 @@ def _values(device: Device) -> dict[str, Values]:
 
 
 def _values_of(device: Device, entry: Listed, node: pulse.ServerNode | None) -> dict[str, Values]:
-    rates, sizes = _probe(device, entry) if node is None else ((*USUAL_RATES, node.rate), (16, 32) if node.wide else (16,))
     channels = min(node.channels if node else entry.channels, MOST_CHANNELS)
     least = min(_least_channels(device), channels)
+    served = node and ((*USUAL_RATES, node.rate), (16, 32) if node.wide else (16,))
+    rates, sizes = served or _probe(device, entry, least)
     values: dict[str, Values] = {
         "sampleRate": tuple(sorted(set(rates))),
         "channelCount": tuple(range(least, channels + 1)),
@@ -382,9 +383,13 @@ def _least_channels(device: Device) -> int:
         return max(1, alsa.least_channels(address, device.handle.direction))
 
 
-def _probe(device: Device, entry: Listed) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the supported sample rates and sizes. Raises NotReadableError if the device cannot be probed."""
-    accepts = partial(LIBRARY.accepts, device.handle, device.label, entry.number, channels=1)
+def _probe(device: Device, entry: Listed, channels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the supported sample rates and sizes. Raises NotReadableError if the device cannot be probed.
+
+    ``channels``: the smallest count that the device takes now. It may differ from when PortAudio listed the device: a loopback
+    card takes only the count with which its other end is open.
+    """
+    accepts = partial(LIBRARY.accepts, device.handle, device.label, entry.number, channels=channels)
     rates = tuple(rate for rate in (entry.rate, *USUAL_RATES) if accepts(samplerate=rate, dtype="int16"))
     if not rates:
         raise NotReadableError(f"“{device.label}” has none of the usual sample rates")
