@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, current_thread
 from typing import Any, Protocol
 
@@ -194,8 +194,11 @@ class FilePlayer:
 
     def take(self, kind: str, media: Media) -> None:
         """Show what comes when it is due."""
-        frame = self._shown.decoded(media)
-        if frame is None or self._stopping:
+        for frame in self._shown.decoded(media):
+            self._show(kind, frame)
+
+    def _show(self, kind: str, frame: VideoFrame | AudioData) -> None:
+        if self._stopping:
             return
         lasts_us = frame.lasts_us if isinstance(frame, AudioData) else 0
         begin_us = self._from_us + frame.timestamp
@@ -225,8 +228,10 @@ class FilePlayer:
             if due_us is None:
                 self._audience.on_idle()
 
-    def note_end(self, error: DOMException | None) -> None:
+    def note_end(self, kind: str, error: DOMException | None) -> None:
         """Note the end of a track. With the last one, all was played; an error of one track alone is no failure."""
+        for frame in self._shown.rest() if kind == VIDEO else ():
+            self._show(kind, frame)
         self._errors.append(error)
         if len(self._errors) < len(self._going) or self._stopping:
             return
@@ -276,7 +281,7 @@ class PlayerEntrance:
 
     def on_ended(self, error: DOMException | None) -> None:
         """Pass on the end."""
-        self._player.note_end(error)
+        self._player.note_end(self._kind, error)
 
 
 class FrameDecoder:
@@ -286,16 +291,22 @@ class FrameDecoder:
         self._converter: Any = None
         self._decode_sound: Callable[[EncodedAudioChunk], AudioData | None] | None = None
 
-    def decoded(self, media: Media) -> VideoFrame | AudioData | None:
-        """Return the frame, or None if it is damaged or the decoder needs more."""
+    def decoded(self, media: Media) -> Sequence[VideoFrame | AudioData]:
+        """Return the frames that this one completes: none if it is damaged or the decoder needs more."""
         if isinstance(media, AudioData) or (isinstance(media, VideoFrame) and media.whole):
-            return media
+            return (media,)
         if isinstance(media, EncodedAudioChunk):
             self._decode_sound = self._decode_sound or load_sound_decoder()
-            return self._decode_sound(media)
+            block = self._decode_sound(media)
+            return () if block is None else (block,)
         self._converter = self._converter or load_converter()
-        picture: VideoFrame | None = self._converter.convert(media)
-        return picture
+        pictures: Sequence[VideoFrame] = self._converter.read(media)
+        return pictures
+
+    def rest(self) -> Sequence[VideoFrame]:
+        """Return the pictures that the decoder still holds. No more may follow."""
+        converter, self._converter = self._converter, None
+        return () if converter is None else converter.rest()
 
 
 class StreamMedium:
@@ -403,6 +414,8 @@ class StreamPlayer:
         wanted = self._medium.tracks
         for queue, track in list(self._queues.items()):
             if wanted.get(track.kind) is not track and (queue.finished or track not in self._medium.stream):
+                for frame in self._decoders[track.kind].rest():
+                    self._show(track, frame)
                 del self._queues[queue]
                 track.close_queue(queue)
                 self._event_loop.remove(queue)
@@ -418,9 +431,11 @@ class StreamPlayer:
 
     def _take(self, queue: FrameQueue, media: Media) -> None:
         track = self._queues.get(queue)
-        frame = None if track is None else self._decoders[track.kind].decoded(media)
-        if track is None or frame is None:
-            return
+        if track is not None:
+            for frame in self._decoders[track.kind].decoded(media):
+                self._show(track, frame)
+
+    def _show(self, track: MediaStreamTrack, frame: VideoFrame | AudioData) -> None:
         if not self._begun:
             self._begun = True
             self._audience.on_first()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, cast
@@ -46,6 +47,7 @@ class FrameReader(Generic[F]):
         self._event_loop = EventLoop()
         self._queue = track.open_queue(self._event_loop, limit_bytes, limit_frames)
         self._converter: Any = None  # created on first use
+        self._ready: deque[Any] = deque()  # decoded frames: few, as a reader takes one before the next is decoded
         self._shown = False  # whether there was a good picture
 
     @property
@@ -67,11 +69,16 @@ class FrameReader(Generic[F]):
         Raises NotReadableError if the camera delivers nothing but damaged frames.
         """
         deadline = monotonic() + timeout_s
-        while (taken := self._event_loop.take(max(0.0, deadline - monotonic()))) is not None:
-            frame = self._show(taken.frame)
-            if frame is not None:
-                return frame
-        return None
+        while not self._ready:
+            taken = self._event_loop.take(max(0.0, deadline - monotonic()))
+            if taken is not None:
+                self._ready += self._shown_of(taken.frame)
+            elif self._queue.finished and self._converter is not None:
+                self._ready += self._converter.rest()
+                self._converter = None
+            else:
+                return None
+        return cast(F, self._ready.popleft())
 
     def close(self) -> None:
         """Stop taking frames. So does a reader that is no longer referenced."""
@@ -80,19 +87,19 @@ class FrameReader(Generic[F]):
     def __del__(self) -> None:
         self.close()
 
-    def _show(self, media: Media) -> F | None:
-        """Return the frame or chunk for the reader, or None if it is damaged or the decoder needs more."""
+    def _shown_of(self, media: Media) -> Sequence[Media]:
+        """Return what the reader gets of a frame or chunk: nothing if it is damaged or the decoder needs more."""
         if isinstance(media, AudioMedia) or (isinstance(media, EncodedVideoChunk) and self._encoded):
-            return cast(F, media)
+            return (media,)
         if isinstance(media, VideoFrame) and media.whole:
-            return cast(F, media)
+            return (media,)
         if self._converter is None:
             self._converter = load_converter()
-        picture: VideoFrame | None = self._converter.convert(media)
-        self._shown = self._shown or picture is not None
+        pictures: Sequence[VideoFrame] = self._converter.read(media)
+        self._shown = self._shown or bool(pictures)
         if not self._shown and self._converter.faults.damaged >= MOST_DAMAGED:
             raise NotReadableError(f"{self._track.source_name} sends only damaged frames")
-        return cast(F, picture)
+        return pictures
 
     def __aiter__(self) -> FrameReader[F]:
         return self

@@ -297,10 +297,14 @@ class Delivery:
 
     def _chosen(self, track: int, frame: Picture, lapse: TimeLapse) -> Picture | None:
         """Return the frame as a time-lapse plays it, or None if it is outside the window or not the first of its tick."""
-        depends = isinstance(frame, EncodedVideoChunk) and not VIDEO_CODECS[frame.codec].intra  # on frames before it
-        picture = self._decoder(track).convert(frame) if depends else frame
-        if picture is None:
+        if isinstance(frame, EncodedVideoChunk) and not VIDEO_CODECS[frame.codec].intra:  # it depends on frames before it
+            for picture in self._decoder(track).read(frame):
+                if (chosen := self._chosen_picture(track, picture, lapse)) is not None:
+                    return chosen
             return None
+        return self._chosen_picture(track, frame, lapse)
+
+    def _chosen_picture(self, track: int, picture: Picture, lapse: TimeLapse) -> Picture | None:
         origin_us = picture.timestamp if self._window.start_us is None else self._window.start_us
         if not lapse.is_due(picture, origin_us) and self._window.encloses(track, picture):
             return None
@@ -343,6 +347,12 @@ class Delivery:
 
     def finish(self) -> None:
         """Write the pictures that are still held back. Raises the sink's errors."""
+        for track, decoder in self._decoders.items():
+            for frame in decoder.rest():
+                if track not in self._lapses:
+                    self._sink.write(track, frame)
+                elif (chosen := self._chosen_picture(track, frame, self._lapses[track])) is not None:
+                    self.put(track, chosen)
         for track, deinterlacer in self._deinterlacers.items():
             for frame in deinterlacer.rest():
                 self._sink.write(track, frame)
@@ -372,8 +382,8 @@ class Delivery:
             return self._deinterlacers[track].read(frame)
         if not isinstance(frame, EncodedVideoChunk) or frame.codec in self._sink.codecs:
             return (frame,)
-        picture = self._decoder(track).convert(frame)
-        return () if picture is None else (picture,)
+        frames: Sequence[VideoFrame] = self._decoder(track).read(frame)
+        return frames
 
     def _decoder(self, track: int) -> Any:
         if track not in self._decoders:

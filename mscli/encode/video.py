@@ -19,7 +19,7 @@ from av.video.frame import PictureType
 from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import BITS_PER_PIXEL, CAMERA_CODECS, HARDWARE, VideoCodec
 from mscli.core.errors import NotSupportedError, OperationError
-from mscli.core.frames import BT601, DELTA, KEY, EncodedVideoChunk, VideoColorSpace, VideoFrame, black, outline
+from mscli.core.frames import BT601, DELTA, KEY, EncodedVideoChunk, VideoColorSpace, VideoFrame, black
 from mscli.core.limits import ENCODER_RESTS_S
 from mscli.core.threads import tasks, wait_for_sleep
 from mscli.core.tuples import NamedTuple
@@ -40,6 +40,7 @@ from mscli.media.pictures import (
     av_range,
     color_of,
     cropped_even,
+    origin_of,
     video_context,
 )
 
@@ -264,7 +265,6 @@ class VideoEncoder(Pictures):
         self._home = EncoderHome(av.VideoStream, self._encoder.name, Fraction(self._expected.rate).limit_denominator(1001))
         self._reader = PictureReader(one_at_a_time=True)
         self._reshape: Reshaper | None = None
-        self._last: EncodedVideoChunk | None = None
         self._shown: av.VideoFrame | None = None  # the previous picture
         self._shown_us = 0
         self._repeated = 0
@@ -293,9 +293,8 @@ class VideoEncoder(Pictures):
     def encode(self, frame: VideoFrame | EncodedVideoChunk) -> list[EncodedVideoChunk]:
         """Return the chunks that the frame completes."""
         chunks = self._bridge(self._shown_us, frame.timestamp)
-        self._last = outline(frame) if isinstance(frame, EncodedVideoChunk) else None  # without the driver's memory
         for picture in self._reader.read(frame):
-            chunks += self._encode_picture(picture, frame)
+            chunks += self._encode_picture(picture, origin_of(picture, frame))
         return chunks
 
     def force_key(self) -> None:
@@ -316,9 +315,8 @@ class VideoEncoder(Pictures):
     def finish(self) -> list[EncodedVideoChunk]:
         """Return the chunks that the decoder and the encoder still hold."""
         chunks = []
-        if self._last is not None:
-            for picture in self._reader.rest(self._last):
-                chunks += self._encode_picture(picture, self._last)
+        for picture in self._reader.rest():
+            chunks += self._encode_picture(picture, origin_of(picture))
         return chunks + self._chunks(self._home.stream.encode(None))
 
     def close(self) -> None:

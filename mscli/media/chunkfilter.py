@@ -25,7 +25,7 @@ _log = Log("media")
 _NOTHING = "holds no {} (no start code)"
 _NO_SETS = "lacks the parameter sets ({}) that {} needs"
 _NO_KEY = "depends on a key frame that did not arrive"
-_NO_REFERENCE = "depends on a frame that was lost"
+NO_REFERENCE = "depends on a frame that was lost"
 
 
 ALIKE = 5  # images in a row whose size counts, whatever it is
@@ -117,7 +117,7 @@ class ChunkFilter:
         lacks = references.note(chunk, starts=chunk.key or codec.starts(chunk.data))
         self.broken = passed and lacks
         if self.broken:
-            self._why = _NO_REFERENCE
+            self._why = NO_REFERENCE
 
     def begin_again(self, *, passed: bool = True) -> None:
         """Pass on nothing until the next chunk at which decoding can start.

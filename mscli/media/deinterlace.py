@@ -15,7 +15,7 @@ from av.filter import Graph
 
 from mscli.core.frames import BOTTOM, TOP, EncodedVideoChunk, VideoFrame, outline
 from mscli.media.chunkfilter import Faults
-from mscli.media.pictures import BY_FFMPEG, PictureReader, Reshaper, as_video_frame, color_of, described
+from mscli.media.pictures import BY_FFMPEG, PictureReader, Reshaper, as_video_frame, color_of, described, origin_of
 
 _PARITY = {"": "auto", TOP: "tff", BOTTOM: "bff"}  # by the field that was captured first; "auto": as the decoder says
 _PLANAR = {(8, 8): "yuv420p", (8, 16): "yuv422p", (16, 16): "yuv444p"}  # chroma of 16 × 16 pixels → a format of the filter
@@ -31,7 +31,6 @@ class Deinterlacer:
 
     def __init__(self) -> None:
         self._reader = PictureReader()
-        self._last: VideoFrame | EncodedVideoChunk | None = None
         self._graph: Graph | None = None
         self._shape: tuple[str, int, int, str] | None = None  # of the graph's pictures: format, width, height and parity
         self._only: av.VideoFrame | None = (
@@ -48,15 +47,12 @@ class Deinterlacer:
         """Return the frames that the frame or chunk completes."""
         if isinstance(media, VideoFrame) and not media.first_field:
             return [*self._end(), media]
-        self._last = outline(media)
         pictures = self._reader.read(replace(media, visible_rect=None) if isinstance(media, VideoFrame) else media)
-        return [frame for picture in pictures for frame in self._filtered(picture, media)]
+        return [frame for picture in pictures for frame in self._filtered(picture, origin_of(picture, media))]
 
     def rest(self) -> list[VideoFrame]:
         """Return the frames that are still held back. No more may follow."""
-        last, frames = self._last, list[VideoFrame]()
-        if last is not None:
-            frames = [frame for picture in self._reader.rest(last) for frame in self._filtered(picture, last)]
+        frames = [frame for picture in self._reader.rest() for frame in self._filtered(picture, origin_of(picture))]
         return [*frames, *self._end()]
 
     def _filtered(self, picture: av.VideoFrame, media: VideoFrame | EncodedVideoChunk) -> list[VideoFrame]:

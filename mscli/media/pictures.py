@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import av
 from av.codec.context import Flags
@@ -31,7 +31,8 @@ from mscli.core.frames import (
     outline,
 )
 from mscli.core.log import Burst, Log
-from mscli.media.chunkfilter import NO_FAULTS, ChunkFilter, Faults, complete
+from mscli.core.tuples import NamedTuple
+from mscli.media.chunkfilter import NO_FAULTS, NO_REFERENCE, ChunkFilter, Faults, complete
 
 _log = Log("media")
 
@@ -235,6 +236,7 @@ class PictureReader:
         self._read = 0  # frames that were decoded or copied
         self._given = 0  # pictures from these frames
         self._early = 0  # frames before the first picture, which the decoder may need for it
+        self._first_us: int | None = None  # the time of the first of these
         self._torn = 0
         self._why = ""
         self._strict = strict
@@ -277,20 +279,21 @@ class PictureReader:
         self._used = picture if self._one_at_a_time else None
         return self._good([picture])
 
-    def rest(self, last: VideoFrame | EncodedVideoChunk) -> list[av.VideoFrame]:
-        """Return the pictures that the decoder of the last chunk still holds. Another chunk begins anew with a key frame."""
-        if not isinstance(last, EncodedVideoChunk):
-            return []
-        decoder = self._decoders.pop(last.codec, None)
+    def rest(self) -> list[av.VideoFrame]:
+        """Return the pictures that the decoder still holds. Another chunk begins anew with a key frame.
+
+        Whoever reads a stream calls this at its end, or the last pictures of a stream with another display order are missing.
+        """
+        decoders, self._decoders = self._decoders, {}
         if self._chunk_filter is not None:
             self._chunk_filter.begin_again()
-        try:
-            pictures = decoder.decode(None) if decoder else []
-        except av.FFmpegError:
-            self.failures += 1
-            return []
-        self._given += len(pictures)
-        return [_shown(picture, last) for picture in pictures]
+        pictures: list[av.VideoFrame] = []
+        for decoder in decoders.values():
+            try:
+                pictures += _pictures(decoder, None)
+            except av.FFmpegError:
+                self.failures += 1
+        return self._good(self._counted(pictures))
 
     def close(self) -> None:
         """Free the last picture. What was counted stays known."""
@@ -315,29 +318,48 @@ class PictureReader:
             if chunk_filter.unended:
                 _, pictures = _decode_unended(self._decoder(codec, chunk), chunk)
             else:
-                pictures = self._decode_units(codec, data, chunk)
+                pictures = self._decode_units(codec, data, chunk, is_torn=chunk_filter.broken)
         except (av.FFmpegError, DamagedPicture):
             return self._damaged(data, chunk, codec, chunk_filter)
-        if not (codec.intra or pictures or self._given):
-            self._early += 1  # after a recovery point the first pictures are incomplete
-        if chunk_filter.broken and pictures:
-            self._why = chunk_filter.faults.why
-            if self._strict:
-                self.failures += 1
-                return []
-        self._torn += sum(chunk_filter.broken or picture.is_corrupt for picture in pictures)
-        return self._good(pictures)
+        if not (codec.intra or self._given):
+            self._note_beginning(chunk, pictures)
+        if pictures and not self._strict:
+            self._decoder(codec, chunk).flags |= Flags.output_corrupt  # what depends on a lost one is shown from now on
+        return self._good(self._counted(pictures))
 
-    def _decode_units(self, codec: VideoCodec, data: memoryview, chunk: EncodedVideoChunk) -> list[av.VideoFrame]:
+    def _note_beginning(self, chunk: EncodedVideoChunk, pictures: list[av.VideoFrame]) -> None:
+        """Count the chunks before the first picture. After a recovery point the first pictures are incomplete."""
+        self._first_us = chunk.timestamp if self._first_us is None else self._first_us
+        if not pictures:
+            self._early += 1
+        elif pictures[0].pts == self._first_us:
+            self._early = 0  # the decoder has only held it
+
+    def _counted(self, pictures: list[av.VideoFrame]) -> list[av.VideoFrame]:
+        """Count the torn pictures, and return those to show: if ``strict``, only the others."""
+        torn = [picture for picture in pictures if _is_torn(picture)]
+        if not torn:
+            return pictures
+        self._why = NO_REFERENCE
+        if self._strict:
+            self.failures += len(torn)
+            return [picture for picture in pictures if picture not in torn]
+        self._torn += len(torn)
+        return pictures
+
+    def _decode_units(
+        self, codec: VideoCodec, data: memoryview, chunk: EncodedVideoChunk, *, is_torn: bool
+    ) -> list[av.VideoFrame]:
         """Decode a chunk, without its messages if the camera sends some that cannot be decoded. Raises av.FFmpegError."""
         decoder, units = self._decoder(codec, chunk), codec.units
+        origin = None if codec.intra else Origin(outline(chunk), is_torn)
         try:
             if units is None or not self._bad_messages:
-                return _decode(decoder, data, chunk)
+                return _decode(decoder, data, chunk, origin)
         except av.FFmpegError:
             if units is None or not units.has_messages(data):
                 raise
-        pictures = _decode(decoder, memoryview(units.without_messages(data)), chunk)
+        pictures = _decode(decoder, memoryview(units.without_messages(data)), chunk, origin)
         self._bad_messages = True
         return pictures
 
@@ -361,7 +383,7 @@ class PictureReader:
         self._note_damage(chunk.codec, chunk.timestamp)
         chunk_filter.lose()
         if self._in_a_row == TOLERATED and not (codec.intra or self._strict):  # restart at the next key chunk
-            return self.rest(chunk)
+            return self.rest()
         if self._in_a_row <= TOLERATED or self._strict or not codec.intra:
             return []
         self._lenient = self._lenient or _open_decoder(codec, chunk, strict=False)
@@ -382,7 +404,6 @@ class ShotDecoder:
 
     def __init__(self) -> None:
         self._reader = PictureReader(strict=True)
-        self._last: EncodedVideoChunk | None = None
 
     @property
     def faults(self) -> Faults:
@@ -391,16 +412,14 @@ class ShotDecoder:
 
     def decode(self, chunk: EncodedVideoChunk) -> list[VideoFrame]:
         """Return the frames that the chunk completes: none if it is damaged or more is needed."""
-        self._last = outline(chunk)
-        return [_frame(picture, chunk) for picture in self._reader.read(chunk)]
+        return [_frame(picture, origin_of(picture, chunk)) for picture in self._reader.read(chunk)]
 
     def rest(self) -> list[VideoFrame]:
         """Return the frames that are still held back. No more chunks may follow."""
-        last = self._last
-        return [] if last is None else [_frame(picture, last) for picture in self._reader.rest(last)]
+        return [_frame(picture, origin_of(picture)) for picture in self._reader.rest()]
 
 
-def _frame(picture: av.VideoFrame, chunk: EncodedVideoChunk) -> VideoFrame:
+def _frame(picture: av.VideoFrame, chunk: VideoFrame | EncodedVideoChunk) -> VideoFrame:
     """Return a decoded picture as a frame, converted if no raw format is like it."""
     if picture.format.name not in BY_FFMPEG:
         picture = Reshaper("rgb24" if picture.format.is_rgb else "yuv444p", color_of(picture))(picture)
@@ -411,6 +430,7 @@ def _open_decoder(codec: VideoCodec, chunk: EncodedVideoChunk, *, strict: bool) 
     """Return a decoder for chunks like this one. ``strict``: it fails instead of returning half grey pictures."""
     decoder = video_context(codec.decoder, "r")
     decoder.thread_count = 1  # each further thread would hold back a picture
+    decoder.flags |= Flags.copy_opaque
     if not chunk.reorder_us:  # or pictures would come in the order of decoding
         decoder.flags |= Flags.low_delay
     if chunk.description is not None:
@@ -489,10 +509,44 @@ def coded_size(chunk: EncodedVideoChunk, sets: bytes = b"", *, strict: bool = Fa
     return (decoder.width, decoder.height) if decoder.width and decoder.height else None
 
 
-def _decode(decoder: av.VideoCodecContext, data: memoryview, chunk: EncodedVideoChunk) -> list[av.VideoFrame]:
+class Origin(NamedTuple):
+    """The chunk of a decoded picture, without its data, and whether it depends on a lost one. The decoder passes it on."""
+
+    chunk: EncodedVideoChunk
+    is_torn: bool
+
+
+def origin_of(picture: av.VideoFrame, media: VideoFrame | EncodedVideoChunk | None = None) -> VideoFrame | EncodedVideoChunk:
+    """Return what a reader's picture was made of: an earlier chunk than ``media``, the latest, if the decoder held it."""
+    origin = picture.opaque
+    if isinstance(origin, Origin):
+        return origin.chunk
+    assert media is not None, "no decoder has held it"
+    return media
+
+
+def _is_torn(picture: av.VideoFrame) -> bool:
+    return picture.is_corrupt or (isinstance(picture.opaque, Origin) and picture.opaque.is_torn)
+
+
+def _decode(
+    decoder: av.VideoCodecContext, data: memoryview, chunk: EncodedVideoChunk, origin: Origin | None = None
+) -> list[av.VideoFrame]:
     packet = av.Packet(cast(bytes, data))
-    packet.pts, packet.time_base = chunk.timestamp, CLOCK
-    return [_shown(picture, chunk) for picture in decoder.decode(packet)]
+    packet.pts, packet.time_base, packet.opaque = chunk.timestamp, CLOCK, origin
+    return _pictures(decoder, packet, chunk)
+
+
+def _pictures(
+    decoder: av.VideoCodecContext, packet: av.Packet[Any] | None, chunk: EncodedVideoChunk | None = None
+) -> list[av.VideoFrame]:
+    """Return the pictures that the packet completes, or without one those that the decoder holds. Raises av.FFmpegError."""
+    shown = []
+    for picture in decoder.decode(packet):
+        origin = origin_of(picture, chunk)
+        assert isinstance(origin, EncodedVideoChunk), "decoded"
+        shown.append(_shown(picture, origin))
+    return shown
 
 
 def _shown(picture: av.VideoFrame, chunk: EncodedVideoChunk) -> av.VideoFrame:
@@ -500,9 +554,12 @@ def _shown(picture: av.VideoFrame, chunk: EncodedVideoChunk) -> av.VideoFrame:
     described(picture, picture.pts if picture.pts is not None else chunk.timestamp, _color(picture, chunk))
     if chunk.visible_rect in (None, Rect(0, 0, picture.width, picture.height)):
         return picture
+    origin = picture.opaque
     if picture.format.name not in BY_FFMPEG:  # the chroma subsampling of a JPEG may match no raw format
         picture = Reshaper("yuv444p", color_of(picture))(picture)
-    return as_picture(replace(as_video_frame(picture, chunk), visible_rect=chunk.visible_rect))
+    cut = as_picture(replace(as_video_frame(picture, chunk), visible_rect=chunk.visible_rect))
+    cut.opaque = origin
+    return cut
 
 
 def _color(picture: av.VideoFrame, chunk: EncodedVideoChunk) -> VideoColorSpace:
@@ -537,18 +594,26 @@ class Converter:
         return self._reader.faults
 
     def convert(self, media: VideoFrame | EncodedVideoChunk) -> VideoFrame | None:
-        """Return the frame converted, cropped and scaled, or unchanged if it fits.
+        """Return the newest frame of ``read``, for those who show no other, or None if there is none."""
+        return next(reversed(self.read(media)), None)
 
-        Return None if it is damaged or its decoder needs more.
+    def read(self, media: VideoFrame | EncodedVideoChunk) -> list[VideoFrame]:
+        """Return the frames that this one completes, converted, cropped and scaled; or unchanged if it fits.
+
+        It is usually one, and none if it is damaged or its decoder needs more.
         """
         own = media.format if isinstance(media, VideoFrame) else ""
         name = self._format or own or "I420"
         if isinstance(media, VideoFrame) and own == name and media.whole and self._fits(media.color_space):
-            return media
-        pictures = self._reader.read(media)
-        if not pictures:
-            return None
-        return as_video_frame(self._reshape(pictures[-1], name, media.display_size), media)
+            return [media]
+        return [self._frame(picture, name, origin_of(picture, media)) for picture in self._reader.read(media)]
+
+    def rest(self) -> list[VideoFrame]:
+        """Return the frames that the decoder still holds. Another chunk begins anew with a key frame."""
+        return [self._frame(picture, self._format or "I420", origin_of(picture)) for picture in self._reader.rest()]
+
+    def _frame(self, picture: av.VideoFrame, name: str, media: VideoFrame | EncodedVideoChunk) -> VideoFrame:
+        return as_video_frame(self._reshape(picture, name, media.display_size), media)
 
     def _fits(self, color: VideoColorSpace) -> bool:
         if self._color is not None:

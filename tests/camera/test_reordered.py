@@ -84,17 +84,25 @@ def test_reordered_pictures_are_shown_in_order_at_their_times(
     given = shots(chunks, most if by_capture else None)
     with cameras(tmp_path, Camera(given, fourcc, WIDTH, HEIGHT, patient=True, steady=True)) as machine:
         record = ["record", "--no-audio", "--frames", "40", "--json"]
-        done = machine.each(
-            [
-                [*record, "--video-codec", "copy", "a.mkv"],
-                [*record, "--video-codec", "copy", "b.mp4"],
-                [*record, "c.mkv"],
-            ]
-        )
+        commands = [
+            [*record, "--video-codec", "copy", "a.mkv"],
+            [*record, "--video-codec", "copy", "b.mp4"],
+            [*record, "c.mkv"],
+        ]
+        if not by_capture:
+            commands.append(["capture", "--frames", "40", "--json", "--frame-log", "d.log", "-o", "d.y4m"])
+        done = machine.each(commands)
     tracks = [json.loads(one.stdout.splitlines()[-1])["tracks"][0] for one in done]
     assert [(one.returncode, track["retimed"], track["damaged"]) for one, track in zip(done, tracks, strict=True)] == [
         (0, 0, 0)
-    ] * 3
+    ] * len(commands)
+    if not by_capture:
+        _, *raw = (tmp_path / "d.y4m").read_bytes().split(b"FRAME\n")
+        assert (len(raw), tracks[3]["frames"]) == (40, 40)
+        logged = [json.loads(line) for line in (tmp_path / "d.log").read_text().splitlines()]
+        assert [line["timestamp"] for line in logged] == sorted(line["timestamp"] for line in logged)
+        assert sorted(line["sequence"] for line in logged) == list(range(logged[0]["sequence"], logged[0]["sequence"] + 40))
+        assert sum(line["dropped"] for line in logged) == 0
     for name in ("a.mkv", "b.mp4", "c.mkv"):
         with av.open(str(tmp_path / name)) as container:
             packets = [packet for packet in container.demux(video=0) if packet.size]

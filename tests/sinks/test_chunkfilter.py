@@ -280,13 +280,16 @@ def test_a_header_of_a_stream_that_comes_again_changes_its_size(codec: str, monk
         ("bframes=4:b-adapt=0:b-pyramid=1:ref=5", 7, 27),
     ],
 )
-def test_pictures_that_a_decoder_holds_are_shown_when_damage_makes_it_begin_anew(
-    parameters: str, lost: int, whole: int
+@pytest.mark.parametrize("strict", [False, True])
+def test_hevc_that_depends_on_a_lost_picture_is_shown_as_h264_is_and_left_out_by_a_strict_reader(
+    parameters: str, lost: int, whole: int, strict: bool
 ) -> None:
-    reader, shown = PictureReader(), 0
+    reader, shown = PictureReader(strict=strict), []
     for number, (data, _) in enumerate(test_hevc.stream(parameters)):
         if number != lost:
             kind = "key" if VIDEO_CODECS["hevc"].starts(memoryview(data)) else "delta"
             chunk = EncodedVideoChunk(kind, number * 33_333, memoryview(data), "hevc", 96, 64, sequence=number)
-            shown += len(reader.read(chunk))
-    assert shown + len(reader.rest(chunk)) == whole
+            shown += reader.read(chunk)
+    shown += reader.rest()
+    torn, faults = 39 - whole, reader.faults
+    assert (len(shown), faults.torn, faults.damaged) == ((whole, 0, torn) if strict else (39, torn, 0))

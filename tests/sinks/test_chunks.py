@@ -66,7 +66,7 @@ def test_an_encoders_chunks_are_decoded_by_the_reader_of_a_cameras(codec: str) -
     assert chunks[0].key
     assert all(chunk.key for chunk in chunks) or not VIDEO_CODECS[codec].intra
     reader = PictureReader()
-    shown = [one for chunk in chunks for one in reader.read(chunk)] + reader.rest(chunks[-1])
+    shown = [one for chunk in chunks for one in reader.read(chunk)] + reader.rest()
     assert (len(shown), reader.faults.left_out) == (6, 0)
     for one, rgb in zip(shown, (RED, GREEN), strict=False):
         color = VIDEO_CODECS[codec].encoded_color(frames[0][1].color_space)
@@ -150,7 +150,7 @@ def numbered_jpeg(made: list[Any] = []) -> Any:  # noqa: B006 (made once)
 def test_reordered_pictures_of_a_camera_stay_in_the_order_in_which_they_are_decoded() -> None:
     chunks = h264(5, reordered=2)
     reader = PictureReader()
-    shown = [one for chunk in chunks for one in reader.read(chunk)] + reader.rest(chunks[-1])
+    shown = [one for chunk in chunks for one in reader.read(chunk)] + reader.rest()
     assert len(shown) == 5
 
 

@@ -18,6 +18,7 @@ from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
 from mscli.sinks.base import Sink, TrackFacts
 from tests.sinks.synth import T0, jpeg, picture, tone
+from tests.unit.test_encoded_sources import reordered
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -127,6 +128,18 @@ def test_a_frame_dropped_while_another_is_written_counts_for_the_next_one(path: 
     sink.write(0, taken.frame)
     assert [(line["lost"], line["dropped"]) for line in lines(path)] == [(0, 0), (2, 1)]
     sink.close()
+
+
+@pytest.mark.parametrize("missing", [(), (3,)])
+def test_a_line_is_that_of_its_picture_where_they_are_shown_in_another_order(missing: tuple[int, ...], path: Path) -> None:
+    chunks = [chunk for chunk in reordered("h264", 24) if chunk.sequence not in missing]
+    sink = logged(path, io.BytesIO())
+    for chunk in chunks:
+        sink.write(0, chunk)
+    sink.close()
+    told = sorted((chunk.timestamp, chunk.sequence) for chunk in chunks)
+    assert [(line["timestamp"], line["sequence"]) for line in lines(path)] == told
+    assert sum(line["dropped"] for line in lines(path)) == len(missing)
 
 
 def test_a_damaged_frame_has_no_line_and_counts_as_dropped(path: Path) -> None:

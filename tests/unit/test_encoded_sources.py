@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import mscli
+from mscli.api.elementmedia import FrameDecoder
 from mscli.api.recording import Delivery
 from mscli.core.boxes import Mode
 from mscli.core.codecs import AUDIO_CODECS, VIDEO_CODECS
@@ -18,6 +19,7 @@ from mscli.encode.chunks import SoundShape
 from mscli.encode.options import SinkOptions
 from mscli.media import load_sound_decoder
 from mscli.sinks.base import Sink
+from tests.camera.test_reordered import HEIGHT, SHAPES, SHAPES_OF_HEVC, STEP_US, WIDTH, stream
 from tests.sinks.serial import CAMERA, numbered
 from tests.sinks.synth import T0, tone
 from tests.unit.stage import TIMEOUT_S
@@ -51,7 +53,7 @@ def frames_of(source: Encoder, given: Sequence[Media], init: dict[str, Any], con
                 frame = frames.read(0)
                 got += [frame] if frame is not None else []
             source.end()
-            return got
+            return got + list(frames)
 
 
 @pytest.mark.parametrize("form", ["MJPEG", "H264", "HEVC", "VP8", "VP9"])
@@ -151,6 +153,50 @@ def test_damage_is_counted_for_a_sink_that_gets_pictures() -> None:
     assert len(sink.got) == 4
     assert delivery.complete_counts(complete=True) is None
     assert (delivery.counts[0].frames, delivery.counts[0].damaged, delivery.counts[0].lost) == (4, 1, 1)
+
+
+def reordered(form: str, count: int = 12) -> list[EncodedVideoChunk]:
+    """Pictures of a camera that shows them in another order than it encodes them."""
+    parameters, most = (SHAPES if form == "h264" else SHAPES_OF_HEVC)["pyramid"]
+    encoded = stream(parameters, {"h264": "libx264", "hevc": "libx265"}[form])[:count]
+    return [
+        EncodedVideoChunk(
+            "delta" if number else "key", T0 + place * STEP_US, memoryview(data), form, WIDTH, HEIGHT, STEP_US, number,
+            reorder_us=max(0, (place - number + most) * STEP_US),
+        )
+        for number, (data, place) in enumerate(encoded)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["h264", "hevc"])
+def test_the_last_pictures_that_a_decoder_holds_come_at_the_end_with_their_own_times_and_numbers(form: str) -> None:
+    chunks = reordered(form)
+    told = sorted((chunk.timestamp, chunk.sequence) for chunk in chunks)
+
+    read = frames_of(Encoder("video", form.upper()), chunks, {}, {})
+    assert [(frame.timestamp, frame.sequence) for frame in read] == told
+
+    sink = Taking([])
+    delivery = Delivery(sink, [Named()], Window(["video"]))  # type: ignore[list-item]
+    for chunk in chunks:
+        delivery.take(0, chunk)
+    delivery.finish()
+    assert delivery.complete_counts(complete=True) is None
+    assert [(frame.timestamp, frame.sequence) for frame in sink.got] == told
+    assert (delivery.counts[0].frames, delivery.counts[0].damaged) == (12, 0)
+
+    element = FrameDecoder()
+    shown = [frame for chunk in chunks for frame in element.decoded(chunk)] + [*element.rest()]
+    assert [(frame.timestamp, frame.sequence) for frame in shown] == told
+
+
+def test_a_time_lapse_has_the_picture_of_its_last_tick_although_a_decoder_holds_it() -> None:
+    sink = Taking([])
+    delivery = Delivery(sink, [Named()], Window(["video"]), lapse_us=4 * STEP_US)  # type: ignore[list-item]
+    for chunk in reordered("h264")[:9]:  # the last is shown after those that follow, and so is in the decoder
+        delivery.take(0, chunk)
+    delivery.finish()
+    assert len(sink.got) == 3
 
 
 class Hurried(Named):

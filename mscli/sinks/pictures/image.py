@@ -230,7 +230,7 @@ class ImageSink(OutputSink):
         self._reader = self._reader or PictureReader(strict=True)
         pictures = self._reader.read(frame)
         if not pictures and self._reader.holds:
-            pictures = self._reader.rest(frame)
+            pictures = self._reader.rest()
         return pictures[-1] if pictures else None
 
 

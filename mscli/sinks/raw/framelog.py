@@ -7,11 +7,13 @@ reader who has a frame also has its line, and the lines in a file agree with the
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mscli.core.clock import wall_time
 from mscli.core.errors import OperationError
+from mscli.core.frames import EncodedVideoChunk
 from mscli.sinks.files.output import output_for
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from mscli.encode.options import SinkOptions
     from mscli.sinks import Target
     from mscli.sinks.base import TrackFacts
+
+_MOST_HELD = 16  # pictures that a decoder can hold
 
 
 class FrameLog:
@@ -34,6 +38,8 @@ class FrameLog:
         self._index = 0
         self._next_sequence: int | None = None
         self._lost = self._omitted = 0  # before the previous frame, in total
+        self._gaps: deque[int] = deque(maxlen=_MOST_HELD)  # the numbers left out before the latest lines
+        self._dropped = 0  # how many of these the lines have told
         self._settings: Mapping[str, Any] | None = None
 
     def open(self) -> None:
@@ -79,11 +85,24 @@ class FrameLog:
         self.output.discard()
 
     def _missing(self, frame: Media, facts: TrackFacts) -> dict[str, int]:
-        """Return what is missing before a frame: lost before it reached us, and dropped by us or as damaged."""
+        """Return what is missing before a frame: lost before it reached us, and dropped by us or as damaged.
+
+        Where pictures are shown in another order than they come, a number that is left out may follow. It counts as dropped if
+        it has not come after so many lines as a decoder can hold pictures.
+        """
         begin = facts.first_sequence if self._next_sequence is None else self._next_sequence
         lost, omitted = facts.lost - self._lost, facts.omitted - self._omitted
         self._lost, self._omitted, self._next_sequence = facts.lost, facts.omitted, frame.sequence + frame.count
-        return {"lost": lost, "dropped": max(0, frame.sequence - begin - lost - omitted)}
+        if not self._gaps and not (isinstance(frame, EncodedVideoChunk) and frame.reorder_us):
+            return {"lost": lost, "dropped": max(0, frame.sequence - begin - lost - omitted)}
+        is_late = begin - _MOST_HELD <= frame.sequence < begin
+        if is_late:
+            self._next_sequence = begin
+        gap = -1 if is_late else max(0, frame.sequence - begin)
+        self._gaps.append(gap - lost - omitted + (self._gaps[-1] if self._gaps else 0))
+        dropped = max(0, min(self._gaps) - self._dropped)
+        self._dropped += dropped
+        return {"lost": lost, "dropped": dropped}
 
     def _changed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that have changed since the frame before."""

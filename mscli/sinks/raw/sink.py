@@ -63,7 +63,11 @@ BOUNDARY = "ffmpeg"  # readers of FFmpeg's mpjpeg expect this one
 _DECODED = "I420"  # the default format of decoded chunks
 _UNKNOWN_RATE = "30:1"
 
+_MOST_LOGGED = 256  # frames that wait for their line in the log: more than a decoder and an encoder hold
+
 Parts = Sequence[bytes | memoryview]
+Picture = VideoFrame | EncodedVideoChunk
+Written = Sequence[tuple[Picture, Parts]]  # pictures and what is written of each
 
 
 _log = Log("raw")
@@ -77,12 +81,14 @@ class RawSink(OutputSink):
     """
 
     codecs = VIDEO_CODECS
-    _parts: Callable[[Any], Parts]
+    _parts: Callable[[Any], Parts]  # what is written of a block of sound
+    _pictures: Callable[[Any], Written]  # what is written of the pictures that a frame completes
     _converter: Any = None
     _chunk_filter: Any = None  # for chunks that are passed on
     _timeline: AudioTimeline | None = None  # for sound; drift is not corrected, because there is no other track
     _size: tuple[int, int] | None = None  # of all pictures
     _form = ""  # the pixel format or codec of all pictures, once known
+    _decodes = False  # whether ``_converter`` is one of pictures
     _encoding = False  # whether the camera's encoded video is passed on
     _torn = 0  # chunks that depend on one that was lost
     _hidden = 0  # skipped pictures with another format between chunks
@@ -99,7 +105,8 @@ class RawSink(OutputSink):
         given = options.pixel_format if options.format in OUTPUT_FORMATS else options.format
         self._pixels = "" if self._row.name == "npy" and given == NATIVE else given  # the wanted pixel format
         self._samples = STORED_AS.get(options.format, options.format if options.format in SAMPLE_FORMATS else "")
-        self._waiting: dict[int, tuple[Media, TrackFacts]] = {}  # the frames in the encoder, for the log
+        # for the log: the frames in the decoder and the encoder, by their times, with what is known of the track
+        self._waiting: dict[int, tuple[Picture, TrackFacts]] = {}
         if options.frame_log is not None:
             from mscli.sinks.raw.framelog import FrameLog
 
@@ -144,7 +151,7 @@ class RawSink(OutputSink):
     def open(self, tracks: list[TrackFormat]) -> None:
         """Check the track and open the output, which gets its name with the first frame."""
         self.check(self.row, self.options, [track.kind for track in tracks])
-        self._parts = self._writer(tracks[0])
+        self._set_up(tracks[0])
         self._hiding = Burst(_log, f"“{self.name}”: %d frame(s) left out that are not %s as the first ones")
         if _log.hears(INFO):
             _log.info("“%s”: raw: %s", self.name, self.describe(self.row, self.options, tracks))
@@ -158,24 +165,30 @@ class RawSink(OutputSink):
         if isinstance(frame, AudioData):
             self._write_sound(frame)
             return
+        assert isinstance(frame, VideoMedia), "no sink takes encoded sound"
+        if self._frame_log is not None:
+            self._waiting[frame.timestamp] = outline(frame), self._facts
+            if len(self._waiting) > _MOST_LOGGED:  # of a damaged one
+                del self._waiting[next(iter(self._waiting))]
         if self._encoder is not None:
             self._encode(frame)
-            return
-        key = not isinstance(frame, EncodedVideoChunk) or frame.key or not self._encoding
-        self._write_picture(frame, self._facts, self._parts(frame), key=key)
+        else:
+            self._write_pictures(self._pictures(frame))
 
     @property
     def _facts(self) -> TrackFacts:
         """Return the facts about the track, for the log."""
         return TrackFacts({}) if self.facts is None or self._frame_log is None else self.facts(0)
 
-    def _write_picture(self, frame: Media, facts: TrackFacts, parts: Parts, *, key: bool = True) -> None:
-        if not parts:
-            return
-        head = self._header(frame)
-        assert isinstance(frame, VideoMedia), "no sink takes encoded sound"
-        size = self._size or (frame.display_width, frame.display_height)
+    def _write_pictures(self, pictures: Written) -> None:
+        for picture, parts in pictures:
+            self._write_picture(picture, parts, key=not isinstance(picture, EncodedVideoChunk) or picture.key)
+
+    def _write_picture(self, picture: Picture, parts: Parts, *, key: bool = True) -> None:
+        head = self._header(picture)
+        size = self._size or (picture.display_width, picture.display_height)
         if self._frame_log is not None:
+            frame, facts = self._waiting.pop(picture.timestamp, (picture, TrackFacts({})))
             nbytes = sum(memoryview(part).nbytes for part in parts) + (0 if self.output.size else len(head))
             self._frame_log.write(frame, nbytes, size, 1, facts)
         self._write_parts(parts, head, key=key)
@@ -191,19 +204,16 @@ class RawSink(OutputSink):
         codec = self._row.codec
         if isinstance(frame, EncodedVideoChunk) and frame.codec == codec and frame.whole and not self._encoder.waiting:
             data = self._passed_on(frame)
-            parts = () if data is None else self._codec_parts(data)
-            self._write_picture(frame, self._facts, parts, key=frame.key)
+            if data is not None:
+                self._write_picture(frame, self._codec_parts(data), key=frame.key)
             return
-        if self._frame_log is not None:
-            self._waiting[frame.timestamp] = outline(frame), self._facts
         self._write_chunks(self._encoder.encode(frame))
 
     def _write_chunks(self, chunks: Sequence[EncodedVideoChunk]) -> None:
         for chunk in chunks:
-            frame, facts = self._waiting.pop(chunk.timestamp, (chunk, TrackFacts({})))
             sets = chunk.description if chunk.key and chunk.description else b""
             self._size = chunk.coded_width, chunk.coded_height
-            self._write_picture(frame, facts, (*((sets,) if sets else ()), *self._codec_parts(chunk.data)), key=chunk.key)
+            self._write_picture(chunk, (*((sets,) if sets else ()), *self._codec_parts(chunk.data)), key=chunk.key)
 
     def _codec_parts(self, data: memoryview) -> Parts:
         image = VIDEO_CODECS[self._row.codec].image
@@ -248,6 +258,8 @@ class RawSink(OutputSink):
         try:
             if self._encoder is not None:
                 self._write_chunks(self._encoder.finish() if self._encoder.first_us is not None else [])
+            elif self._decodes:
+                self._write_pictures(self._packed(self._converter.rest()))
             self._close_encoder()
             super().close()
         except BaseException:
@@ -304,21 +316,23 @@ class RawSink(OutputSink):
             done |= {"silence": self._timeline.silence, "skipped": self._timeline.skipped}
         return {name: count for name, count in done.items() if count}
 
-    def _writer(self, track: TrackFormat) -> Callable[[Any], Parts]:
+    def _set_up(self, track: TrackFormat) -> None:
         if track.kind == "audio":
             self._head = {"wav": self._wav_head, "npy": self._npy_sound_head}.get(self._row.name)
-            return _samples if not self._samples else self._converted_samples
+            self._parts = _samples if not self._samples else self._converted_samples
+            return
         if self._row.codec:
             from mscli.encode.video import VideoEncoder
 
             self._encoder = VideoEncoder(VIDEO_CODECS[self._row.codec], track, self.options)
         if self._row.name == Y4M:
             self._rate = y4m_rate(track.settings.get("frameRate"))
-            return self._y4m
+            self._pictures = self._y4m
+            return
         if self._row.name == "npy":
             self._head = self._npy_head
         self._encoding = self._pixels == NATIVE and track.pixel_format in CAMERA_CODECS
-        return self._as_it_comes if self._pixels in ("", NATIVE) else self._converted
+        self._pictures = self._as_it_comes if self._pixels in ("", NATIVE) else self._converted
 
     def _npy_head(self, frame: VideoMedia) -> bytes:
         """Return the header of an array of pictures, which is kept correct in a file."""
@@ -347,7 +361,7 @@ class RawSink(OutputSink):
         row = SAMPLE_FORMATS[block.format]
         return wav_header(block.sample_rate, block.number_of_channels, row.bits, is_float=row.name == "f32")
 
-    def _as_it_comes(self, frame: VideoFrame | EncodedVideoChunk) -> Parts:
+    def _as_it_comes(self, frame: VideoFrame | EncodedVideoChunk) -> Written:
         self._form = self._form or self._form_of(frame)
         if self._form in FORMATS:
             return self._in_format(frame, self._form)
@@ -358,7 +372,7 @@ class RawSink(OutputSink):
         self._hiding.end()
         check_whole(frame)
         data = self._passed_on(frame)
-        return () if data is None else (data,)
+        return () if data is None else ((frame, (data,)),)
 
     def _passed_on(self, chunk: EncodedVideoChunk) -> Any:
         """Return a chunk's data, or None if it cannot be used."""
@@ -376,34 +390,35 @@ class RawSink(OutputSink):
             return "" if first.blank and self._encoding else first.format
         return first.codec if self._pixels == NATIVE and first.whole else _DECODED
 
-    def _converted(self, frame: VideoFrame | EncodedVideoChunk) -> Parts:
+    def _converted(self, frame: VideoFrame | EncodedVideoChunk) -> Written:
         return self._in_format(frame, pixel_format(self._pixels).name)
 
-    def _in_format(self, frame: VideoFrame | EncodedVideoChunk, name: str, color: VideoColorSpace | None = None) -> Parts:
+    def _in_format(self, frame: VideoFrame | EncodedVideoChunk, name: str, color: VideoColorSpace | None = None) -> Written:
         if self._size is None:
             self._size = (frame.display_width, frame.display_height)
         frame = replace(frame, display_size=self._size)  # a stream without headers has a single size
         limited = frame.color_space == LIMITED_RGB and (self._row.name == Y4M or self._pixels not in ("", NATIVE))
         fits = not limited and color in (None, frame.color_space)
         if isinstance(frame, VideoFrame) and frame.format == name and frame.whole and fits:
-            return packed_planes(frame)
+            return self._packed([frame])
         if self._converter is None:
             from mscli.media.pictures import Converter
 
-            self._converter = Converter(name, color)
-        raw = self._converter.convert(frame)
-        return packed_planes(raw) if raw else ()
+            self._converter, self._decodes = Converter(name, color), True
+        return self._packed(self._converter.read(frame))
 
-    def _y4m(self, frame: VideoFrame | EncodedVideoChunk) -> Parts:
+    def _packed(self, pictures: Sequence[VideoFrame]) -> Written:
+        before = (b"FRAME\n",) if self._row.name == Y4M else ()
+        return [(picture, (*before, *packed_planes(picture))) for picture in pictures]
+
+    def _y4m(self, frame: VideoFrame | EncodedVideoChunk) -> Written:
         if self._color is None:  # the header has one range for all pictures, and readers assume BT.601
             raw_yuv = isinstance(frame, VideoFrame) and is_yuv(frame.format)
             self._color = VideoColorSpace(full_range=raw_yuv and frame.color_space.full_range)
-        planes = self._in_format(frame, self._y4m_pixels, self._color)
-        if not planes:
-            return ()
-        field = frame.first_field if isinstance(frame, VideoFrame) and frame.whole else ""
-        self._header_bytes = self._header_bytes or self._y4m_header(field)
-        return (b"FRAME\n", *planes)
+        pictures = self._in_format(frame, self._y4m_pixels, self._color)
+        if pictures and not self._header_bytes:
+            self._header_bytes = self._y4m_header(frame.first_field if isinstance(frame, VideoFrame) and frame.whole else "")
+        return pictures
 
     @property
     def _y4m_pixels(self) -> str:
