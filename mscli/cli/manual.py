@@ -1276,7 +1276,8 @@ pipe or a descriptor such as `/dev/fd/3`. With several outputs, it is the log of
 : The position of the frame in the output, from 0 on.
 
 `sequence`
-: The number that the driver gave the frame.
+: The number that the driver gave the frame. If its numbers rise by more than one at the nominal rate, as those of fields do,
+they are divided.
 
 `timestamp`, `wallTime`
 : The time of its capture: in microseconds on CLOCK_MONOTONIC, and in UTC. With `--no-pace`, `timestamp` counts from the
@@ -1291,8 +1292,8 @@ beginning of the source and `wallTime` is when the frame was written.
 `lost`, `dropped`
 : How many frames are missing before it: lost before they reached mscli, and dropped because the reader is too slow or the frame
 was damaged. Together they are the gap in `sequence`, without frames that are left out during a pause or for a lower frame rate.
-A decoded picture has its number in the order in which it came, which is not that of display if the camera uses B frames. A frame
-then counts as dropped once it is 16 lines late.
+A decoded picture has its number in the order in which it came, which is not that of display if the camera uses B frames. A
+frame then counts as dropped once it is 16 lines late.
 
 `settings`
 : The settings that have changed since the frame before. Most lines have none.

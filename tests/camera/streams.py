@@ -124,6 +124,8 @@ STREAMS = (
     Row("a rate of one an hour", _slow(3600), none),
     Row("numbers that jump by 200,000", _numbered(lambda n: n + 200_000 * (n // 20)), none),
     Row("numbers that go back", _numbered(lambda n: 1_000_000 - n), none),
+    Row("numbers that rise by two", _numbered(lambda n: 2 * n), none),
+    Row("numbers that rise by three, at the end of 32 bits", _numbered(lambda n: (3 * n - 100) % (1 << 32)), none),
     Row("numbers that begin anew", _numbered(lambda n: n % 20), none),
     Row("numbers that all are zero", _numbered(lambda _: 0), none),
     Row("numbers at the end of 32 bits", _numbered(lambda n: (n - 20) % (1 << 32)), none),

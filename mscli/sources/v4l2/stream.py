@@ -40,6 +40,7 @@ from mscli.core.limits import FAILED_S, FAILURES, MOST_FAILED_S, SOURCE_STOP_S
 from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
 from mscli.sources.base import NO_SIGNAL, Abilities, Receiver, Request, Source
+from mscli.sources.v4l2.numbering import Numbering
 from mscli.sources.v4l2.slices import SliceJoiner
 from mscli.v4l2 import abi
 from mscli.v4l2.buffers import Buffers, PassingError
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_MS = 250  # some drivers do not wake a waiting thread if the camera is unplugged
 RATE_LOOK_US = 500_000
-SEQUENCE_RANGE = 1 << 32
 TOLERATED = 5  # after this many short buffers, they count as normal for the camera
 _log = Log("v4l2")
 
@@ -214,7 +214,7 @@ class V4L2Source(Source):
         self._short = 0  # short buffers so far; -1 after a whole one
         self._duration = round(picture.interval * MICROSECONDS)
         self._buffers = Buffers(self._node, self._type, len(picture.strides))
-        self._last: int | None = None  # the driver's number of the previous frame
+        self._numbering = Numbering(self._duration)
         units = picture.codec.units if picture.codec is not None else None
         self._slices = SliceJoiner(units) if units is not None else None
         self._order: DisplayOrder | None = None
@@ -394,13 +394,15 @@ class V4L2Source(Source):
         interval = interval_of(parm) if self._node.ask(abi.G_PARM, parm) else None
         if interval is not None and interval != self._picture.interval:
             self._picture, self._duration = replace(self._picture, interval=interval), round(interval * MICROSECONDS)
+            self._numbering.lasts_us = self._duration
             receiver.on_changed({"frameRate": float(1 / interval)})
 
     def _take(self, buffer: abi.Buffer, receiver: Receiver) -> None:
         """Pass on a filled buffer's frame, and report how many were lost before it. A damaged frame counts as lost."""
         timestamp = _timestamp(buffer)
         damaged = bool(buffer.flags & abi.FLAG_ERROR) or self._too_short(buffer, receiver)
-        missing = max(0, self._gap(buffer.sequence) - self._failed_in_a_row)  # those are counted already
+        found = self._numbering.note(buffer.sequence, timestamp, now_us())
+        missing = max(0, found - self._failed_in_a_row)  # those are counted already
         if missing or damaged:
             receiver.on_lost(missing + damaged)
         if missing:
@@ -444,25 +446,19 @@ class V4L2Source(Source):
     def _bytes_in(self, buffer: abi.Buffer) -> int:
         return sum(end - start for start, end in self._buffers.extents(buffer))
 
-    def _gap(self, sequence: int) -> int:
-        """Return how many numbers are missing before this one, or 0 if the driver does not count or has restarted."""
-        last, self._last = self._last, sequence
-        missing = 0 if last is None else (sequence - last - 1) % SEQUENCE_RANGE
-        return missing if missing < SEQUENCE_RANGE // 2 else 0
-
     def _frame(self, buffer: abi.Buffer, timestamp: int) -> Media:
         made, views = self._picture, self._buffers.views(buffer)
         if self._bytes_in(buffer) < made.least_bytes:
             views = [made.completed(views[0])]
-        size, color = (made.width, made.height), made.color_space
+        size, color, number = (made.width, made.height), made.color_space, self._numbering.number
         if made.codec is not None:
             kind = KEY if is_key(made.codec, buffer.flags, views[0]) else DELTA
             name, data = made.codec.name, views[0]
-            return EncodedVideoChunk(kind, timestamp, data, name, *size, self._duration, buffer.sequence, color)
+            return EncodedVideoChunk(kind, timestamp, data, name, *size, self._duration, number, color)
         planes, strides = made.planes(views)
         field = first_field(buffer.field, made.height)
         return VideoFrame(
-            made.format, *size, timestamp, planes, strides, self._duration, buffer.sequence, color, first_field=field
+            made.format, *size, timestamp, planes, strides, self._duration, number, color, first_field=field
         )  # fmt: skip
 
     def _give_back(self) -> None:
