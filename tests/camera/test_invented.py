@@ -17,12 +17,12 @@ import pytest
 from mscli.v4l2 import abi
 from tests.camera.driver import Camera, Shot
 from tests.camera.rig import cameras
-from tests.camera.test_reordered import stream
+from tests.camera.test_reordered import KEY_EVERY, stream
 
 SIZE = (64, 48)
 FRAMES = 24  # of a recording; 40 pictures come, of which every 20th is a key frame
 PARTS = 4  # of the cameras
-START, KEY_EVERY = b"\0\0\0\1", 20
+START = b"\0\0\0\1"
 FILLER, DELIMITER, MESSAGE = (
     START + b"\x0c" + b"\xff" * 9 + b"\x80",
     START + b"\x09\xf0",

@@ -20,6 +20,7 @@ from mscli.sinks import SINKS, SinkPlan, load_sink, load_sinks
 from mscli.sinks.base import Sink
 from tests.camera.test_codecs import stream
 from tests.sinks.synth import T0, close_to, feed_and_close, frame_times, h264, jpeg, picture, probe, run, tone
+from tests.unit.test_encoded_sources import reordered
 
 JITTER_US = (0, 3_000, -2_000, 11_000, 7_000)
 
@@ -221,6 +222,20 @@ def test_every_format_of_cameras_is_copied_picture_by_picture_into_the_container
     assert len(found) == len(shown) == len(packets) - early
     assert [list(map(bytes, packed_planes(one))) for one in found] == [list(map(bytes, packed_planes(one))) for one in shown]
     assert close_to(frame_times(path), [n / 25 for n in range(len(found))], 0.001)
+
+
+@pytest.mark.parametrize("form", ["h264", "hevc"])
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("count", [1, 2, 28, 29, 37])  # after 28 and 36 MP4's last fragment is shown before the end of another
+def test_a_file_that_ends_within_a_group_of_b_frames_has_all_pictures_and_their_duration(
+    form: str, suffix: str, count: int, tmp_path: Path
+) -> None:
+    path, chunks = tmp_path / f"a.{suffix}", reordered(form, count, step_us=40_000)
+    feed_and_close(copier(path, form=form.upper()), [(0, chunk) for chunk in chunks])
+    times = sorted((chunk.timestamp - T0) / 1e6 for chunk in chunks)
+    told = probe(path, "-show_format", "-show_entries", "frame=pts_time", "-select_streams", "v")
+    assert close_to([float(frame["pts_time"]) for frame in told["frames"]], times, 0.002)
+    assert float(told["format"]["duration"]) == pytest.approx(times[-1] + 0.04, abs=0.002)
 
 
 def test_outputs_share_one_copier_of_what_all_of_them_hold(tmp_path: Path) -> None:

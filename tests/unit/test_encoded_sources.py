@@ -19,7 +19,7 @@ from mscli.encode.chunks import SoundShape
 from mscli.encode.options import SinkOptions
 from mscli.media import load_sound_decoder
 from mscli.sinks.base import Sink
-from tests.camera.test_reordered import HEIGHT, SHAPES, SHAPES_OF_HEVC, STEP_US, WIDTH, stream
+from tests.camera.test_reordered import HEIGHT, KEY_EVERY, SHAPES, SHAPES_OF_HEVC, STEP_US, WIDTH, stream
 from tests.sinks.serial import CAMERA, numbered
 from tests.sinks.synth import T0, tone
 from tests.unit.stage import TIMEOUT_S
@@ -155,14 +155,15 @@ def test_damage_is_counted_for_a_sink_that_gets_pictures() -> None:
     assert (delivery.counts[0].frames, delivery.counts[0].damaged, delivery.counts[0].lost) == (4, 1, 1)
 
 
-def reordered(form: str, count: int = 12) -> list[EncodedVideoChunk]:
+def reordered(form: str, count: int = 12, step_us: int = STEP_US) -> list[EncodedVideoChunk]:
     """Pictures of a camera that shows them in another order than it encodes them."""
     parameters, most = (SHAPES if form == "h264" else SHAPES_OF_HEVC)["pyramid"]
     encoded = stream(parameters, {"h264": "libx264", "hevc": "libx265"}[form])[:count]
     return [
         EncodedVideoChunk(
-            "delta" if number else "key", T0 + place * STEP_US, memoryview(data), form, WIDTH, HEIGHT, STEP_US, number,
-            reorder_us=max(0, (place - number + most) * STEP_US),
+            "delta" if number % KEY_EVERY else "key",
+            T0 + place * step_us, memoryview(data), form, WIDTH, HEIGHT, step_us, number,
+            reorder_us=max(0, (place - number + most) * step_us),
         )
         for number, (data, place) in enumerate(encoded)
     ]  # fmt: skip

@@ -25,7 +25,7 @@ import av.container
 from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import AUDIO_CODECS, AudioCodec
 from mscli.core.errors import NotSupportedError, OperationError
-from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk
+from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk, EncodedVideoChunk
 from mscli.core.limits import INTERLEAVE_US
 from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
@@ -115,6 +115,7 @@ class Muxer:
         self.bound = SizeBound(container.overhead, fragment_us)  # for the file's size
         self._container = container
         self._output = output
+        self.tells_end = bool(container.continued) and output.seekable()  # whether its index tells when the pictures end
         self._delays: dict[int, AudioCodec] = {}  # stream index → the codec whose delay the container adds
         self._ahead: Counter[int] = Counter()  # stream index → milliseconds by which its packets are muxed earlier
         self._head = 0  # bytes before the first packet
@@ -302,7 +303,12 @@ class FileTrack:
 
 
 class PacketTrack(FileTrack):
-    """A track of already encoded chunks in a file that begins at ``begin_us``."""
+    """A track of already encoded chunks in a file that begins at ``begin_us``.
+
+    FFmpeg's index of an MP4 ends with the pictures of the last fragment. If others of an earlier fragment are shown after them,
+    players would leave those out. So a chunk of reordered pictures is written when the next one comes, and the last one of the
+    file lasts until the last picture ends.
+    """
 
     def __init__(self, muxer: Muxer, described: PacketStream, begin_us: int) -> None:
         codec, pattern, size, rate, origin_us = described
@@ -315,6 +321,8 @@ class PacketTrack(FileTrack):
         self._begin_us = begin_us
         self._begin = self._units(begin_us - origin_us)  # for sound: the sample number
         self._decoded: int | None = None  # the decoding time of the previous chunk, in the file's time
+        self._end = 0  # of the last picture shown, in the file's time
+        self._held: Chunk | None = None  # the latest chunk, if pictures are shown in another order
         self.begun = False
 
     def _units(self, us: int) -> int:
@@ -325,7 +333,16 @@ class PacketTrack(FileTrack):
         return self._muxer.bound.cost(chunk.nbytes, key=chunk.key and self._pictures)
 
     def write(self, chunk: Chunk) -> None:
-        """Write the chunk."""
+        """Write the chunk, or hold it until the next one."""
+        held, is_reordered = self._held, isinstance(chunk, EncodedVideoChunk) and chunk.reorder_us
+        if held is None and not (self._muxer.tells_end and is_reordered):
+            self._mux(chunk)
+            return
+        self._held, self.rest = chunk, self.cost(chunk)
+        if held is not None:
+            self._mux(held)
+
+    def _mux(self, chunk: Chunk, *, is_last: bool = False) -> None:
         packet = packet_of(chunk.data)
         if isinstance(chunk, EncodedAudioChunk):
             shown = decoded = chunk.sequence - self._begin
@@ -335,13 +352,18 @@ class PacketTrack(FileTrack):
             if self._decoded is not None and decoded <= self._decoded:  # containers require rising decoding times
                 decoded = self._decoded + 1
             shown, self._decoded = max(shown, decoded), decoded
-        packet.pts, packet.dts, packet.duration = shown, decoded, self._units(chunk.duration or 0)
+        lasts = self._units(chunk.duration or 0)
+        self._end = max(self._end, shown + lasts)
+        packet.pts, packet.dts, packet.duration = shown, decoded, self._end - shown if is_last else lasts
         packet.time_base, packet.is_keyframe = self._unit, chunk.key
         packet.stream = self._stream
         self._muxer.mux([packet], self._rate)
 
     def finish(self) -> None:
-        """Do nothing: no packet is held back here."""
+        """Write the chunk that is held."""
+        held, self._held, self.rest = self._held, None, 0
+        if held is not None:
+            self._mux(held, is_last=True)
 
 
 class SoundTrack(FileTrack):
