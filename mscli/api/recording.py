@@ -328,6 +328,8 @@ class Delivery:
                 self.awaited.discard(track)
         else:
             unused = flow.note(faults)
+            if faults.left_out >= flow.counts.received:  # the output begins with the first that can be used
+                flow.counts.first_us = flow.counts.last_us = None
             self._window.give_back(track, unused)
             if unused and track in self._lapses:
                 self._lapses[track].retry()

@@ -188,10 +188,17 @@ class NumberedReferences(References):
         super().__init__()
         self._headers = H264Headers()
         self._number: int | None = None  # of the latest of them
+        self._picture: H264Picture | None = None  # of the latest chunk
+
+    def note(self, chunk: EncodedVideoChunk, *, starts: bool, begins: bool = False) -> bool:
+        lacks = super().note(chunk, starts=starts)
+        self.leads = self._is_shown_before_first(self._picture, begins=begins)
+        return lacks
 
     def _misses(self, chunk: EncodedVideoChunk) -> bool:
         is_gap = super()._misses(chunk)
         picture, last = self._headers.read(chunk.data), self._number
+        self._picture = picture
         if picture is None:
             return False
         if picture.reference:

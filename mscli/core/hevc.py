@@ -235,9 +235,11 @@ class KeptReferences(References):
         self._whole: dict[int, bool] = {}  # of each that is kept, by its place: whether it depends on no missing one
         self._order: int | None = None  # the place of the latest
 
-    def note(self, chunk: EncodedVideoChunk, *, starts: bool) -> bool:
+    def note(self, chunk: EncodedVideoChunk, *, starts: bool, begins: bool = False) -> bool:
         lacks = super().note(chunk, starts=starts)
         picture = self._headers.read(chunk.data)
+        is_early = self._is_shown_before_first(picture, begins=begins)
+        self.leads = False
         if picture is None or picture.order is None:
             return lacks
         if picture.resets:
@@ -249,6 +251,7 @@ class KeptReferences(References):
             broken = broken or (one.used and not any(found.values()))
             kept |= found
         self._lacks = broken and not starts
+        self.leads = is_early and broken
         self._order = picture.order
         self._whole = {**kept, picture.order: not self._lacks}
         return self._lacks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mscli.core.clock import MICROSECONDS
+from mscli.core.codedpictures import CodedPicture
 from mscli.core.frames import EncodedVideoChunk
 from mscli.core.timing import can_be_lost
 
@@ -12,15 +13,21 @@ _USUAL_US = MICROSECONDS // 30  # the distance between pictures, if the source d
 class References:
     """The chunks of one stream so far. By default, the source's numbers tell which of them did not arrive.
 
-    From a missing chunk on, each depends on it, up to the next at which decoding can start.
+    From a missing chunk on, each depends on it, up to the next at which decoding can start. ``leads``: whether the latest chunk
+    depends on one before that at which decoding has begun, and is shown before it.
     """
 
     def __init__(self) -> None:
+        self.leads = False
         self._lacks = False
+        self._begin: int | None = None  # where the first picture is shown, until others are shown after it
         self._at: tuple[int, int] | None = None  # number and time (µs) of the latest chunk
 
-    def note(self, chunk: EncodedVideoChunk, *, starts: bool) -> bool:
-        """Note the next chunk. Return whether it depends on a missing one. ``starts``: whether decoding can start at it."""
+    def note(self, chunk: EncodedVideoChunk, *, starts: bool, begins: bool = False) -> bool:  # noqa: ARG002
+        """Note the next chunk. Return whether it depends on a missing one.
+
+        ``starts``: whether decoding can start at it. ``begins``: whether it does.
+        """
         missed = self._misses(chunk)
         self._lacks = not starts and (self._lacks or missed)
         return self._lacks
@@ -28,6 +35,17 @@ class References:
     def lose(self) -> None:
         """Note that the latest chunk could not be decoded."""
         self._lacks = True
+
+    def _is_shown_before_first(self, picture: CodedPicture | None, *, begins: bool) -> bool:
+        """Return whether a picture is shown before that with which decoding has begun."""
+        order = None if picture is None else picture.order
+        if begins:
+            self._begin = order
+        elif self._begin is not None and order is not None and order < self._begin:
+            return True
+        else:
+            self._begin = None
+        return False
 
     def _misses(self, chunk: EncodedVideoChunk) -> bool:
         """Return whether chunks before this one are missing on which it, or a later one, may depend."""

@@ -97,10 +97,10 @@ class ChunkFilter:
 
     def pass_on(self, chunk: EncodedVideoChunk) -> memoryview | None:
         """Return the usable bytes of the chunk, or None if it has no usable picture."""
-        bad, codec = self._damaged + self._early, VIDEO_CODECS[chunk.codec]
+        bad, codec, begun = self._damaged + self._early, VIDEO_CODECS[chunk.codec], self._begun
         data = self._passed_on(chunk, codec)
         if not codec.intra:
-            self._follow_references(chunk, codec, passed=data is not None)
+            data = self._follow_references(chunk, codec, data, begins=self._begun and not begun)
         if self._damaged + self._early > bad:
             self._left_out.note(1, chunk.codec, chunk.timestamp / MICROSECONDS, self._why)
         elif data is not None:
@@ -112,12 +112,19 @@ class ChunkFilter:
         if self._references is not None:
             self._references.lose()
 
-    def _follow_references(self, chunk: EncodedVideoChunk, codec: VideoCodec, *, passed: bool) -> None:
+    def _follow_references(
+        self, chunk: EncodedVideoChunk, codec: VideoCodec, data: memoryview | None, *, begins: bool
+    ) -> memoryview | None:
+        """Return the bytes to pass on: none of a chunk that depends on one before the first."""
         references = self._references = self._references or codec.references()
-        lacks = references.note(chunk, starts=chunk.key or codec.starts(chunk.data))
-        self.broken = passed and lacks
+        lacks = references.note(chunk, starts=chunk.key or codec.starts(chunk.data), begins=begins)
+        if data is not None and references.leads:
+            self._note_early(_NO_KEY)
+            data = None
+        self.broken = data is not None and lacks
         if self.broken:
             self._why = NO_REFERENCE
+        return data
 
     def begin_again(self, *, passed: bool = True) -> None:
         """Pass on nothing until the next chunk at which decoding can start.

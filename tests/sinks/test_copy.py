@@ -10,17 +10,21 @@ from pathlib import Path
 import av
 import pytest
 
-from mscli.core.codecs import CAMERA_CODECS
+from mscli.api.recording import Delivery
+from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS
 from mscli.core.errors import NotReadableError, NotSupportedError
-from mscli.core.frames import EncodedVideoChunk, Media, Rect, blank, packed_planes
+from mscli.core.frames import EncodedVideoChunk, Media, Rect, blank, packed_planes, span_s
+from mscli.core.window import Window
 from mscli.encode.codecs import CONTAINERS
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.pictures import Converter, as_video_frame
 from mscli.sinks import SINKS, SinkPlan, load_sink, load_sinks
 from mscli.sinks.base import Sink
+from mscli.sources.v4l2.order import DisplayOrder
+from tests.camera import test_reordered
 from tests.camera.test_codecs import stream
 from tests.sinks.synth import T0, close_to, feed_and_close, frame_times, h264, jpeg, picture, probe, run, tone
-from tests.unit.test_encoded_sources import reordered
+from tests.unit.test_encoded_sources import Named, reordered
 
 JITTER_US = (0, 3_000, -2_000, 11_000, 7_000)
 
@@ -236,6 +240,37 @@ def test_a_file_that_ends_within_a_group_of_b_frames_has_all_pictures_and_their_
     told = probe(path, "-show_format", "-show_entries", "frame=pts_time", "-select_streams", "v")
     assert close_to([float(frame["pts_time"]) for frame in told["frames"]], times, 0.002)
     assert float(told["format"]["duration"]) == pytest.approx(times[-1] + 0.04, abs=0.002)
+
+
+@pytest.mark.parametrize("codec", ["copy", ""])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("form", ["h264", "hevc"])
+@pytest.mark.parametrize("shape", ["bframes=0", "bframes=3:open-gop=1", "bframes=3:open-gop=0"])
+def test_a_stream_joined_between_key_frames_has_the_reported_frames_and_duration(
+    shape: str, form: str, suffix: str, codec: str, tmp_path: Path
+) -> None:
+    path, row = tmp_path / f"a.{suffix}", VIDEO_CODECS[form]
+    assert row.headers is not None
+    order = DisplayOrder(row.headers())
+    given = test_reordered.stream(shape, {"h264": "libx264", "hevc": "libx265"}[form])[5:45]
+    sink = load_sink(SINKS[suffix], str(path), SinkOptions(video_codec=codec))
+    sink.open([TrackFormat("video", {"frameRate": 25.0}, form.upper())])
+    delivery = Delivery(sink, [Named()], Window(["video"]))  # type: ignore[list-item]
+    for number, (data, _) in enumerate(given):
+        kind = "key" if row.starts(memoryview(data)) else "delta"
+        chunk = EncodedVideoChunk(kind, T0 + number * 40_000, memoryview(data), form, 64, 48, 40_000, number)
+        delivery.take(0, order.place(chunk))
+    delivery.finish()
+    sink.close()
+    assert delivery.complete_counts(complete=True) is None
+    (counts,) = delivery.counts
+    told = probe(path, "-show_format", "-count_frames", "-show_streams", "-select_streams", "v")
+    frames = int(told["streams"][0]["nb_read_frames"])
+    assert (counts.frames, counts.damaged, counts.lost) == (frames, 0, 40 - frames)
+    assert frames == 25, (
+        "those from the key frame on that do not build on earlier ones, which are three of 28 with an open group"
+    )
+    assert span_s(delivery.counts) == pytest.approx(float(told["format"]["duration"]), abs=0.0025)
 
 
 def test_outputs_share_one_copier_of_what_all_of_them_hold(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class DisplayOrder:
         self._headers = headers
         self._unit = headers.unit
         self._found = 0  # how many pictures are decoded before an earlier one, if only the pictures tell
-        self._begin = 0  # that of the latest picture at which decoding can start
+        self._begin: int | None = None  # that of the latest picture from which others are counted
         self._place = 0  # of the latest picture in the order of display
         self._number = 0  # of the next picture in the order of decoding
         self._sequence = 0  # the driver's number of the latest picture
@@ -72,7 +72,7 @@ class DisplayOrder:
     def _place_of(self, picture: CodedPicture) -> int:
         """Return the place in the order of display since the latest picture with which the numbers begin."""
         assert picture.order is not None, "checked"
-        if picture.resets:
+        if picture.resets or self._begin is None:
             self._number = self._place = 0
             self._ahead.clear()
             self._begin = picture.order
