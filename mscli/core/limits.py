@@ -74,8 +74,8 @@ INTERLEAVE_US = 400_000  # how long a track's packets wait for those of another 
 BEHIND_US = 1_000_000  # how late a track's last packets for the file of a trigger may come
 END_LATE_US = 1_000_000  # how long past its end a stalled track may delay a capture of fixed duration
 GATHER_S = 0.2  # how long audio and encoded video may wait for each other before they are written
-FILE_GATHER_S = 0.45  # how long a small piece of a file may wait in memory
-FLUSH_S = 0.4  # the interval of flushes to the disk
+FILE_GATHER_S = 0.5  # how long a small piece of a file may wait in memory, and how far apart such writes are at least
+FLUSH_S = 0.5  # the same for the thread that then flushes the file to the disk
 # how long a camera's next frame determines where a file is cut: as long as filler frames may take
 LEAD_US = MAX_LAG_US + 250_000
 TRIGGERED_S = 1.0  # how long a recording that ends waits for the files of its triggers

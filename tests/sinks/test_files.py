@@ -10,18 +10,20 @@ import wave
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from mscli.core.errors import DisplacedError, OperationError
 from mscli.encode.headers import WavHeader
 from mscli.encode.options import SinkOptions
+from mscli.sinks import SINKS
 from mscli.sinks.files import output as files
 from mscli.sinks.files.output import GATHER_BYTES, NamedFile, Special, output_for
 from tests.cli.program import eventually
 from tests.conftest import require, require_root
 from tests.disks import ext4_image, mounted
+from tests.sinks.synth import opened, probe, tone
 from tests.unit.test_folders import OTHER, acting_as, sticky
 
 __all__ = ["sticky"]  # a fixture
@@ -320,6 +322,67 @@ def test_small_pieces_are_written_together_and_none_of_them_late(tmp_path: Path,
     assert writes <= 5 * 10
     file.commit()
     assert (tmp_path / "x").stat().st_size == 1001 * 960
+
+
+BLOCK_S = 1 / 128  # of sound, which is exact in binary
+
+
+class SteppedSyncer:
+    """A flushing thread that runs when the test says so."""
+
+    made: ClassVar[list[SteppedSyncer]] = []
+    error = None
+
+    def __init__(self, sync: Callable[[], float]) -> None:
+        self.sync, self.due_s = sync, 0.0
+        self.made.append(self)
+
+    @property
+    def file(self) -> NamedFile:
+        """The file that it flushes."""
+        file: NamedFile = self.sync.__self__  # type: ignore[attr-defined]
+        return file
+
+    def step(self, at_s: float) -> None:
+        self.due_s = at_s + self.sync()
+
+    def stop(self) -> None: ...
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.013, 0.2, 3600])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg", "m4a", "mkv"])
+def test_a_recording_of_sound_makes_five_writes_in_any_second_at_most(
+    suffix: str, late_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_s, written_s, pwrite = 0.0, list[float](), os.pwrite
+
+    def write(fd: int, parts: list[memoryview]) -> None:
+        written_s.append(at_s)
+        os.writev(fd, parts)
+
+    def write_head(fd: int, data: bytes, at: int) -> int:
+        written_s.append(at_s)
+        return pwrite(fd, data, at)
+
+    monkeypatch.setattr(files, "monotonic", lambda: at_s)
+    monkeypatch.setattr(files, "write_fully", write)
+    monkeypatch.setattr(files, "Syncer", SteppedSyncer)
+    monkeypatch.setattr(os, "pwrite", write_head)
+    sink = opened(SINKS[suffix], str(tmp_path / f"a.{suffix}"), ["audio"])
+    SteppedSyncer.made.clear()
+    since_s = 0.0
+    for number in range(512):
+        at_s = number * BLOCK_S
+        sink.write(0, tone(number * 375, 375))
+        for syncer in SteppedSyncer.made:
+            if at_s >= syncer.due_s + late_s:  # on a slow machine it comes later
+                syncer.step(at_s)
+            since_s = since_s if syncer.file._gathered and written_s[-1] < at_s else at_s
+            assert at_s - since_s <= 0.5 or late_s  # then a write has to come that brings it along
+    assert max(sum(begin <= one < begin + 1 for one in written_s) for begin in written_s) <= 5
+    sink.close()
+    told = probe(tmp_path / f"a.{suffix}", "-show_format")["format"]
+    assert float(told["duration"]) == pytest.approx(4.0, abs=0.1)
 
 
 def test_the_head_of_a_wav_is_kept_true_with_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,8 +148,15 @@ def test_a_track_that_is_behind_still_reaches_the_end() -> None:
 
 
 def test_a_power_cut_loses_at_most_a_second() -> None:
-    assert limits.GATHER_S < limits.FILE_GATHER_S
-    assert limits.FILE_GATHER_S + limits.FLUSH_S < 1.0
+    """What is gathered in memory is written and flushed at once."""
+    assert limits.GATHER_S < limits.FILE_GATHER_S == limits.FLUSH_S
+    assert limits.GATHER_S + limits.FLUSH_S < 1.0
+
+
+def test_a_file_whose_header_is_kept_true_gets_at_most_five_writes_in_any_second() -> None:
+    """Each time there are two. Of three times that are FLUSH_S apart, the last header comes a second after the first data."""
+    assert 2 * limits.FLUSH_S >= 1.0
+    assert limits.FLUSH_S <= 0.5, "nothing waits longer than that"
 
 
 # Other programs

@@ -3,7 +3,7 @@
 The parts of a frame are written with one ``writev`` (https://man7.org/linux/man-pages/man2/writev.2.html), without copying.
 
 A named file gets its name once it can be read: see ``mscli.sinks.files.hidden``. Small pieces of it are gathered in memory.
-They are written at most FILE_GATHER_S after the first one, by the next write or by the thread that flushes the file to disk.
+They are written FILE_GATHER_S after those before, by the next write or by the thread that flushes the file to disk.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from math import inf
 from threading import Event, RLock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -243,7 +244,7 @@ class NamedFile(Output):
         self._readable = 0  # the size up to which it can be read, in bytes
         self._turn = RLock()  # protects the following attributes, because the flushing thread writes too
         self._gathered = bytearray()
-        self._since_s = 0.0  # when its first byte came
+        self._wrote_s = -inf  # when the file was written last
         self._most = 0  # the limit of gathered bytes
         self._written_at = 0  # the position of the last write, in bytes
         self._written = 0  # the largest written position, in bytes
@@ -339,12 +340,11 @@ class NamedFile(Output):
         return total
 
     def _gather(self, parts: list[memoryview]) -> None:
-        now_s = monotonic()
-        if not self._gathered:
-            self._since_s = now_s
+        if monotonic() - self._wrote_s >= FILE_GATHER_S:  # first, because it can be read up to there
+            self._flush()
         for part in parts:
             self._gathered += part.cast("B")
-        if len(self._gathered) >= self._most or now_s - self._since_s >= FILE_GATHER_S:
+        if len(self._gathered) >= self._most:
             self._flush()
 
     def _flush(self) -> None:
@@ -357,6 +357,7 @@ class NamedFile(Output):
 
     def _write(self, parts: list[memoryview], total: int) -> None:
         self._shortened = self._shortened or os.fstat(self._file.fd).st_size < self._written
+        self._wrote_s = monotonic()
         try:
             write_fully(self._file.fd, parts)
             self._written_at += total
@@ -396,10 +397,15 @@ class NamedFile(Output):
             self._alone = True
             self._on_note(f"{self.name} is not flushed to the disk while it is written: out of threads")
 
-    def _sync(self) -> None:
-        self._flush()
+    def _sync(self) -> float:
+        """Write what has waited long enough, and flush the file. Return how many seconds to wait before the next time."""
+        with self._turn:
+            if monotonic() - self._wrote_s >= FLUSH_S:
+                self._flush()
         if self.durable:
             sync_data(self._file.fd)
+        left_s = self._wrote_s + FLUSH_S - monotonic()
+        return left_s if left_s > 0 else 0 if self._gathered and not self._broken else FLUSH_S
 
     def _check_synced(self) -> None:
         """Raise an error from the flushing thread."""
@@ -476,12 +482,13 @@ class NamedFile(Output):
 
 
 class Syncer:
-    """A thread that flushes a file to the disk at regular intervals, so that a slow disk blocks no other thread.
+    """A thread that flushes a file to the disk again and again, so that a slow disk blocks no other thread.
 
-    ``error``: why flushing failed. Raises RuntimeError if the system has no thread left.
+    ``sync`` returns how many seconds to wait before the next time. ``error``: why flushing failed. Raises RuntimeError if the
+    system has no thread left.
     """
 
-    def __init__(self, sync: Callable[[], object]) -> None:
+    def __init__(self, sync: Callable[[], float]) -> None:
         self.error: OSError | None = None
         self._sync = sync
         self._stopping = Event()
@@ -495,8 +502,9 @@ class Syncer:
 
     def _run(self) -> None:
         try:
-            while not self._stopping.wait(FLUSH_S):
-                self._sync()
+            wait_s = FLUSH_S
+            while not self._stopping.wait(wait_s):
+                wait_s = self._sync()
         except OSError as error:  # the system reports it once per open file, so keep it for the writer
             self.error = error
 
