@@ -161,6 +161,7 @@ if TYPE_CHECKING:
     from mscli.encode.codecs import Overhead as Overhead
     from mscli.encode.encoding import EncodedTrack as EncodedTrack
     from mscli.encode.encoding import PacketSink as PacketSink
+    from mscli.encode.options import LinkOptions as LinkOptions
     from mscli.encode.options import Series as Series
     from mscli.encode.options import SinkOptions as SinkOptions
     from mscli.encode.options import TrackFormat as TrackFormat
@@ -244,7 +245,7 @@ _HOMES = {  # module → its public names
     "mscli.encode.chunks": "PacketStream Piece SoundShape SoundStream",
     "mscli.encode.codecs": "Container Overhead",
     "mscli.encode.encoding": "EncodedTrack PacketSink",
-    "mscli.encode.options": "Series SinkOptions TrackFormat",
+    "mscli.encode.options": "LinkOptions Series SinkOptions TrackFormat",
     "mscli.media.chunkfilter": "Faults",
     "mscli.sinks": "SinkRow Target",
     "mscli.sinks.base": "Sink TrackFacts",

@@ -33,6 +33,7 @@ from mscli.sinks import (
     load_sinks,
     mime_supported,
     next_name,
+    own_options,
     row_for_mime,
     shares,
     sink_row,
@@ -437,7 +438,7 @@ class MediaRecorder(EventTarget):
             [homes[index] for index in range(len(plans))],
             mime_type,
             Plan(*self._window, slice_us, self._sink_options.deinterlace, _lapse_us(self._sink_options)),
-            Calls(self._on_slice, self._on_file, self._on_failure, self._on_end, self._sink_options.on_note),
+            Calls(self._on_slice, self._on_file, self._on_failure, self._on_end, self._sink_options.on_note, self._on_link),
         )
 
     def _plan(self, output: RecorderOutput, formats: Sequence[TrackFormat], slices: Slices, *, alone: bool) -> SinkPlan:
@@ -453,7 +454,8 @@ class MediaRecorder(EventTarget):
         held = [index for index, kind in enumerate(kinds) if alone or getattr(row, kind)]
         if not held:
             raise NotSupportedError(f"{row.name} files cannot hold {' or '.join(dict.fromkeys(kinds))}")
-        options = self._options.applied_to(output.options or self._sink_options, [kinds[index] for index in held], *codecs)
+        own = own_options(row, output.file, output.options or self._sink_options)
+        options = self._options.applied_to(own, [kinds[index] for index in held], *codecs)
         target = cast(BinaryIO, slices) if output.file is None else output.file
         return SinkPlan(row, target, options, tuple(held), tuple(kinds[index] for index in held))
 
@@ -531,6 +533,10 @@ class MediaRecorder(EventTarget):
 
     def _on_file(self, recording: Recording, name: str) -> None:
         self._post(recording, lambda _: self.fire(Event("segment", file=name)))
+
+    def _on_link(self, recording: Recording, event: str, detail: Mapping[str, Any]) -> None:
+        at_us = now_us()
+        self._post(recording, lambda _: self.fire(Event(event, time=at_us, **detail)))
 
     def _on_failure(self, recording: Recording, output: Any, error: Exception) -> None:
         self._post(recording, lambda _: self.fire(Event("outputerror", file=output.name, error=error)))

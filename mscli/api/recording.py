@@ -591,6 +591,10 @@ class Plan(NamedTuple):
     limits: QueueLimits = USUAL_LIMITS
 
 
+def _ignore(*_: object) -> None:
+    """Call nobody."""
+
+
 class Calls(NamedTuple):
     """The callbacks of a recording. They run on the thread of the group concerned."""
 
@@ -599,10 +603,7 @@ class Calls(NamedTuple):
     on_failure: Callable[..., object]  # called with an output that failed while others continue, and its error
     on_end: Callable[..., object]  # called when all sinks are closed and everything is counted
     warn: Callable[[str], object] | None = None
-
-
-def _ignore(*_: object) -> None:
-    """Call nobody."""
+    on_link: Callable[..., object] = _ignore  # called with an event of a server, and its details, on any thread
 
 
 _NO_CALLS = Calls(_ignore, _ignore, _ignore, _ignore)  # once it has ended: so that it and the recorder are freed at once
@@ -628,6 +629,9 @@ class OutputReport(NamedTuple):
     is_file: bool
     behind: int  # frames and samples that were skipped because the output was slow
     removed: int = 0  # how many finished files of a series were removed again
+    published: Any | None = (
+        None  # what has become of a stream to a server: ``mscli.sinks.recording.network.publisher.Published``
+    )
 
 
 class Group:
@@ -682,6 +686,7 @@ class Group:
         self._before: dict[Any, list[tuple[int, int]]] = {}  # added output → the same when it was added
         self._until: dict[Any, list[tuple[int, int]]] = {}  # output → the same when it ended while others continued
         sink.on_failure, sink.on_file, sink.facts = self._on_failure, calls.on_file, self._facts
+        sink.on_link = calls.on_link
 
     @property
     def reached(self) -> str:
@@ -840,7 +845,7 @@ class Group:
                 self._attempt(step)
         finally:
             calls, self._calls = self._calls, _NO_CALLS
-            self.sink.on_failure = self.sink.on_file = self.sink.facts = None
+            self.sink.on_failure = self.sink.on_file = self.sink.facts = self.sink.on_link = None
             calls.on_end(self)
 
     def _attempt(self, step: Callable[[], None]) -> None:
@@ -1025,6 +1030,7 @@ class Recording:
             self._on_failure,
             self._on_group_end,
             calls.warn,
+            partial(calls.on_link, self),
         )
         self.groups = [
             Group(
@@ -1084,8 +1090,15 @@ class Recording:
         behind = sum(output.corrections(track).get("behind", 0) for track in range(len(group.tracks)))
         files, removed = list(output.files), len(set(output.finished).difference(output.files))
         return OutputReport(
-            output.name, files, output.bytes_written, error, group.tracks, counts, output.is_file, behind, removed
-        )
+            output.name, files, output.bytes_written, error, group.tracks, counts, output.is_file, behind, removed,
+            output.published,
+        )  # fmt: skip
+
+    @property
+    def published(self) -> list[tuple[str, Any]]:
+        """Return the name and the progress of each stream to a server."""
+        outputs = [self.groups[number].sink.outputs[place] for number, place in self._places]
+        return [(one.name, found) for one in outputs if (found := one.published) is not None and not one.over]
 
     @property
     def cut_short(self) -> bool:

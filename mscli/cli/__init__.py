@@ -16,7 +16,7 @@ Options
 - ``shared``: the options of every command
 - ``options``: the options of the capturing commands
 - ``encoding``, ``series``: the options of a recording
-- ``paramtypes``, ``quantities``: how option values are parsed
+- ``paramtypes``: how option values are parsed
 - ``target``: the target of a recording
 - ``resolve``: finds a device by name, path, id or address
 - ``completion``, ``shells``: shell completion

@@ -54,7 +54,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.OVERCONSTRAINED: "OverconstrainedError: no device satisfies the constraints",
     ExitCode.NOT_SUPPORTED: "NotSupportedError, InvalidStateError: codec, container or format not available",
     ExitCode.SOURCE_ENDED: "the source ended before the requested end; the output is complete up to there",
-    ExitCode.OUTPUT_FAILED: "the output failed: disk full or write error; what was written before is readable",
+    ExitCode.OUTPUT_FAILED: "the output failed: disk full, write error, or no server; what was written before is readable",
     ExitCode.LOSS: "with --strict: frames or samples were dropped, lost, black or silent, or a constraint is unknown",
     ExitCode.ABANDONED: "interrupted before there was anything to keep, or by a second SIGINT",
 }

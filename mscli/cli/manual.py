@@ -320,7 +320,7 @@ them, such as `--microphone`, requests it. `--camera` and `--microphone` can be 
 track for every device, the other containers hold one track. `--frames` counts the frames of each camera; sound ends with
 the last of them.
 
-_FILE_ can also be an address, if an installed package writes to it. See PLUG-INS in `mscli`(1).
+_FILE_ can also be the address of a server: see PUBLISHING. A package can write to others: see PLUG-INS in `mscli`(1).
 
 Frames keep the time of their capture. None is repeated or dropped to get a constant rate.
 
@@ -341,6 +341,51 @@ with its codec. If an output fails, mscli reports its name at once and continues
 is left. A reader that takes nothing for 5 seconds after everything else is written has failed. The exit code is that of the
 first file that failed, or else that of the first other output.
 {CAPTURING}
+# PUBLISHING
+
+A recording goes to servers, too, alone or beside files. The first codec of each kind is used unless another one is chosen:
+
+`rtmp://`_HOST_`/`_APPLICATION_`/`_KEY_, `rtmps://`
+: `h264`, `hevc`, `av1`; `aac`, `mp3`, `opus`. `h264` and `aac` are what every server takes
+
+`rtsp://`_HOST_`/`_PATH_, `rtsps://`
+: `h264`, `hevc`, `vp8`; `aac`, `opus`, `mp3`; over TCP
+
+`udp://`_HOST_`:`_PORT_
+: MPEG-TS with `h264`, `hevc`; `aac`, `mp3`, `opus`. Nobody says whether it arrives
+
+`icecast://source:`_PASSWORD_`@`_HOST_`:`_PORT_`/`_MOUNT_, `icecasts://`
+: `mp3`; with the suffix `.ogg` `opus`, with `.aac` `aac`, and with `.webm` `vp8` or `vp9` with `opus`
+
+_FOLDER_`/`_NAME_`.m3u8`, `http://`_HOST_`/`_PATH_`.m3u8`, `https://`
+: HLS with `h264`, `hevc`; `aac`: a playlist and its latest segments of two seconds, in a folder or on a web server that takes
+PUT requests
+
+`srt://`_HOST_`:`_PORT_
+: MPEG-TS as above, sent by the program `ffmpeg`, which must be on the `PATH` and know SRT
+
+Settings of one output follow its address behind `#`, separated by commas: `bitrate` and `audio-bitrate` (as in `2M`), `size`
+(as in `1280x720`), `video` and `audio` (codecs). Write a `#` in a key as `%23`. An output with the settings of a file shares
+its encoding. With `--video-codec copy`, or `video=copy`, a camera's own H.264 goes out as it is.
+
+    mscli record talk.mp4 'rtmp://host/live/KEY#bitrate=3M,size=1280x720'
+
+If the first connection fails before anything was sent, the output has failed, with its cause: the exit code is 4 for a login or
+a certificate, and otherwise 9. A server has 5 seconds to answer. Later, a server that is away, or takes nothing for 5 seconds,
+is tried again after 0.5, 1, 2, 4 and then every 8 seconds, each a little more or less, until the end or for `--give-up`. The
+stream then goes on with a new key frame. What was encoded meanwhile is left out, and counts as `dropped`. Files and other
+outputs do not notice. `--strict` fails if anything was dropped.
+
+If a server takes less than is encoded for a second, H.264 gets fewer bits, down to an eighth, and more again later. An encoding
+that a file shares keeps its bit rate. What waits for 3 seconds is left out up to the next key frame. Without `--video-bitrate`,
+`--quality` or `bitrate`, an encoding for servers alone has a bit rate by its size: 0.1 bit for each pixel, as 2.8 Mbit/s for
+720p at 30 frames/s.
+
+Certificates are checked against those of the system, or those in `--ca-file`; `--insecure` trusts any. A user name and a
+password may stand in `~/.netrc`. `MSCLI_TOKEN` completes the address of RTMP that ends with a slash, and is a bearer token for
+HLS. Passwords, keys and queries are shown as `***`. What a user types is visible in the list of processes, as the arguments of
+mscli; no other process has them as arguments.
+
 # TIME-LAPSE
 
 `--time-lapse 10s` takes the frame that is closest to each multiple of ten seconds after the first frame, and plays 30 of them
@@ -749,8 +794,9 @@ For sound it has `silence` (samples filled in, also for a late start), `skipped`
 the end), and if drift was found `driftPpm`: how fast the clock of the microphone runs, in millionths. `warnings` contains a
 sentence for each track with more than 5 % damaged frames, and for each output that was too slow. With several outputs, all this
 describes the first one, and `outputs` has an object for each: `name`, `files`, `bytes`, `duration`, `error` (null if there is
-none), `exitCode` (of this output), `moov` and `tracks`. What was dropped or lost before an output was added does not count
-there.
+none), `exitCode` (of this output), `moov` and `tracks`. An output to a server has `publishing`: `sent` and `dropped` (pictures,
+or packets of sound alone), `reconnects`, and `bitRate` (bits per second while there was a connection). What was dropped or lost
+before an output was added does not count there.
 
 an error, on stderr
 : an object with `error`, which has `name`, `message` and perhaps `hints`. An OverconstrainedError also has `constraint`,
@@ -803,6 +849,10 @@ it
 : a recording started, paused, resumed or stopped, a file of a series was finished, or the recording failed. They have `file`.
 `stop` also has `reason`, and `error` has the error. Each output has its own events. If one fails, it has an `error` while the
 others continue
+
+`publishing`, `interrupted`, `resumed`
+: a server takes the stream, is away, or is back. They have `file`, `sent`, `dropped` and `reconnects`; `interrupted` also has
+`reason`
 
 `answer`, `error` with `ok`
 : a command was executed or refused. See CONTROL
@@ -1351,6 +1401,8 @@ OPTION_DETAILS = (
         "--advanced": "A set that no remaining candidate satisfies is skipped.",
         "--audio": "`--no-audio` leaves it out, whatever other options request.",
         "--camera": "A part of a name must match only one camera. `none` means no video. See DEVICES in `mscli`(1).",
+        "--ca-file": "A file in PEM format. See PUBLISHING.",
+        "--give-up": "The others continue. See PUBLISHING.",
         "--control": "See CONTROL in `mscli`(1).",
         "--constraint": "Repeatable. An unknown name is ignored with a warning.",
         "--constraints": "At most 16 MiB. Options override it property by property. With an array, every track is recorded.",
@@ -1378,6 +1430,7 @@ OPTION_DETAILS = (
 )
 
 ENVIRONMENT = {
+    "MSCLI_TOKEN": "A stream key, or a bearer token. See PUBLISHING in `mscli-record`(1).",
     "MSCLI_LOG": "`debug` logs everything to stderr, like `--debug`. `info` and `warning` log less. See LOG in `mscli`(1).",
     "MSCLI_FAKE_DEVICES": "`1` acts like `--fake-devices`. The name of a file acts like `--fake-devices-from`.",
     "NO_COLOR": "If set, mscli prints no colours.",

@@ -61,6 +61,7 @@ class Options(Shared):
     events: str | None = None
     timeout: tuple[float, float] | None = None
     insecure: bool = False
+    publishes: bool = False  # whether an output is a server
     reconnect: float | None = None
     fallback: bool = False
     save_settings: str | None = None
@@ -101,7 +102,7 @@ class Options(Shared):
             ("file", ("file", "network"), files),
             ("pipe", ("pipe", "network"), pipes),
             ("file", ("file", "pipe", "network"), both),
-            ("server", ("network",), {"--insecure": self.insecure}),
+            ("server", ("network",), {"--insecure": self.insecure and not self.publishes}),
         )
         return [(noun, names, [name for name, is_given in given.items() if is_given]) for noun, names, given in rows]
 
@@ -132,7 +133,7 @@ _USUAL = {  # what is nearest to this is chosen if nothing is asked for
 }
 
 
-INSECURE = option("--insecure", group=DEVICE, is_flag=True, help="Read from a server whose certificate cannot be trusted.")
+INSECURE = option("--insecure", group=DEVICE, is_flag=True, help="Trust a server whose certificate cannot be trusted.")
 
 
 def _device_options(kinds: Sequence[str]) -> list[Decorator]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from mscli.cli.quantities import parse_bit_rate, parse_byte_count, parse_duration, parse_picture_size, parse_ratio
 from mscli.cli.shared import claim_stdin, parse_json, read_input
 from mscli.core.clock import DAY_S, MICROSECONDS
 from mscli.core.nearest import did_you_mean
 from mscli.core.properties import POINTS, PROPERTIES, Property
+from mscli.core.quantities import parse_bit_rate, parse_byte_count, parse_duration, parse_picture_size, parse_ratio
 
 STDIN = "-"
 UNIX = "unix:"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -17,7 +17,7 @@ from mscli.cli.encoding import refuse_unused_encoding
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
 from mscli.cli.paramtypes import STDIN
-from mscli.cli.report import Triggers, finish, report_output_failure, reports_of
+from mscli.cli.report import LINK_EVENTS, Triggers, finish, report_link, report_output_failure, reports_of
 from mscli.cli.series import SeriesPlan
 from mscli.cli.session import Session
 from mscli.cli.target import (
@@ -35,8 +35,8 @@ from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.events import Event
 from mscli.core.properties import AUDIO, KINDS, VIDEO
-from mscli.encode.options import COPY, SinkOptions
-from mscli.sinks import SINKS, SinkRow, check_tracks, copied_formats, load_sink, lossless_audio, next_name
+from mscli.encode.options import COPY, LinkOptions, SinkOptions
+from mscli.sinks import SINKS, SinkRow, check_cut, check_tracks, copied_formats, load_sink, lossless_audio, next_name
 
 Length = tuple[float | None, int | None]  # seconds, frames
 
@@ -55,17 +55,28 @@ def run(
     force: bool,
     control: str | None,
     time_lapse: float | None,
+    ca_file: str | None,
+    give_up: float | None,
 ) -> int:
     """Record and return the exit code."""
     _check_lapse(time_lapse, options, encoding, plan)
     files = tuple(map(file_path, files))
     targets = [record_target(name, container) for name in files]
+    options.publishes = _check_published(targets, time_lapse, {"--ca-file": ca_file, "--give-up": give_up})
     refuse_shared(files, series=plan.series is not None)
     refuse_written_within(files, options)
     with Session(options) as session:
         sink_options = plan.apply(
-            encoding._replace(time_lapse_s=time_lapse, overwrite=force, over_device=force, on_note=session.voice.warn)
+            encoding._replace(
+                time_lapse_s=time_lapse,
+                overwrite=force,
+                over_device=force,
+                on_note=session.voice.warn,
+                link=LinkOptions(options.insecure, ca_file or "", give_up),
+            )
         )
+        if all(target.row.publishes for target in targets):
+            check_cut(targets[0].row, sink_options)
         kinds = _kinds(session, [target.row for target in targets]) if time_lapse is None else [VIDEO]
         wanted = wanted_of(options, kinds)
         kinds = [one.kind for one in wanted]
@@ -74,8 +85,8 @@ def run(
         refuse_unused_encoding(encoding, kinds)
         for sentence in _contradictions(targets, sink_options, kinds):
             session.voice.warn(sentence)
-        formats = _formats([target.row for target in targets], sink_options)
-        session.filling = "" if sink_options.video_codec == COPY else "recording"
+        formats = _formats(targets, sink_options)
+        session.filling = "" if formats else "recording"
         if options.dry_run:
             session.dry_run(wanted, contents_of(targets, sink_options), formats)
             return ExitCode.DONE
@@ -97,7 +108,7 @@ def _check_target(target: RecordTarget, options: SinkOptions, wanted: Sequence[W
     if target.row is SINKS["raw"]:
         check_one(wanted, "raw output holds", "use .mkv or .mp4")
     kinds = [one.kind for one in wanted]
-    check_tracks(target.row, options, kinds if alone else _held(target.row, kinds))
+    check_tracks(target.row, target.options(options), kinds if alone else _held(target.row, kinds))
 
 
 def _check_lapse(time_lapse: float | None, options: Options, encoding: SinkOptions, plan: SeriesPlan) -> None:
@@ -114,6 +125,22 @@ def _check_lapse(time_lapse: float | None, options: Options, encoding: SinkOptio
     for name, is_given in others.items():
         if is_given:
             raise click.UsageError(f"--time-lapse and {name} cannot be combined")
+
+
+def _check_published(targets: Sequence[RecordTarget], time_lapse: float | None, given: Mapping[str, object]) -> bool:
+    """Return whether an output is a server. Raises UsageError for options that need one, or that none can have.
+
+    ``given``: options that are for servers only.
+    """
+    served = [target for target in targets if target.is_address and target.row.publishes]
+    unused = next((name for name, value in given.items() if value is not None and not served), None)
+    if unused is not None:
+        raise click.UsageError(f"{unused} has no effect: no server is published to")
+    if time_lapse is not None and any(target.row.publishes for target in targets):
+        raise click.UsageError("a time-lapse cannot be published: name a file")
+    for target in served:
+        target.options(SinkOptions())  # a wrong setting is found before any device is opened
+    return bool(served)
 
 
 def _contradictions(targets: Sequence[RecordTarget], options: SinkOptions, kinds: Sequence[str]) -> list[str]:
@@ -173,11 +200,12 @@ def _has_microphone(session: Session) -> bool:
     return False
 
 
-def _formats(rows: Sequence[SinkRow], options: SinkOptions) -> Sequence[str]:
+def _formats(targets: Sequence[RecordTarget], options: SinkOptions) -> Sequence[str]:
     """Return the native pixel formats for a recording: any, unless the camera's encoded video is copied."""
-    if options.video_codec != COPY:
-        return ()
-    first, *others = (copied_formats(row) for row in rows if row.video)
+    rows = [one.row for one in targets if one.row.video and one.options(options).video_codec == COPY]
+    if not rows:
+        return CopiedFormats([]) if options.video_codec == COPY else ()
+    first, *others = map(copied_formats, rows)
     formats = [form for form in first if all(form in other for other in others)]
     if options.time_lapse_s is not None:
         formats = [form for form in formats if CAMERA_CODECS[form].intra]
@@ -218,7 +246,9 @@ class _RecordRun:
         """Record and return the exit code."""
         self.wanted = wanted
         for target in self.targets:
-            load_sink(target.row, target.output, self.options)  # report an impossible output before the camera's light goes on
+            load_sink(
+                target.row, target.output, target.options(self.options)
+            )  # report an impossible output before the camera's light goes on
         try:
             with open_control(self.control, self.session, to_stdout=self.to_stdout) as control:
                 self.session.open(wanted, formats, self._start)
@@ -244,7 +274,7 @@ class _RecordRun:
         outputs = [RecorderOutput(target.output, target.row) for target in self.targets]
         served = self.control is not None  # commands are answered before a reader has come
         recorder = MediaRecorder(stream, outputs=outputs, sink_options=self.options, window=self.window, defer=served)
-        for name in (*recorder.EVENTS, "segment", "outputerror"):
+        for name in (*recorder.EVENTS, "segment", "outputerror", *LINK_EVENTS):
             recorder.add_event_listener(name, self._on_event)
         recorder.start()
         assert recorder.recording is not None, "it was started"
@@ -263,6 +293,8 @@ class _RecordRun:
                 self.session.events.emit(event.type, None, event.time, file=masked(target.name))
         if event.type == "segment":
             self.session.events.emit(event.type, None, event.time, file=event.detail["file"])
+        if event.type in LINK_EVENTS:
+            report_link(self.session, event.type, event.detail)
         if event.type == "outputerror":
             report_output_failure(self.session, event.detail["file"], event.detail["error"], event.time)
         self.done = self.done or event.type == "stop"

@@ -67,6 +67,7 @@ class Report(NamedTuple):
     limited: bool = False  # whether a duration or a number of frames was requested
     skipped: Mapping[str, int] = MappingProxyType({})  # frames before a picture was worth keeping, by reason
     removed: int = 0  # how many files of a series were removed, because fewer are kept
+    published: Any | None = None  # what has become of a stream to a server
     replaced: bool = False  # whether an output that was added later has replaced the file
 
     @property
@@ -99,7 +100,15 @@ class Report(NamedTuple):
         triggers = {} if self.triggers is None else {"triggers": self.triggers._asdict()}
         warnings = {"warnings": list(self.warnings)} if self.warnings else {}
         skipped = {"skipped": dict(self.skipped)} if self.skipped else {}
-        return report | self._index | triggers | ({"avOffset": offset} if offset is not None else {}) | warnings | skipped
+        return (
+            report
+            | self._index
+            | self._published
+            | triggers
+            | ({"avOffset": offset} if offset is not None else {})
+            | warnings
+            | skipped
+        )
 
     def output_json(self) -> dict[str, Any]:
         """Return the entry of one output out of several."""
@@ -113,11 +122,18 @@ class Report(NamedTuple):
             "duration": round(self.duration_s, 6),
             **failure,
         }
-        return of_output | self._index | {"tracks": tracks}
+        return of_output | self._index | self._published | {"tracks": tracks}
 
     @property
     def _index(self) -> dict[str, str]:
         return {"moov": self.moov} if self.moov else {}
+
+    @property
+    def _published(self) -> dict[str, Any]:
+        if self.published is None:
+            return {}
+        known = self.published.to_json()
+        return {"publishing": {name: known[name] for name in ("sent", "dropped", "reconnects", "bitRate")}}
 
     def _av_offset(self) -> float | None:
         """Return how many seconds video begins after sound, for the first track of each kind."""
@@ -135,13 +151,15 @@ class Report(NamedTuple):
                 return f"{self.name}: replaced by the output of this name that was added later"
             nothing = f"Nothing saved in {self.name}" if self.one_of_several else "Nothing saved"
             return "; ".join([nothing, *self._failure(), *none, *missed])
-        name = f"Saved {_named(self.files)}" if self.files else f"Wrote to {self.unnamed}"
+        verb = "Wrote to" if self.published is None else "Published to"
+        name = f"Saved {_named(self.files)}" if self.files else f"{verb} {self.unnamed}"
         name += f" (kept {len(self.files)} of {len(self.files) + self.removed} files)" if self.removed else ""
         if self.still:
             damaged = f", {self.losses} frames lost or dropped" if self.losses and len(self.files) > 1 else ""
             lacks = "".join(f", {one}" for one in missed)
             return f"{name} ({self.still[0]}×{self.still[1]}, {size_text(self.size)}{damaged}{lacks})"
-        parts = [long_text(self.duration_s), *filter(None, self._counted()), size_text(self.size), *self._losses(), *missed]
+        losses = self._losses() if self.published is None else published_parts(self.published)
+        parts = [long_text(self.duration_s), *filter(None, self._counted()), size_text(self.size), *losses, *missed]
         return "; ".join([f"{name}: {', '.join(parts)}", *self._why()])
 
     def _why(self) -> list[str]:
@@ -248,6 +266,34 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
+LINK_EVENTS = ("publishing", "interrupted", "resumed")
+
+
+def published_parts(published: Any) -> list[str]:
+    """Return what has become of a stream to a server, for people."""
+    times = published.reconnects
+    return [
+        bits_text(published.bit_rate),
+        *[f"{published.dropped} not sent"] * bool(published.dropped),
+        *[f"reconnected {times} time{'s' if times != 1 else ''}"] * bool(times),
+    ]
+
+
+def bits_text(bits: float) -> str:
+    """Format a number of bits per second for people."""
+    return f"{_rounded(bits / 1e6)} Mbit/s" if bits >= 1e6 * ROUNDED_TO_1000 / 1000 else f"{_rounded(bits / 1e3)} kbit/s"
+
+
+def report_link(session: Session, event: str, detail: Mapping[str, Any]) -> None:
+    """Report that a server takes the stream, that it is away, or that it is back."""
+    name, at_us = detail["file"], detail["time"]
+    session.events.emit(event, None, at_us, **{key: value for key, value in detail.items() if key != "time"})
+    if event == "interrupted":
+        session.voice.warn(f"{name} is interrupted: {detail['reason']}; trying again")
+    else:
+        session.voice.info(f"{event.capitalize()}: {name}")
+
+
 def report_output_failure(session: Session, name: str, error: Exception, at_us: int | None = None) -> None:
     """Report that an output failed while others continue. A reader that has left is a normal end."""
     failure = error_json(error)
@@ -283,7 +329,7 @@ def reports_of(
         unnamed = "" if files else "stdout" if name in STDOUT_NAMES else masked(name) if scheme_of(name) else ""
         details = (triggers, unnamed, warnings, masked(name), failure, len(outputs) > 1, index_place(files))
         report = Report(files, why, output.tracks, output.counts, output.bytes, *details, removed=output.removed)
-        reports.append(report._replace(limited=limited, replaced=replaced and not empty))
+        reports.append(report._replace(limited=limited, replaced=replaced and not empty, published=output.published))
     return reports
 
 
@@ -301,7 +347,7 @@ def _reason(output: OutputReport, recording: Recording) -> str:
 
 def _behind_text(output: OutputReport) -> str:
     """Return a sentence about an output that was too slow, or ""."""
-    if not output.behind:
+    if not output.behind or output.published is not None:
         return ""
     return f"“{output.name}” was too slow: {output.behind} frames or samples are missing from it"
 

@@ -10,8 +10,8 @@ import click
 from mscli.cli.helppages import FILES, STOP, option
 from mscli.cli.leaving import TRIGGERING
 from mscli.cli.paramtypes import ByteCountType, ClockIntervalType, DurationType, ParsedType
-from mscli.cli.quantities import parse_byte_count
 from mscli.cli.shared import CommandFunction, Decorator, claim_stdin, decorated_with
+from mscli.core.quantities import parse_byte_count
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import Recording
-from mscli.cli.report import duration_text, measured_rate, size_text
+from mscli.cli.report import bits_text, duration_text, measured_rate, size_text
 from mscli.cli.say import Voice
 from mscli.cli.style import styled
+from mscli.core.addresses import scheme_of
 from mscli.core.clock import DAY_S, MICROSECONDS, now_us
 from mscli.core.eventloop import EventLoop
 from mscli.core.frames import AudioData, Counts
@@ -113,6 +114,7 @@ class Progress(NamedTuple):
     disk_s: float | None = None  # how long the disk has room, if that is known
     files: int = 0  # how many files of a series were begun
     armed: bool = False  # whether it waits for a trigger
+    published: Sequence[tuple[str, Any]] = ()  # the name and the progress of each stream to a server
 
     @property
     def state(self) -> str:
@@ -133,6 +135,7 @@ def progress_of(recording: Recording, *, paused: bool) -> Progress:
         recording.seconds_left,
         recording.begun_files,
         recording.armed,
+        recording.published,
     )
 
 
@@ -189,6 +192,7 @@ def status_items(progress: Progress, sound: MeterReading | None, keys: str, trig
         *(Item(f"{rate:.1f} fps" if rate else "", 8) for rate in rates),
         Item(f"{lost} lost" if lost else "", 4, "red"),
         Item(f"{progress.damaged} damaged" if progress.damaged else "", 4, "red"),
+        *(_link_item(*one) for one in progress.published),
         *(_meter_items(sound) if sound is not None else ()),
         _disk_item(progress.disk_s),
     ]
@@ -217,6 +221,16 @@ def _files_text(progress: Progress) -> str:
     if not progress.files:
         return ""
     return f"{progress.files} saved" if progress.armed else f"file {progress.files}"
+
+
+def _link_item(name: str, published: Any) -> Item:
+    """Return how it goes with a stream to a server."""
+    scheme = scheme_of(name)
+    if published.state != "publishing":
+        return Item(f"{scheme} {published.state}", 3, "red" if published.state == "interrupted" else "yellow")
+    lost = f" {published.dropped} not sent" if published.dropped else ""
+    again = f" ↻{published.reconnects}" if published.reconnects else ""
+    return Item(f"{scheme} {bits_text(published.bit_rate)}{lost}{again}", 3)
 
 
 def _disk_item(left_s: float | None) -> Item:

@@ -14,12 +14,12 @@ from mscli.core.addresses import is_url, masked, suffix_of
 from mscli.core.errors import OperationError
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import SinkOptions, TrackFormat
-from mscli.sinks import SINKS, SinkRow, address_row, are_one, describe_output, in_place_of, in_series, sink_row
+from mscli.sinks import SINKS, SinkRow, address_row, are_one, describe_output, in_place_of, in_series, own_options, sink_row
 
 if TYPE_CHECKING:
     from mscli.cli.options import Options
 
-CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.encodes)
+CONTAINERS = tuple(row.suffix for row in SINKS.values() if row.splits)
 STREAMED = "mkv"  # for a pipe whose name has no suffix: holds every codec and needs no seeking
 
 DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/")  # their names begin like this
@@ -37,6 +37,10 @@ class RecordTarget(NamedTuple):
     def is_address(self) -> bool:
         """Return whether the target is an address, not a file."""
         return self.row.writes_to(self.name)
+
+    def options(self, options: SinkOptions) -> SinkOptions:
+        """Return the options of this output, with the settings behind its address. Raises TypeError for wrong settings."""
+        return own_options(self.row, self.name, options)
 
     @property
     def to_stdout(self) -> bool:

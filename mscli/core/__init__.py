@@ -47,6 +47,9 @@ Infrastructure
 - ``nearest``: suggests a known name for an unknown one
 - ``plugins``: sources and sinks from other packages
 - ``addresses``: URLs and file suffixes
+- ``location``: the parts of an address of the network
+- ``trust``: the certificates that the system trusts
+- ``quantities``: durations, sizes and rates as people write them
 - ``blobs``: the addresses of blobs
 - ``folders``: resolves a path to a name in an open folder, without following links of other users
 - ``descriptors``: stalled readers of file descriptors

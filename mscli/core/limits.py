@@ -83,6 +83,17 @@ FINISH_S = 30.0  # how long an encoder may take to write captured frames before 
 ABANDON_S = 2.0  # the same, if the captured frames are being discarded
 ASLEEP_S = 5.0  # a reader that takes nothing for this long is abandoned once all other outputs are written
 ENCODER_RESTS_S = 5.0  # how long an encoder's threads may be busy with a picture that it has returned
+# a server that a recording is published to
+PUBLISH_STARTS_S = 3.0  # how long the process that publishes may take to start, on top of the time for its server
+PUBLISH_CONNECT_S = 5.0  # how long a server may take to accept a stream
+PUBLISH_STALLED_S = 5.0  # a server that takes nothing for this long while packets wait is left, and tried again
+PUBLISHED_S = 5.0  # a connection that held for this long was one: after its loss, the attempts begin with the shortest pause
+PUBLISH_FINISH_S = 5.0  # how long a server may take at the end to take what waits
+PUBLISH_LEAVES_S = 1.0  # the same after a signal
+PUBLISH_LAG_US = 1_000_000  # how far a server may be behind before the bit rate is lowered
+PUBLISH_DROP_US = 3_000_000  # what waits for longer is left out, up to the next key frame
+PUBLISH_LOWERED_S = 1.0  # the interval between two steps down with the bit rate
+PUBLISH_RAISED_S = 5.0  # the interval between steps up
 PLUGIN_S = 10.0  # how long a sink of another package may take for one call before it is abandoned
 CHANGE_S = 5.0  # how long adding or removing an output of a recording may take
 

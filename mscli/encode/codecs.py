@@ -81,6 +81,12 @@ class Container(NamedTuple):
     copied: tuple[str, ...] = ()  # camera formats that it takes as they come, the best first: small, and known to many players
     title: str = ""  # FFmpeg's name for a track's title in the metadata
     overhead: Overhead = _OF_OTHERS
+    noun: str = ""  # what it is called in messages, if it is no file
+
+    @property
+    def name(self) -> str:
+        """Return what it is called in messages."""
+        return self.noun or f"a .{self.suffix} file"
 
 
 # A hybrid MP4 is fragmented while it grows, so that it can be read at any time, and becomes an ordinary MP4 at its end. The
@@ -159,7 +165,7 @@ def _choose(
 ) -> str:
     if not held:
         homes = ", ".join("." + row.suffix for row in CONTAINERS.values() if getattr(row, kind))
-        raise NotSupportedError(f"a .{container.suffix} file cannot hold {kind}", hints=[f"use {homes}, or --no-{kind}"])
+        raise NotSupportedError(f"{container.name} cannot hold {kind}", hints=[f"use {homes}, or --no-{kind}"])
     if not wanted:
         return held[0]
     asked, colon, by = wanted.partition(":")
@@ -171,8 +177,11 @@ def _choose(
         raise NotSupportedError(f"unknown {kind} codec “{wanted}”{question}", hints=[f"{kind} codecs: {', '.join(known)}"])
     if name not in held:
         homes = ", ".join("." + row.suffix for row in CONTAINERS.values() if name in getattr(row, kind))
-        hints = [f".{container.suffix} holds: {', '.join(held)}", f"{known[name].title} fits into: {homes}"]
-        raise NotSupportedError(f"a .{container.suffix} file cannot hold {known[name].title}", hints=hints)
+        hints = [
+            f"{container.noun or '.' + container.suffix} holds: {', '.join(held)}",
+            f"{known[name].title} fits into: {homes}",
+        ]
+        raise NotSupportedError(f"{container.name} cannot hold {known[name].title}", hints=hints)
     if colon and f"{name}:{by}" not in BY_HARDWARE:
         raise NotSupportedError(
             f"unknown encoder “{wanted}”{did_you_mean(wanted, BY_HARDWARE)}",
@@ -200,7 +209,7 @@ def copied_formats(container: Container) -> tuple[str, ...]:
     if not container.copied:
         most_first = sorted(CONTAINERS.values(), key=lambda row: -len(row.copied))
         homes = ", ".join("." + row.suffix for row in most_first if row.copied)
-        raise NotSupportedError(f"cannot copy a camera's video into a .{container.suffix} file", hints=[f"use {homes}"])
+        raise NotSupportedError(f"cannot copy a camera's video into {container.name}", hints=[f"use {homes}"])
     return container.copied
 
 

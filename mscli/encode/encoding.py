@@ -138,6 +138,11 @@ class EncodedTrack:
         """Return how many pictures the encoder holds back."""
         return int(self._encoder.waiting)
 
+    def share_rate(self, asking: object, share: float) -> None:
+        """Encode with this share of the bit rate, if that can be changed. The smallest share that anybody asks for counts."""
+        if hasattr(self._encoder, "share_rate"):
+            self._encoder.share_rate(asking, share)
+
     def force_key(self) -> None:
         """Make the next picture a key frame, unless the track is copied."""
         if self.forces_keys:

@@ -52,6 +52,21 @@ class Series(NamedTuple):
         return self.keep_files is None and self.keep_bytes is None
 
 
+class LinkOptions(NamedTuple):
+    """The options of outputs in the network.
+
+    ``insecure``: whether any certificate is trusted. ``ca_file``: the certificates that are trusted in place of the system's.
+    ``give_up_s``: how long to wait for a lost server; None: until the end.
+    """
+
+    insecure: bool = False
+    ca_file: str = ""
+    give_up_s: float | None = None
+
+
+USUAL_LINK = LinkOptions()
+
+
 class SinkOptions(NamedTuple):
     """The options of a sink. Empty or None means the sink's default for the container."""
 
@@ -62,6 +77,8 @@ class SinkOptions(NamedTuple):
     audio_codec: str = ""
     video_bits_per_second: int | None = None
     audio_bits_per_second: int | None = None
+    size: tuple[int, int] | None = None  # width and height of encoded pictures; by default those of the first picture
+    adapts: bool = False  # whether the bit rate can be changed while it encodes
     quality: float | None = None  # 0 to 1; for images as in canvas.toBlob; for video if no bit rate is given
     key_frame_s: float | None = None  # seconds between key frames; by default one
     key_frame_count: int | None = None
@@ -80,5 +97,6 @@ class SinkOptions(NamedTuple):
     orientation: Orientation | None = None  # for pictures: how they are cropped, flipped and rotated
     reopen: bool = False  # for raw sinks: whether a FIFO whose reader leaves waits for the next one
     frame_log: str | int | None = None  # for raw sinks: where to write a line of JSON for each frame
+    link: LinkOptions = USUAL_LINK  # for outputs in the network
     on_note: Callable[[str], None] | None = None  # called with a sentence about a request that cannot be met
     extra: Mapping[str, Any] = MappingProxyType({})

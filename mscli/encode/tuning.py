@@ -46,6 +46,7 @@ class Encoder(NamedTuple):
     immediate: Mapping[str, str] = {}  # options to hold back nothing, for a slow camera
     regular: Mapping[str, str] = {}  # options to avoid key frames at scene changes
     ahead: bool = False  # whether threads encode several pictures at once, not parts of one
+    live: bool = False  # whether its bit rate can be changed while it encodes: with a buffer of a second
     rests: bool = False  # whether its threads must be asleep before the next picture
 
     def bits(self, wanted: int) -> int:
@@ -59,9 +60,13 @@ class Encoder(NamedTuple):
         due = {} if options.key_frame_s is None and options.key_frame_count is None else self.regular
         return {**self.options, **faster, **due, **(self.constant_quality(options) or self.to_bit_rate)}
 
+    def adapts(self, options: SinkOptions) -> bool:
+        """Return whether its bit rate can be changed while it encodes, and is to be."""
+        return options.adapts and self.live and options.quality is None
+
     def constant_quality(self, options: SinkOptions) -> dict[str, str]:
         """Return the options for a constant quality, or none if the encoder aims at a bit rate."""
-        if self.quality is None or (options.video_bits_per_second and self.bit_rate):
+        if self.quality is None or self.adapts(options) or (options.video_bits_per_second and self.bit_rate):
             return {}
         wanted = self.quality.usual if options.quality is None else options.quality
         return {} if wanted is None else self.quality.settings(wanted)
@@ -115,7 +120,7 @@ ENCODERS: dict[str, Encoder] = {
     row.name: row
     for row in (
         Encoder("libx264", _X264, Quality(("crf",), (36, 23, 10)), "preset", PRESETS, to_bit_rate=_X264_RATE,
-                ahead=True, immediate=_X264_NOW, regular=_X264_REGULAR),
+                ahead=True, live=True, immediate=_X264_NOW, regular=_X264_REGULAR),
         Encoder("libx265", _X265, Quality(("crf",), (40, 26, 12)), "preset", PRESETS, immediate=_X265_NOW),
         Encoder("libsvtav1", _SVT, Quality(("crf",), (60, 40, 20)), "preset", _SVT_SPEEDS, to_bit_rate=_SVT_CBR,
                 most_bits=100_000_000, rests=True),

@@ -21,6 +21,7 @@ from mscli.core.codecs import BITS_PER_PIXEL, CAMERA_CODECS, HARDWARE, VideoCode
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import BT601, DELTA, KEY, EncodedVideoChunk, VideoColorSpace, VideoFrame, black
 from mscli.core.limits import ENCODER_RESTS_S
+from mscli.core.log import Log
 from mscli.core.threads import tasks, wait_for_sleep
 from mscli.core.tuples import NamedTuple
 from mscli.encode.chunks import PacketStream
@@ -47,6 +48,8 @@ from mscli.media.pictures import (
 if TYPE_CHECKING:
     from mscli.encode.ffmpeg import Packet
 
+
+_log = Log("encode")
 
 # Each encoder belongs to a container that writes nothing, so that it outlives the files of its packets.
 
@@ -169,9 +172,10 @@ def set_up(
     if not encoder.constant_quality(options) and encoder.bit_rate:
         usual = round(shape.width * shape.height * shape.rate * BITS_PER_PIXEL)
         context.bit_rate = encoder.bits(options.video_bits_per_second or usual)
+    buffered = dict.fromkeys(("maxrate", "bufsize"), str(context.bit_rate)) if encoder.adapts(options) else {}
     check_profile(options.video_codec, *shape)
     profile = find_profile(options.video_codec)
-    settings = {**encoder.settings(options), **(encoder.immediate if life.rate < _SLOW_RATE else {})}
+    settings = {**encoder.settings(options), **buffered, **(encoder.immediate if life.rate < _SLOW_RATE else {})}
     return settings if profile is None else _joined(settings, profile.options)
 
 
@@ -268,6 +272,8 @@ class VideoEncoder(Pictures):
         self._shown: av.VideoFrame | None = None  # the previous picture
         self._shown_us = 0
         self._repeated = 0
+        self._bits: int | None = None  # the bit rate, if that can be changed
+        self._shares: dict[object, float] = {}  # who asked for which share of it
         self._forced = False  # whether the next picture must be a key frame
         seconds = key_interval_s(options)
         self._key_every_us = None if seconds is None else seconds * MICROSECONDS
@@ -301,6 +307,17 @@ class VideoEncoder(Pictures):
         """Make the next picture a key frame."""
         self._forced = True
 
+    def share_rate(self, asking: object, share: float) -> None:
+        """Encode with this share of the bit rate, or with a smaller one that somebody else has asked for."""
+        if self._bits is None:
+            return
+        self._shares[asking] = share
+        bits = self._encoder.bits(round(self._bits * min(self._shares.values())))
+        context = self._home.stream.codec_context
+        if context.bit_rate != bits:
+            _log.info("%s: %d kbit/s", context.name, bits // 1000)
+            context.bit_rate = bits
+
     def keep_up(self, until_us: int) -> list[EncodedVideoChunk]:
         """Repeat the last picture if the muxer waits for the next one. Other muxers extend its duration."""
         return self.repeat(until_us, _REPEAT_US) if self._codec.awaited else []
@@ -322,6 +339,7 @@ class VideoEncoder(Pictures):
     def close(self) -> None:
         """Free the encoder and the last picture."""
         self._home.close()
+        self._bits = None
         self._reader.close()
         self._shown = self._reshape = None
 
@@ -348,7 +366,7 @@ class VideoEncoder(Pictures):
             size = frame.display_size or (picture.width, picture.height)
             if isinstance(frame, VideoFrame) and frame.whole:
                 self._home.stream.codec_context.field_order = AV_FIELDS[frame.first_field]
-            self._open(*size, picture.format.name, color_of(picture))
+            self._open(*(self._options.size or size), picture.format.name, color_of(picture))
         if self.first_us is None:
             self.first_us = self._keyed_us = at_us
         assert self._reshape is not None, "opened above"
@@ -397,5 +415,6 @@ class VideoEncoder(Pictures):
         options = set_up(context, self._encoder, shape, self._options, pixels, encoded)
         self._reshape = Reshaper(context.pix_fmt or "", encoded, width, height)
         self._home.open(options, self._codec.title, f"pictures of {width}×{height}")
+        self._bits = context.bit_rate if self._encoder.adapts(self._options) else None
         self._shape, self._color = (self._codec.name, shape.width, shape.height), encoded
         self._description = context.extradata

@@ -12,7 +12,7 @@ Families
 
 - ``raw``: frames as they are
 - ``pictures``: pictures in a file each
-- ``recording``: encoded tracks in files of a container
+- ``recording``: encoded tracks in files of a container, or for a server
 - ``preview``, ``preview_window``: a window that shows pictures
 
 For all of them
@@ -69,7 +69,7 @@ class SinkRow(NamedTuple):
     @property
     def encodes(self) -> bool:
         """Return whether tracks are encoded for it."""
-        return self.takes is not None or self.splits
+        return self.takes is not None or self.splits or self.publishes
 
     @property
     def splits(self) -> bool:
@@ -77,8 +77,15 @@ class SinkRow(NamedTuple):
         return (self.module, self.cls) == _CONTAINER
 
     @property
+    def publishes(self) -> bool:
+        """Return whether it is a stream for a server or a player, not a file."""
+        return (self.module, self.cls) == _PUBLISHER
+
+    @property
     def name(self) -> str:
         """Return its name for messages."""
+        if self.publishes and self.schemes:
+            return f"{self.schemes[0]}:"
         return f".{self.suffix}" if self.suffix else f"{self.schemes[0]}:"
 
     def writes_to(self, name: str) -> bool:
@@ -88,6 +95,7 @@ class SinkRow(NamedTuple):
 
 _IMAGE = ("mscli.sinks.pictures.image", "ImageSink")
 _CONTAINER = ("mscli.sinks.recording.sink", "RecordingSink")
+_PUBLISHER = ("mscli.sinks.recording.network.publisher", "Publisher")
 
 SINKS: dict[str, SinkRow] = {
     row.suffix: row
@@ -110,9 +118,23 @@ SINKS: dict[str, SinkRow] = {
         SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True),
         SinkRow("mp3", "audio/mpeg", *_CONTAINER, audio=True),
         SinkRow("m4a", "audio/x-m4a", *_CONTAINER, audio=True),
+        SinkRow("m3u8", "application/vnd.apple.mpegurl", *_PUBLISHER, video=True, audio=True),
         SinkRow("raw", "application/octet-stream", "mscli.sinks.raw.sink", "RawSink", video=True, audio=True),
     )
 }
+
+# Servers that mscli publishes to. Of several rows with a scheme, the suffix of the address decides, and else the first counts.
+SERVERS: tuple[SinkRow, ...] = (
+    SinkRow("", "video/x-flv", *_PUBLISHER, video=True, audio=True, schemes=("rtmp", "rtmps")),
+    SinkRow("", "application/sdp", *_PUBLISHER, video=True, audio=True, schemes=("rtsp", "rtsps")),
+    SinkRow("", "video/mp2t", *_PUBLISHER, video=True, audio=True, schemes=("udp",)),
+    SinkRow("mp3", "audio/mpeg", *_PUBLISHER, audio=True, schemes=("icecast", "icecasts")),
+    SinkRow("ogg", "audio/ogg", *_PUBLISHER, audio=True, schemes=("icecast", "icecasts")),
+    SinkRow("aac", "audio/aac", *_PUBLISHER, audio=True, schemes=("icecast", "icecasts")),
+    SinkRow("webm", "video/webm", *_PUBLISHER, video=True, audio=True, schemes=("icecast", "icecasts")),
+    SinkRow("m3u8", "application/vnd.apple.mpegurl", *_PUBLISHER, video=True, audio=True, schemes=("http", "https")),
+    SinkRow("", "video/mp2t", *_PUBLISHER, video=True, audio=True, schemes=("srt",)),
+)
 
 
 def sink_row(name: str, *wanted: str) -> SinkRow:
@@ -135,12 +157,35 @@ def address_row(name: str) -> SinkRow | None:
     scheme = scheme_of(name)
     if not scheme:
         return None
-    row = next((row for row in SINKS.values() if row.writes_to(name)), None) or _brought(scheme)
+    row = _server_row(name) or next((row for row in SINKS.values() if row.writes_to(name)), None) or _brought(scheme)
     if row is not None and row.writes_to(name):
         return row
     if is_url(name) or (name[len(scheme) :].startswith(":/") and not os.path.isdir(os.path.dirname(name))):
         raise NotSupportedError(f"cannot write to {scheme}: addresses", hints=_brought_names())
     return None
+
+
+def _server_row(name: str) -> SinkRow | None:
+    """Return the row of a server. Raises NotSupportedError for a web server to which no playlist is sent."""
+    rows = [row for row in SERVERS if row.writes_to(name)]
+    if not rows:
+        return None
+    from urllib.parse import urlsplit
+
+    suffix = suffix_of(urlsplit(name).path)
+    if rows[0].suffix == "m3u8" and suffix != "m3u8":
+        hints = ["end the address with the name of a playlist, NAME.m3u8"]
+        raise NotSupportedError(f"only HLS can be sent to {scheme_of(name)}: addresses", hints=hints)
+    return next((row for row in rows if row.suffix == suffix), rows[0])
+
+
+def own_options(row: SinkRow, target: Target | None, options: SinkOptions) -> SinkOptions:
+    """Return the options of one output, with the settings behind its address. Raises TypeError for wrong settings."""
+    if not (row.publishes and isinstance(target, str)):
+        return options
+    from mscli.sinks.recording.network.destination import options_behind
+
+    return options_behind(target, options)
 
 
 def _suffix_row(name: str) -> SinkRow | None:
@@ -227,7 +272,7 @@ def load_sink(row: SinkRow, target: Target, options: SinkOptions) -> Sink:
 
     Raises OperationError if writing the target is certain to fail.
     """
-    _check_cut(row, options)
+    check_cut(row, options)
     sink: Sink = _class(row)(row, target, options)
     return sink
 
@@ -265,7 +310,7 @@ def load_sinks(plans: Sequence[SinkPlan], shared: dict[str, Any] | None = None) 
     common = {} if shared is None else shared
     alike: dict[object, list[int]] = {}
     for index, plan in enumerate(plans):
-        _check_cut(plan.row, plan.options)
+        check_cut(plan.row, plan.options)
         alike.setdefault(_shared_by(plan) or index, []).append(index)
     groups = []
     for members in alike.values():
@@ -288,7 +333,7 @@ def shares(sink: Sink, plan: SinkPlan) -> bool:
     """Return whether an output can be added to a sink, because it has the sink's encoding."""
     from mscli.sinks.recording.sink import RecordingSink, encoding_key
 
-    if not isinstance(sink, RecordingSink) or _shared_by(plan) is None:
+    if not isinstance(sink, RecordingSink) or _shared_by(plan) is None or (sink.adapts and not plan.row.publishes):
         return False
     first = sink.outputs[0]
     return encoding_key(first.row, first.options, plan.kinds) == encoding_key(plan.row, plan.options, plan.kinds)
@@ -446,7 +491,7 @@ def index_place(names: Sequence[str]) -> str:
     return max(found - {""}, key=PLACES.index, default="")
 
 
-def _check_cut(row: SinkRow, options: SinkOptions) -> None:
+def check_cut(row: SinkRow, options: SinkOptions) -> None:
     """Raise NotSupportedError if a size limit or several files are requested for an output that is not a recording."""
     if (options.series is not None or options.max_bytes is not None) and not row.splits:
         raise NotSupportedError(f"cannot limit the size of {row.name} output or split it", hints=["use .mkv or .mp4"])
@@ -454,7 +499,7 @@ def _check_cut(row: SinkRow, options: SinkOptions) -> None:
 
 def _class(row: SinkRow) -> Any:
     """Return the class of a row's sink. A sink of another package is hosted: it cannot harm the run."""
-    if row.takes is not None:
+    if row.encodes:
         from mscli.sinks.recording.sink import RecordingSink
 
         return RecordingSink

@@ -52,6 +52,7 @@ class Sink(ABC):
     error: Exception | None = None  # why it has failed, if it is one output of several
     on_failure: Callable[[Any], object] | None = None  # called with an output that fails while others continue
     on_file: Callable[[str], object] | None = None  # called with the name of each finished file of a series
+    on_link: Callable[[str, Mapping[str, Any]], object] | None = None  # called with an event of a server, and its details
     facts: Callable[[int], TrackFacts] | None = None  # returns the facts about a track, for a log of frames
     gather_s = 0.0  # how long audio and encoded video may wait for each other before they are written
 
@@ -120,6 +121,11 @@ class Sink(ABC):
     def expected_bits_per_second(self) -> float:
         """Return the expected bit rate, or 0 if unknown."""
         return 0.0
+
+    @property
+    def published(self) -> Any | None:
+        """Return what has become of a stream to a server, or None for any other output."""
+        return None
 
     @property
     def outputs(self) -> Sequence[Any]:

@@ -1,4 +1,7 @@
-"""An RTSP server with a test picture and sound, for Debian's Python: ``rtsp_server.py [USER PASSWORD]``. It tells its port."""
+"""An RTSP server for Debian's Python: ``rtsp_server.py [USER PASSWORD]``. It tells its port.
+
+``/live`` is a test picture and sound; ``/taken`` takes H.264 and AAC.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,13 @@ if len(sys.argv) > 1:
     for permission in ("media.factory.access", "media.factory.construct"):
         allowed.add_permission_for_role("user", permission, True)
     factory.set_permissions(allowed)
+taker = GstRtspServer.RTSPMediaFactory()
+taker.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
+taker.set_launch("( rtph264depay name=depay0 ! fakesink rtpmp4gdepay name=depay1 ! fakesink )")
+if len(sys.argv) > 1:
+    taker.set_permissions(allowed)
 server.get_mount_points().add_factory("/live", factory)
+server.get_mount_points().add_factory("/taken", taker)
 server.attach(None)
 print(server.get_bound_port(), flush=True)
 GLib.MainLoop().run()

@@ -293,10 +293,16 @@ def rtsp(*login: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 @contextmanager
-def nginx(folder: Path) -> Iterator[tuple[int, int]]:
-    """Run nginx with RTMP, which also writes HLS. Return the ports of RTMP and HTTP."""
+def nginx(folder: Path, ports: tuple[int, int] | None = None) -> Iterator[tuple[int, int]]:
+    """Run nginx with RTMP, which also writes HLS. Return the ports of RTMP and HTTP. ``ports``: the same as before.
+
+    What is published to ``kept`` is in ``folder/kept/KEY.flv``; to ``barred``, nobody may publish. Files that are PUT below
+    ``/put/`` are in ``folder/web``.
+    """
     require("nginx", "ngx_rtmp_module.so")
-    rtmp_port, http_port = free_port(), free_port()
+    rtmp_port, http_port = ports or (free_port(), free_port())
+    for name in ("kept", "web"):
+        (folder / name).mkdir(exist_ok=True)
     temporary = "".join(f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     configuration = folder / "nginx.conf"
     configuration.write_text(f"""
@@ -305,9 +311,13 @@ def nginx(folder: Path) -> Iterator[tuple[int, int]]:
         daemon off; pid {folder}/pid; error_log {folder}/log;
         events {{}}
         rtmp {{ server {{ listen 127.0.0.1:{rtmp_port}; max_message 20M;
-            application live {{ live on; hls on; hls_path {folder}/hls; hls_fragment 1s; }} }} }}
+            application live {{ live on; hls on; hls_path {folder}/hls; hls_fragment 1s; }}
+            application kept {{ live on; record all; record_path {folder}/kept; }}
+            application barred {{ live on; on_publish http://127.0.0.1:{http_port}/barred; }} }} }}
         http {{ access_log off; {temporary} types {{ application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}
-            server {{ listen 127.0.0.1:{http_port}; root {folder}/hls; }} }}
+            server {{ listen 127.0.0.1:{http_port}; root {folder}/hls; location /barred {{ return 403; }}
+                location /put/ {{ root {folder}/web; dav_methods PUT DELETE; create_full_put_path on;
+                    client_max_body_size 20M; }} }} }}
     """)
     running = subprocess.Popen(["/usr/sbin/nginx", "-c", configuration, "-e", folder / "log"], stderr=subprocess.DEVNULL)
     try:

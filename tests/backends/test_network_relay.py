@@ -14,10 +14,10 @@ import pytest
 
 from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, NotSupportedError
 from mscli.core.frames import AudioData, EncodedVideoChunk, VideoFrame
+from mscli.core.location import locate
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, InputOptions
 from mscli.sources.network.backend import NetworkBackend
 from mscli.sources.network.links import LinkReader
-from mscli.sources.network.location import locate
 from mscli.sources.network.relay import CHILD, Relayed
 from mscli.sources.network.relay_child import FAILURE, HEAD
 from tests.backends.servers import LOGIN, PASSWORD, USER, Tcp, Web, free_port, nginx, rtsp, sending, whole

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from mscli.core.errors import NotAllowedError, NotReadableError
+from mscli.core.location import locate
 from mscli.sources.base import VIDEO_INPUT
 from mscli.sources.network.backend import NetworkBackend
 from mscli.sources.network.http import WebClient
 from mscli.sources.network.links import LinkReader, UdpLink
-from mscli.sources.network.location import locate
 from mscli.sources.network.logins import Logins
 from tests.backends.rig import TIMEOUT_S
 from tests.backends.servers import LOGIN, MIXED, Web, free_port, guarded, in_parts, jpegs, parts, silence, status, whole

@@ -13,6 +13,7 @@
     files      a film to raw, copied; a pipe   ffmpeg; cat
     screen     1080p that moves, and is still  ffmpeg's x11grab
     network    how late pictures of RTSP come  ffmpeg without its buffer
+    publish    a second of RTMP, 720p30        the file alone; ffmpeg -f flv
     way        a frame's calls and files       those before outputs were composed
 
 Costs are CPU time of the whole process (user and system), which a busy machine disturbs little, where nothing else is said;
@@ -35,6 +36,7 @@ from tests.bench import (
     negotiate,
     network,
     paced,
+    publish,
     scale,
     screen,
     snapshot,
@@ -57,6 +59,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "files": files.rows,
     "screen": screen.rows,
     "network": network.rows,
+    "publish": publish.rows,
     "way": way.rows,
 }
 LINE = "{:<40} {:>9} {:<20} {:>9} {:>7} {:>7}  {}"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mscli.cli.quantities import parse_bit_rate, parse_byte_count, parse_duration, parse_picture_size, parse_ratio
 from mscli.core.clock import LONGEST_S
+from mscli.core.quantities import parse_bit_rate, parse_byte_count, parse_duration, parse_picture_size, parse_ratio
 
 HOURS = st.integers(0, 99)
 SIXTIETHS = st.integers(0, 59)

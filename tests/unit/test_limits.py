@@ -232,7 +232,8 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S ·
         api.elementmedia _TICK_S · sinks.preview_window TICK_MS · cli.record _TICK_S · cli.shooting _WAIT_S ·
         cli.watch REST_S · core.calls _POLL_S · core.threads _LOOK_S _POLL_S ·
-        sinks.files.output _POLL_S · sinks.hosted _POLL_S · sources.network.links _LOOK_S · sources.pipe.backend _POLL_MS ·
+        sinks.files.output _POLL_S · sinks.hosted _POLL_S · sinks.recording.network.publisher _LOOK_S ·
+        sources.network.links _LOOK_S · sources.pipe.backend _POLL_MS ·
         sources.screen.xserver _TRY_AGAIN_S · sources.sound.portaudio_library POLL_S ·
         sources.sound.portaudio_stream LOOK_S _LOOK_AGAIN_S · sources.sound.watch RETRIES_S ·
         sources.v4l2.stream LOOK_AGAIN_MS RATE_LOOK_US""",
@@ -254,9 +255,10 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
     "what people are shown, and when": """
         api.mediaelement _UPDATE_US · api.recording LEAST_S THROUGHPUT_S · cli.record LEAST_LAPSE_S ·
         cli.report NOTED_SILENCE_S SPELT_S ·
-        cli.shooting CLOSE_ABOVE_S _GATHER_S · cli.status _HELD_US _SHORT_S · core.log BURST_S ·
+        cli.shooting CLOSE_ABOVE_S _GATHER_S · sinks.recording.network.publisher _RECENT_S ·
+        sinks.recording.network.publish_child _OFTEN_S · cli.status _HELD_US _SHORT_S · core.log BURST_S ·
         sources.screen.stream POINTER_SHOWN_US""",
-    "units": "api.mediastreamtrack _MS · cli.quantities _SECONDS · core.clock DAY_S LONGEST_S · sources.network.relay _MS",
+    "units": "api.mediastreamtrack _MS · core.quantities _SECONDS · core.clock DAY_S LONGEST_S · sources.network.relay _MS",
     "a limit in a module that is imported before anything else": "cli.leaving LAST_S",
 }
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mscli.core.errors import NotReadableError
+from mscli.core.location import locate
 from mscli.sources.network import links
 from mscli.sources.network.links import attempts, connect, open_socket
-from mscli.sources.network.location import locate
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from mscli.cli.quantities import parse_bit_rate, parse_byte_count, parse_duration, parse_picture_size, parse_ratio
 from mscli.cli.surface.devices import KINDS, KindType
+from mscli.core.quantities import parse_bit_rate, parse_byte_count, parse_duration, parse_picture_size, parse_ratio
 from mscli.sources.base import DEVICE_KINDS, DISPLAY, device_noun
 
 DURATIONS = {

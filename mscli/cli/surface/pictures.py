@@ -10,9 +10,9 @@ import click
 from mscli.cli.completion import complete_file
 from mscli.cli.helppages import FILES, OUTPUT, PICTURE, STOP, option
 from mscli.cli.paramtypes import ClockIntervalType, CountType, DurationType, ParsedType
-from mscli.cli.quantities import parse_duration
 from mscli.cli.series import keep_option, trigger_option
 from mscli.cli.shared import CommandFunction, Decorator, decorated_with
+from mscli.core.quantities import parse_duration
 
 _MOST_EV = 10.0  # exposure compensation
 _PIXELS = 1_000_000  # more than any side has

@@ -32,6 +32,7 @@ from mscli.core.properties import AUDIO, VIDEO
         ("Record a voice memo", "mscli record --microphone usb voice.flac"),
         ("Encode in hardware", "mscli record --video-codec h264:hw --video-bitrate 8M clip.mov"),
         ("Send it to a player", "mscli record - | mpv -"),
+        ("Publish it, too", "mscli record talk.mp4 rtmp://host/live/KEY"),
         ("Write several formats at once", "mscli record clip.mkv clip.webm sound.flac"),
         ("Start a file every 10 minutes, and keep 50 GB", "mscli record --segment-clock 10m --keep 50G %Y-%m-%d_%H-%M.mp4"),
         ("Turn a day into 5 minutes of film", "mscli record --time-lapse 10s -t 1d day.mp4"),
@@ -60,6 +61,21 @@ from mscli.core.properties import AUDIO, VIDEO
     help="Record a frame every DURATION, and play them at 30 fps.",
 )
 @series_options
+@option(
+    "--ca-file",
+    group=OUTPUT,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    usual="those of the system",
+    help="Certificates of authorities that a server may have.",
+)
+@option(
+    "--give-up",
+    group=OUTPUT,
+    type=DurationType(),
+    usual="never",
+    help="End the output to a server that is away for DURATION.",
+)
 @control_option
 @encoding_options
 @capture_options(VIDEO, AUDIO)
@@ -71,6 +87,9 @@ def command(options: Options, **given: Any) -> int:
 
     Press p to pause and to resume, and q to stop. After Ctrl-C, too, everything recorded so far is in the file. An existing
     FILE is kept unless --force is given.
+
+    FILE can be a server: rtmp://, rtsp://, icecast://, udp://, srt://, or HLS with the suffix .m3u8. If it goes away, the
+    others continue, and it is tried again.
 
     FILE can contain the time at which it starts, as in %Y-%m-%d_%H-%M-%S.mp4, and a number, as in clip-%03d.mp4. The --segment
     options split a recording into such files, with nothing lost between them. With --trigger, each trigger starts a file, which

@@ -10,5 +10,7 @@ Packet sinks, which take the packets of an encoding and wrap one another
 - ``triggered``: write a file for each trigger
 - ``packets``: a packet sink of another package
 
+- ``network``: servers, and HLS in a folder
+
 - ``queued``: write an output on its own thread
 """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mscli.core.addresses import masked
 from mscli.core.boxes import Scalar
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mscli.encode.shared import SharedMedia
     from mscli.sinks import SinkRow, Target
     from mscli.sinks.files.series import FileSeries
+    from mscli.sinks.recording.network.publisher import Published, Publisher
     from mscli.sinks.recording.packets import HostedPackets
 
     Asked = tuple[SinkRow, Target, SinkOptions]
@@ -63,13 +64,20 @@ class RecordingOutput:
         self._waits = False  # whether the recording waits for a slow output
         self._output: Output | None = None
         self._series: FileSeries | None = None
-        self._hosted: HostedPackets | None = None
+        self._hosted: HostedPackets | Publisher | None = None  # what takes packets itself
+        self.on_link: Callable[[str, Mapping[str, Any]], object] | None = None  # called with an event of a server
+        self._publisher: Publisher | None = None
         self._is_address = isinstance(target, str) and row.writes_to(target)
         if row.takes is not None:
             from mscli.sinks.recording.packets import HostedPackets
 
             self._hosted = HostedPackets(row, target, options)
             self.name = masked(target) if isinstance(target, str) else row.name
+        elif row.publishes:
+            from mscli.sinks.recording.network.publisher import Publisher
+
+            self._hosted = self._publisher = Publisher(row, target, options, self._note_link)
+            self.name = self._publisher.name
         elif options.series is None:
             self._output = self._wrap(output_for(target, options))
             self.name = self._output.name
@@ -91,8 +99,19 @@ class RecordingOutput:
             self._output.open()
         if self._hosted is not None:
             self._hosted.waits = self._waits
+        if self._publisher is not None:
+            self._publisher.prepare()
         self.outlet = Outlet(self.name, self._packet_sink(), self.options)
         encoding.add(self.outlet)
+
+    def _note_link(self, event: str, detail: Mapping[str, Any]) -> None:
+        if self.on_link is not None:
+            self.on_link(event, {"file": self.name, **detail})
+
+    @property
+    def published(self) -> Published | None:
+        """Return what has become of a stream to a server, or None for a file."""
+        return self._publisher.published if self._publisher is not None and self._is_address else None
 
     def _wrap(self, output: Output) -> Output:
         """Return the output with a thread of its own, if it needs one."""
@@ -123,6 +142,8 @@ class RecordingOutput:
         """Give up the output before it has begun."""
         if self._output is not None:
             self._output.discard()
+        if self._publisher is not None:
+            self._publisher.abort()
 
     def abandon_reader(self) -> bool:
         """Give up a stalled reader."""
@@ -159,12 +180,14 @@ class RecordingOutput:
     @property
     def is_file(self) -> bool:
         """Return whether the output is a regular file or a series of files."""
+        if self._publisher is not None:
+            return not self._is_address
         return self._output.seekable() if self._output is not None else self._hosted is None
 
     @property
     def gather_s(self) -> float:
         """Return how long audio and video may wait for each other. In a pipe they do not, because its reader waits too."""
-        return GATHER_S if self.is_file else 0.0
+        return GATHER_S if self.is_file and self._publisher is None else 0.0
 
     @property
     def free_bytes(self) -> int | None:
@@ -274,6 +297,8 @@ class RecordingSink(Sink):
         asked = [(row, target, options), *more]
         self._outputs = [RecordingOutput(*one, self._on_file, queued=len(asked) > 1) for one in asked]
         self.name = self._outputs[0].name
+        for output in self._outputs:
+            output.on_link = self._note_link
         self.gather_s = min(output.gather_s for output in self._outputs)
         self._encoding: Encoding | None = None
         self._shared: SharedMedia | None = None  # by the encodings of the recording
@@ -298,7 +323,7 @@ class RecordingSink(Sink):
             else:
                 codec_for(kind, container, options)
         if len(kinds) > 1 and not container.video:
-            raise NotSupportedError(f"a .{row.suffix} file holds only one track", hints=["use .mkv or .mp4"])
+            raise NotSupportedError(f"{container.name} holds only one track", hints=["use .mkv or .mp4"])
         bits = (options.video_bits_per_second, options.audio_bits_per_second)
         if any(rate is not None and rate <= 0 for rate in bits):
             raise NotSupportedError("a bit rate must be above 0")
@@ -322,7 +347,8 @@ class RecordingSink(Sink):
         first = self._outputs[0]
         self._report_ignored(kinds, first.options)
         self._tracks = tracks = [_played(track, first.options) for track in tracks]
-        encoding = Encoding(tracks, first.container, first.options, self._shared, self._places)
+        options = first.options._replace(adapts=self.adapts)
+        encoding = Encoding(tracks, first.container, options, self._shared, self._places)
         encoding.on_failure = self._on_failure
         try:
             for output in self._outputs:
@@ -331,6 +357,11 @@ class RecordingSink(Sink):
             encoding.abort()
             raise
         self._encoding = encoding
+
+    @property
+    def adapts(self) -> bool:
+        """Return whether the bit rate may change, because no file has the encoding."""
+        return all(output.row.publishes and output.row.schemes for output in self._outputs)
 
     def write(self, track: int, frame: Media) -> None:
         """Record the frame. Raises OperationError, BrokenPipeError, and NotSupportedError if an encoder rejects its shape."""
@@ -391,6 +422,7 @@ class RecordingSink(Sink):
             raise InvalidStateError("the recording is not open")
         self.check(row, options, [track.kind for track in self._tracks])
         output = RecordingOutput(row, target, options, self._on_file, queued=True)
+        output.on_link = self._note_link
         output.open(self._encoding, self._tracks)
         output.sink.paused_us, output.sink.end_by_s = self._paused_us, self._end_by_s
         self._outputs.append(output)
@@ -512,6 +544,10 @@ class RecordingSink(Sink):
         if self.on_file is not None:
             self.on_file(name)
 
+    def _note_link(self, event: str, detail: Mapping[str, Any]) -> None:
+        if self.on_link is not None:
+            self.on_link(event, detail)
+
     def _on_failure(self, outlet: Outlet) -> None:
         if self.on_failure is not None and len(self._outputs) > 1:
             self.on_failure(next(output for output in self._outputs if output.outlet is outlet))
@@ -537,6 +573,10 @@ class RecordingSink(Sink):
 
 def container_of(row: SinkRow) -> Container:
     """Return the container of a row that encodes."""
+    if row.publishes:
+        from mscli.sinks.recording.network.destination import protocol_of
+
+        return protocol_of(row).container
     return row.takes or CONTAINERS[row.suffix]
 
 
@@ -549,7 +589,7 @@ def encoding_key(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> ob
         return COPY
     codec = options.video_codec or video_codec(container, options).name
     bits, keys = options.video_bits_per_second, (options.key_frame_s, options.key_frame_count)
-    return codec, bits, options.quality, options.preset, keys
+    return codec, bits, options.quality, options.preset, keys, options.size
 
 
 def _played(track: TrackFormat, options: SinkOptions) -> TrackFormat:

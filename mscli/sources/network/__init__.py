@@ -1,7 +1,6 @@
 """Streams, images and files of the network as cameras and microphones.
 
 - ``backend``: what is at an address
-- ``location``: an address and its parts
 - ``failures``: the errors for people
 - ``links``: connections that bring bytes
 - ``http``: what a web server serves

@@ -16,6 +16,7 @@ from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, NotReadableError, NotSupportedError
 from mscli.core.frames import EncodedVideoChunk, Media, VideoFrame
 from mscli.core.limits import SERVER_RECONNECT_S, SERVER_SOON_S, STREAM_KEPT_S, STREAM_STALLED_US
+from mscli.core.location import Location, locate
 from mscli.core.properties import KINDS, TRACK_KINDS, VIDEO
 from mscli.core.tuples import NamedTuple
 from mscli.sources.base import (
@@ -48,7 +49,6 @@ from mscli.sources.network.feeds import (
 )
 from mscli.sources.network.http import WebClient
 from mscli.sources.network.links import LinkReader, open_socket
-from mscli.sources.network.location import Location, locate
 from mscli.sources.network.relay import open_relay
 from mscli.sources.pipe.feeds import open_stream
 from mscli.sources.pipe.formats import FORMATS_BY_NAME, Jpegs, PipeFormat, format_of

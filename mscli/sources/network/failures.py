@@ -6,7 +6,7 @@ import socket
 import ssl
 
 from mscli.core.errors import DOMException, NotAllowedError, NotFoundError, NotReadableError, SecurityError
-from mscli.sources.network.location import Location
+from mscli.core.location import Location
 
 _LOGIN = "write them into the address, SCHEME://USER:PASSWORD@HOST, or into ~/.netrc"
 

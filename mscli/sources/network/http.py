@@ -23,13 +23,13 @@ from urllib.parse import urljoin, urlsplit
 
 from mscli.core.addresses import scrubbed
 from mscli.core.errors import DOMException, NotReadableError
+from mscli.core.location import Location
 from mscli.core.log import Log
 from mscli.core.threads import Thread
 from mscli.core.tuples import NamedTuple
 from mscli.sources.base import InputOptions
 from mscli.sources.network.failures import not_reached, refused
 from mscli.sources.network.links import connect, shut_socket, waiting_in
-from mscli.sources.network.location import Location
 from mscli.sources.network.logins import LoginHandler, Logins
 
 _PIECE = 1 << 16

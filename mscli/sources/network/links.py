@@ -14,11 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from mscli.core.calls import bounded
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError
+from mscli.core.location import Location
 from mscli.core.log import Log
 from mscli.core.tuples import NamedTuple
 from mscli.sources.bytereader import ByteReader
 from mscli.sources.network.failures import not_reached, silent
-from mscli.sources.network.location import Location
 
 _PIECE = 1 << 16
 _DATAGRAM = 1 << 16

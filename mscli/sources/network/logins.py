@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from http.client import HTTPMessage
 from typing import Any
 
+from mscli.core.location import Location, server_of
 from mscli.core.tuples import NamedTuple
-from mscli.sources.network.location import Location, server_of
 
 _HEADER = "Authorization"
 _HASHES = {"MD5": "md5", "SHA": "sha1", "SHA-256": "sha256"}  # hashlib's names of what Digest names

@@ -6,7 +6,6 @@ import json
 import os
 import select
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from time import monotonic
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import av
 
@@ -23,13 +21,14 @@ from mscli.core.addresses import scrubbed
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import DOMException, NotReadableError, NotSupportedError
 from mscli.core.limits import RELAY_STARTS_S
+from mscli.core.location import Location
 from mscli.core.log import Log
+from mscli.core.trust import tls_options
 from mscli.sources.base import InputOptions
 from mscli.sources.bytereader import EndedEarly
 from mscli.sources.demux import InputContainer
 from mscli.sources.network.failures import closed, not_reached, refused, silent, untrusted
 from mscli.sources.network.links import LinkReader
-from mscli.sources.network.location import Location
 from mscli.sources.network.relay_child import DECODED, END, FAILURE, HEAD, KEY, LONGEST_LINE, MOST_BYTES, SHOWN
 
 CHILD = os.path.join(os.path.dirname(__file__), "relay_child.py")
@@ -37,7 +36,6 @@ JITTER_US = 200_000  # how long FFmpeg waits for the packets of RTP over UDP tha
 
 _PIECE = 1 << 16
 _MS = 1000  # per second
-_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _OPTIONS: Mapping[str, Mapping[str, str]] = {  # by scheme, that without TLS
     "rtsp": {"rtsp_flags": "prefer_tcp", "max_delay": str(JITTER_US)},
     "rtmp": {"rtmp_live": "live"},
@@ -98,8 +96,8 @@ def open_relay(where: Location, options: InputOptions, form: str = "") -> tuple[
     Raises NotFoundError, NotAllowedError, NotReadableError, NotSupportedError, SecurityError.
     """
     order = {
-        "url": _with_login(where), "format": form or None, "timeout_s": options.timeout_s,
-        "options": {**_OPTIONS[where.scheme.removesuffix("s")], **_PROBE, **_trust(insecure=options.insecure)},
+        "url": where.url_with_login, "format": form or None, "timeout_s": options.timeout_s,
+        "options": {**_OPTIONS[where.scheme.removesuffix("s")], **_PROBE, **tls_options(insecure=options.insecure)},
         "filters": {row.name: row.unit_filter for row in VIDEO_CODECS.values() if row.unit_filter},
     }  # fmt: skip
     try:
@@ -119,21 +117,6 @@ def open_relay(where: Location, options: InputOptions, form: str = "") -> tuple[
         raise
     reader.deadline_s = None
     return reader, container, bool(told["duration"])
-
-
-def _with_login(where: Location) -> str:
-    if not where.user:
-        return where.url
-    parts = urlsplit(where.url)
-    return parts._replace(netloc=f"{quote(where.user, '')}:{quote(where.password, '')}@{parts.netloc}").geturl()
-
-
-def _trust(*, insecure: bool) -> dict[str, str]:
-    """Return FFmpeg's options for certificates. It knows no authorities of its own."""
-    paths = ssl.get_default_verify_paths()
-    files = os.environ.get("SSL_CERT_FILE", ""), paths.cafile or "", *_BUNDLES
-    known = next((path for path in files if os.path.exists(path)), "")
-    return {"tls_verify": "0"} if insecure else {"tls_verify": "1", **({"ca_file": known} if known else {})}
 
 
 def _failure(told: Mapping[str, str], where: Location, timeout_s: float) -> DOMException:

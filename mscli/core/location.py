@@ -26,6 +26,14 @@ class Location(NamedTuple):
     name: str
 
     @property
+    def url_with_login(self) -> str:
+        """Return the address with the user name and the password."""
+        if not self.user:
+            return self.url
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=f"{quote(self.user, '')}:{quote(self.password, '')}@{parts.netloc}").geturl()
+
+    @property
     def server(self) -> str:
         """Return the host and the port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
