@@ -133,4 +133,5 @@ def _answers(error: DOMException | ArgumentError) -> list[str]:
     if all(map(is_control, error.conflict)):  # the hints say what controls can be set to
         return []
 
-    return [f"closest that works: {describe_settings(error.nearest, exact=True)}"]
+    whose = f", from “{error.nearest_label}”" if error.nearest_label else ""
+    return [f"closest that works: {describe_settings(error.nearest, exact=True)}{whose}"]

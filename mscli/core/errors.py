@@ -160,6 +160,7 @@ class OverconstrainedError(DOMException):
         self._constraint = "null" if constraint is None else constraint  # as WebIDL converts it
         self.conflict = tuple(conflict) or ((constraint,) if constraint else ())
         self.nearest = dict(nearest) if nearest is not None else None
+        self.nearest_label = ""  # of the device that can deliver it, if there are several
         self.candidates: tuple[Any, ...] = ()  # every candidate and why it was excluded, for an explanation
         self.explanation: Mapping[str, Any] = {}  # the explanation in JSON, if it was requested
 

@@ -402,7 +402,16 @@ def overconstrained(boxes: Sequence[Box], rules: Sequence[Rule]) -> Overconstrai
     conflict = _minimal(boxes, required)
     names, nearest = [rule.name for rule in conflict], nearest_settings(boxes, rules)
     hints = _possible(boxes, conflict)
-    return OverconstrainedError(failed, _not_offered(boxes, conflict), conflict=names, nearest=nearest, hints=hints)
+    error = OverconstrainedError(failed, _not_offered(boxes, conflict), conflict=names, nearest=nearest, hints=hints)
+    error.nearest_label = _label_of(nearest, boxes)
+    return error
+
+
+def _label_of(settings: Mapping[str, object] | None, boxes: Sequence[Box]) -> str:
+    """Return the label of the device with these settings, or "" if there is only one device."""
+    labels: dict[object, str] = {box.values.get("deviceId"): getattr(box.device, "label", "") for box in boxes}
+    wanted = None if settings is None else settings.get("deviceId")
+    return labels.get((wanted,), "") if len(labels) > 1 else ""
 
 
 def _possible(boxes: Sequence[Box], conflict: Sequence[Rule]) -> list[str]:

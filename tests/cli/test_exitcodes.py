@@ -153,6 +153,15 @@ def test_what_no_device_can_do_is_6_and_what_would_work_is_told(command: tuple[s
     assert fake.files == []
 
 
+def test_of_several_cameras_that_which_comes_closest_is_named(fake: FakeMachine) -> None:
+    sizes = {"Front": {"width": 640, "height": 480}, "Back": {"width": 1280, "height": 720}}
+    fake.plug(*(camera(deviceId=label, label=label, modes=[{**size, "frameRate": 30}]) for label, size in sizes.items()))
+    both = ("record", "--no-audio", "--camera", "front", "--camera", "back", "-c", "resizeMode=exact:none")
+    for size, closest in (("640x480", "640×480 at 30 fps, from “Front”"), ("1280x720", "1280×720 at 30 fps, from “Back”")):
+        done = fake(*both, "--size", f"exact:{size}", "x.mkv", code=6)
+        assert f"\n  closest that works: {closest}\n" in done.stderr.decode()
+
+
 def test_constraints_that_cannot_hold_together_are_told_and_the_nearest_settings_can_be_had(fake: FakeMachine) -> None:
     arguments = ("snapshot", "x.png", "--json", "--frame-rate", "exact:25", "-c", "resizeMode=exact:none")
     error = error_json(fake(*arguments, code=6))
