@@ -812,10 +812,12 @@ mscli checks what a camera encodes before it uses it. A frame that cannot be dec
 `damaged` and `lost`. After five such frames in a row, the next ones are shown as far as they can be decoded, except by
 `snapshot`. They count as `damaged`, but not as `lost`. Frames that are passed on undecoded, by `--video-codec copy`, `--format
 native` or `snapshot` to JPEG, must be complete. A JPEG must reach from its start marker to its end marker, in the size of the
-camera's mode. Bytes outside the markers are left out. H.264 begins with the first IDR picture or recovery point that has
-parameter sets. Frames before it count as `lost`, but not as `damaged`; a `snapshot` only waits for it. If a frame of H.264,
-HEVC, VP8 or VP9 is lost, those that depend on it, up to the next key frame at most, show remains of other pictures. They are
-passed on, decoded or not, and count as `damaged`. Of the images in a pipe or a stream, one that is cut off is left out, and the
+camera's mode. Bytes outside the markers are left out. What is between them only shows when the picture is decoded, so one that
+lacks a piece of its middle is passed on, and does not count as `damaged`. H.264 and HEVC begin with the first picture at which
+decoding can start and that has parameter sets: an IDR or CRA picture, or a recovery point. Frames before it, and those after it
+that depend on them, count as `lost`, but not as `damaged`; a `snapshot` only waits for it. If a frame of H.264, HEVC, VP8 or
+VP9 is lost, those that depend on it, up to the next key frame at most, show remains of other pictures. They are passed on,
+decoded or not, and count as `damaged`. Of the images in a pipe or a stream, one that is cut off is left out, and the
 next one follows. A JPEG counts as `damaged` and `lost`, a PNG or PNM image as `lost`.
 
 `--frames` _N_ counts only frames that are in the output. If more than 5 % of the frames are damaged, there is a warning during
