@@ -145,7 +145,11 @@ def refuse_link(link: str, output: str, *, series: bool, replaces: bool) -> None
     """
     if in_place_of(link, output, series=series):
         raise click.UsageError(f"--latest {link} may be the name of a picture itself; use another name")
-    if os.path.isfile(link) and not os.path.islink(link) and not replaces:
+    if os.path.islink(link) or os.path.isdir(link) or not os.path.lexists(link):
+        return
+    if not os.path.isfile(link):
+        raise OperationError(f"{link} is a pipe or a device, which --latest must not replace", hints=["use another name"])
+    if not replaces:
         raise OperationError(f"{link} already exists, and is no link; use --force to replace it")
 
 

@@ -114,6 +114,14 @@ def test_a_link_that_would_cost_a_file_is_refused(arguments: tuple[str, ...], sa
     assert (fake.files, (fake.folder / "notes.txt").read_text()) == (["notes.txt"], "mine")
 
 
+def test_a_link_never_replaces_a_pipe_or_a_device(fake: FakeMachine) -> None:
+    os.mkfifo(fake.folder / "now")
+    done = fake("snapshot", "--force", "--latest", "now", "x.jpg", code=9)
+    assert error_line(done) == "mscli: error: now is a pipe or a device, which --latest must not replace"
+    assert fake.files == ["now"]
+    assert (fake.folder / "now").is_fifo()
+
+
 @pytest.mark.parametrize("series", [(), ("--count", "2")])
 def test_a_link_of_an_earlier_run_is_made_anew(series: tuple[str, ...], fake: FakeMachine) -> None:
     for _ in range(2):
