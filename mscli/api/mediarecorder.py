@@ -15,7 +15,7 @@ from mscli.api.blob import Blob
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import Calls, GroupPlan, Plan, Recording, Slices, check_room
-from mscli.core.addresses import scheme_of, suffix_of
+from mscli.core.addresses import masked, scheme_of, suffix_of
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL
 from mscli.core.errors import ArgumentError, InvalidModificationError, InvalidStateError, NotSupportedError
@@ -200,16 +200,17 @@ class MediaRecorder(EventTarget):
             recorder.start()
             recorder.join()
 
-    ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` is a path, a descriptor or an address that
-    another package writes to. It receives the recording, and the ``dataavailable`` events are empty. ``row`` determines the
-    container, or else ``mimeType``, or else the suffix of the file. A type that contradicts the suffix is not supported.
+    ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` is a path, a descriptor, or an address of
+    a server or of what another package writes to. It receives the recording, and the ``dataavailable`` events are empty. ``row``
+    determines the container, or else ``mimeType``, or else the suffix of the file. A type that contradicts the suffix is not
+    supported.
 
     ``outputs``, in addition to ``file`` or in place of it: paths with suffixes that determine the containers, or
     ``RecorderOutput`` objects. Outputs with the same encoding share it. An output that fails affects no other and fires
     ``outputerror``. ``sink_options`` apply to all outputs. ``window`` (seconds, frames) limits the recording. With ``defer``,
-    ``start`` does not wait for the reader of a named pipe. A ``segment`` event fires for each finished file of a series. As a
-    context manager, it starts, and at the end stops and waits until everything is written. Raises TypeError, and
-    NotSupportedError for a type that cannot be recorded.
+    ``start`` does not wait for the reader of a named pipe. A server fires ``publishing``, ``interrupted`` and ``resumed``. A
+    ``segment`` event fires for each finished file of a series. As a context manager, it starts, and at the end stops and waits
+    until everything is written. Raises TypeError, and NotSupportedError for a type that cannot be recorded.
 
     See https://www.w3.org/TR/mediastream-recording/#mediarecorder-api. Differs from the standard: it also writes into files and
     other outputs, and ``stop`` and ``join`` raise what failed if nobody listens to ``error``.
@@ -266,7 +267,7 @@ class MediaRecorder(EventTarget):
         self._reported: Recording | None = None  # the latest one whose error was raised or went to a listener
 
     def __repr__(self) -> str:
-        files = ", ".join("memory" if one.file is None else str(one.file) for one in self._asked)
+        files = ", ".join("memory" if one.file is None else masked(str(one.file)) for one in self._asked)
         return f"<MediaRecorder {self.state} → {files}>"
 
     def __enter__(self) -> Self:
@@ -567,7 +568,9 @@ def _check_once(files: Sequence[str | int | None], *, series: bool) -> None:
     for index, one in enumerate(files):
         for other in files[:index]:
             if one is other is None or (one is not None and other is not None and are_one(one, other)):
-                raise ArgumentError(f"MediaRecorder: {other} and {one} are the same output; name each output once")
+                raise ArgumentError(
+                    f"MediaRecorder: {masked(str(other))} and {masked(str(one))} are the same output; name each output once"
+                )
             if series and isinstance(one, str) and isinstance(other, str) and (in_series(other, one) or in_series(one, other)):
                 raise ArgumentError(f"MediaRecorder: {other} and {one} may name the same file; use different names")
 

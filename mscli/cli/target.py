@@ -161,7 +161,7 @@ def refuse_shared(names: Sequence[str], *, series: bool) -> None:
     for index, name in enumerate(names):
         for other in names[:index]:
             if _are_one(name, other):
-                raise click.UsageError(f"{other} and {name} are the same output; name each output once")
+                raise click.UsageError(f"{masked(other)} and {masked(name)} are the same output; name each output once")
             if series and (in_series(other, name) or in_series(name, other)):
                 raise click.UsageError(f"{other} and {name} may name the same file; use different names")
 

@@ -118,13 +118,14 @@ SINKS: dict[str, SinkRow] = {
         SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True),
         SinkRow("mp3", "audio/mpeg", *_CONTAINER, audio=True),
         SinkRow("m4a", "audio/x-m4a", *_CONTAINER, audio=True),
-        SinkRow("m3u8", "application/vnd.apple.mpegurl", *_PUBLISHER, video=True, audio=True),
         SinkRow("raw", "application/octet-stream", "mscli.sinks.raw.sink", "RawSink", video=True, audio=True),
     )
 }
 
-# Servers that mscli publishes to. Of several rows with a scheme, the suffix of the address decides, and else the first counts.
+# Streams that mscli publishes: a playlist in a folder, and those to servers. Of several rows with a scheme, the suffix of the
+# address decides, and else the first counts.
 SERVERS: tuple[SinkRow, ...] = (
+    SinkRow("m3u8", "application/vnd.apple.mpegurl", *_PUBLISHER, video=True, audio=True),
     SinkRow("", "video/x-flv", *_PUBLISHER, video=True, audio=True, schemes=("rtmp", "rtmps")),
     SinkRow("", "application/sdp", *_PUBLISHER, video=True, audio=True, schemes=("rtsp", "rtsps")),
     SinkRow("", "video/mp2t", *_PUBLISHER, video=True, audio=True, schemes=("udp",)),
@@ -190,7 +191,8 @@ def own_options(row: SinkRow, target: Target | None, options: SinkOptions) -> Si
 
 def _suffix_row(name: str) -> SinkRow | None:
     suffix = suffix_of(name)
-    row = SINKS.get(suffix) or (_brought(suffix) if suffix else None)
+    row = SINKS.get(suffix) or next((row for row in SERVERS if row.suffix == suffix and not row.schemes), None)
+    row = row or (_brought(suffix) if suffix else None)
     return row if row is not None and row.suffix == suffix else None
 
 

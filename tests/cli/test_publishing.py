@@ -108,12 +108,13 @@ def test_people_are_told_of_what_was_published(fake: FakeMachine, server: tuple[
         ("rtmp://host/live/x#bitrates=1M", 2),
         ("rtmp://host/live/x#video=vp9", 7),
         ("udp://127.0.0.1", 2),
+        ("rtmp://127.0.0.1:{port}/live/" + SECRET + " rtmp://127.0.0.1:{port}/live/" + SECRET, 2),
     ],
 )
 def test_the_exit_code_of_a_server_that_does_not_take_it(address: str, code: int, fake: FakeMachine) -> None:
     with Taker(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") as taker:
         done = fake("record", "--debug", "--no-video" if "icecast" in address else "--video", "-v",
-                    address.format(port=free_port(), taker=taker.port))  # fmt: skip
+                    *address.format(port=free_port(), taker=taker.port).split())  # fmt: skip
     assert done.returncode == code, done.stderr.decode()
     assert SECRET not in surfaces(done.stdout, done.stderr)
 

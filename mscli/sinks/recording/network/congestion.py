@@ -18,11 +18,13 @@ class Congestion:
     def __init__(self) -> None:
         self.share = 1.0  # of the bit rate
         self._changed_s = 0.0
+        self._lag_us = 0  # when it was last too long
 
     def judge(self, lag_us: int, at_s: float) -> float:
         """Return the share of the bit rate, given how far the server is behind."""
         if lag_us > PUBLISH_LAG_US and at_s >= self._changed_s + PUBLISH_LOWERED_S:
-            self._change(max(LEAST_SHARE, self.share * _LOWER), at_s)
+            grows, self._lag_us = lag_us >= self._lag_us, lag_us
+            self._change(max(LEAST_SHARE, self.share * (_LOWER if grows else 1)), at_s)
         elif lag_us < PUBLISH_LAG_US // _CALM and self.share < 1 and at_s >= self._changed_s + PUBLISH_RAISED_S:
             self._change(min(1.0, self.share * _HIGHER), at_s)
         return self.share

@@ -147,6 +147,8 @@ def check_folder(target: str, *, overwrite: bool) -> None:
     folder = os.path.dirname(os.path.abspath(target))
     if not os.path.isdir(folder):
         raise OperationError(f"cannot write {target}: there is no folder {folder}", hints=["create it first"])
+    if os.path.lexists(target) and (os.path.islink(target) or not os.path.isfile(target)):  # a rename would replace it
+        raise OperationError(f"cannot write a playlist to {target}: it is no file", hints=["use the name of a new file"])
     if os.path.lexists(target) and not overwrite:
         raise OperationError(f"{target} already exists", hints=["use --force to replace it"])
     if not os.access(folder, os.W_OK):
