@@ -201,9 +201,9 @@ class MediaRecorder(EventTarget):
             recorder.join()
 
     ``options``: a ``MediaRecorderOptions`` dictionary. Beyond the standard: ``file`` is a path, a descriptor, or an address of
-    a server or of what another package writes to. It receives the recording, and the ``dataavailable`` events are empty. ``row``
-    determines the container, or else ``mimeType``, or else the suffix of the file. A type that contradicts the suffix is not
-    supported.
+    a server or of what another package writes to. It receives the recording, and the ``dataavailable`` events are empty.
+    ``row`` determines the container, or else ``mimeType``, or else the suffix of the file. A type that contradicts the suffix
+    is not supported.
 
     ``outputs``, in addition to ``file`` or in place of it: paths with suffixes that determine the containers, or
     ``RecorderOutput`` objects. Outputs with the same encoding share it. An output that fails affects no other and fires
