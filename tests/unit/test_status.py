@@ -9,6 +9,7 @@ from mscli.cli.say import Voice
 from mscli.cli.shared import Shared
 from mscli.cli.status import MeterReading, Progress, fitting, plain, progress_of, status_items
 from mscli.core.clock import now_us
+from mscli.sinks.recording.network.publisher import Published
 from tests.unit.stage import MemorySink, Recording, device, picture, push
 
 KEYS = "p pause  q stop"
@@ -54,6 +55,20 @@ def test_the_meter_shows_level_peak_and_clipping(seconds: Recording, sound: Mete
     assert line(seconds, sound).endswith(f"fps  {shown}")
     seconds.recorder.stop()
     seconds.finish()
+
+
+@pytest.mark.parametrize(
+    ("published", "shown"),
+    [
+        (Published("connecting", 0, 0, 0, 0.0), "rtmp connecting"),
+        (Published("publishing", 90, 0, 0, 2_512_000.0), "rtmp 2.51 Mbit/s"),
+        (Published("publishing", 90, 7, 2, 640_000.0), "rtmp 640 kbit/s 7 not sent ↻2"),
+        (Published("interrupted", 90, 7, 2, 640_000.0), "rtmp interrupted"),
+    ],
+)
+def test_it_shows_how_it_goes_with_a_server(published: Published, shown: str) -> None:
+    progress = Progress([], [], 1.0, 0, published=[("rtmp://host/live/***", published)])
+    assert plain(status_items(progress, None, KEYS, "")).endswith(f"  {shown}")
 
 
 def test_it_shows_how_long_the_disk_has_room(seconds: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,9 +277,10 @@ class Publisher(PacketSink):
         return self._queued_bytes > QUEUE_BYTES
 
     def _wake(self) -> None:
-        if self._wakes >= 0:
-            with suppress(OSError):  # it is full, or closed
-                os.write(self._wakes, b"\0")
+        with self._changed:  # so that it is not closed meanwhile
+            if self._wakes >= 0:
+                with suppress(BlockingIOError):  # it is full, which wakes, too
+                    os.write(self._wakes, b"\0")
 
     def _admit(self, track: int, piece: Chunk) -> bool:
         """Return whether to send a packet. If not, count it."""
