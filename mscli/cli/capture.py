@@ -41,13 +41,13 @@ from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import (
     SINKS,
     SinkRow,
-    address_row,
     check_tracks,
     is_socket,
     load_preview,
     load_sink,
     next_name,
     output_stream,
+    raw_address_row,
 )
 from mscli.sinks.base import Sink
 
@@ -206,7 +206,7 @@ class Planned(NamedTuple):
 
 def _planned(output: str, asked: AskedFormat) -> Planned:
     """Return the plan for an output. Its format is the one asked for, else that of its suffix, else raw data."""
-    address = SINKS["raw"] if is_socket(output) else address_row(output)
+    address = SINKS["raw"] if is_socket(output) else raw_address_row(output)
     by_suffix = None if asked.name or address is not None else BY_SUFFIX.get(suffix_of(output))
     name = by_suffix.name if by_suffix is not None else asked.name
     if not name and asked.pixels:

@@ -147,7 +147,20 @@ def sink_row(name: str, *wanted: str) -> SinkRow:
     row = address_row(name) or _suffix_row(name)
     if row is not None and any(getattr(row, one) for one in wanted):
         return row
-    raise _unknown(name, wanted[0])
+    raise _only_published(name, row) if row is not None and row.publishes else _unknown(name, wanted[0])
+
+
+def raw_address_row(name: str) -> SinkRow | None:
+    """Return the row for an address to which frames can be written, as ``address_row`` does."""
+    row = address_row(name)
+    if row is not None and row.publishes:
+        raise _only_published(name, row)
+    return row
+
+
+def _only_published(name: str, row: SinkRow) -> NotSupportedError:
+    what = f"{scheme_of(name)}: addresses" if scheme_of(name) else f".{row.suffix} files"
+    return NotSupportedError(f"cannot write to {what}", hints=[f"publish it with “mscli record {masked(name)}”"])
 
 
 def address_row(name: str) -> SinkRow | None:
@@ -175,8 +188,8 @@ def _server_row(name: str) -> SinkRow | None:
 
     suffix = suffix_of(urlsplit(name).path)
     if rows[0].suffix == "m3u8" and suffix != "m3u8":
-        hints = ["end the address with the name of a playlist, NAME.m3u8"]
-        raise NotSupportedError(f"only HLS can be sent to {scheme_of(name)}: addresses", hints=hints)
+        hints = ["only a recording as HLS can: end the address with the name of a playlist, NAME.m3u8"]
+        raise NotSupportedError(f"cannot write to {scheme_of(name)}: addresses", hints=hints)
     return next((row for row in rows if row.suffix == suffix), rows[0])
 
 

@@ -512,7 +512,7 @@ def test_an_address_without_a_host_or_a_port_is_refused(address: str) -> None:
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(NotSupportedError, match="cannot write to gopher: addresses"):
         address_row("gopher://host/x")
-    with pytest.raises(NotSupportedError, match="only HLS"):
+    with pytest.raises(NotSupportedError, match="cannot write to https: addresses"):
         address_row("https://host/x.mkv")
 
 
