@@ -438,7 +438,13 @@ class MediaRecorder(EventTarget):
             ],
             [homes[index] for index in range(len(plans))],
             mime_type,
-            Plan(*self._window, slice_us, self._sink_options.deinterlace, _lapse_us(self._sink_options)),
+            Plan(
+                *self._window,
+                slice_us,
+                self._sink_options.deinterlace,
+                _lapse_us(self._sink_options),
+                levels=self._sink_options.levels,
+            ),
             Calls(self._on_slice, self._on_file, self._on_failure, self._on_end, self._sink_options.on_note, self._on_link),
         )
 

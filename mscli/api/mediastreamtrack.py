@@ -16,12 +16,13 @@ from mscli.api.nativeformats import CopiedFormats, NativeFormats, native_boxes
 from mscli.api.settings_space import capabilities_of, space_of
 from mscli.api.sharing import boxes_beside, boxes_of_controls, boxes_running, kept_as_it_is, set_source, settings_of
 from mscli.core.boxes import Box, Mode, Scalar, Unusable
+from mscli.core.channels import ChannelPlan, plan_channels
 from mscli.core.clock import now_us
 from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS
 from mscli.core.constraints import Constraints, Rule, in_words, parse_constraints
 from mscli.core.controls import Control, shown, unmet
 from mscli.core.derived import DERIVED
-from mscli.core.errors import ArgumentError, DOMException, OverconstrainedError
+from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, OverconstrainedError
 from mscli.core.eventloop import USUAL_LIMITS, VIDEO_QUEUE_BYTES, EventLoop, FrameQueue, QueueLimits, Task
 from mscli.core.events import Event, EventTarget, Handler, required_member
 from mscli.core.frames import AudioMedia, EncodedAudioChunk, EncodedVideoChunk, Media, VideoFrame, VideoMedia, blank, own_copy
@@ -35,7 +36,7 @@ from mscli.core.select import feasible, select_settings
 from mscli.core.selection import Selection, Settings, describe_settings
 from mscli.core.shaping import Shaper
 from mscli.core.webidl import track_constraints
-from mscli.media import load_converter, load_sound_converter, load_sound_decoder
+from mscli.media import load_channel_mapper, load_converter, load_sound_converter, load_sound_decoder
 from mscli.sources.track import Consumer, TrackSource, Worker
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ def _derive_audio(settings: Settings, native: Settings, _pixel_format: str) -> D
 
 
 _SHAPES = {"video": _derive_video, "audio": _derive_audio}
+
+
+def _derive_channels(plan: ChannelPlan, settings: Settings, native: Settings) -> DeriveFrame:
+    """Return the function that takes the plan's channels, and converts them only if the rate or the sample size differs."""
+    take = load_channel_mapper(plan)
+    own = {**native, "channelCount": plan.channels}
+    if _heard(own) == _heard(settings):
+        return take
+    convert = load_sound_converter(*_heard(settings), native=_heard(own))
+    return lambda block: convert(take(block))
 
 
 def _heard(settings: Settings) -> tuple[int, int, int]:
@@ -284,6 +295,7 @@ class MediaStreamTrack(EventTarget):
         self._overconstrained: OverconstrainedError | None = None  # why the track is muted: its constraints do not hold
         self.settings = self._chosen = settings  # now, and as selected for the constraints
         self._shapes: tuple[tuple[int, DeriveFrame | None], ...] = ()  # replaced as a whole: it is read without the lock
+        self._plan: ChannelPlan | None = None  # the channels that were asked for, if not all
         self._between: list[tuple[Any, Any]] = []  # the track's and the device's settings, between which they convert
         self._settling = shared_lock()  # of these and of the constraints; never held while waiting
         self._pixel_formats = pixel_formats  # the asked ones; they tell whether an output copies what the camera encodes
@@ -472,6 +484,9 @@ class MediaStreamTrack(EventTarget):
         """Return the settings for new constraints beside the source's other tracks. Raises OverconstrainedError."""
         source = self.source
         others = [other for other in source.consumers if other is not self]
+        if self._plan is not None:  # its channels must stay there
+            count = Rule("channelCount", exact=(source.settings()["channelCount"],))
+            asked = asked._replace(basic=(*asked.basic, count))
         if asked.of_controls:
             return select_settings(boxes_of_controls(source, others), self._staying(asked))
         return select_settings(boxes_beside(source, others, source), asked)
@@ -486,6 +501,33 @@ class MediaStreamTrack(EventTarget):
             if self.ready_state == "live" and controls:
                 self.source.set(controls)
         self.follow()
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Return the numbers of the device's channels that the track was limited to, or () (beyond the standard)."""
+        return self._plan.picked if self._plan is not None else ()
+
+    def select_channels(self, channels: Sequence[int | str] = (), mix_down: str = "") -> None:
+        """Deliver only these channels of the device, in this order, or all of them mixed (beyond the standard).
+
+            track.select_channels([3, 4])
+            track.select_channels(["FL", "FR"], mix_down="mono")
+
+        ``channels``: numbers from 1, or names, among the channels that the device is set to; ``channelCount`` sets how many.
+        ``mix_down``: "mono" or "stereo". The ``channelCount`` of the settings becomes that of the result. Without arguments,
+        the track has all of them again. Raises TypeError, OverconstrainedError (the device lacks a
+        channel), and InvalidStateError for a track of video.
+        """
+        if self.kind != "audio":
+            raise InvalidStateError("a track of video has no channels")
+        with self.source.turn, self._settling:
+            abilities, native = self.source.capabilities(), self.source.settings()
+            available = int(native.get("channelCount", 1))
+            names = abilities.channel_names if len(abilities.channel_names) == available else ()
+            self._plan = plan_channels(self.label, available, names, channels, mix_down)
+            self.settings = self.settings | {"channelCount": available}
+            self._between = []
+            self.reshape()
 
     def remember(self) -> Callable[[], None]:
         """Return a function that restores the current settings and constraints."""
@@ -524,6 +566,8 @@ class MediaStreamTrack(EventTarget):
         """
         with self._settling:
             native, shape = dict(self.source.settings()), None
+            if self._plan is not None:
+                self.settings = self.settings | {"channelCount": self._plan.channels}
             between = [(self.settings.get(name), native.get(name)) for name in _SHAPED[self.kind]]
             derived = any(wanted != given for wanted, given in between)
             if derived and self.kind == "video":
@@ -531,7 +575,9 @@ class MediaStreamTrack(EventTarget):
             since_us = self.settings_timestamp = self.source.newest_us + 1
             if between == self._between:  # only controls have changed: keep the running conversion
                 return
-            if derived:
+            if self._plan is not None:
+                shape = _derive_channels(self._plan, self.settings, native)
+            elif derived:
                 shape = _SHAPES[self.kind](self.settings, native, self.pixel_format)
             before = [earlier for earlier in self._shapes if earlier[0] < since_us]
             self._shapes, self._between = ((since_us, shape), *before[:1]), between
@@ -591,6 +637,9 @@ class MediaStreamTrack(EventTarget):
         )
         twin.enabled, twin._muted, twin._content_hint = self.enabled, self.muted, self._content_hint
         twin._chosen = self._chosen  # another track may have reduced the settings
+        if self._plan is not None:
+            twin._plan, twin._between = self._plan, []
+            twin.reshape()
         if self.ready_state == "ended":
             twin._finish()
         return twin

@@ -27,7 +27,8 @@ from mscli.core.clock import now_us
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import DOMException, InvalidStateError, NotReadableError, OperationError, SourceFailedError
 from mscli.core.eventloop import USUAL_LIMITS, EventLoop, FrameQueue, QueueLimits
-from mscli.core.frames import Counts, EncodedVideoChunk, Media, VideoFrame, VideoMedia, span_s
+from mscli.core.frames import AudioData, Counts, EncodedVideoChunk, Media, VideoFrame, VideoMedia, span_s
+from mscli.core.level import SILENT_DB, Levels, ratio
 from mscli.core.limits import ABANDON_S, CHANGE_S, FINISH_S, LOOKED_S
 from mscli.core.locks import shared_lock
 from mscli.core.log import Burst, Log
@@ -35,7 +36,7 @@ from mscli.core.threads import Thread
 from mscli.core.timelapse import Picture, TimeLapse
 from mscli.core.tuples import NamedTuple
 from mscli.core.window import Extent, PausedTrack, Pauses, Window
-from mscli.media import load_converter, load_deinterlacer
+from mscli.media import load_converter, load_deinterlacer, load_level_meter
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks import are_one
 from mscli.sinks.base import Sink, TrackFacts
@@ -234,7 +235,7 @@ class Delivery:
 
     ``warn`` is called once per track if too many frames are damaged. ``deinterlace``: whether interlaced pictures are made
     whole. ``lapse_us``: write one frame of each camera in each interval of this length (microseconds), as a time-lapse.
-    ``finish`` must be called before the sink is closed.
+    ``levels``: measure the levels of sound. ``finish`` must be called before the sink is closed.
     """
 
     def __init__(
@@ -246,6 +247,7 @@ class Delivery:
         *,
         deinterlace: bool = False,
         lapse_us: int | None = None,
+        levels: bool = False,
     ) -> None:
         self.counts = [Counts() for _ in tracks]
         self.dropped = [0] * len(tracks)  # frames inside the window that were not written
@@ -261,6 +263,7 @@ class Delivery:
         self._deinterlacers = {
             index: load_deinterlacer() for index, track in enumerate(tracks) if deinterlace and track.kind == "video"
         }
+        self._meters = {index: load_level_meter() for index, track in enumerate(tracks) if levels and track.kind == "audio"}
         self._lapses = {
             index: TimeLapse(lapse_us) for index, track in enumerate(tracks) if lapse_us is not None and track.kind == "video"
         }
@@ -321,6 +324,8 @@ class Delivery:
         for one in self._as_taken(track, frame):
             self._sink.write(track, one)
         flow.counts.note(frame)
+        if track in self._meters and isinstance(frame, AudioData):
+            flow.counts.levels = self._meters[track](frame)
         faults = self._faults(track)
         if faults == flow.faults:
             if (flow.patience.unused or track in self.awaited) and not frame.blank:
@@ -455,7 +460,18 @@ class Delivery:
             for track, lapse in self._lapses.items()
             if lapse.missed
         ]
-        return [*map(self._damage_text, damaged), *gaps]
+        return [*map(self._damage_text, damaged), *gaps, *filter(None, map(self._level_text, range(len(self.counts))))]
+
+    def _level_text(self, track: int) -> str:
+        """Return a sentence about a microphone that was silent or clipped, or ""."""
+        levels: Levels | None = self.counts[track].levels
+        if levels is None or self._tracks[track].paced:
+            return ""
+        if levels.peak < ratio(SILENT_DB):
+            why = "check that it is the right one and not muted"
+            return f"{self._name(track)} was silent: nothing above {SILENT_DB:g} dBFS; {why}"
+        many = "a sample" if levels.clipped == 1 else f"{levels.clipped} samples"
+        return f"{self._name(track)} was clipped: {many} at full scale; turn its gain down" if levels.clipped else ""
 
     def why(self, track: int) -> str:
         """Return what was found of the latest damaged frame of a track, as the end of a sentence, or ""."""
@@ -580,7 +596,8 @@ _FASTER = {
 
 class Plan(NamedTuple):
     """The limits of a recording: its length in seconds or frames, the length of a slice, whether pictures are made whole,
-    the interval of a time-lapse, whether the frames are counted in this group, and how much waits for a slow output."""
+    the interval of a time-lapse, whether the frames are counted in this group, how much waits for a slow output, and whether
+    the levels of sound are measured."""
 
     duration_s: float | None = None
     frames: int | None = None
@@ -589,6 +606,7 @@ class Plan(NamedTuple):
     lapse_us: int | None = None
     counts: bool = True
     limits: QueueLimits = USUAL_LIMITS
+    levels: bool = False
 
 
 def _ignore(*_: object) -> None:
@@ -658,7 +676,15 @@ class Group:
         self._slices = slices
         self._calls = calls
         self._window = Window([track.kind for track in tracks], plan.duration_s, plan.frames, extent, counts=plan.counts)
-        self.delivery = Delivery(sink, tracks, self._window, calls.warn, deinterlace=plan.deinterlace, lapse_us=plan.lapse_us)
+        self.delivery = Delivery(
+            sink,
+            tracks,
+            self._window,
+            calls.warn,
+            deinterlace=plan.deinterlace,
+            lapse_us=plan.lapse_us,
+            levels=plan.levels,
+        )
         self.counts = self.delivery.counts  # of written frames
         self._stopped = False  # whether somebody has ended it
         self._slice_us = plan.slice_us

@@ -123,6 +123,7 @@ def run(
             frame_log=sys.stdout.fileno() if frame_log in STDOUT_NAMES else frame_log,
             on_note=session.voice.warn,
             deinterlace=deinterlace,
+            levels=options.json or session.voice.live,
         )
         if printed:
             _print_readers(session, wanted, preferred, [(plan, plan.options(how)) for plan in plans], printed)
@@ -133,7 +134,7 @@ def run(
         plans = [plan.named() for plan in plans]
         alone = len(plans) == 1 and plans[0].format.row.single and not reopen
         if not alone or control is not None:  # a command may add outputs
-            ends = Plan(duration, frames, None, deinterlace, limits=limits)
+            ends = Plan(duration, frames, None, deinterlace, limits=limits, levels=how.levels)
             several = _SeveralOutputs(session, wanted, plans, how, ends, control, asked)
             return several.run(preferred, preview=preview)
         window = Window(kinds, duration, frames)
@@ -340,7 +341,14 @@ class _Capture:
         """Write until the end and close the output. Return the reason for the end, and what was written."""
         _log.info("begins: %s", ", ".join(f"{track.kind} “{track.label}”" for track in self.session.tracks))
         shown: Previewer | None = None
-        delivery = Delivery(self.sink, self.session.tracks, window, self.session.voice.warn, deinterlace=self.how.deinterlace)
+        delivery = Delivery(
+            self.sink,
+            self.session.tracks,
+            window,
+            self.session.voice.warn,
+            deinterlace=self.how.deinterlace,
+            levels=self.how.levels,
+        )
         try:
             if preview:
                 shown = self.session.wait_for(lambda: load_preview(self.session.tracks[0].label), lambda late: late.close())

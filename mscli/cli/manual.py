@@ -68,8 +68,10 @@ An MP3 in a pipe ends with less than one frame of silence (24 ms at 48 kHz). Its
 last one counts, but a pipe cannot be changed afterwards. In a file it says so.
 
 `ffv1`, `flac` and `pcm` are lossless. `ffv1` also keeps the camera's pixel format, such as 4:2:2 or RGB. `flac` and `pcm`
-keep 24-bit samples. `h264`, `hevc` and `av1` cut off an odd column or row. `mp3` has at most two channels. If a codec does not
-support a sample rate, the sound is resampled to the next higher rate, or to the highest.
+keep 24-bit and 32-bit samples, `pcm` also floating-point numbers; players need FLAC 1.4 or FFmpeg 6 for FLAC with 32 bits.
+`flac` and `aac` have at most eight channels, `opus` and `pcm` 64. `h264`, `hevc` and `av1` cut off an odd column or row. `mp3`
+has at most two channels. If a codec does not support a sample rate, the sound is resampled to the next higher rate, or to the
+highest.
 
 `h264:hw`, `hevc:hw` and `av1:hw` encode by hardware: the first of NVENC, Quick Sync, AMF, VideoToolbox and V4L2 that opens at
 this frame size. If there is none, mscli prints a warning and encodes in software.
@@ -541,6 +543,16 @@ the server, its track is muted: there is an event `mute`, and the output contain
 device has, the channels are mixed. Channels with loudspeaker positions are mixed in the usual way. Without positions, mono is
 the mean of all channels, and more channels are the first ones. Surround channels such as 5.1 come in the order of WAV.
 
+`--channels` opens the device with all its channels, takes some of them in the order given, and copies their samples bit by bit.
+They are numbered from 1 in the order of a recording of all channels. They also have the names of loudspeakers (`FL`, `FR`,
+`FC`, `LFE`, `BL`, `BR`, ...), and `AUX0`, `AUX1`, ... on a sound server that knows no loudspeaker for them. `--mix-down` mixes
+all channels, or those of `--channels`, to one or two: by their loudspeakers, or else as the mean, for stereo of the odd ones on
+the left and of the even ones on the right.
+
+Samples are kept as the device delivers them if you ask for its own sample rate and size: `--sample-size exact:24` or `exact:32`
+for a device with more than 16 bits. 32 bits of a sound server's source with floating-point numbers stay such numbers in WAV,
+raw data and PCM, also above full scale. Nothing else is done to the sound.
+
 A deviceId is a hash. It stays the same after a reboot, and when the device is plugged into the same port again. It does not
 depend on the number in `/dev/video`_N_, and is the same for every user of a machine. It is computed from:
 
@@ -791,16 +803,34 @@ not be decoded after a pause), `lost` (before they reached mscli, by the driver,
 damaged or depend on lost ones), `duplicated`, `blank` (those among `frames` that are black or silent, because the device was
 muted), `damaged` (see DAMAGE), `retimed` (those with an impossible timestamp), `bytes`, and for video the measured `frameRate`.
 For sound it has `silence` (samples filled in, also for a late start), `skipped` (samples that came twice, too early or after
-the end), and if drift was found `driftPpm`: how fast the clock of the microphone runs, in millionths. `warnings` contains a
-sentence for each track with more than 5 % damaged frames, and for each output that was too slow. With several outputs, all this
-describes the first one, and `outputs` has an object for each: `name`, `files`, `bytes`, `duration`, `error` (null if there is
-none), `exitCode` (of this output), `moov` and `tracks`. An output to a server has `publishing`: `sent` and `dropped` (pictures,
-or packets of sound alone), `reconnects`, and `bitRate` (bits per second while there was a connection). What was dropped or lost
-before an output was added does not count there.
+the end), if drift was found `driftPpm`: how fast the clock of the microphone runs, in millionths, and `levels` (see LEVELS).
+`warnings` contains a sentence for each track with more than 5 % damaged frames, for each microphone that was silent or clipped,
+and for each output that was too slow. With several outputs, all this describes the first one, and `outputs` has an object for
+each: `name`, `files`, `bytes`, `duration`, `error` (null if there is none), `exitCode` (of this output), `moov` and `tracks`.
+An output to a server has `publishing`: `sent` and `dropped` (pictures, or packets of sound alone), `reconnects`, and `bitRate`
+(bits per second while there was a connection). What was dropped or lost before an output was added does not count there.
 
 an error, on stderr
 : an object with `error`, which has `name`, `message` and perhaps `hints`. An OverconstrainedError also has `constraint`,
 `conflict` and `nearest`.
+
+# LEVELS
+
+`record`, and `capture` with its status line or `--json`, measure sound on its way into the output by EBU R 128 and ITU-R
+BS.1770. The status line has the loudness of the last 400 ms (`M`) and of everything so far (`I`) in LUFS, and the true peak in
+dBTP. `levels` of a sound track in the report has:
+
+`integrated`, `momentaryMax`
+: the loudness of everything without its quiet parts, and the highest of 400 ms, in LUFS
+
+`truePeak`, `samplePeak`
+: the largest value, also between the samples, in dBTP, and the largest sample in dBFS
+
+`clipped`, `silent`
+: how many samples of all channels are at full scale, and how many seconds are below -60 dBFS
+
+What is silent has null. More than two channels only have a loudness and a true peak if they have loudspeakers, and more than
+eight are not measured. There is a warning at the end if a microphone never came above -60 dBFS, or was clipped.
 
 # DAMAGE
 

@@ -17,6 +17,7 @@ from mscli.cli.paramtypes import (
     CountType,
     DurationType,
     NamedValueType,
+    ParsedType,
     RateType,
     SizeType,
     TimeoutType,
@@ -24,6 +25,7 @@ from mscli.cli.paramtypes import (
 )
 from mscli.cli.shared import CommandFunction, Decorator, Shared, claim_stdin, decorated_with, shared
 from mscli.core.addresses import masked
+from mscli.core.channels import MIXES, parse_channels
 from mscli.core.errors import ArgumentError, NotSupportedError
 from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO, Property
 
@@ -35,6 +37,15 @@ STDIN_NAMES = ("-", "fd:0", "/dev/stdin")
 NO_DEVICE = "none"  # in place of a device: no track of this kind
 DEVICE_FLAGS = {VIDEO: "--camera", AUDIO: "--microphone"}
 NOUNS = {VIDEO: "video", AUDIO: "sound"}
+
+
+class ChannelsType(ParsedType):
+    """Channels of a device, by number or name, with commas between them."""
+
+    name = "CHANNEL,..."
+
+    def read(self, text: str) -> tuple[int | str, ...]:
+        return parse_channels(text)
 
 
 class Options(Shared):
@@ -66,6 +77,8 @@ class Options(Shared):
     fallback: bool = False
     save_settings: str | None = None
     restore: bool = False
+    channels: tuple[int | str, ...] | None = None
+    mix_down: str | None = None
     flags: Mapping[str, Any] = MappingProxyType({})
     of_one: Mapping[str, str] = MappingProxyType({})  # those that apply only to video if there is video, and their options
     unknown: tuple[str, ...] = ()  # names given with -c that no property has
@@ -250,7 +263,25 @@ def _setting_options(kinds: Sequence[str]) -> list[Decorator]:
         help="Size, such as 1280x720, 720p or 4k.",
     )
     rows = (row for row in PROPERTIES.values() if row.flag and row.name not in _OF_DEVICE)
-    return [size, *(_property_option(row, kinds) for row in rows), *(_CONTROLS if VIDEO in kinds else ())]
+    sound = _SOUND if AUDIO in kinds else ()
+    return [size, *(_property_option(row, kinds) for row in rows), *sound, *(_CONTROLS if VIDEO in kinds else ())]
+
+
+_SOUND: list[Decorator] = [
+    option(
+        "--channels",
+        group=SOUND,
+        type=ChannelsType(),
+        usual="as many as --channel-count",
+        help="Take these channels of the device, in this order, such as 3,4 or FL,FR.",
+    ),
+    option(
+        "--mix-down",
+        group=SOUND,
+        type=click.Choice(tuple(MIXES)),
+        help="Mix the channels, all or those of --channels, to one or two.",
+    ),
+]
 
 
 _CONTROLS: list[Decorator] = [
@@ -319,6 +350,10 @@ def _options(given: dict[str, Any]) -> Options:
         claim_stdin(click.get_current_context(), "-i")
     options.video = _switch(options.video, VIDEO, options.camera)
     options.audio = _switch(options.audio, AUDIO, options.microphone)
+    for flag, asked in _OF_CHANNELS.items():
+        if asked(options) and "channelCount" in options.flags:
+            counted = options.of_one.get("channelCount", "-c channelCount")
+            raise click.UsageError(f"{flag} and {counted} cannot be combined: {flag} decides how many there are")
     return options
 
 
@@ -407,8 +442,15 @@ def _only_for(options: Options, kind: str) -> list[str]:
     flags = [name for name in options.flags if PROPERTIES[name].kinds == (kind,)]
     named = [options.of_one.get(name, f"-c {name}") for name in flags]
     others = [other for other in KINDS if other != kind]
+    named += [flag for flag, given in _OF_CHANNELS.items() if given(options)] if kind == AUDIO else []
     sets = ["--advanced" for one in options.advanced if all(_only_for_others(one, other) for other in others)]
     return [f"{DEVICE_FLAGS[kind]} {name}" for name in _own_devices(options, kind) if name != NO_DEVICE] + named + sets
+
+
+_OF_CHANNELS: Mapping[str, Callable[[Options], object]] = {
+    "--channels": lambda options: options.channels,
+    "--mix-down": lambda options: options.mix_down,
+}
 
 
 def _requests(options: Options) -> Sequence[Any]:
@@ -478,8 +520,19 @@ def _merged(options: Options, kind: str, given: Any, beside_video: bool) -> Any:
     flags = {name: value for name, value in flags.items() if not (beside_video and _is_videos(options, name))}
     sets = [one for one in options.advanced if not _only_for_others(one, kind)]
     base = dict(given) if isinstance(given, Mapping) else {}
+    if kind == AUDIO and (options.channels or options.mix_down):
+        base |= _all_channels(options)
     advanced = {"advanced": [*base.get("advanced", ()), *sets]} if sets else {}
     return {**base, **flags, **advanced} or given
+
+
+_MOST_CHANNELS = 10_000  # more than any device has
+
+
+def _all_channels(options: Options) -> Mapping[str, Any]:
+    """Return the constraint that opens a device with all its channels, at least those that were chosen."""
+    least = max((one for one in options.channels or () if isinstance(one, int)), default=1)
+    return {"channelCount": {"ideal": _MOST_CHANNELS, **({"min": least} if least > 1 else {})}}
 
 
 def _is_videos(options: Options, name: str) -> bool:

@@ -68,6 +68,7 @@ def run(
     with Session(options) as session:
         sink_options = plan.apply(
             encoding._replace(
+                levels=options.json or not options.quiet,
                 time_lapse_s=time_lapse,
                 overwrite=force,
                 over_device=force,

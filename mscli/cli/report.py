@@ -204,10 +204,11 @@ def _track(track: MediaStreamTrack, count: Counts) -> dict[str, Any]:
     return {"kind": track.kind, "label": track.label, "settings": shown(track.settings), **counts, "bytes": count.bytes, **more}
 
 
-def _corrections(count: Counts) -> dict[str, int]:
-    """Return the corrections made to sound."""
+def _corrections(count: Counts) -> dict[str, Any]:
+    """Return the corrections made to sound, and its levels."""
     drift = {} if count.drift_ppm is None else {"driftPpm": count.drift_ppm}
-    return {"silence": count.silence, "skipped": count.skipped, **drift}
+    levels = {} if count.levels is None else {"levels": count.levels.to_json()}
+    return {"silence": count.silence, "skipped": count.skipped, **drift, **levels}
 
 
 def measured_rate(count: Counts) -> float | None:

@@ -27,13 +27,14 @@ from mscli.cli.resolve import find_device
 from mscli.cli.say import Voice, warn_of_unknown
 from mscli.cli.signals import Stopper
 from mscli.core.addresses import masked
+from mscli.core.channels import MIXES
 from mscli.core.controls import controls_in
 from mscli.core.derived import mode_behind
 from mscli.core.errors import DOMException, OverconstrainedError
 from mscli.core.eventloop import EventLoop
 from mscli.core.events import Event
 from mscli.core.nearest import did_you_mean
-from mscli.core.properties import DISPLAY_SURFACE, KINDS, PROPERTIES, VIDEO
+from mscli.core.properties import AUDIO, DISPLAY_SURFACE, KINDS, PROPERTIES, VIDEO
 from mscli.core.selection import Selection, describe_reshaping, describe_settings
 from mscli.core.webidl import RANGE_MEMBERS, unknown_names
 from mscli.encode.options import TrackFormat
@@ -184,7 +185,14 @@ class Session:
     def negotiate(self, wanted: Sequence[Wanted], pixel_formats: Sequence[str] = ()) -> list[Choice]:
         """Return the choice for each track. With --explain, report why nothing fits."""
         resolved = self._resolved(wanted)
-        return self._explained(lambda: self.devices.negotiate(wanted=resolved, pixel_formats=pixel_formats, **self._timeouts))
+        choices = self._explained(
+            lambda: self.devices.negotiate(wanted=resolved, pixel_formats=pixel_formats, **self._timeouts)
+        )
+        count = MIXES.get(self.options.mix_down or "") or len(self.options.channels or ())
+        for choice in choices if count else ():
+            if choice.kind == AUDIO:
+                choice.selection.settings["channelCount"] = count
+        return choices
 
     def _explained(self, ask: Callable[[], T], release: Callable[[T], object] = lambda _: None) -> T:
         try:
@@ -247,11 +255,12 @@ class Session:
         """Open and start the devices, and report the settings. ``prepare`` gets the stream before its first frame."""
         resolved = self._resolved(wanted)
         self._check_fallback(resolved)
+        prepared = partial(self._prepare, then=prepare)
         policy = {**self._timeouts, "reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
 
         def ask() -> MediaStream:
             return self.devices.get_user_media(
-                wanted=resolved, pixel_formats=pixel_formats, on_choices=self._on_choices, prepare=prepare, **policy
+                wanted=resolved, pixel_formats=pixel_formats, on_choices=self._on_choices, prepare=prepared, **policy
             )
 
         stream = self._explained(ask, _stop_all)
@@ -260,6 +269,14 @@ class Session:
             self._follow(track)
         self._follow_devices()
         return stream
+
+    def _prepare(self, stream: MediaStream, then: Callable[[MediaStream], object] | None) -> None:
+        """Choose the channels of sound before anybody reads it."""
+        if self.options.channels or self.options.mix_down:
+            for track in stream.get_audio_tracks():
+                track.select_channels(self.options.channels or (), self.options.mix_down or "")
+        if then is not None:
+            then(stream)
 
     def _check_fallback(self, wanted: Sequence[Wanted]) -> None:
         """Warn if ``--fallback`` has no effect."""

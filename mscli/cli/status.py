@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import Recording
@@ -17,32 +15,8 @@ from mscli.core.addresses import scheme_of
 from mscli.core.clock import DAY_S, MICROSECONDS, now_us
 from mscli.core.eventloop import EventLoop
 from mscli.core.frames import AudioData, Counts
+from mscli.core.level import CLIPPED, FLOOR_DB, Levels, decibels, peak
 from mscli.core.tuples import NamedTuple
-
-# How loud a microphone is: the peak of its samples, read in addition to the recording while the line is shown.
-
-
-CLIPPED = 32767 / 32768  # a peak from which the converter may have been overdriven
-FLOOR_DB = -60.0  # anything below is shown as silence
-
-_CODES: dict[str, tuple[Any, int, int]] = {
-    "u8": ("B", 128, 128),
-    "s16": ("h", 0, 1 << 15),
-    "s32": ("i", 0, 1 << 31),
-    "f32": ("f", 0, 1),
-}  # type code, zero level, full scale
-
-
-def peak(block: AudioData) -> float:
-    """Return the largest sample of any channel, from 0 to 1 (full scale). 40 ns a sample: 0.2 % of a core at 48 kHz."""
-    code, zero, full = _CODES[block.format]
-    samples: memoryview[Any] = block.data.cast("B").cast(code)
-    return max(max(samples) - zero, zero - min(samples)) / full if len(samples) else 0.0
-
-
-def decibels(level: float) -> float:
-    """Convert a peak to dBFS, but not below the floor."""
-    return max(FLOOR_DB, 20 * math.log10(level)) if level > 0 else FLOOR_DB
 
 
 class Meter:
@@ -194,6 +168,7 @@ def status_items(progress: Progress, sound: MeterReading | None, keys: str, trig
         Item(f"{progress.damaged} damaged" if progress.damaged else "", 4, "red"),
         *(_link_item(*one) for one in progress.published),
         *(_meter_items(sound) if sound is not None else ()),
+        *(_loudness_item(counts.levels) for counts in progress.counts if counts.levels is not None),
         _disk_item(progress.disk_s),
     ]
     return [one for one in items if one.text]
@@ -215,6 +190,14 @@ def line_of(items: Sequence[Item]) -> tuple[str, int]:
 def plain(items: Sequence[Item]) -> str:
     """Return the line without colours."""
     return _GAP.join(one.text for one in items)
+
+
+def _loudness_item(levels: Levels) -> Item:
+    """Return the loudness of the moment and of everything, and the true peak."""
+    shown = ("M", levels.momentary), ("I", levels.integrated)
+    parts = [f"{name} {value:.1f}" for name, value in shown if value is not None]
+    peaked = [f"{levels.true_peak:.1f} dBTP"] if levels.true_peak is not None else []
+    return Item(" ".join([*parts, *(["LUFS"] if parts else []), *peaked]), 10)
 
 
 def _files_text(progress: Progress) -> str:

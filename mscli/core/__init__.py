@@ -14,6 +14,8 @@ Media and time
 - ``orientation``: how pictures are cropped, flipped and rotated
 - ``window``: the requested part of a capture, and pauses
 - ``playing``: the position of what is played, and the sound on its way to a speaker
+- ``channels``: chosen channels of a device
+- ``level``: the peak of sound, and silence
 - ``shaping``: crop, scale and drop frames for derived settings
 - ``annexb``, ``codedpictures``, ``h264``, ``hevc``, ``jpeg``: the headers of H.264, HEVC and JPEG chunks
 - ``references``: which chunks depend on a lost one

@@ -151,8 +151,14 @@ class VideoCodec(NamedTuple):
         return self.color or (color if self.lossless else color._replace(full_range=False))
 
 
+_ANY = 1 << 30
+
+
 class AudioCodec(NamedTuple):
-    """An audio codec. ``encoders``: bits per sample → FFmpeg's encoder and the sample format that it takes."""
+    """An audio codec. ``encoders``: bits per sample → FFmpeg's encoder and the sample format that it takes.
+
+    ``floating``: the same for floating-point numbers, if they can be kept.
+    """
 
     name: str
     title: str
@@ -166,6 +172,9 @@ class AudioCodec(NamedTuple):
     apart: Mapping[str, str] = {}  # encoder options that make packets independent of earlier ones
     layouts: Mapping[int, str] = {}  # channel count → FFmpeg's layout for channels without loudspeakers
     orders: Mapping[int, tuple[int, ...]] = {}  # channel count → the order in which FFmpeg's encoder takes them, if it is wrong
+    floating: tuple[str, str] | None = None
+    # the most channels, or bits, that need no further encoder options, and these options
+    beyond: tuple[int, int, Mapping[str, str]] = (_ANY, _ANY, {})
     delay: int = 0  # samples that a decoder outputs before the first encoded one; they have negative positions
 
     def bit_rate(self, wanted: int | None, channels: int) -> int:
@@ -173,10 +182,17 @@ class AudioCodec(NamedTuple):
         least, most = (channels * bits for bits in self.channel_bits)
         return min(max(wanted or AUDIO_BITS_PER_CHANNEL * channels, least), most)
 
-    def encoder(self, bits: int) -> tuple[str, str]:
+    def encoder(self, bits: int, *, floating: bool = False) -> tuple[str, str]:
         """Return the encoder and sample format that lose least of samples with this many bits."""
+        if floating and self.floating is not None:
+            return self.floating
         enough = [size for size in self.encoders if size >= bits]
         return self.encoders[min(enough, default=max(self.encoders))]
+
+    def options(self, channels: int, bits: int) -> Mapping[str, str]:
+        """Return the encoder's options for samples of this shape."""
+        most_channels, most_bits, options = self.beyond
+        return options if channels > most_channels or bits > most_bits else {}
 
     def rate(self, wanted: int) -> int:
         """Return the codec's lowest sample rate that is at least ``wanted``, or else its highest (Hz)."""
@@ -214,6 +230,8 @@ VIDEO_CODECS: dict[str, VideoCodec] = {
 BY_HARDWARE = tuple(f"{row.name}:{HARDWARE}" for row in VIDEO_CODECS.values() if row.hardware)
 CAMERA_CODECS = {row.camera: row for row in VIDEO_CODECS.values() if row.camera}  # by name in camera modes
 
+_MOST_CHANNELS = 64
+_WIDE_LAYOUTS = {count: f"{count} channels" for count in range(9, _MOST_CHANNELS + 1)}
 _OPUS = {16: ("libopus", "s16"), 32: ("libopus", "flt")}
 _OPUS_BITS = (6_000, 256_000)  # https://www.rfc-editor.org/rfc/rfc6716#section-2.1.1; FFmpeg allows no more
 # FFmpeg's encoder permutes 5 and 7 channels the wrong way. In these orders they come out right.
@@ -225,7 +243,6 @@ _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MP3 = {16: ("libmp3lame", "s16p"), 32: ("libmp3lame", "fltp")}
 _MP3_APART = {"reservoir": "0"}
 _MP3_NAMES = ("mp3", "mp4a.69", "mp4a.6b", "mp4a.40.34")  # the last three begin like AAC's
-_PCM_CHANNELS = 64
 _PCM = {8: ("pcm_u8", "u8"), 16: ("pcm_s16le", "s16"), 24: ("pcm_s24le", "s32"), 32: ("pcm_s32le", "s32")}
 
 AUDIO_CODECS: dict[str, AudioCodec] = {
@@ -238,6 +255,9 @@ AUDIO_CODECS: dict[str, AudioCodec] = {
             "libopus",
             _OPUS,
             (48000,),
+            most_channels=_MOST_CHANNELS,
+            beyond=(8, _ANY, {"mapping_family": "255"}),  # https://www.rfc-editor.org/rfc/rfc7845#section-5.1.1.3
+            layouts=_WIDE_LAYOUTS,
             lossy=True,
             channel_bits=_OPUS_BITS,
             orders=_OPUS_ORDERS,
@@ -257,15 +277,23 @@ AUDIO_CODECS: dict[str, AudioCodec] = {
             layouts=_AAC_LAYOUTS,
             delay=1024,
         ),
-        AudioCodec("flac", "FLAC", ("flac", "fla"), "flac", {16: ("flac", "s16"), 32: ("flac", "s32")}),
+        AudioCodec(
+            "flac",
+            "FLAC",
+            ("flac", "fla"),
+            "flac",
+            {16: ("flac", "s16"), 32: ("flac", "s32")},
+            beyond=(_ANY, 24, {"strict": "experimental", "bits_per_raw_sample": "32"}),  # as of FLAC 1.4
+        ),
         AudioCodec(
             "pcm",
             "PCM",
             ("pcm", "1"),
             "pcm_s16le",
             _PCM,
-            most_channels=_PCM_CHANNELS,
-            layouts={count: f"{count} channels" for count in range(3, _PCM_CHANNELS + 1)},
+            most_channels=_MOST_CHANNELS,
+            layouts={count: f"{count} channels" for count in range(3, _MOST_CHANNELS + 1)},
+            floating=("pcm_f32le", "flt"),
         ),
     )
 }

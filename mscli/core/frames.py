@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import ArgumentError, InvalidStateError, NotSupportedError
@@ -607,6 +607,9 @@ SAMPLE_FORMATS: dict[str, SampleFormat] = {
 }
 
 
+_SAMPLE_CODES: Mapping[int, Literal["B", "H", "I"]] = {8: "B", 16: "H", 32: "I"}  # bits → code of a sample's bytes
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AudioData(AudioMedia):
     """A block of interleaved sound: https://www.w3.org/TR/webcodecs/#audiodata.
@@ -740,17 +743,23 @@ def clip(block: AudioData, samples: int) -> AudioData:
     return replace(block, number_of_frames=samples, data=data)
 
 
+def with_channels(block: AudioData, channels: Sequence[int], layout: str = "") -> AudioData:
+    """Return the block with these of its channels, counted from 0, in this order. A channel that it lacks is silent."""
+    row, count, wanted = SAMPLE_FORMATS[block.format], block.number_of_channels, len(channels)
+    if not block.data.nbytes:
+        return replace(block, number_of_channels=wanted, layout=layout)
+    code = _SAMPLE_CODES[row.bits]
+    samples: memoryview[Any] = block.data.cast("B").cast(code)
+    new: memoryview[Any] = memoryview(bytearray(row.silence * (block.number_of_frames * wanted))).cast(code)
+    for place, channel in enumerate(channels):
+        if channel < count:
+            new[place::wanted] = samples[channel::count]
+    return replace(block, number_of_channels=wanted, data=new.cast("B").toreadonly(), layout=layout)
+
+
 def reordered(block: AudioData, order: Sequence[int]) -> AudioData:
     """Return the block with its channels in another order: of each new channel the number of the old one."""
-    from array import array
-
-    count = block.number_of_channels
-    samples = array({8: "B", 16: "h", 32: "i"}[SAMPLE_FORMATS[block.format].bits])
-    samples.frombytes(block.data)
-    new = array(samples.typecode, samples)
-    for channel, source in enumerate(order):
-        new[channel::count] = samples[source::count]
-    return replace(block, data=memoryview(new).cast("B").toreadonly())
+    return with_channels(block, order, block.layout)
 
 
 def without_first(block: AudioData, samples: int) -> AudioData:
@@ -838,6 +847,7 @@ class Counts:
         self.duplicated = 0
         self.silence = 0  # samples filled in for missing ones
         self.skipped = 0  # samples left out because they are duplicates, too early or past the end
+        self.levels: Any = None  # the levels of sound, if they were measured
         self.drift_ppm: int | None = None  # how fast the device's clock was found to run, in millionths
         self.bytes = 0  # of frames passed to the output
         self.first_us: int | None = None

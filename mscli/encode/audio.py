@@ -37,7 +37,7 @@ def set_up_sound(context: av.AudioCodecContext, codec: AudioCodec, shape: SoundS
     """Configure an encoder. Return its shape in words."""
     context.sample_rate = codec.rate(shape.rate)
     context.layout = shape.layout or codec.layouts.get(shape.channels) or layout_name(shape.channels)
-    context.format = codec.encoder(shape.bits)[1]
+    context.format = codec.encoder(shape.bits, floating=shape.floating)[1]
     context.time_base = Fraction(1, context.sample_rate)
     words = f"{shape.channels} channels at {shape.rate} Hz"
     if codec.lossy:
@@ -46,10 +46,15 @@ def set_up_sound(context: av.AudioCodecContext, codec: AudioCodec, shape: SoundS
     return words
 
 
+def encoder_options(codec: AudioCodec, shape: SoundShape) -> Mapping[str, str]:
+    """Return the encoder's options that the shape needs. Floating-point numbers have 24 bits that FLAC can hold."""
+    return codec.options(shape.channels, 24 if shape.floating else shape.bits)
+
+
 def check_channels(codec: AudioCodec, channels: int) -> None:
     """Raise NotSupportedError if the codec cannot have this many channels."""
     if channels > codec.most_channels:
-        hints = [f"choose another codec, or --channel-count exact:{codec.most_channels}"]
+        hints = [f"choose another codec, some of the --channels, or --channel-count exact:{codec.most_channels}"]
         sentence = f"{codec.title} holds at most {codec.most_channels} channels, not {channels}"
         raise NotSupportedError(sentence, hints=hints)
 
@@ -73,9 +78,11 @@ class SoundPackets:
         self.codec = codec
         self._shape = shape
         self._origin_us = origin_us
-        self._home = EncoderHome(av.AudioStream, codec.encoder(shape.bits)[0])
+        self._home = EncoderHome(av.AudioStream, codec.encoder(shape.bits, floating=shape.floating)[0])
         context = self._home.stream.codec_context
-        self._home.open(codec.apart, codec.title, set_up_sound(context, codec, shape, options))
+        self._home.open(
+            {**codec.apart, **encoder_options(codec, shape)}, codec.title, set_up_sound(context, codec, shape, options)
+        )
         self._rate = context.sample_rate  # possibly higher than that of the samples
         self._description = context.extradata
         self.frame: int = context.frame_size  # samples of a packet, at the encoder's rate
@@ -215,7 +222,8 @@ class SoundPlacer:
     @property
     def shape(self) -> SoundShape:
         """Return the shape of the samples for an encoder. The track must have started."""
-        return SoundShape(self._rate, self._channels, int(self._settings.get("sampleSize") or 16), self._layout)
+        bits = int(self._settings.get("sampleSize") or 16)
+        return SoundShape(self._rate, self._channels, bits, self._layout, self._format == "f32" and bits > 24)
 
     def position(self, at_us: int) -> int:
         """Return the sample number at an instant, counted from the recording's origin."""

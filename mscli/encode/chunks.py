@@ -20,12 +20,16 @@ Piece = Chunk | AudioData
 
 
 class SoundShape(NamedTuple):
-    """The shape of samples for an audio encoder: rate (Hz), channels, bits per sample, and ``AudioData.layout``."""
+    """The shape of samples for an audio encoder: rate (Hz), channels, bits per sample, and ``AudioData.layout``.
+
+    ``floating``: whether they are floating-point numbers.
+    """
 
     rate: int
     channels: int
     bits: int
     layout: str = ""
+    floating: bool = False
 
 
 class PacketStream(NamedTuple):

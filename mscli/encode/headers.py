@@ -27,6 +27,7 @@ class WavHeader:
     def __init__(self) -> None:
         self._head = bytearray()  # everything before the samples
         self._sample_bytes = 0  # of all channels
+        self._count_at = 0  # the offset of the number of samples, which only some files have
         self._large = False  # whether the file is RF64
 
     def update(self, fd: int, size: int) -> None:
@@ -39,6 +40,8 @@ class WavHeader:
             sizes = (whole, samples, samples // self._sample_bytes, 0)
             struct.pack_into("<4sIQQQI", self._head, _ROOM_AT, b"ds64", _ROOM_BYTES, *sizes)
             self._head[:4] = b"RF64"
+        if self._count_at:
+            struct.pack_into("<I", self._head, self._count_at, min(samples // self._sample_bytes, _MOST))
         for at, count in ((4, whole), (len(self._head) - 4, samples)):
             struct.pack_into("<I", self._head, at, _MOST if self._large else count)
         os.pwrite(fd, self._head, 0)
@@ -46,6 +49,7 @@ class WavHeader:
     def _read(self, fd: int) -> None:
         begin = os.pread(fd, _HEAD_BYTES, 0)
         self._head += begin[: begin.index(b"data") + 8]
+        self._count_at = self._head.find(b"fact") + 8 if b"fact" in self._head else 0
         (self._sample_bytes,) = struct.unpack_from("<H", begin, begin.index(b"fmt ") + 20)
 
 

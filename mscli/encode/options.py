@@ -87,6 +87,7 @@ class SinkOptions(NamedTuple):
     over_device: bool = False  # whether a block device may be overwritten
     metadata: bool = True  # whether files name their recording time, devices and program
     tags: Mapping[str, str] = MappingProxyType({})  # what else files say about themselves, by the names of TAGS
+    levels: bool = False  # whether the levels of sound are measured on its way into the sink
     deinterlace: bool = False  # whether interlaced pictures are made whole before they come to the sink
     time_lapse_s: float | None = (
         None  # seconds between two frames of a time-lapse, played at PLAYED_RATE of mscli.core.timelapse

@@ -10,7 +10,8 @@
 - ``unpack``: camera formats that FFmpeg cannot read, into ones that it can
 - ``chunkfilter``: checks of chunks before they are decoded or copied
 - ``resample``: sample rates and channel counts
-- ``mix``: fewer channels from a device's many
+- ``mix``: fewer channels from a device's many, and chosen ones
+- ``levels``: loudness and peaks
 - ``tempo``: sound that is played faster or slower
 - ``timeline``: the position of audio blocks on the common clock: gaps, drift, late starts
 - ``stretch``: correction of drift
@@ -25,7 +26,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mscli.core.channels import ChannelPlan
     from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, VideoFrame
+    from mscli.core.level import Levels
     from mscli.media.deinterlace import Deinterlacer
     from mscli.media.pictures import Converter, ShotDecoder
     from mscli.media.warmup import Warmup
@@ -88,6 +91,20 @@ def load_mixer(channels: int) -> Callable[[AudioData], AudioData]:
     from mscli.media.mix import Mixer
 
     return Mixer(channels).mix
+
+
+def load_channel_mapper(plan: ChannelPlan) -> Callable[[AudioData], AudioData]:
+    """Return a function that gives blocks of sound the channels of a plan."""
+    from mscli.media.mix import ChannelMapper
+
+    return ChannelMapper(plan).map
+
+
+def load_level_meter() -> Callable[[AudioData], Levels | None]:
+    """Return a function that takes blocks of sound, in order, and returns the levels so far."""
+    from mscli.media.levels import LevelMeter
+
+    return LevelMeter().note
 
 
 def load_tempo(rate: float) -> Callable[[AudioData], list[AudioData]]:

@@ -1,7 +1,8 @@
 """Mix a device's channels into fewer channels.
 
 Channels with loudspeaker positions are mixed as FFmpeg does it (https://ffmpeg.org/ffmpeg-resampler.html). Other channels are
-averaged into one, so that no input is lost, or else the first ones are taken.
+averaged into one, so that no input is lost, or else the first ones are taken. ``ChannelMapper`` does what was asked for: it
+picks channels, and mixes so that each is heard.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from fractions import Fraction
 import av
 import av.filter
 
-from mscli.core.frames import SAMPLE_FORMATS, AudioData
+from mscli.core.channels import ChannelPlan
+from mscli.core.frames import SAMPLE_FORMATS, AudioData, with_channels
 from mscli.media.sound import as_samples, labelled, layout_name
 
 
 class Mixer:
-    """A mixer of blocks to ``channels`` channels. The blocks may change their shape: rate, format, channel count, layout."""
+    """A mixer of blocks to ``channels`` channels. The blocks may change their shape: rate, format, channel count, layout.
 
-    def __init__(self, channels: int) -> None:
+    ``whole``: whether all channels without a position are heard in two: the odd ones on the left, the even ones on the right.
+    """
+
+    def __init__(self, channels: int, *, whole: bool = False) -> None:
         self._channels = channels
+        self._whole = whole
         self._graph: av.filter.Graph | None = None
         self._shape: tuple[str, int, str] = ("", 0, "")  # format, rate and layout that the graph takes
 
@@ -55,6 +61,30 @@ class Mixer:
 
     def _pan_arguments(self, given: int) -> str:
         """Return the mapping of channels in the syntax of FFmpeg's ``pan`` filter."""
-        if self._channels == 1:
-            return "mono|c0=" + "+".join(f"{1 / given:.9f}*c{channel}" for channel in range(given))
+        if self._channels == 1 or self._whole:
+            sides = (_mean(range(side, given, self._channels)) for side in range(self._channels))
+            return "|".join([layout_name(self._channels), *(f"c{side}={mean}" for side, mean in enumerate(sides))])
         return "|".join([layout_name(self._channels), *(f"c{channel}=c{channel}" for channel in range(self._channels))])
+
+
+def _mean(channels: range) -> str:
+    return "+".join(f"{1 / len(channels):.9f}*c{channel}" for channel in channels)
+
+
+class ChannelMapper:
+    """A filter that gives blocks the channels of a plan. Picked channels are copied bit by bit."""
+
+    def __init__(self, plan: ChannelPlan) -> None:
+        self._picked = [number - 1 for number in plan.picked]
+        self._mixed = plan.mixed
+        self._mixer = Mixer(plan.mixed, whole=True) if plan.mixed else None
+
+    def map(self, block: AudioData) -> AudioData:
+        """Return the block with the plan's channels."""
+        if self._picked and self._picked != list(range(block.number_of_channels)):
+            block = with_channels(block, self._picked)
+        if self._mixer is None:
+            return block
+        if block.number_of_channels < self._mixed:
+            return with_channels(block, [0] * self._mixed)
+        return self._mixer.mix(block)

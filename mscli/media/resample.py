@@ -76,10 +76,15 @@ class SoundConverter:
         frame.pts, frame.time_base = self._taken, Fraction(1, block.sample_rate)
         ready = self._resampler.resample(frame)
         self._taken += block.number_of_frames
-        return self._joined(ready, self._format or block.format, start_us)
+        return self._joined(ready, self._format_of(block), start_us)
+
+    def _format_of(self, block: AudioData) -> str:
+        """Return the format of the output. Floating-point numbers stay what they are if they have the right size."""
+        own, wanted = SAMPLE_FORMATS[block.format], SAMPLE_FORMATS[self._format or block.format]
+        return own.name if own.bits == wanted.bits else wanted.name
 
     def _restart(self, block: AudioData, shape: tuple[str, int, int]) -> None:
-        row = SAMPLE_FORMATS[self._format or block.format]
+        row = SAMPLE_FORMATS[self._format_of(block)]
         self._copies = self._channels if block.number_of_channels == 1 else 1
         self._layout = block.layout if block.number_of_channels == self._channels else ""
         self._resampler = av.AudioResampler(row.ffmpeg, layout_name(self._channels // self._copies), self._rate)

@@ -115,7 +115,8 @@ class Abilities(NamedTuple):
     processing. ``controls``: what can be set while the camera runs, by IDL name. ``resampled``: whether we derive other sample
     rates and channel counts.
     ``unusable``: formats and modes that the device lists but that cannot be used. ``settles``: whether exposure and white
-    balance may take a moment after the start. ``maker``: who made the device, if known.
+    balance may take a moment after the start. ``maker``: who made the device, if known. ``channel_names``: the names of a
+    microphone's channels, in order, if known: see ``mscli.core.channels``.
     """
 
     modes: Sequence[Mode] = ()
@@ -125,6 +126,7 @@ class Abilities(NamedTuple):
     unusable: Sequence[Unusable] = ()
     settles: bool = False
     maker: str = ""
+    channel_names: tuple[str, ...] = ()
 
     def sensible(self) -> Abilities:
         """Return the abilities with impossible modes moved to the unusable ones."""

@@ -29,8 +29,8 @@ from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk, EncodedVideoC
 from mscli.core.limits import INTERLEAVE_US
 from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
-from mscli.encode.audio import placed_av, set_up_sound
-from mscli.encode.chunks import PacketStream, Piece, SoundStream
+from mscli.encode.audio import encoder_options, placed_av, set_up_sound
+from mscli.encode.chunks import PacketStream, Piece, SoundShape, SoundStream
 from mscli.encode.codecs import FRAGMENT_US, Container, Overhead, fragment_us, in_fragments
 from mscli.encode.encoding import EncodedTrack, PacketSink, first_camera
 from mscli.encode.ffmpeg import TIME_BASE, add_stream, open_encoder
@@ -160,9 +160,9 @@ class Muxer:
         assert isinstance(stream, av.VideoStream), "a video codec makes a video stream"
         return stream
 
-    def add_audio(self, codec: AudioCodec, bits: int) -> av.AudioStream:
-        """Add a stream with an encoder for samples of this many bits. The encoder must be open before ``start``."""
-        stream = add_stream(self._file, codec.encoder(bits)[0])
+    def add_audio(self, codec: AudioCodec, shape: SoundShape) -> av.AudioStream:
+        """Add a stream with an encoder for samples of this shape. The encoder must be open before ``start``."""
+        stream = add_stream(self._file, codec.encoder(shape.bits, floating=shape.floating)[0])
         assert isinstance(stream, av.AudioStream), "an audio encoder makes an audio stream"
         self._delays[stream.index] = codec
         return stream
@@ -372,11 +372,11 @@ class SoundTrack(FileTrack):
     def __init__(self, muxer: Muxer, described: SoundStream, begin: int) -> None:
         codec, shape, options = described
         self._codec = codec
-        self._stream = muxer.add_audio(codec, shape.bits)
+        self._stream = muxer.add_audio(codec, shape)
         super().__init__(muxer, self._stream)
         self._begin = begin
         context = self._stream.codec_context
-        open_encoder(context, {}, codec.title, set_up_sound(context, codec, shape, options))
+        open_encoder(context, encoder_options(codec, shape), codec.title, set_up_sound(context, codec, shape, options))
         self._sample_bytes = shape.channels * context.format.bytes
         frame = _LOSSY_FRAME * shape.channels if codec.lossy else context.frame_size * self._sample_bytes
         self.rest = _HELD_FRAMES * frame

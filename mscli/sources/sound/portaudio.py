@@ -97,8 +97,8 @@ class PortAudioBackend(Backend):
     def abilities(self, device: Device) -> Abilities:
         """Return what a device can do. Hardware is probed; a sound server converts to all common rates."""
         if device.device_id not in self._abilities:
-            values = LIBRARY.bounded(lambda: _values(device), SOUND_ASKED_S, device.label)
-            self._abilities[device.device_id] = Abilities(values=values, resampled=True)
+            values, names = LIBRARY.bounded(lambda: _values(device), SOUND_ASKED_S, device.label)
+            self._abilities[device.device_id] = Abilities(values=values, resampled=True, channel_names=names)
         return self._abilities[device.device_id]
 
     def open(self, device: Device, request: Request) -> Source:
@@ -352,15 +352,17 @@ def _unreachable(device: Device) -> NoReturn:
     raise NotFoundError(f"“{device.label}” is no longer there")
 
 
-def _values(device: Device) -> dict[str, Values]:
+def _values(device: Device) -> tuple[dict[str, Values], tuple[str, ...]]:
+    """Return what the device can do, and the names of its channels, if known."""
     with LIBRARY.unchanged():
-        return _values_of(device, *_reach(device))
+        entry, node = _reach(device)
+        return _values_of(device, entry, node), () if node is None else node.channel_names
 
 
 def _values_of(device: Device, entry: Listed, node: pulse.ServerNode | None) -> dict[str, Values]:
     channels = min(node.channels if node else entry.channels, MOST_CHANNELS)
     least = min(_least_channels(device), channels)
-    served = node and ((*USUAL_RATES, node.rate), (16, 32) if node.wide else (16,))
+    served = node and ((*USUAL_RATES, node.rate), node.sizes)
     rates, sizes = served or _probe(device, entry, least)
     values: dict[str, Values] = {
         "sampleRate": tuple(sorted(set(rates))),

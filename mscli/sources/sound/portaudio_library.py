@@ -29,7 +29,8 @@ STDERR = 2
 POLL_S = 0.01  # the interval between checks at exit whether streams have ended
 NO_SERVER = {"PULSE_SERVER": "unix:/nonexistent"}  # an address without a sound server
 
-SAMPLE_TYPES = {16: ("int16", "s16"), 32: ("int32", "s32")}  # bits → PortAudio's name, our name
+# bits → PortAudio's name, our name; 24 bits come as the upper ones of 32
+SAMPLE_TYPES = {16: ("int16", "s16"), 24: ("int32", "s32"), 32: ("int32", "s32")}
 PROCESSING: Mapping[str, Scalar] = {"echoCancellation": False, "autoGainControl": False, "noiseSuppression": False}
 
 T = TypeVar("T")

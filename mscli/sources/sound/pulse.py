@@ -24,6 +24,7 @@ LIBRARY = "libpulse.so.0"
 # pa_channel_position_t in FFmpeg's order → FFmpeg's layout. Side positions count as rear positions.
 _FL, _FR, _FC, _RC, _RL, _RR, _LFE, _SL, _SR = 1, 2, 3, 4, 5, 6, 7, 10, 11
 _LAYOUTS = {
+    (_FL, _FR): "",
     (_FL, _FR, _FC): "3.0",
     (_FL, _FR, _RL, _RR): "quad",
     (_FL, _FR, _SL, _SR): "quad",
@@ -34,12 +35,21 @@ _LAYOUTS = {
     (_FL, _FR, _FC, _LFE, _RC, _SL, _SR): "6.1",
     (_FL, _FR, _FC, _LFE, _RL, _RR, _SL, _SR): "7.1",
 }
+# FFmpeg's names of pa_channel_position_t; the rest are AUX0, AUX1, ...
+_NAMES = {
+    0: "FC", _FL: "FL", _FR: "FR", _FC: "FC", _RC: "BC", _RL: "BL", _RR: "BR", _LFE: "LFE", 8: "FLC", 9: "FRC",
+    _SL: "SL", _SR: "SR",
+    44: "TC", 45: "TFL", 46: "TFR", 47: "TFC", 48: "TBL", 49: "TBR", 50: "TBC",
+}  # fmt: skip
+_AUX0 = 12
 _BY_POSITIONS = {tuple(sorted(row)): (row, name) for row, name in _LAYOUTS.items()}
 
 _NO_AUTOSPAWN = 1  # pa_context_flags
 READY, _FAILED, _TERMINATED = 4, 5, 6  # pa_context_state
 _RUNNING = 0  # pa_operation_state
-_FIRST_WIDE_FORMAT = 5  # pa_sample_format: from PA_SAMPLE_FLOAT32LE on, all have more than 16 bits
+# pa_sample_format with more than 16 bits, little and big endian
+_FLOATS, _BITS_24 = (5, 6), (9, 10, 11, 12)
+_FIRST_WIDE_FORMAT = 5
 
 _log = Log("sound")
 
@@ -60,12 +70,18 @@ class ServerNode(NamedTuple):
     sink: str  # the sink that it is or whose sound it records; empty for a microphone
     rate: int  # Hz
     channels: int
-    wide: bool  # whether samples have more than 16 bits
+    sizes: tuple[int, ...]  # the bits of its samples, and fewer
+    floating: bool  # whether its samples are floating-point numbers
     default: bool
     card: str  # the number of its ALSA card, if it has one
     place: str  # on that card: the device's number and the active profile
     positions: tuple[int, ...]  # pa_channel_position_t of the channels, in the usual order if they have one
     layout: str  # FFmpeg's name of the loudspeaker layout, or "" if the channels have no loudspeakers
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Return the names of the channels, in the order of ``positions``."""
+        return tuple(_NAMES.get(position, f"AUX{position - _AUX0}") for position in self.positions)
 
 
 class Server(NamedTuple):
@@ -285,7 +301,8 @@ def _node(pulse: Any, info: Any, defaults: list[str], *, is_sink: bool) -> Serve
         sink=name if is_sink else _text(info.other_name),
         rate=spec.rate,
         channels=spec.channels,
-        wide=spec.format >= _FIRST_WIDE_FORMAT,
+        sizes=(16,) if spec.format < _FIRST_WIDE_FORMAT else (16, 24) if spec.format in _BITS_24 else (16, 24, 32),
+        floating=spec.format in _FLOATS,
         default=name in defaults[is_sink:][:1],
         card=_text(pulse.pa_proplist_gets(info.proplist, b"alsa.card")),
         place=" ".join(_text(pulse.pa_proplist_gets(info.proplist, key)) for key in (b"alsa.device", b"device.profile.name")),

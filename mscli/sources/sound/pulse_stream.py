@@ -29,7 +29,9 @@ from mscli.sources.sound.portaudio_stream import BLOCK_S
 from mscli.sources.sound.sampleclock import BlockTimer, Measured, age_us
 
 RATES = (1_000, 384_000)  # Hz, the range that a server converts to
-_FORMATS = {16: (3, "s16", 2), 32: (7, "s32", 4)}  # bits → pa_sample_format, our name, bytes
+# bits → pa_sample_format, our name, bytes; 24 bits come as the upper ones of 32, which loses nothing
+_FORMATS = {16: (3, "s16", 2), 24: (7, "s32", 4), 32: (7, "s32", 4)}
+_FLOAT = 5, "f32", 4  # for 32 bits of a source with floating-point numbers
 _STREAM_READY = 2  # pa_stream_state
 # pa_stream_flags: START_CORKED, INTERPOLATE_TIMING, AUTO_TIMING_UPDATE, DONT_MOVE, ADJUST_LATENCY
 _FLAGS = 0x0001 | 0x0002 | 0x0008 | 0x0200 | 0x2000
@@ -49,7 +51,8 @@ class _BufferAttr(ctypes.Structure):
 class PulseSource(Source):
     """An open source of a sound server. It owns a connection and, from ``start`` on, a thread that runs it.
 
-    The server delivers the source's channels in the usual order, at the requested rate and sample size. They are mixed here.
+    The server delivers the source's channels in the usual order, at the requested rate and sample size, and unchanged if these
+    are its own. They are mixed here.
     The server may not move the stream to another source. If it mutes the source, the receiver is notified.
     """
 
@@ -60,7 +63,7 @@ class PulseSource(Source):
         if not RATES[0] <= self._rate <= RATES[1]:
             raise NotReadableError(f"“{label}” does not have this sample rate")
         size = int(wanted["sampleSize"])
-        self._pa_format, self._format, sample_bytes = _FORMATS[size]
+        self._pa_format, self._format, sample_bytes = _FLOAT if node.floating and size == 32 else _FORMATS[size]
         self._block = int(self._rate * min(BLOCK_S, float(wanted["latency"]) / 2))
         self._unit = sample_bytes * node.channels
         self._mix: Callable[[AudioData], AudioData] | None = None  # only if the source has more channels than requested
