@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self, cast
 
 from mscli.api.blob import Blob
+from mscli.api.listening import listening_of
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import Calls, GroupPlan, Plan, Recording, Slices, check_room
@@ -444,6 +445,7 @@ class MediaRecorder(EventTarget):
                 self._sink_options.deinterlace,
                 _lapse_us(self._sink_options),
                 levels=self._sink_options.levels,
+                listening=listening_of(self._sink_options),
             ),
             Calls(self._on_slice, self._on_file, self._on_failure, self._on_end, self._sink_options.on_note, self._on_link),
         )

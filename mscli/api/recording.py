@@ -21,6 +21,7 @@ from threading import Event, Lock, current_thread
 from time import monotonic
 from typing import Any
 
+from mscli.api.listening import Listener, Listening
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.core.addresses import masked
 from mscli.core.clock import now_us
@@ -235,7 +236,8 @@ class Delivery:
 
     ``warn`` is called once per track if too many frames are damaged. ``deinterlace``: whether interlaced pictures are made
     whole. ``lapse_us``: write one frame of each camera in each interval of this length (microseconds), as a time-lapse.
-    ``levels``: measure the levels of sound. ``finish`` must be called before the sink is closed.
+    ``levels``: measure the levels of sound. ``listener`` hears it before it is written. ``finish`` must be called before the
+    sink is closed.
     """
 
     def __init__(
@@ -248,6 +250,7 @@ class Delivery:
         deinterlace: bool = False,
         lapse_us: int | None = None,
         levels: bool = False,
+        listener: Listener | None = None,
     ) -> None:
         self.counts = [Counts() for _ in tracks]
         self.dropped = [0] * len(tracks)  # frames inside the window that were not written
@@ -256,6 +259,7 @@ class Delivery:
         self._tracks = tracks
         self._window = window
         self._warn = warn
+        self._listener = listener
         self._flows = [_Flow(counts, Patience.of(track)) for counts, track in zip(self.counts, tracks, strict=True)]
         # cameras of which no frame could be used yet: see ``note_missing``
         self.awaited = {index for index, track in enumerate(tracks) if track.kind == "video" and not track.paced}
@@ -321,6 +325,8 @@ class Delivery:
         flow, broken = self._flows[track], self._tracks[track].overconstrained
         if broken is not None and flow.counts.frames == flow.counts.blank:
             raise broken
+        if self._listener is not None and isinstance(frame, AudioData):
+            self._listener.hear(track, frame)
         for one in self._as_taken(track, frame):
             self._sink.write(track, one)
         flow.counts.note(frame)
@@ -597,7 +603,7 @@ _FASTER = {
 class Plan(NamedTuple):
     """The limits of a recording: its length in seconds or frames, the length of a slice, whether pictures are made whole,
     the interval of a time-lapse, whether the frames are counted in this group, how much waits for a slow output, and whether
-    the levels of sound are measured."""
+    the levels of sound are measured, and what is noticed in it."""
 
     duration_s: float | None = None
     frames: int | None = None
@@ -607,6 +613,7 @@ class Plan(NamedTuple):
     counts: bool = True
     limits: QueueLimits = USUAL_LIMITS
     levels: bool = False
+    listening: Listening | None = None
 
 
 def _ignore(*_: object) -> None:
@@ -622,6 +629,7 @@ class Calls(NamedTuple):
     on_end: Callable[..., object]  # called when all sinks are closed and everything is counted
     warn: Callable[[str], object] | None = None
     on_link: Callable[..., object] = _ignore  # called with an event of a server, and its details, on any thread
+    on_sound: Callable[[int], object] = _ignore  # called with the time of sound that begins a file
 
 
 _NO_CALLS = Calls(_ignore, _ignore, _ignore, _ignore)  # once it has ended: so that it and the recorder are freed at once
@@ -684,6 +692,7 @@ class Group:
             deinterlace=plan.deinterlace,
             lapse_us=plan.lapse_us,
             levels=plan.levels,
+            listener=None if plan.listening is None else Listener(plan.listening, self.tracks, self._on_sound),
         )
         self.counts = self.delivery.counts  # of written frames
         self._stopped = False  # whether somebody has ended it
@@ -906,6 +915,10 @@ class Group:
         self.note_left(output)
         self._calls.on_failure(output)
 
+    def _on_sound(self, at_us: int) -> None:
+        if not self._pulled and self.sink.idle_at(at_us):
+            self._calls.on_sound(at_us)
+
     def _hand_trigger_on(self) -> None:
         at_us, times = self._pulled.popleft()
         self.sink.trigger(at_us, times)
@@ -1050,6 +1063,7 @@ class Recording:
         self._finished = False  # whether somebody has ended it
         self._leaving = shared_lock()
         self._plan = plan
+        self._heard: set[int] = set()  # microphones that a group listens to
         self._each = Calls(
             partial(calls.on_slice, self),
             partial(calls.on_file, self),
@@ -1057,6 +1071,7 @@ class Recording:
             self._on_group_end,
             calls.warn,
             partial(calls.on_link, self),
+            self.trigger_at,
         )
         self.groups = [
             Group(
@@ -1076,9 +1091,15 @@ class Recording:
         ]  # for each track: the first group that has it, and its position there
 
     def _plan_for(self, tracks: Sequence[int]) -> Plan:
-        """Return the plan of a group with these tracks. Frames are those of cameras, if there are any."""
+        """Return the plan of a group with these tracks. Frames are those of cameras, if there are any.
+
+        A microphone is listened to in its first group only.
+        """
         cameras = {place for place, track in enumerate(self.tracks) if track.kind == "video"}
-        return self._plan._replace(counts=not cameras or not cameras.isdisjoint(tracks))
+        unheard = {place for place in tracks if self.tracks[place].kind == "audio"} - self._heard
+        self._heard |= unheard
+        listening = self._plan.listening if unheard else None
+        return self._plan._replace(counts=not cameras or not cameras.isdisjoint(tracks), listening=listening)
 
     @cached_property
     def mime_type(self) -> str:
@@ -1205,6 +1226,12 @@ class Recording:
         self.triggers += times
         for group in self.groups:
             group.trigger(at_us, times)
+
+    def trigger_at(self, at_us: int) -> None:
+        """Begin a file of each triggered series at this time of the recording, which excludes pauses."""
+        self.triggers += 1
+        for group in self.groups:
+            group.trigger(at_us, 1)
 
     def end_triggers(self) -> None:
         """Expect no more triggers, so that triggered series end with their last file."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mscli.api.listening import Listener, listening_of
 from mscli.api.mediastream import MediaStream
 from mscli.api.nativeformats import NativeFormats
 from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, facts_of, seconds_left
@@ -124,6 +125,8 @@ def run(
             on_note=session.voice.warn,
             deinterlace=deinterlace,
             levels=options.json or session.voice.live,
+            silence=options.silence_timeout,
+            on_silence=session.note_silence,
         )
         if printed:
             _print_readers(session, wanted, preferred, [(plan, plan.options(how)) for plan in plans], printed)
@@ -134,7 +137,7 @@ def run(
         plans = [plan.named() for plan in plans]
         alone = len(plans) == 1 and plans[0].format.row.single and not reopen
         if not alone or control is not None:  # a command may add outputs
-            ends = Plan(duration, frames, None, deinterlace, limits=limits, levels=how.levels)
+            ends = Plan(duration, frames, None, deinterlace, limits=limits, levels=how.levels, listening=listening_of(how))
             several = _SeveralOutputs(session, wanted, plans, how, ends, control, asked)
             return several.run(preferred, preview=preview)
         window = Window(kinds, duration, frames)
@@ -348,6 +351,7 @@ class _Capture:
             self.session.voice.warn,
             deinterlace=self.how.deinterlace,
             levels=self.how.levels,
+            listener=None if (listening := listening_of(self.how)) is None else Listener(listening, self.session.tracks),
         )
         try:
             if preview:

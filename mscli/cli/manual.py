@@ -264,6 +264,9 @@ camera that sends nothing for more than a second does not delay a new file: the 
 begins with the last key frame instead, and continues with the next key frame. If a copied camera is muted or away, and there
 is no sound, no file begins until its frames return.
 
+`--split-on-silence` _DURATION_[`:`_DB_] starts a new file with the sound that follows a silence of that length, in which no
+microphone reaches _DB_ dBFS (by default -50). The silence is at the end of the file before, so nothing is lost here either.
+
 `--trigger` waits for a trigger. Meanwhile video and sound are encoded and kept in memory for the `--pre-roll`, up to 256 MiB;
 if they need more, the pre-roll is shorter. A trigger begins a file with them, at the last key frame before the pre-roll, which
 may be a second earlier, or two with several cameras, so that every camera can be decoded from the pre-roll on. The file ends
@@ -275,6 +278,10 @@ The trigger is a signal, `kill -USR1` _PID_, or a line on stdin. It may come at 
 being opened, it counts, and its file begins with the first frame. However, SIGUSR1 ends the process in the few hundredths of a
 second before Python has started the program. The kernel merges signals that arrive before the program had a chance to run: they
 are one trigger. All that the kernel delivers are counted. Lines are never merged.
+
+`--trigger sound`[`:`_DB_] begins a file with sound above _DB_ dBFS (by default -40) of any microphone, while no file is
+written. The file ends `--duration` after its trigger, or after the silence of `--split-on-silence`, by default two seconds
+below the same level.
 
 At most 32 files can be open or waiting. A trigger beyond that, or during a pause, is missed: there is a warning, `triggers` in
 the report tells how many were `counted` and `missed`, and `--strict` fails. At the end of the recording, waiting files and
@@ -832,6 +839,9 @@ dBTP. `levels` of a sound track in the report has:
 What is silent has null. More than two channels only have a loudness and a true peak if they have loudspeakers, and more than
 eight are not measured. There is a warning at the end if a microphone never came above -60 dBFS, or was clipped.
 
+`--silence-timeout` _DURATION_[`:`_DB_] warns while it runs of a microphone that stays below _DB_ dBFS (by default -60) for that
+long. The recording goes on.
+
 # DAMAGE
 
 A run that should write frames or samples, and wrote none, fails with exit code 5. The code is 8 if the output contains
@@ -876,6 +886,9 @@ it
 
 `warning`
 : a device sends something that cannot be right; `reason` says what, and what mscli does about it
+
+`silence`, `sound`
+: a microphone was silent for the `--silence-timeout`, in `seconds`; or it sounds again
 
 `start`, `pause`, `resume`, `stop`, `segment`, `error`
 : a recording started, paused, resumed or stopped, a file of a series was finished, or the recording failed. They have `file`.

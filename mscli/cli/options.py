@@ -12,12 +12,13 @@ import click
 from mscli.cli.completion import complete_constraint, complete_device, complete_file, complete_size, complete_value
 from mscli.cli.helppages import CONTROLS, DEVICE, DIAGNOSTICS, FAILURE, PICTURE, SOUND, option
 from mscli.cli.paramtypes import (
+    ChannelsType,
     ConstraintSetType,
     ConstraintsType,
     CountType,
     DurationType,
     NamedValueType,
-    ParsedType,
+    QuietType,
     RateType,
     SizeType,
     TimeoutType,
@@ -25,8 +26,9 @@ from mscli.cli.paramtypes import (
 )
 from mscli.cli.shared import CommandFunction, Decorator, Shared, claim_stdin, decorated_with, shared
 from mscli.core.addresses import masked
-from mscli.core.channels import MIXES, parse_channels
+from mscli.core.channels import MIXES
 from mscli.core.errors import ArgumentError, NotSupportedError
+from mscli.core.level import SILENT_DB, Quiet
 from mscli.core.properties import AUDIO, KINDS, PROPERTIES, VIDEO, Property
 
 if TYPE_CHECKING:
@@ -37,15 +39,6 @@ STDIN_NAMES = ("-", "fd:0", "/dev/stdin")
 NO_DEVICE = "none"  # in place of a device: no track of this kind
 DEVICE_FLAGS = {VIDEO: "--camera", AUDIO: "--microphone"}
 NOUNS = {VIDEO: "video", AUDIO: "sound"}
-
-
-class ChannelsType(ParsedType):
-    """Channels of a device, by number or name, with commas between them."""
-
-    name = "CHANNEL,..."
-
-    def read(self, text: str) -> tuple[int | str, ...]:
-        return parse_channels(text)
 
 
 class Options(Shared):
@@ -79,6 +72,7 @@ class Options(Shared):
     restore: bool = False
     channels: tuple[int | str, ...] | None = None
     mix_down: str | None = None
+    silence_timeout: Quiet | None = None
     flags: Mapping[str, Any] = MappingProxyType({})
     of_one: Mapping[str, str] = MappingProxyType({})  # those that apply only to video if there is video, and their options
     unknown: tuple[str, ...] = ()  # names given with -c that no property has
@@ -281,6 +275,12 @@ _SOUND: list[Decorator] = [
         type=click.Choice(tuple(MIXES)),
         help="Mix the channels, all or those of --channels, to one or two.",
     ),
+    option(
+        "--silence-timeout",
+        group=SOUND,
+        type=QuietType(SILENT_DB),
+        help="Warn of a microphone that is silent for DURATION.",
+    ),
 ]
 
 
@@ -350,8 +350,8 @@ def _options(given: dict[str, Any]) -> Options:
         claim_stdin(click.get_current_context(), "-i")
     options.video = _switch(options.video, VIDEO, options.camera)
     options.audio = _switch(options.audio, AUDIO, options.microphone)
-    for flag, asked in _OF_CHANNELS.items():
-        if asked(options) and "channelCount" in options.flags:
+    for flag in ("--channels", "--mix-down"):
+        if _OF_SOUND[flag](options) and "channelCount" in options.flags:
             counted = options.of_one.get("channelCount", "-c channelCount")
             raise click.UsageError(f"{flag} and {counted} cannot be combined: {flag} decides how many there are")
     return options
@@ -442,14 +442,15 @@ def _only_for(options: Options, kind: str) -> list[str]:
     flags = [name for name in options.flags if PROPERTIES[name].kinds == (kind,)]
     named = [options.of_one.get(name, f"-c {name}") for name in flags]
     others = [other for other in KINDS if other != kind]
-    named += [flag for flag, given in _OF_CHANNELS.items() if given(options)] if kind == AUDIO else []
+    named += [flag for flag, given in _OF_SOUND.items() if given(options)] if kind == AUDIO else []
     sets = ["--advanced" for one in options.advanced if all(_only_for_others(one, other) for other in others)]
     return [f"{DEVICE_FLAGS[kind]} {name}" for name in _own_devices(options, kind) if name != NO_DEVICE] + named + sets
 
 
-_OF_CHANNELS: Mapping[str, Callable[[Options], object]] = {
+_OF_SOUND: Mapping[str, Callable[[Options], object]] = {
     "--channels": lambda options: options.channels,
     "--mix-down": lambda options: options.mix_down,
+    "--silence-timeout": lambda options: options.silence_timeout,
 }
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from mscli.cli.shared import claim_stdin, parse_json, read_input
+from mscli.core.channels import parse_channels
 from mscli.core.clock import DAY_S, MICROSECONDS
+from mscli.core.level import Quiet
 from mscli.core.nearest import did_you_mean
 from mscli.core.properties import POINTS, PROPERTIES, Property
-from mscli.core.quantities import parse_bit_rate, parse_byte_count, parse_duration, parse_picture_size, parse_ratio
+from mscli.core.quantities import parse_bit_rate, parse_byte_count, parse_db, parse_duration, parse_picture_size, parse_ratio
 
 STDIN = "-"
 UNIX = "unix:"
@@ -149,6 +151,30 @@ class DurationType(ParsedType):
 
     def read(self, text: str) -> float:
         return parse_duration(text)
+
+
+class QuietType(ParsedType):
+    """A length of silence, and the level below which it is silent. ``db``: the usual level."""
+
+    name = "DURATION[:DB]"
+
+    def __init__(self, db: float) -> None:
+        self._db = db
+
+    def read(self, text: str) -> Quiet:
+        before, colon, level = text.rpartition(":")
+        if colon and level.lstrip().startswith("-"):
+            return Quiet(parse_duration(before), parse_db(level))
+        return Quiet(parse_duration(text), self._db)
+
+
+class ChannelsType(ParsedType):
+    """Channels of a device, by number or name, with commas between them."""
+
+    name = "CHANNEL,..."
+
+    def read(self, text: str) -> tuple[int | str, ...]:
+        return parse_channels(text)
 
 
 class TimeoutType(ParsedType):

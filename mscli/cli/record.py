@@ -69,6 +69,8 @@ def run(
         sink_options = plan.apply(
             encoding._replace(
                 levels=options.json or not options.quiet,
+                silence=options.silence_timeout,
+                on_silence=session.note_silence,
                 time_lapse_s=time_lapse,
                 overwrite=force,
                 over_device=force,
@@ -84,6 +86,7 @@ def run(
         for target in targets:
             _check_target(target, sink_options, wanted, alone=len(targets) == 1)
         refuse_unused_encoding(encoding, kinds)
+        _refuse_unheard(plan, kinds)
         for sentence in _contradictions(targets, sink_options, kinds):
             session.voice.warn(sentence)
         formats = _formats(targets, sink_options)
@@ -142,6 +145,15 @@ def _check_published(targets: Sequence[RecordTarget], time_lapse: float | None, 
     for target in served:
         target.options(SinkOptions())  # a wrong setting is found before any device is opened
     return bool(served)
+
+
+def _refuse_unheard(plan: SeriesPlan, kinds: Sequence[str]) -> None:
+    """Raise UsageError if files depend on sound that is not recorded."""
+    if plan.series is not None and AUDIO not in kinds:
+        asked = {"--trigger sound": plan.series.sound_db, "--split-on-silence": plan.series.silence}
+        for name, value in asked.items():
+            if value is not None:
+                raise click.UsageError(f"{name} has no effect without sound")
 
 
 def _contradictions(targets: Sequence[RecordTarget], options: SinkOptions, kinds: Sequence[str]) -> list[str]:

@@ -9,13 +9,17 @@ import click
 
 from mscli.cli.helppages import FILES, STOP, option
 from mscli.cli.leaving import TRIGGERING
-from mscli.cli.paramtypes import ByteCountType, ClockIntervalType, DurationType, ParsedType
+from mscli.cli.paramtypes import ByteCountType, ClockIntervalType, DurationType, ParsedType, QuietType
 from mscli.cli.shared import CommandFunction, Decorator, claim_stdin, decorated_with
-from mscli.core.quantities import parse_byte_count
+from mscli.core.level import GAP_DB, SOUND_DB, Quiet
+from mscli.core.nearest import did_you_mean
+from mscli.core.quantities import parse_byte_count, parse_db
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions
 
 TRIGGERS = (*TRIGGERING, "stdin")
+BY_SOUND = "sound"
+_SOUND_ENDS_S = 2.0  # of silence that ends a file that sound began, if it has no duration
 
 _MOST_DIGITS = 15  # the limit for a number of files
 
@@ -35,6 +39,22 @@ class RetentionType(ParsedType):
             raise ValueError(f"“{text}” is neither a number of files nor a size such as 500M, 2G or 64MiB") from None
 
 
+class TriggerType(ParsedType):
+    """A trigger: a signal, a line on stdin, or sound above a level."""
+
+    name = f"{'|'.join(TRIGGERS)}|{BY_SOUND}[:DB]"
+
+    def read(self, text: str) -> str:
+        name, colon, level = text.partition(":")
+        if text in TRIGGERS or text == BY_SOUND:
+            return text
+        if name == BY_SOUND and colon:
+            return f"{BY_SOUND}:{parse_db(level):g}"
+        raise ValueError(
+            f"“{text}” is not one of {', '.join(TRIGGERS)}, {BY_SOUND}[:DB]{did_you_mean(name, (*TRIGGERS, BY_SOUND))}"
+        )
+
+
 def _claim(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     if value == "stdin":
         claim_stdin(ctx, "--trigger stdin")
@@ -44,10 +64,12 @@ def _claim(ctx: click.Context, _parameter: click.Parameter, value: str | None) -
 keep_option = option("--keep", group=FILES, type=RetentionType(), help="Keep only the newest N files, or SIZE in total.")
 
 
-def trigger_option(what: str) -> Decorator:
-    """Return --trigger. ``what``: what is done for each trigger."""
-    text = f"{what} for each signal, or for each line on stdin."
-    return option("--trigger", group=FILES, type=click.Choice(TRIGGERS), callback=_claim, help=text)
+def trigger_option(what: str, *, sound: bool = False) -> Decorator:
+    """Return --trigger. ``what``: what is done for each trigger. ``sound``: whether sound can be one."""
+    text = f"{what} for each signal, for each line on stdin, or for sound." if sound else ""
+    text = text or f"{what} for each signal, or for each line on stdin."
+    kind = TriggerType() if sound else click.Choice(TRIGGERS)
+    return option("--trigger", group=FILES, type=kind, callback=_claim, help=text)
 
 
 _SERIES: list[Decorator] = [
@@ -61,7 +83,13 @@ _SERIES: list[Decorator] = [
         help="Start a new file when the clock reaches a multiple of DURATION, such as 10m or 1h.",
     ),
     keep_option,
-    trigger_option("Record one file"),
+    option(
+        "--split-on-silence",
+        group=FILES,
+        type=QuietType(GAP_DB),
+        help="Start a new file with the sound after DURATION of silence.",
+    ),
+    trigger_option("Record one file", sound=True),
     option("--pre-roll", group=FILES, type=DurationType(), help="Start each triggered file DURATION before its trigger."),
 ]
 
@@ -93,10 +121,19 @@ def _plan(given: dict[str, Any]) -> SeriesPlan:
     duration, most, trigger = given.pop("duration"), given.pop("max_size"), given.pop("trigger")
     names = {"segment_duration": "duration_s", "segment_size": "size_bytes", "segment_clock": "clock_s"}
     cuts = {field: value for name, field in names.items() if (value := given.pop(name)) is not None}
+    silence = given.pop("split_on_silence")
     keep, pre_roll = given.pop("keep") or {}, given.pop("pre_roll")
+    if silence is not None and not trigger:
+        cuts["silence"] = silence
     _check(cuts=bool(cuts), keep=bool(keep), pre_roll=pre_roll is not None, trigger=bool(trigger))
     if trigger:
-        series = Series(duration_s=duration, triggered=True, pre_roll_s=pre_roll or 0.0, **keep)
+        name, _, level = trigger.partition(":")
+        sound_db = float(level or SOUND_DB) if name == BY_SOUND else None
+        if sound_db is not None and duration is None and silence is None:
+            silence = Quiet(_SOUND_ENDS_S, sound_db)
+        series = Series(
+            duration_s=duration, triggered=True, pre_roll_s=pre_roll or 0.0, sound_db=sound_db, silence=silence, **keep
+        )
         return SeriesPlan(None, most, series, trigger)
     return SeriesPlan(duration, most, Series(**cuts, **keep) if cuts else None)
 
@@ -107,4 +144,4 @@ def _check(*, cuts: bool, keep: bool, pre_roll: bool, trigger: bool) -> None:
     if pre_roll and not trigger:
         raise click.UsageError("--pre-roll needs --trigger")
     if keep and not (cuts or trigger):
-        raise click.UsageError("--keep needs --segment-duration, --segment-size, --segment-clock or --trigger")
+        raise click.UsageError("--keep needs --segment-…, --split-on-silence or --trigger")

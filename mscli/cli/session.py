@@ -28,6 +28,7 @@ from mscli.cli.say import Voice, warn_of_unknown
 from mscli.cli.signals import Stopper
 from mscli.core.addresses import masked
 from mscli.core.channels import MIXES
+from mscli.core.clock import now_us
 from mscli.core.controls import controls_in
 from mscli.core.derived import mode_behind
 from mscli.core.errors import DOMException, OverconstrainedError
@@ -277,6 +278,20 @@ class Session:
                 track.select_channels(self.options.channels or (), self.options.mix_down or "")
         if then is not None:
             then(stream)
+
+    def note_silence(self, track: MediaStreamTrack, seconds: float | None) -> None:
+        """Report that a microphone has been silent for ``seconds``, or None if it sounds again. Safe from any thread."""
+        self.event_loop.post(partial(self._report_silence, track, seconds, now_us()))
+
+    def _report_silence(self, track: MediaStreamTrack, seconds: float | None, at_us: int) -> None:
+        if seconds is None:
+            self.events.emit("sound", track, at_us)
+            self.voice.info(f"{track.source_name} sounds again")
+            return
+        self.events.emit("silence", track, at_us, seconds=round(seconds, 3))
+        self.voice.warn(
+            f"{track.source_name} has been silent for {seconds:.3g} s; check that it is the right one and not muted"
+        )
 
     def _check_fallback(self, wanted: Sequence[Wanted]) -> None:
         """Warn if ``--fallback`` has no effect."""

@@ -20,8 +20,9 @@ _MOST_BYTES = 4096  # the most that one read of stdin takes
 class Trigger:
     """A counter of triggers. ``pulled`` returns how many came since the last call and never waits.
 
-    ``how``: "SIGUSR1", "stdin", or "" for never. ``wake`` is called for each trigger, and at the end of stdin, which sets
-    ``over``. Earlier triggers count too: signals are counted from the start of the program, and lines wait in stdin.
+    ``how``: "SIGUSR1", "stdin", or anything else for never: sound triggers the recording by itself. ``wake`` is called for each
+    trigger, and at the end of stdin, which sets ``over``. Earlier triggers count too: signals are counted from the start of the
+    program, and lines wait in stdin.
 
     ``count`` calls back with the number of signals: see ``Stopper.count``. If it cannot, a handler counts them.
 
@@ -49,6 +50,8 @@ class Trigger:
     @property
     def how(self) -> str:
         """Return what to do to pull it, for people."""
+        if self.name.startswith("sound"):
+            return "sound"
         return "Enter" if self.reads else f"kill -USR1 {os.getpid()}" if self._signal is not None else ""
 
     def __enter__(self) -> Trigger:

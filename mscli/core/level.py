@@ -16,6 +16,7 @@ from mscli.core.tuples import NamedTuple
 CLIPPED = 32767 / 32768  # a peak from which the converter may have been overdriven
 FLOOR_DB = -60.0  # anything below is shown as silence
 SILENT_DB = -60.0  # dBFS below which a track is silent, unless another threshold is given
+GAP_DB = -50.0  # the same between two files: a quiet room is louder than a microphone that is not connected
 SOUND_DB = -40.0  # the same for a trigger
 
 _CODES: Mapping[str, tuple[Any, int, int]] = {
@@ -68,6 +69,13 @@ def decibels(level: float) -> float:
 def ratio(db: float) -> float:
     """Convert dBFS to a peak from 0 to 1."""
     return float(10 ** (db / 20))
+
+
+class Quiet(NamedTuple):
+    """A silence that counts: how long it is, and the level below which all samples are (dBFS)."""
+
+    seconds: float
+    db: float = SILENT_DB
 
 
 class Silence:

@@ -97,3 +97,17 @@ def parse_ratio(text: str) -> float | None:
     if ratio:
         return float(ratio[1]) / float(ratio[2]) if float(ratio[2]) else None
     return float(text) if _match(_NUMBER, text) else None
+
+
+_LEAST_DB = -120.0
+
+
+def parse_db(text: str) -> float:
+    """Return a level below full scale. Raises ValueError."""
+    try:
+        level = float(text)
+    except ValueError:
+        level = 1.0
+    if not _LEAST_DB <= level <= 0:
+        raise ValueError(f"“{text}” is not a level from {_LEAST_DB:g} to 0 dBFS, such as -40")
+    return level

@@ -66,6 +66,10 @@ class PacketSink(ABC):
     def drain(self) -> None:  # noqa: B027 (most sinks have written everything in ``end``)
         """Wait until everything is written. Raise an error of the output that occurred after ``end``."""
 
+    def idle_at(self, at_us: int) -> bool:  # noqa: ARG002
+        """Return whether a triggered series writes no file at this time, and none is asked for."""
+        return False
+
     def coming(self, track: int, frame: Media) -> None:  # noqa: B027
         """Note that this frame is encoded next."""
 

@@ -10,6 +10,7 @@ from mscli.core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from mscli.core.boxes import Scalar
+    from mscli.core.level import Quiet
     from mscli.core.orientation import Orientation
 
 # The speeds of video encoders, from the fastest with the largest files. All encoders use x264's names.
@@ -45,6 +46,8 @@ class Series(NamedTuple):
     keep_bytes: int | None = None  # the total size of the newest finished files to keep, at least one
     triggered: bool = False
     pre_roll_s: float = 0.0
+    sound_db: float | None = None  # dBFS: for a triggered series, sound above it is a trigger while no file is written
+    silence: Quiet | None = None  # after such a silence of all microphones, sound begins the next file; it ends a triggered one
 
     @property
     def keeps_all(self) -> bool:
@@ -87,6 +90,8 @@ class SinkOptions(NamedTuple):
     over_device: bool = False  # whether a block device may be overwritten
     metadata: bool = True  # whether files name their recording time, devices and program
     tags: Mapping[str, str] = MappingProxyType({})  # what else files say about themselves, by the names of TAGS
+    silence: Quiet | None = None  # after such a silence of a microphone ``on_silence`` is called
+    on_silence: Callable[[Any, float | None], object] | None = None  # with the track and the seconds, or None for sound again
     levels: bool = False  # whether the levels of sound are measured on its way into the sink
     deinterlace: bool = False  # whether interlaced pictures are made whole before they come to the sink
     time_lapse_s: float | None = (

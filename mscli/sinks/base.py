@@ -162,6 +162,10 @@ class Sink(ABC):
         """Return whether a series waits for a trigger."""
         return False
 
+    def idle_at(self, at_us: int) -> bool:  # noqa: ARG002
+        """Return whether a triggered series writes no file at this time, and none is asked for."""
+        return False
+
     def trigger(self, at_us: int, times: int = 1) -> None:  # noqa: ARG002 (most wait for none)
         """Begin files of a triggered series at ``at_us``. Raises InvalidStateError for any other output."""
         raise InvalidStateError("this recording has no trigger")

@@ -300,7 +300,7 @@ def test_a_series_that_is_killed_leaves_its_finished_files_whole(mscli: Program)
     [
         (["--trigger", "stdin", "--segment-duration", "1"], "--trigger and --segment-… cannot be combined".encode()),
         (["--pre-roll", "5"], b"--pre-roll needs --trigger"),
-        (["--keep", "5"], b"--keep needs --segment-duration, --segment-size"),
+        (["--keep", "5"], "--keep needs --segment-…, --split-on-silence or --trigger".encode()),
         (["--segment-clock", "7m"], b"does not divide a day"),
         (["--max-size", "much"], b"is not a size"),
         (["--keep", "0", "--segment-duration", "1"], b"is neither a number of files nor a size"),

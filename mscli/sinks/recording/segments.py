@@ -15,11 +15,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
 from typing import TYPE_CHECKING
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import OperationError
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame, between
+from mscli.core.level import Silence
 from mscli.core.limits import LEAD_US, MAX_LAG_US
 from mscli.core.log import Burst, Log
 from mscli.core.ticks import next_boundary
@@ -111,8 +113,17 @@ class SeriesSink(PacketSink):
         self._track_bytes: Counter[int] = Counter()  # the same for each track
         self._in_files: Counter[int] = Counter()  # track → pictures or samples of finished files
         self._was_cut = False  # whether one of them was cut after an error
+        self._silences: dict[int, Silence] = {}  # of the tracks of sound, if silence ends files
         self._left_out: dict[int, Counter[str]] = defaultdict(Counter)  # track → reason → what they left out
         self._orphaned = Burst(_log, "%d frame(s) left out: they build on frames of a file that is finished")
+
+    def _listen(self, track: int, frame: Media) -> tuple[int, bool]:
+        """Take sound. Return for how long all tracks have been silent up to it, in microseconds, and whether it sounds."""
+        if self.plan.silence is None or not isinstance(frame, AudioData):
+            return 0, False
+        silence = self._silences.setdefault(track, Silence(self.plan.silence.db))
+        silence.note(frame)
+        return min(one.lasted_us for one in self._silences.values()), silence.sounds
 
     def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
         """Begin the series at ``origin_us``."""
@@ -232,6 +243,7 @@ class Segments(SeriesSink):
     def __init__(self, files: FileSeries, container: Container, make: Callable[[Output], FileSink]) -> None:
         super().__init__(files, container, make)
         self._most_bytes = self.plan.size_bytes  # of a file
+        self._gap_us = inf if self.plan.silence is None else self.plan.silence.seconds * MICROSECONDS
         self._schedule = Schedule(self.plan, self._wall)
         self._paused_us = 0  # the total length of the pauses that the schedule knows
         self._due_us: int | None = None  # when the newest file is due to end
@@ -256,6 +268,9 @@ class Segments(SeriesSink):
             self._paused_us, self._due_us = self.paused_us, self._schedule.due_us(frame.timestamp)
         elif (due_us := self._schedule.due_after_step_us(frame.timestamp)) is not None:
             self._due_us = due_us
+        silent_us, sounds = self._listen(track, frame)
+        if sounds and silent_us >= self._gap_us and frame.timestamp > self._open[-1].begin_us:
+            self._due_us = frame.timestamp
         if isinstance(frame, VideoFrame | EncodedVideoChunk) and self._tracks[track].shows(frame):
             self._go_on(track, frame)
         self._push_silent()

@@ -435,6 +435,10 @@ class RecordingSink(Sink):
         self._encoding.remove(output.outlet)
         self.ended = self._encoding.ended
 
+    def idle_at(self, at_us: int) -> bool:
+        """Return whether every series waits for a trigger at this time."""
+        return self._encoding is not None and all(sink.idle_at(at_us) for sink in self._sinks)
+
     @property
     def outputs(self) -> Sequence[RecordingOutput]:
         """Return all outputs, including those that have failed or were removed."""

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from mscli.core.clock import MICROSECONDS
-from mscli.core.frames import AudioData
+from mscli.core.frames import AudioData, Media
 from mscli.core.limits import BEHIND_US, TRIGGERED_S
 from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
@@ -162,6 +162,20 @@ class Triggered(SeriesSink):
         self._asked.extend([at_us] * taken)
         for file in self._open if taken else ():
             self._end_us[file] = min(at_us, self._end_us.get(file, at_us))
+
+    def idle_at(self, at_us: int) -> bool:
+        """Return whether no file is written at this time, and none is asked for."""
+        return not self._asked and all(at_us >= self._end_us.get(file, at_us + 1) for file in self._open)
+
+    def coming(self, track: int, frame: Media) -> None:
+        """End the open files with the silence that is asked for."""
+        silent_us, sounds = self._listen(track, frame)
+        if self.plan.silence is None or sounds or silent_us < self.plan.silence.seconds * MICROSECONDS:
+            return
+        for file in self._open:
+            heard_s = (frame.timestamp - file.begin_us) / MICROSECONDS - self.plan.pre_roll_s  # since its trigger, at least
+            if heard_s >= self.plan.silence.seconds:
+                self._end_us[file] = min(frame.timestamp, self._end_us.get(file, frame.timestamp))
 
     def end_triggers(self) -> None:
         """Expect no more triggers. End after the files that end by themselves, or now if files only end by triggers."""
