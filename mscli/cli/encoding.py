@@ -32,6 +32,12 @@ class TagType(ParsedType):
         return key, value
 
 
+def _tag(_ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("the text is empty", param=parameter)
+    return value
+
+
 _ENCODING: list[Decorator] = [
     option(
         "--video-codec",
@@ -88,6 +94,8 @@ _ENCODING: list[Decorator] = [
         default=None,
         help="Do not store the time and the device names in the file.",
     ),
+    option("--title", group=ENCODING, metavar="TEXT", callback=_tag, help="Title in the file: --metadata title=TEXT."),
+    option("--artist", group=ENCODING, metavar="TEXT", callback=_tag, help="Artist in the file: --metadata artist=TEXT."),
     option(
         "--metadata",
         "tags",
@@ -137,7 +145,12 @@ def encoding_options(function: CommandFunction) -> CommandFunction:
     @functools.wraps(function)
     def wrapper(**given: Any) -> Any:
         asked = {name: value for name in _FIELDS if (value := given.pop(name)) is not None}
-        asked["tags"] = dict(asked.get("tags", ()))
+        named = {name: given.pop(name) for name in ("title", "artist")}
+        tags = dict(asked.get("tags", ()))
+        for name, text in named.items():
+            if text is not None and name in tags:
+                raise click.UsageError(f"--{name} and --metadata {name}=… cannot be combined")
+        asked["tags"] = tags | {name: text for name, text in named.items() if text is not None}
         if "quality" in asked and "video_bits_per_second" in asked:
             raise click.UsageError("--quality and --video-bitrate cannot be combined")
         return function(encoding=SinkOptions(**asked), **given)

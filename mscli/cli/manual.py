@@ -64,6 +64,9 @@ camera (BT.601, BT.709, BT.2020 or SMPTE 240M; by default BT.601) and has limite
 transfer. `vp8` always uses BT.601, `mjpeg` BT.601 with full range, and `ffv1` keeps both. HEVC in MP4 and QuickTime has the tag
 `hvc1`, as Apple's players require.
 
+WAV is Broadcast Wave (EBU Tech 3285): its chunk `bext` has the local date and time of the first sample, and as time reference
+the number of samples since midnight, so that editors place recordings by the time of day. Above 4 GiB it becomes RF64.
+
 An MP3 in a pipe ends with less than one frame of silence (24 ms at 48 kHz). Its first frame would have to say how much of the
 last one counts, but a pipe cannot be changed afterwards. In a file it says so.
 
@@ -122,6 +125,7 @@ ENCODING_OPTIONS = {  # option → details that its line of help has no room for
         "second Ctrl-C. `moov` in the report says where the index is."
     ),
     "--metadata": ("_KEY_ is `title`, `artist`, `album`, `genre`, `comment` or `copyright`. Every container can store them."),
+    "--title": "In WAV it is also the description of `bext`, which is otherwise the name of the microphone.",
     "--no-metadata": (
         "By default a file contains the time at which its recording began, in UTC. MP4, MOV, Matroska and WebM also contain "
         "the device of each track. The option removes the name of the writing library too, except from Matroska and WebM, "

@@ -6,6 +6,7 @@ Names in MIME types follow RFC 6381 and https://www.w3.org/TR/webcodecs-codec-re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from mscli.core.clock import MICROSECONDS
@@ -15,7 +16,7 @@ from mscli.core.nearest import did_you_mean
 from mscli.core.selection import picture_in_words, sound_in_words
 from mscli.core.timelapse import PLAYED_RATE
 from mscli.core.tuples import NamedTuple
-from mscli.encode.headers import WavHeader, with_delay
+from mscli.encode.headers import WavHeader, bext, with_delay
 from mscli.encode.mp4 import index_first, without_index
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
 from mscli.encode.profiles import find_profile
@@ -39,6 +40,7 @@ def in_fragments(options: Mapping[str, str], length_us: int) -> dict[str, str]:
 
 _FRAGMENTS = {"frag_duration": str(FRAGMENT_US)}
 _PAGES = {"page_duration": str(FRAGMENT_US)}
+_BEXT = {"write_bext": "1"}
 _CLUSTERS = {"cluster_time_limit": str(FRAGMENT_US // 1000)}
 
 
@@ -80,6 +82,8 @@ class Container(NamedTuple):
     continued: Mapping[str, str] = {}  # for the rest of a file whose index has become too large: see Muxer
     copied: tuple[str, ...] = ()  # camera formats that it takes as they come, the best first: small, and known to many players
     title: str = ""  # FFmpeg's name for a track's title in the metadata
+    # returns further metadata: given the local time and the sample rate of the first sample, and a title
+    first_sample: Callable[[datetime, int, str], Mapping[str, str]] | None = None
     overhead: Overhead = _OF_OTHERS
     noun: str = ""  # what it is called in messages, if it is no file
 
@@ -114,8 +118,10 @@ CONTAINERS: dict[str, Container] = {
                   _CLUSTERS, _CLUSTERS, adds_delay=True, copied=_COPIED, title="title", overhead=_OF_MATROSKA),
         Container("mov", ("video/quicktime",), "mov", ("h264", "hevc", "mjpeg"), ("aac", "pcm"), _HYBRID, _FRAGMENTED, _HVC1,
                   copied=("H264", "HEVC", "MJPEG"), title="handler_name", **_INDEXED),
-        Container("wav", ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav", (), ("pcm",), {"rf64": "auto"},
-                  head=lambda: WavHeader().update, date="date", mime_names={"pcm": "1"}, overhead=Overhead(512, 0, 0)),
+        Container("wav", ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav", (), ("pcm",),
+                  {"rf64": "auto", **_BEXT}, _BEXT, head=lambda: WavHeader().update, date="date", mime_names={"pcm": "1"},
+                  first_sample=bext,
+                  overhead=Overhead(1280, 0, 0)),
         Container("flac", ("audio/flac", "audio/x-flac"), "flac", (), ("flac",), date="date", mime_names={"flac": ""}),
         Container("ogg", ("audio/ogg", "application/ogg"), "ogg", (), ("opus", "flac"),
                   _PAGES, _PAGES, date="date", overhead=Overhead(1024, 12, 40)),

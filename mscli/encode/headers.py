@@ -2,6 +2,7 @@
 
 WAV: http://soundfile.sapp.org/doc/WaveFormat/. Programs that trust the header could not read the recording of a killed process.
 A file above 4 GiB becomes an RF64 file, in the space that FFmpeg reserves: https://tech.ebu.ch/docs/tech/tech3306v1_0.pdf.
+The chunk bext says when and by what the file was recorded: https://tech.ebu.ch/docs/tech/tech3285.pdf.
 
 MP3: http://gabriel.mp3-tech.org/mp3infotag.html. Without the encoder's delay, players do not leave out the silence before the
 first sample: in a pipe, and in the file of a killed process. How much of the last frame counts is only known at the end: a pipe
@@ -12,10 +13,13 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from mscli.core.codecs import AUDIO_CODECS
+from mscli.core.version import __version__
 
-_HEAD_BYTES = 4096  # the samples begin within them
+_HEAD_BYTES = 1 << 20  # the samples begin within them, however long titles are
 _MOST = 2**32 - 1  # the largest size in bytes; in RF64 it means that the size is elsewhere
 _ROOM_AT = 12  # the offset in bytes of the chunk JUNK, which becomes ds64
 _ROOM_BYTES = 28
@@ -48,9 +52,42 @@ class WavHeader:
 
     def _read(self, fd: int) -> None:
         begin = os.pread(fd, _HEAD_BYTES, 0)
-        self._head += begin[: begin.index(b"data") + 8]
-        self._count_at = self._head.find(b"fact") + 8 if b"fact" in self._head else 0
-        (self._sample_bytes,) = struct.unpack_from("<H", begin, begin.index(b"fmt ") + 20)
+        chunks = dict(_chunks(begin))
+        self._head += begin[: chunks[b"data"] + 8]
+        self._count_at = chunks.get(b"fact", -8) + 8
+        (self._sample_bytes,) = struct.unpack_from("<H", begin, chunks[b"fmt "] + 20)
+
+
+def _chunks(head: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the names and offsets of the chunks up to the samples. Titles may contain any name."""
+    at = _ROOM_AT
+    while at + 8 <= len(head):
+        name, size = struct.unpack_from("<4sI", head, at)
+        yield name, at
+        if name == b"data":
+            return
+        at += 8 + size + size % 2
+
+
+def bext(recorded: datetime, rate: int, description: str) -> Mapping[str, str]:
+    """Return the contents of the chunk bext, by FFmpeg's names. The time reference counts samples from midnight.
+
+    https://tech.ebu.ch/docs/tech/tech3285.pdf, section 2.3. ``recorded``: the local time of the first sample.
+    """
+    midnight = recorded.replace(hour=0, minute=0, second=0, microsecond=0)
+    samples = round((recorded.replace(tzinfo=None) - midnight.replace(tzinfo=None)) / timedelta(seconds=1) * rate)
+    return {
+        "description": _fitting(description, 256),
+        "originator": _fitting(f"mscli {__version__}", 32),
+        "origination_date": f"{recorded:%Y-%m-%d}",
+        "origination_time": f"{recorded:%H:%M:%S}",
+        "time_reference": str(samples),
+    }
+
+
+def _fitting(text: str, most_bytes: int) -> str:
+    """Return the beginning of the text that fits into a field."""
+    return text.encode()[:most_bytes].decode(errors="ignore")
 
 
 _MARK = b"Xing\0\0\0\x0f"  # with all fields

@@ -11,6 +11,7 @@ import pytest
 from mscli.core.frames import VideoColorSpace
 from mscli.encode.options import TAGS
 from mscli.sinks import SINKS, SinkRow
+from tests.cli.program import FakeMachine, error_line
 from tests.sinks.synth import CONTAINER_ROWS, T0, feed_and_close, frames_for, opened, picture
 
 COLOURS = {  # matrix → the numbers of matrix, primaries and transfer: ISO/IEC 23091-2
@@ -66,3 +67,27 @@ def test_every_container_keeps_every_tag(row: SinkRow, metadata: bool, tmp_path:
         told = [file.metadata, *(stream.metadata for stream in file.streams)]
         kept = {key.lower(): value for one in reversed(told) for key, value in one.items()}
     assert {key: kept.get(key) for key in TAGS} == tags
+
+
+def test_title_and_artist_have_options_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    machine = FakeMachine(tmp_path / "out")
+    files = [machine.folder / name for name in ("a.flac", "a.wav", "a.m4a")]
+    machine("record", "--no-video", "-t", "0.2", "--title", "Tür", "--artist", "Wir", *files, code=0)
+    for path in files:
+        with av.open(str(path), "r") as file:
+            found = {name.lower(): text for name, text in file.metadata.items()}
+        assert (found["title"], found["artist"]) == ("Tür", "Wir"), path
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--title", " "], "--title: the text is empty"),
+        (["--artist", "A", "--metadata", "artist=B"], "--artist and --metadata artist=… cannot be combined"),
+    ],
+)
+def test_titles_that_make_no_sense_are_refused(options: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    done = FakeMachine(tmp_path / "out")("record", *options, "a.wav", code=2)
+    assert message in error_line(done)

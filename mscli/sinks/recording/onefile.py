@@ -82,6 +82,7 @@ class SizeBound:
 # FFmpeg's muxer, and the tracks of a file.
 
 
+_UNSAID = {"write_bext": ""}  # muxer options that say when a file was recorded
 _MILLISECONDS = 1000  # per second: Matroska's unit of time
 _BUFFER_BYTES = 1 << 18  # enough to write a camera's JPEG with one call
 _INDEX_BYTES = 80  # of memory for each packet
@@ -130,7 +131,8 @@ class Muxer:
         self._tags = tags
         if container.first_head is not None:
             output = Headed(output, container.first_head)
-        options = {**options} if metadata else {**options, "fflags": "+bitexact"}  # omits the program's name
+        options = {**options} if metadata else {**options, "fflags": "+bitexact", **_UNSAID}  # omits the program's name
+        options = {name: value for name, value in options.items() if value}
         self._file = self._opened(self._fragments if container.continued else output, options)
 
     def _opened(self, target: Any, options: Mapping[str, str]) -> av.container.OutputContainer:
@@ -173,6 +175,10 @@ class Muxer:
             titles, recorded = [""] * len(titles), None
         if recorded is not None:
             self._file.metadata[self._container.date] = recorded.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            if (of_first := self._container.first_sample) is not None:
+                (sound,) = self._file.streams.audio
+                title = self._tags.get("title") or titles[0]
+                self._file.metadata.update(of_first(recorded, sound.codec_context.sample_rate, title))
         self._file.metadata.update(self._tags)
         name = self._container.title
         for stream, title in zip(self._file.streams, titles, strict=False):
