@@ -151,6 +151,7 @@ if TYPE_CHECKING:
     from mscli.core.frames import Rect as Rect
     from mscli.core.frames import VideoColorSpace as VideoColorSpace
     from mscli.core.frames import VideoFrame as VideoFrame
+    from mscli.core.level import Quiet as Quiet
     from mscli.core.orientation import Orientation as Orientation
     from mscli.core.selection import Settings as Settings
     from mscli.encode.chunks import PacketStream as PacketStream
@@ -240,6 +241,7 @@ _HOMES = {  # module → its public names
     "mscli.core.errors": _ERRORS,
     "mscli.core.events": "Event EventTarget Listener",
     "mscli.core.frames": "AudioData Chunk EncodedAudioChunk EncodedVideoChunk Frame Media Rect VideoColorSpace VideoFrame",
+    "mscli.core.level": "Quiet",
     "mscli.core.orientation": "Orientation",
     "mscli.core.selection": "Settings",
     "mscli.encode.chunks": "PacketStream Piece SoundShape SoundStream",

@@ -35,6 +35,7 @@ From constraints to tracks
 From tracks to outputs
 
 - ``recording``: writes frames into sinks on separate threads, judges the tracks, and keeps recordings without a file
+- ``monitoring``: lets microphones be heard while they are captured
 - ``listening``: notices silence and sound on the way into an output
 - ``commands``: the commands for a running capture
 

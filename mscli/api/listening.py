@@ -23,7 +23,7 @@ def _ignore(*_: object) -> None:
 
 
 class Listening(NamedTuple):
-    """What to notice: silence of a length, and sound above ``sound_db`` (dBFS). None: nothing.
+    """The things to notice: silence of a length, and sound above ``sound_db`` (dBFS). None: nothing.
 
     ``on_silence`` is called with a track, and how long it has been silent in seconds, or None once it sounds again.
     """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain, count
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mscli.api.listing import Listing
@@ -28,6 +29,7 @@ from mscli.sources.base import (
 )
 
 if TYPE_CHECKING:
+    from mscli.core.boxes import Scalar
     from mscli.core.constraints import Constraints
 
 
@@ -146,15 +148,15 @@ class Machine:
         """Return the backend that listed a device."""
         return self._listing_of(device).backend
 
-    def open_speaker(self, device_id: str) -> Speaker:
-        """Open a speaker by its deviceId, or the default one for "".
+    def open_speaker(self, device_id: str, settings: Mapping[str, Scalar] = MappingProxyType({})) -> Speaker:
+        """Open a speaker by its deviceId, or the default one for "", with settings near these.
 
         Raises NotFoundError, NotReadableError, NotAllowedError, NotSupportedError.
         """
         from mscli.sources.device import answer
 
         found = self.find_speaker(device_id)
-        opening = partial(self.backend_of(found).open_speaker, found, Request({}))
+        opening = partial(self.backend_of(found).open_speaker, found, Request(settings))
         return answer(opening, USUAL_TIMEOUTS.first_s, device_name(found), "open", lambda late: late.stop())
 
     def find_speaker(self, device_id: str) -> Device:

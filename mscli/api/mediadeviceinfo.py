@@ -19,7 +19,8 @@ DeviceKind = Literal["audioinput", "videoinput", "audiooutput"]
 class MediaDeviceInfo:
     """A device.
 
-    Beyond the standard: ``default``, ``backend``, ``path``, ``names`` (its other names), and ``called`` (what comes before the
+    Beyond the standard: ``default``, ``backend``, ``path``, ``names`` (its other names), ``monitor_of`` (the deviceId of the
+    speaker whose sound a microphone records, or ""), and ``called`` (what comes before the
     label of a file or a pipe: “video of”). If the device cannot be used, ``problem`` says why and ``remedy`` what to do, as far
     as known.
 
@@ -42,6 +43,7 @@ class MediaDeviceInfo:
         self.path = device.path
         self.names = device.names
         self.called = device.called
+        self.monitor_of = device.monitor_of
         self.problem, self.busy = device.problem, device.busy
         self.remedy = device.remedy
         self._device = device

@@ -23,6 +23,7 @@ from mscli.media import load_sound_converter
 from mscli.sources.base import Speaker, doubling
 
 TARGET_S, MOST_S = 0.06, 0.4  # how much sound waits for a speaker before it begins, and at most
+LOW_TARGET_S = 0.02  # the same for somebody who hears the original, too
 _BITS = 16
 
 _log = Log("sound")
@@ -33,14 +34,14 @@ OpenSpeaker = Callable[[str], Speaker]
 class SpeakerFeed:
     """The line of sound to one open speaker. It fits blocks to the speaker's shape."""
 
-    def __init__(self, speaker: Speaker, on_end: Callable[[], None]) -> None:
+    def __init__(self, speaker: Speaker, on_end: Callable[[DOMException], None], target_s: float = TARGET_S) -> None:
         rate, channels = int(speaker.settings["sampleRate"]), int(speaker.settings["channelCount"])
         self.speaker, self.latency_s = speaker, float(speaker.settings["latency"])
         self.ended = False  # whether the speaker is gone
         self._on_end = on_end
         self._convert = load_sound_converter(rate, channels, _BITS)
         self._next = 0  # the number of the next sample that is converted
-        self._line = SampleLine(channels * _BITS // 8, rate, TARGET_S + self.latency_s / 2, MOST_S + self.latency_s)
+        self._line = SampleLine(channels * _BITS // 8, rate, target_s + self.latency_s / 2, MOST_S + self.latency_s)
         self._changed = Condition(shared_lock())
         self._gaps = Burst(_log, "a speaker got %d sample(s) of silence because the player was late, at %d Hz")
         self._surplus = Burst(_log, "%d sample(s) were left out because they came too soon for a speaker, at %d Hz")
@@ -78,7 +79,17 @@ class SpeakerFeed:
         with self._changed:
             self.ended = True
             self._changed.notify_all()
-        self._on_end()
+        self._on_end(error)
+
+    @property
+    def underruns(self) -> int:
+        """Return how often the speaker had to play silence because the player was late."""
+        return self._line.underruns
+
+    @property
+    def missed_s(self) -> float:
+        """Return how much silence that was, in seconds."""
+        return self._line.missed / self._rate
 
     @property
     def delay_us(self) -> int:
@@ -102,10 +113,23 @@ class SoundOutput:
     """The output of sound to a speaker by its deviceId, or to the default one ("").
 
     A thread of its own opens the speaker when there is something to hear, and again if it was gone: nobody waits for it.
+
+    ``target_s``: how much sound waits for it. ``on_open`` is called with the feed of a speaker that was opened, ``on_lost``
+    with the reason once nothing is heard, both on that thread or the speaker's.
     """
 
-    def __init__(self, open_speaker: OpenSpeaker) -> None:
+    def __init__(
+        self,
+        open_speaker: OpenSpeaker,
+        *,
+        target_s: float = TARGET_S,
+        on_open: Callable[[SpeakerFeed], object] = lambda _: None,
+        on_lost: Callable[[DOMException], object] = lambda _: None,
+    ) -> None:
         self._open = open_speaker
+        self._target_s, self._on_open, self._on_lost = target_s, on_open, on_lost
+        self._lost = False  # whether that was reported
+        self._past = (0, 0.0)  # the underruns of speakers that are gone, and the seconds of silence
         self.sink_id = ""
         self._lock = shared_lock()
         self._feed: SpeakerFeed | None = None
@@ -139,6 +163,18 @@ class SoundOutput:
         feed = self._feed
         return 0 if feed is None or feed.ended else feed.delay_us
 
+    @property
+    def underruns(self) -> int:
+        """Return how often a speaker had to play silence because the player was late."""
+        feed = self._feed
+        return self._past[0] + (0 if feed is None else feed.underruns)
+
+    @property
+    def missed_s(self) -> float:
+        """Return how much silence that was, in seconds."""
+        feed = self._feed
+        return self._past[1] + (0 if feed is None else feed.missed_s)
+
     def switch(self, sink_id: str, *, now: bool, same: bool = False) -> None:
         """Use another speaker. ``now``: open it at once; otherwise with the next sound.
 
@@ -166,14 +202,28 @@ class SoundOutput:
     def release(self) -> None:
         """Give the speaker back until there is something to hear again."""
         self._stop_thread()
+        self._drop_feed()
+
+    def _drop_feed(self) -> None:
+        """Stop the speaker, and keep its counts."""
         feed, self._feed = self._feed, None
         if feed is not None:
+            self._past = self._past[0] + feed.underruns, self._past[1] + feed.missed_s
             feed.speaker.stop()
+
+    def _ended(self, error: DOMException) -> None:
+        self._report_loss(error)
+        self._wake.set()
+
+    def _report_loss(self, error: DOMException) -> None:
+        if not self._lost:
+            self._lost = True
+            self._on_lost(error)
 
     def _started(self, sink_id: str) -> SpeakerFeed:
         """Open and start a speaker. Raises the errors of that."""
         speaker = self._open(sink_id)
-        feed = SpeakerFeed(speaker, self._wake.set)
+        feed = SpeakerFeed(speaker, self._ended, self._target_s)
         try:
             speaker.start(feed)
         except BaseException:
@@ -208,12 +258,11 @@ class SoundOutput:
                 self._wake.wait()
                 self._wake.clear()
                 continue
-            if feed is not None:
-                self._feed = None
-                feed.speaker.stop()
+            self._drop_feed()
             try:
                 self._use(self._started(self.sink_id), token)
             except DOMException as error:
+                self._report_loss(error)
                 pause_s = next(pauses)
                 _log.info("nothing is heard: %s; look again in %g s", error, pause_s)
                 self._wake.wait(pause_s)
@@ -227,6 +276,9 @@ class SoundOutput:
                 self._feed = feed
         if late:
             feed.speaker.stop()
+            return
+        self._lost = False
+        self._on_open(feed)
 
 
 def _pauses() -> Iterator[float]:

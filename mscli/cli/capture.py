@@ -452,7 +452,14 @@ class _Capture:
         report = Report(files, reason, self.session.tracks, delivery.counts, size, unnamed=unnamed, warnings=damage)
         report = report._replace(limited=limited)
         options = self.session.options
-        return finish([report], self.session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
+        return finish(
+            [report],
+            self.session.voice,
+            as_json=options.json,
+            strict=options.strict,
+            to_stderr=self.to_stdout,
+            more=self.session.end_monitor(),
+        )
 
 
 class _SeveralOutputs:
@@ -623,7 +630,14 @@ class _SeveralOutputs:
         if isinstance(error, DOMException) and len(outputs) == 1:
             session.events.emit("error", error=error.to_json())
         if frames or not failed:
-            code = finish(reports, session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
+            code = finish(
+                reports,
+                session.voice,
+                as_json=options.json,
+                strict=options.strict,
+                to_stderr=self.to_stdout,
+                more=session.end_monitor(),
+            )
         if error is not None and failed:
             raise error
         return code

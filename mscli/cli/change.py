@@ -45,7 +45,7 @@ def _compared(info: MediaDeviceInfo) -> tuple[object, ...]:
 
 def device_json(info: MediaDeviceInfo) -> dict[str, Any]:
     """Return a device for scripts."""
-    known = {"path": info.path, "problem": info.problem, "remedy": info.remedy}
+    known = {"path": info.path, "monitorOf": info.monitor_of, "problem": info.problem, "remedy": info.remedy}
     return {
         **info.to_json(),
         "default": info.default,

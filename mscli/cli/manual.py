@@ -560,6 +560,13 @@ They are numbered from 1 in the order of a recording of all channels. They also 
 all channels, or those of `--channels`, to one or two: by their loudspeakers, or else as the mean, for stereo of the odd ones on
 the left and of the even ones on the right.
 
+`--monitor` plays the sound of every microphone while it is captured, on the default speaker or on _SPEAKER_, about 50 ms after
+it was captured. It never holds up the capture: if the machine is busy, the speaker plays silence. The report counts these
+`underruns`, and has the mean `latency` and the silence `missed`, both in seconds, under `monitor`. If the speaker is gone, the
+capture goes on, and it is heard again once it is back. There is a warning if a microphone and the speaker are parts of one
+device, because they may feed back. In the list of devices, a microphone that records what a speaker plays is a `monitor`; in
+JSON, `monitorOf` is the deviceId of the speaker.
+
 Samples are kept as the device delivers them if you ask for its own sample rate and size: `--sample-size exact:24` or `exact:32`
 for a device with more than 16 bits. 32 bits of a sound server's source with floating-point numbers stay such numbers in WAV,
 raw data and PCM, also above full scale. Nothing else is done to the sound.

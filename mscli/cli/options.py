@@ -73,6 +73,7 @@ class Options(Shared):
     channels: tuple[int | str, ...] | None = None
     mix_down: str | None = None
     silence_timeout: Quiet | None = None
+    monitor: str | None = None
     flags: Mapping[str, Any] = MappingProxyType({})
     of_one: Mapping[str, str] = MappingProxyType({})  # those that apply only to video if there is video, and their options
     unknown: tuple[str, ...] = ()  # names given with -c that no property has
@@ -241,7 +242,7 @@ def _device_options(kinds: Sequence[str]) -> list[Decorator]:
 
 
 def _is_monitor(argument: str) -> bool:
-    """Return whether the argument after --screen is the name of a monitor: it is no option, file or address."""
+    """Return whether the argument after --screen or --monitor is a name: it is no option, file or address."""
     return not argument.startswith("-") and not set("./:") & set(argument)
 
 
@@ -274,6 +275,14 @@ _SOUND: list[Decorator] = [
         group=SOUND,
         type=click.Choice(tuple(MIXES)),
         help="Mix the channels, all or those of --channels, to one or two.",
+    ),
+    option(
+        "--monitor",
+        group=SOUND,
+        metavar="[SPEAKER]",
+        takes=_is_monitor,
+        shell_complete=complete_device("audiooutput"),
+        help="Play the sound while it is captured, on the default speaker or another.",
     ),
     option(
         "--silence-timeout",
@@ -451,6 +460,7 @@ _OF_SOUND: Mapping[str, Callable[[Options], object]] = {
     "--channels": lambda options: options.channels,
     "--mix-down": lambda options: options.mix_down,
     "--silence-timeout": lambda options: options.silence_timeout,
+    "--monitor": lambda options: options.monitor is not None,
 }
 
 

@@ -382,7 +382,14 @@ class _RecordRun:
         for report in reports:
             session.events.emit("stop", file=report.name, reason=report.reason)
         options = session.options
-        code = finish(reports, session.voice, as_json=options.json, strict=options.strict, to_stderr=self.to_stdout)
+        code = finish(
+            reports,
+            session.voice,
+            as_json=options.json,
+            strict=options.strict,
+            to_stderr=self.to_stdout,
+            more=session.end_monitor(),
+        )
         return code or (ExitCode.SOURCE_ENDED if recording.cut_short else code)
 
 

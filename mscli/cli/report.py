@@ -353,13 +353,21 @@ def _behind_text(output: OutputReport) -> str:
     return f"“{output.name}” was too slow: {output.behind} frames or samples are missing from it"
 
 
-def finish(reports: Sequence[Report], voice: Voice, *, as_json: bool, strict: bool, to_stderr: bool) -> ExitCode:
-    """Print the reports and return the command's exit code."""
+def finish(
+    reports: Sequence[Report],
+    voice: Voice,
+    *,
+    as_json: bool,
+    strict: bool,
+    to_stderr: bool,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> ExitCode:
+    """Print the reports and return the command's exit code. ``more``: further members of the JSON."""
     first = reports[0]
     if as_json:
         out = sys.stderr if to_stderr else sys.stdout
         several = {"outputs": [report.output_json() for report in reports]} if len(reports) > 1 else {}
-        text = json_text(first.to_json() | several, out)
+        text = json_text(first.to_json() | several | dict(more), out)
         print(text, file=out, flush=True)  # flushed while a stalled reader can still be abandoned
     else:
         for report in reports:

@@ -41,11 +41,12 @@ from mscli.core.webidl import RANGE_MEMBERS, unknown_names
 from mscli.encode.options import TrackFormat
 from mscli.sinks import write_file
 from mscli.sources import is_of
-from mscli.sources.base import NOTHING_COMES, device_noun
+from mscli.sources.base import AUDIO_OUTPUT, NOTHING_COMES, device_noun
 
 if TYPE_CHECKING:
     from mscli.api.getusermedia import Choice
     from mscli.api.mediastreamtrack import MediaStreamTrack
+    from mscli.api.monitoring import Monitor
     from mscli.cli.change import DeviceListChange
     from mscli.cli.follower import Follower
     from mscli.cli.target import Contents
@@ -69,6 +70,8 @@ class Session:
         self.tracks: list[MediaStreamTrack] = []
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
         self.filling = ""  # what the output does with filler frames, for people: "recording", or "" if it gets none
+        self._monitor: Monitor | None = None
+        self._monitored_on: Any = None  # the speaker of --monitor
         self._follower: Follower | None = None
         self._settings = CameraSettings(options.save_settings or "", restores=options.restore, warn=self.voice.warn)
 
@@ -117,6 +120,8 @@ class Session:
     def _close(self) -> None:
         if self._follower is not None:
             self._follower.close()
+        if self._monitor is not None:
+            self._monitor.close()
         self.release_cameras()
         self.devices.close()
         for track in self.tracks:
@@ -256,6 +261,8 @@ class Session:
         """Open and start the devices, and report the settings. ``prepare`` gets the stream before its first frame."""
         resolved = self._resolved(wanted)
         self._check_fallback(resolved)
+        if self.options.monitor is not None:
+            self._monitored_on = self._speaker()
         prepared = partial(self._prepare, then=prepare)
         policy = {**self._timeouts, "reconnect_s": self.options.reconnect or 0.0, "fallback": self.options.fallback}
 
@@ -272,12 +279,53 @@ class Session:
         return stream
 
     def _prepare(self, stream: MediaStream, then: Callable[[MediaStream], object] | None) -> None:
-        """Choose the channels of sound before anybody reads it."""
+        """Choose the channels of sound before anybody reads it, and let it be heard."""
         if self.options.channels or self.options.mix_down:
             for track in stream.get_audio_tracks():
                 track.select_channels(self.options.channels or (), self.options.mix_down or "")
         if then is not None:
             then(stream)
+        self._listen_in(stream.get_audio_tracks())
+
+    def _speaker(self) -> Any:
+        """Return the speaker of --monitor. Raises NotFoundError that lists the candidates."""
+        name = self.options.monitor
+        if not name:
+            return self.wait_for(self.devices.select_audio_output)
+        return self.wait_for(partial(find_device, self.devices, name, AUDIO_OUTPUT))
+
+    def _listen_in(self, tracks: Sequence[MediaStreamTrack]) -> None:
+        """Play the tracks on the speaker of --monitor."""
+        speaker = self._monitored_on
+        if speaker is None or not tracks:
+            return
+        from mscli.api.monitoring import LATENCY_S, Monitor
+
+        for track in tracks:
+            if speaker.group_id and track.settings.get("groupId") == speaker.group_id:
+                self.voice.warn(f"“{speaker.label}” belongs to {track.source_name}: use headphones, or they feed back")
+
+        def opened(latency_s: float) -> None:
+            self.event_loop.post(partial(self.voice.info, f"heard on “{speaker.label}” {1000 * latency_s:.0f} ms later"))
+
+        def lost(error: DOMException) -> None:
+            self.event_loop.post(partial(self.voice.warn, f"{error}; nothing is heard until it is back, the capture goes on"))
+
+        open_speaker = partial(self.devices.machine.open_speaker, settings={"latency": LATENCY_S})
+        self._monitor = Monitor(tracks, open_speaker, speaker.device_id, opened, lost)
+
+    def end_monitor(self) -> dict[str, Any]:
+        """Stop playing the tracks. Return the report of that, or nothing without --monitor."""
+        monitor, speaker = self._monitor, self._monitored_on
+        if monitor is None:
+            return {}
+        monitor.close()
+        found = monitor.stats
+        if found.underruns:
+            often = "once" if found.underruns == 1 else f"{found.underruns} times"
+            self.voice.info(f"“{speaker.label}” ran out of sound {often}, {found.missed_s:.2f} s in all; the capture is whole")
+        figures = {"latency": round(found.latency_s, 4), "underruns": found.underruns, "missed": round(found.missed_s, 4)}
+        return {"monitor": {"deviceId": speaker.device_id, "label": speaker.label, **figures}}
 
     def note_silence(self, track: MediaStreamTrack, seconds: float | None) -> None:
         """Report that a microphone has been silent for ``seconds``, or None if it sounds again. Safe from any thread."""

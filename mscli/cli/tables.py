@@ -119,7 +119,8 @@ def troubles(marked: Marked, problems: Iterable[str], *, verbose: bool) -> list[
 
 def _name(info: MediaDeviceInfo) -> Text:
     name = Text(printable(info.label), style="cyan" if not info.problem else "yellow")
-    return name + Text(" (default)", style="dim") if info.default else name
+    marks = ["default"] * info.default + ["monitor"] * bool(info.monitor_of)
+    return name + Text(f" ({', '.join(marks)})", style="dim") if marks else name
 
 
 Columns = dict[str, Callable[["MediaDeviceInfo"], Text]]

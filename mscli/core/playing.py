@@ -84,6 +84,7 @@ class SampleLine:
         self.held = 0  # samples that wait
         self._flowing = False  # whether it was filled to ``target_s`` since it was empty
         self.dropped = 0  # samples that came too soon
+        self.underruns = 0  # how often it was empty when something was to be played
         self.missed = 0  # samples of silence in place of those that came too late
 
     def put(self, data: memoryview) -> int:
@@ -104,6 +105,7 @@ class SampleLine:
         lacking = samples - len(data) // self._unit
         late = lacking if self._flowing else 0
         self.missed += late
+        self.underruns += late > 0
         self._flowing = self._flowing and not lacking
         return data + bytes(lacking * self._unit), late
 

@@ -58,7 +58,7 @@ class Device(NamedTuple):
 
     ``device_id`` survives a reboot and a replug. ``path`` is the name that people know (/dev/video0), if there is one.
     ``handle`` belongs to the backend: it is what the backend opens. ``called``: what people call it, before its label, if it is
-    no camera, microphone or speaker.
+    no camera, microphone or speaker. ``monitor_of``: the deviceId of the speaker whose sound a microphone records.
     """
 
     device_id: str
@@ -75,6 +75,7 @@ class Device(NamedTuple):
     names: tuple[str, ...] = ()  # its other names: device files, addresses
     surface: Surface | None = None  # of a display
     called: str = ""
+    monitor_of: str = ""
 
     @property
     def input_name(self) -> str:

@@ -229,6 +229,7 @@ DURATION = re.compile(r"[A-Z_]*(_S|_MS|_US|_SECONDS|_TIMEOUT|_LIMIT)")
 NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and the names in each
     "how often a wait looks around, and the longest sleep of one that is woken": """
         api.devicewatch READY_S POLL_S · api.eventthread _LOOK_AGAIN_S · api.mediastreamtrackprocessor _WAIT_S ·
+        api.monitoring _TICK_S ·
         api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S ·
         api.elementmedia _TICK_S · sinks.preview_window TICK_MS · cli.record _TICK_S · cli.shooting _WAIT_S ·
         cli.watch REST_S · core.calls _POLL_S · core.threads _LOOK_S _POLL_S ·
@@ -239,7 +240,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.v4l2.stream LOOK_AGAIN_MS RATE_LOOK_US""",
     "times of frames: their lengths and distances, and how far they may be off": """
         api.elementcapture _MOST_SILENCE_US · api.elementmedia _LATE_US · api.mediaelement _STEP_US ·
-        api.soundoutput TARGET_S MOST_S ·
+        api.monitoring LATENCY_S · api.soundoutput TARGET_S LOW_TARGET_S MOST_S · cli.series _SOUND_ENDS_S ·
         core.timing EARLY_US LATE_US STALE_US SHORTEST_US LONGEST_US SPREAD_US ARRIVAL_GAP_US LOST_SLACK_US SOUND_GAP_US
         SLOWER_US · core.references _USUAL_US · core.window JITTER_US · encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US ·
         encode.tuning USUAL_KEY_INTERVAL_S ·

@@ -212,9 +212,19 @@ def _prepare() -> pulse.Server | None:
 def _listed(kind: str, server: pulse.Server | None) -> list[Device]:
     if server is None:
         return _default_first([*_cards(kind), *_others(kind)])
-    nodes = sorted(_nodes(server, kind), key=_is_monitor)
-    ids = distinct_ids(("sound server", kind, *_node_identity(node)) for node in nodes)
-    return _default_first([_served(node, kind, device_id) for node, device_id in zip(nodes, ids, strict=True)])
+    nodes, ids = _identified(server, kind)
+    served = [_served(node, kind, device_id) for node, device_id in zip(nodes, ids, strict=True)]
+    if kind == AUDIO_INPUT and any(map(_is_monitor, nodes)):
+        sinks, speakers = _identified(server, AUDIO_OUTPUT)
+        ids_of = dict(zip((sink.name for sink in sinks), speakers, strict=True))
+        served = [one._replace(monitor_of=ids_of.get(one.handle.sink, "")) for one in served]
+    return _default_first(served)
+
+
+def _identified(server: pulse.Server, kind: str) -> tuple[Sequence[pulse.ServerNode], Sequence[str]]:
+    """Return the sources or sinks, monitors last, and their deviceIds."""
+    nodes = sorted(_nodes(server, kind), key=lambda node: kind == AUDIO_INPUT and _is_monitor(node))
+    return nodes, list(distinct_ids(("sound server", kind, *_node_identity(node)) for node in nodes))
 
 
 def _default_first(devices: list[Device]) -> list[Device]:
