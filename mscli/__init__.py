@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from mscli.api.mediastreamtrack import OverconstrainedErrorEvent as OverconstrainedErrorEvent
     from mscli.api.mediastreamtrackprocessor import FrameReader as FrameReader
     from mscli.api.mediastreamtrackprocessor import MediaStreamTrackProcessor as MediaStreamTrackProcessor
+    from mscli.api.mixing import mix_tracks as mix_tracks
     from mscli.api.trackfrom import track_from as track_from
     from mscli.api.trackgenerator import AudioTrackGenerator as AudioTrackGenerator
     from mscli.api.trackgenerator import FrameWriter as FrameWriter
@@ -229,6 +230,7 @@ _HOMES = {  # module → its public names
         "MediaStreamTrack MediaStreamTrackAudioStats MediaStreamTrackEvent MediaStreamTrackVideoStats OverconstrainedErrorEvent"
     ),
     "mscli.api.mediastreamtrackprocessor": "FrameReader MediaStreamTrackProcessor",
+    "mscli.api.mixing": "mix_tracks",
     "mscli.api.trackfrom": "track_from",
     "mscli.api.trackgenerator": "AudioTrackGenerator FrameWriter MediaStreamTrackGenerator VideoTrackGenerator",
     "mscli.api.url": "URL",

@@ -36,6 +36,7 @@ From tracks to outputs
 
 - ``recording``: writes frames into sinks on separate threads, judges the tracks, and keeps recordings without a file
 - ``monitoring``: lets microphones be heard while they are captured
+- ``mixing``: several tracks of sound as one
 - ``listening``: notices silence and sound on the way into an output
 - ``commands``: the commands for a running capture
 

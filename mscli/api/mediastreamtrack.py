@@ -80,7 +80,7 @@ _SHAPES = {"video": _derive_video, "audio": _derive_audio}
 def _derive_channels(plan: ChannelPlan, settings: Settings, native: Settings) -> DeriveFrame:
     """Return the function that takes the plan's channels, and converts them only if the rate or the sample size differs."""
     take = load_channel_mapper(plan)
-    own = {**native, "channelCount": plan.channels}
+    own = {**native, "channelCount": plan.channels or native["channelCount"]}
     if _heard(own) == _heard(settings):
         return take
     convert = load_sound_converter(*_heard(settings), native=_heard(own))
@@ -507,16 +507,16 @@ class MediaStreamTrack(EventTarget):
         """Return the numbers of the device's channels that the track was limited to, or () (beyond the standard)."""
         return self._plan.picked if self._plan is not None else ()
 
-    def select_channels(self, channels: Sequence[int | str] = (), mix_down: str = "") -> None:
+    def select_channels(self, channels: Sequence[int | str] = (), mix_down: str = "", gain: float = 0.0) -> None:
         """Deliver only these channels of the device, in this order, or all of them mixed (beyond the standard).
 
             track.select_channels([3, 4])
             track.select_channels(["FL", "FR"], mix_down="mono")
 
         ``channels``: numbers from 1, or names, among the channels that the device is set to; ``channelCount`` sets how many.
-        ``mix_down``: "mono" or "stereo". The ``channelCount`` of the settings becomes that of the result. Without arguments,
-        the track has all of them again. Raises TypeError, OverconstrainedError (the device lacks a
-        channel), and InvalidStateError for a track of video.
+        ``mix_down``: "mono" or "stereo". ``gain``: by how many dB they are amplified, from -60 to 60. The ``channelCount`` of
+        the settings becomes that of the result. Without arguments, the track has all of them again. Raises TypeError,
+        OverconstrainedError (the device lacks a channel), and InvalidStateError for a track of video.
         """
         if self.kind != "audio":
             raise InvalidStateError("a track of video has no channels")
@@ -524,8 +524,9 @@ class MediaStreamTrack(EventTarget):
             abilities, native = self.source.capabilities(), self.source.settings()
             available = int(native.get("channelCount", 1))
             names = abilities.channel_names if len(abilities.channel_names) == available else ()
-            self._plan = plan_channels(self.label, available, names, channels, mix_down)
-            self.settings = self.settings | {"channelCount": available}
+            before, self._plan = self._plan, plan_channels(self.label, available, names, channels, mix_down, gain)
+            if channels or mix_down or (before is not None and before.channels):
+                self.settings = self.settings | {"channelCount": available}
             self._between = []
             self.reshape()
 
@@ -566,7 +567,7 @@ class MediaStreamTrack(EventTarget):
         """
         with self._settling:
             native, shape = dict(self.source.settings()), None
-            if self._plan is not None:
+            if self._plan is not None and self._plan.channels:
                 self.settings = self.settings | {"channelCount": self._plan.channels}
             between = [(self.settings.get(name), native.get(name)) for name in _SHAPED[self.kind]]
             derived = any(wanted != given for wanted, given in between)

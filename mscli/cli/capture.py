@@ -20,7 +20,7 @@ from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, fac
 from mscli.api.wanted import Wanted
 from mscli.cli.commands import SessionRun, keys_text, obey_signals, open_control, press
 from mscli.cli.exitcodes import ExitCode
-from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
+from mscli.cli.options import Options, asked_kinds, check_one, wanted_of, written_of
 from mscli.cli.paramtypes import STDIN
 from mscli.cli.report import Report, finish, report_output_failure, reports_of
 from mscli.cli.session import Session, chosen_format
@@ -96,7 +96,7 @@ def run(
         raise ArgumentError("native frames are those of the camera, and --deinterlace changes them; choose another --format")
     limits = (buffer or QueueLimits())._replace(when_full=when_full or "")
     wanted = wanted_of(options, kinds)
-    check_one(wanted, "raw output holds")
+    check_one(written_of(options, wanted), "raw output holds", "use “mscli record”, or --mix")
     printed = [Stream.ffmpeg] * print_ffmpeg + [Stream.gst] * print_gst
     if not (options.dry_run or printed):
         refuse_terminal(outputs, _INSTEAD)

@@ -560,6 +560,11 @@ They are numbered from 1 in the order of a recording of all channels. They also 
 all channels, or those of `--channels`, to one or two: by their loudspeakers, or else as the mean, for stereo of the odd ones on
 the left and of the even ones on the right.
 
+Several microphones are several tracks, each with the name of its microphone as title, in step on one clock: gaps are filled and
+drift is corrected. `--mix` makes one track of them, in step in the same way, which fits into every file. A microphone that
+stalls or is unplugged is silent in the mix. `--gain` _DB_ amplifies all microphones, `--gain` _NAME_`=`_DB_ the one with this
+name, as it was given or as a part of its label, also without `--mix`. What exceeds full scale is clipped.
+
 `--monitor` plays the sound of every microphone while it is captured, on the default speaker or on _SPEAKER_, about 50 ms after
 it was captured. It never holds up the capture: if the machine is busy, the speaker plays silence. The report counts these
 `underruns`, and has the mean `latency` and the silence `missed`, both in seconds, under `monitor`. If the speaker is gone, the

@@ -17,6 +17,7 @@ from mscli.cli.paramtypes import (
     ConstraintsType,
     CountType,
     DurationType,
+    GainType,
     NamedValueType,
     QuietType,
     RateType,
@@ -74,6 +75,8 @@ class Options(Shared):
     mix_down: str | None = None
     silence_timeout: Quiet | None = None
     monitor: str | None = None
+    mix: bool = False
+    gain: tuple[tuple[str, float], ...] = ()
     flags: Mapping[str, Any] = MappingProxyType({})
     of_one: Mapping[str, str] = MappingProxyType({})  # those that apply only to video if there is video, and their options
     unknown: tuple[str, ...] = ()  # names given with -c that no property has
@@ -276,6 +279,14 @@ _SOUND: list[Decorator] = [
         type=click.Choice(tuple(MIXES)),
         help="Mix the channels, all or those of --channels, to one or two.",
     ),
+    option("--mix", group=SOUND, is_flag=True, help="Mix all microphones into one track."),
+    option(
+        "--gain",
+        group=SOUND,
+        type=GainType(),
+        multiple=True,
+        help="Amplify microphones by DB, or the one called NAME; repeatable.",
+    ),
     option(
         "--monitor",
         group=SOUND,
@@ -460,6 +471,8 @@ _OF_SOUND: Mapping[str, Callable[[Options], object]] = {
     "--channels": lambda options: options.channels,
     "--mix-down": lambda options: options.mix_down,
     "--silence-timeout": lambda options: options.silence_timeout,
+    "--mix": lambda options: options.mix,
+    "--gain": lambda options: options.gain,
     "--monitor": lambda options: options.monitor is not None,
 }
 
@@ -502,6 +515,12 @@ def _each(kind: str, given: list[Any], names: Sequence[object]) -> list[Any]:
         return given * len(names)
     asked = f"--constraints has {len(given)} {kind} tracks, but {DEVICE_FLAGS[kind]} is given {_times(len(names))}"
     raise click.UsageError(f"{asked}; name one device for each track, or none")
+
+
+def written_of(options: Options, wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Return the tracks that outputs get: of mixed microphones only one."""
+    mixed = [one for one in wanted if one.kind == AUDIO] if options.mix else []
+    return [one for one in wanted if one not in mixed[1:]]
 
 
 def check_one(wanted: Sequence[Wanted], what: str, instead: str = "use “mscli record”") -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mscli.cli.shared import claim_stdin, parse_json, read_input
-from mscli.core.channels import parse_channels
+from mscli.core.channels import MOST_GAIN_DB, parse_channels
 from mscli.core.clock import DAY_S, MICROSECONDS
 from mscli.core.level import Quiet
 from mscli.core.nearest import did_you_mean
@@ -166,6 +166,22 @@ class QuietType(ParsedType):
         if colon and level.lstrip().startswith("-"):
             return Quiet(parse_duration(before), parse_db(level))
         return Quiet(parse_duration(text), self._db)
+
+
+class GainType(ParsedType):
+    """A gain in decibels, of all microphones or of one by its name: ``3`` or ``USB=-6``."""
+
+    name = "[NAME=]DB"
+
+    def read(self, text: str) -> tuple[str, float]:
+        name, _, number = text.rpartition("=")
+        try:
+            gain = float(number)
+        except ValueError:
+            gain = MOST_GAIN_DB + 1
+        if not -MOST_GAIN_DB <= gain <= MOST_GAIN_DB:
+            raise ValueError(f"“{number}” is not a gain from {-MOST_GAIN_DB:g} to {MOST_GAIN_DB:g} dB")
+        return name, gain
 
 
 class ChannelsType(ParsedType):

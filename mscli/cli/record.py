@@ -15,7 +15,7 @@ from mscli.api.wanted import Wanted
 from mscli.cli.commands import SessionRun, keys_text, obey_signals, obey_trigger, open_control, press
 from mscli.cli.encoding import refuse_unused_encoding
 from mscli.cli.exitcodes import ExitCode
-from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
+from mscli.cli.options import Options, asked_kinds, check_one, wanted_of, written_of
 from mscli.cli.paramtypes import STDIN
 from mscli.cli.report import LINK_EVENTS, Triggers, finish, report_link, report_output_failure, reports_of
 from mscli.cli.series import SeriesPlan
@@ -82,9 +82,10 @@ def run(
             check_cut(targets[0].row, sink_options)
         kinds = _kinds(session, [target.row for target in targets]) if time_lapse is None else [VIDEO]
         wanted = wanted_of(options, kinds)
-        kinds = [one.kind for one in wanted]
+        written = written_of(options, wanted)
+        kinds = [one.kind for one in written]
         for target in targets:
-            _check_target(target, sink_options, wanted, alone=len(targets) == 1)
+            _check_target(target, sink_options, written, alone=len(targets) == 1)
         refuse_unused_encoding(encoding, kinds)
         _refuse_unheard(plan, kinds)
         for sentence in _contradictions(targets, sink_options, kinds):
@@ -257,7 +258,7 @@ class _RecordRun:
 
     def run(self, wanted: Sequence[Wanted], formats: Sequence[str]) -> int:
         """Record and return the exit code."""
-        self.wanted = wanted
+        self.wanted = written_of(self.session.options, wanted)
         for target in self.targets:
             load_sink(
                 target.row, target.output, target.options(self.options)

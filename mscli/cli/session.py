@@ -31,7 +31,7 @@ from mscli.core.channels import MIXES
 from mscli.core.clock import now_us
 from mscli.core.controls import controls_in
 from mscli.core.derived import mode_behind
-from mscli.core.errors import DOMException, OverconstrainedError
+from mscli.core.errors import DOMException, NotFoundError, OverconstrainedError
 from mscli.core.eventloop import EventLoop
 from mscli.core.events import Event
 from mscli.core.nearest import did_you_mean
@@ -71,6 +71,7 @@ class Session:
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
         self.filling = ""  # what the output does with filler frames, for people: "recording", or "" if it gets none
         self._monitor: Monitor | None = None
+        self._mixed: Sequence[MediaStreamTrack] = ()  # the microphones of --mix
         self._monitored_on: Any = None  # the speaker of --monitor
         self._follower: Follower | None = None
         self._settings = CameraSettings(options.save_settings or "", restores=options.restore, warn=self.voice.warn)
@@ -122,6 +123,8 @@ class Session:
             self._follower.close()
         if self._monitor is not None:
             self._monitor.close()
+        for track in self.tracks if self._mixed else ():
+            track.stop()
         self.release_cameras()
         self.devices.close()
         for track in self.tracks:
@@ -241,7 +244,8 @@ class Session:
 
         self._explain(choices)
         show_choices(choices)
-        self._show_contents(contents, map(chosen_format, choices))
+        sounds = [choice for choice in choices if choice.kind == AUDIO][1:] if self.options.mix else []
+        self._show_contents(contents, [chosen_format(choice) for choice in choices if choice not in sounds])
 
     def _show_contents(self, contents: Contents, tracks: Iterable[TrackFormat]) -> None:
         for name, text in contents(list(tracks)):
@@ -273,19 +277,44 @@ class Session:
 
         stream = self._explained(ask, _stop_all)
         self.tracks = stream.get_tracks()
-        for track in self.tracks:
+        for track in (*self.tracks, *self._mixed):
             self._follow(track)
         self._follow_devices()
         return stream
 
     def _prepare(self, stream: MediaStream, then: Callable[[MediaStream], object] | None) -> None:
         """Choose the channels of sound before anybody reads it, and let it be heard."""
-        if self.options.channels or self.options.mix_down:
-            for track in stream.get_audio_tracks():
-                track.select_channels(self.options.channels or (), self.options.mix_down or "")
+        microphones = stream.get_audio_tracks()
+        for track, gain in zip(microphones, self._gains(microphones), strict=True):
+            if self.options.channels or self.options.mix_down or gain:
+                track.select_channels(self.options.channels or (), self.options.mix_down or "", gain)
+        if self.options.mix and microphones:
+            from mscli.api.mixing import mix_tracks
+
+            self._mixed = microphones
+            for track in microphones:
+                stream.remove_track(track)
+            stream.add_track(mix_tracks(microphones))
         if then is not None:
             then(stream)
         self._listen_in(stream.get_audio_tracks())
+
+    def _gains(self, microphones: Sequence[MediaStreamTrack]) -> list[float]:
+        """Return the gain of each microphone in dB. Raises NotFoundError for a name that none has."""
+        gains = [0.0] * len(microphones)
+        given = self.options.microphone if len(self.options.microphone) == len(microphones) else [""] * len(microphones)
+        for name, gain in self.options.gain:
+            folded = name.casefold()
+            exact = [place for place, one in enumerate(given) if folded == one.casefold()]
+            alike = [place for place, track in enumerate(microphones) if folded in track.label.casefold()]
+            places = list(range(len(gains))) if not name else exact or alike
+            if not places:
+                labels = [track.label for track in microphones]
+                hints = [f"available: “{label}”" for label in labels]
+                raise NotFoundError(f"no microphone is called “{name}”{did_you_mean(name, labels)}", hints=hints)
+            for place in places:
+                gains[place] += gain
+        return gains
 
     def _speaker(self) -> Any:
         """Return the speaker of --monitor. Raises NotFoundError that lists the candidates."""
@@ -297,11 +326,14 @@ class Session:
     def _listen_in(self, tracks: Sequence[MediaStreamTrack]) -> None:
         """Play the tracks on the speaker of --monitor."""
         speaker = self._monitored_on
+        if self._monitor is not None:  # a device did not start, and this is another attempt
+            self._monitor.close()
+            self._monitor = None
         if speaker is None or not tracks:
             return
         from mscli.api.monitoring import LATENCY_S, Monitor
 
-        for track in tracks:
+        for track in self._mixed or tracks:
             if speaker.group_id and track.settings.get("groupId") == speaker.group_id:
                 self.voice.warn(f"“{speaker.label}” belongs to {track.source_name}: use headphones, or they feed back")
 

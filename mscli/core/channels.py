@@ -14,6 +14,7 @@ from mscli.core.nearest import did_you_mean
 from mscli.core.tuples import NamedTuple
 
 MIXES: Mapping[str, int] = {"mono": 1, "stereo": 2}  # the number of channels after a mix
+MOST_GAIN_DB = 60.0
 MOST_PICKED = 64  # channels, as many as PCM holds
 _MOST_NAMED = 8  # in a message
 _DIGITS = 9  # the most of a number
@@ -23,14 +24,18 @@ _ALIASES = {"MONO": "FC", "L": "FL", "R": "FR", "C": "FC", "RL": "BL", "RR": "BR
 
 
 class ChannelPlan(NamedTuple):
-    """The channels that a track has of its device: ``picked`` ones by number, or all of them, mixed to ``mixed`` if not 0."""
+    """The channels that a track has of its device: ``picked`` ones by number, or all of them, mixed to ``mixed`` if not 0.
+
+    ``gain``: the factor by which they are amplified.
+    """
 
     picked: tuple[int, ...] = ()
     mixed: int = 0
+    gain: float = 1.0
 
     @property
     def channels(self) -> int:
-        """Return the number of channels of the track."""
+        """Return the number of channels of the track, or 0 for as many as the device has."""
         return self.mixed or len(self.picked)
 
 
@@ -54,7 +59,7 @@ def _channel(part: str) -> int | str:
 
 
 def plan_channels(
-    label: str, available: int, names: Sequence[str], channels: Sequence[int | str], mix_down: str
+    label: str, available: int, names: Sequence[str], channels: Sequence[int | str], mix_down: str, gain_db: float = 0.0
 ) -> ChannelPlan | None:
     """Return the plan for a device with this many channels, or None if it changes nothing.
 
@@ -67,7 +72,10 @@ def plan_channels(
         raise ArgumentError(f"{len(channels)} channels are more than the {MOST_PICKED} that a file can hold")
     known = tuple(names) or _USUAL.get(available, ())
     picked = tuple(_numbered(label, available, known, channel) for channel in channels)
-    return ChannelPlan(picked, MIXES.get(mix_down, 0)) if picked or mix_down else None
+    if not -MOST_GAIN_DB <= gain_db <= MOST_GAIN_DB:
+        raise ArgumentError(f"{gain_db!r} is not a gain from {-MOST_GAIN_DB:g} to {MOST_GAIN_DB:g} dB")
+    plan = ChannelPlan(picked, MIXES.get(mix_down, 0), float(10 ** (gain_db / 20)))
+    return None if plan == ChannelPlan() else plan
 
 
 def _numbered(label: str, available: int, names: Sequence[str], channel: int | str) -> int:

@@ -71,6 +71,7 @@ OTHERS_BEGIN_US = MAX_LAG_US  # how long an encoding waits for the first frames 
 KEPT_SOUND_US = 2 * MAX_LAG_US  # how long encoded sound is kept for an output that is added: a video encoder holds back less
 PACED_LEAD_US = MAX_LAG_US // 2  # how far a track that waits for its readers may be ahead of the others
 INTERLEAVE_US = 400_000  # how long a track's packets wait for those of another track
+MIX_LATE_US = 400_000  # how long a mix waits for the sound of one of its tracks
 BEHIND_US = 1_000_000  # how late a track's last packets for the file of a trigger may come
 END_LATE_US = 1_000_000  # how long past its end a stalled track may delay a capture of fixed duration
 GATHER_S = 0.2  # how long audio and encoded video may wait for each other before they are written

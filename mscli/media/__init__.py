@@ -11,6 +11,9 @@
 - ``chunkfilter``: checks of chunks before they are decoded or copied
 - ``resample``: sample rates and channel counts
 - ``mix``: fewer channels from a device's many, and chosen ones
+- ``gain``: amplified sound, and the sum of several
+- ``placing``: sound on the common clock: fills gaps, corrects drift
+- ``mixing``: several inputs as one
 - ``levels``: loudness and peaks
 - ``tempo``: sound that is played faster or slower
 - ``timeline``: the position of audio blocks on the common clock: gaps, drift, late starts
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, VideoFrame
     from mscli.core.level import Levels
     from mscli.media.deinterlace import Deinterlacer
+    from mscli.media.mixing import Mix
     from mscli.media.pictures import Converter, ShotDecoder
     from mscli.media.warmup import Warmup
 
@@ -105,6 +109,20 @@ def load_level_meter() -> Callable[[AudioData], Levels | None]:
     from mscli.media.levels import LevelMeter
 
     return LevelMeter().note
+
+
+def load_gain(factor: float) -> Callable[[AudioData], AudioData]:
+    """Return a function that amplifies blocks of sound."""
+    from mscli.media.gain import amplified
+
+    return lambda block: amplified(block, factor)
+
+
+def load_mix(inputs: int, shape: AudioData) -> Mix:
+    """Return the sum of several inputs on one clock. See ``mscli.media.mixing.Mix``."""
+    from mscli.media.mixing import Mix
+
+    return Mix(inputs, shape)
 
 
 def load_tempo(rate: float) -> Callable[[AudioData], list[AudioData]]:

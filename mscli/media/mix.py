@@ -15,6 +15,7 @@ import av.filter
 
 from mscli.core.channels import ChannelPlan
 from mscli.core.frames import SAMPLE_FORMATS, AudioData, with_channels
+from mscli.media import load_gain
 from mscli.media.sound import as_samples, labelled, layout_name
 
 
@@ -78,9 +79,14 @@ class ChannelMapper:
         self._picked = [number - 1 for number in plan.picked]
         self._mixed = plan.mixed
         self._mixer = Mixer(plan.mixed, whole=True) if plan.mixed else None
+        self._amplify = load_gain(plan.gain) if plan.gain != 1 else None
 
     def map(self, block: AudioData) -> AudioData:
-        """Return the block with the plan's channels."""
+        """Return the block with the plan's channels, amplified."""
+        found = self._mapped(block)
+        return found if self._amplify is None else self._amplify(found)
+
+    def _mapped(self, block: AudioData) -> AudioData:
         if self._picked and self._picked != list(range(block.number_of_channels)):
             block = with_channels(block, self._picked)
         if self._mixer is None:

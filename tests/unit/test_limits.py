@@ -50,6 +50,10 @@ def test_filler_frames_come_while_a_cut_can_still_wait_for_them() -> None:
     assert first_filler_us < limits.LEAD_US
 
 
+def test_a_recording_does_not_fill_in_for_a_mix_that_waits() -> None:
+    assert limits.MIX_LATE_US < limits.MAX_LAG_US
+
+
 def test_an_encoder_does_not_call_a_camera_silent_that_a_cut_waits_for() -> None:
     assert limits.MAX_LAG_US < limits.LEAD_US
 
@@ -229,7 +233,7 @@ DURATION = re.compile(r"[A-Z_]*(_S|_MS|_US|_SECONDS|_TIMEOUT|_LIMIT)")
 NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and the names in each
     "how often a wait looks around, and the longest sleep of one that is woken": """
         api.devicewatch READY_S POLL_S · api.eventthread _LOOK_AGAIN_S · api.mediastreamtrackprocessor _WAIT_S ·
-        api.monitoring _TICK_S ·
+        api.mixing _TICK_S · api.monitoring _TICK_S ·
         api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S ·
         api.elementmedia _TICK_S · sinks.preview_window TICK_MS · cli.record _TICK_S · cli.shooting _WAIT_S ·
         cli.watch REST_S · core.calls _POLL_S · core.threads _LOOK_S _POLL_S ·
@@ -240,12 +244,13 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.v4l2.stream LOOK_AGAIN_MS RATE_LOOK_US""",
     "times of frames: their lengths and distances, and how far they may be off": """
         api.elementcapture _MOST_SILENCE_US · api.elementmedia _LATE_US · api.mediaelement _STEP_US ·
-        api.monitoring LATENCY_S · api.soundoutput TARGET_S LOW_TARGET_S MOST_S · cli.series _SOUND_ENDS_S ·
+        api.monitoring LATENCY_S · api.soundoutput TARGET_S LOW_TARGET_S MOST_S ·
+        cli.series _SOUND_ENDS_S ·
         core.timing EARLY_US LATE_US STALE_US SHORTEST_US LONGEST_US SPREAD_US ARRIVAL_GAP_US LOST_SLACK_US SOUND_GAP_US
         SLOWER_US · core.references _USUAL_US · core.window JITTER_US · encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US ·
         encode.tuning USUAL_KEY_INTERVAL_S ·
         encode.video _CORE_PIXELS_S _HELD_S MOST_STEP_US _REPEAT_US ·
-        media.timeline FORGET_S RUNAWAY_US MEASURE_S UNHEARD_S CORRECTED_S SILENT_PIECE_S ·
+        media.mixing _LEAST_S _MOST_S · media.timeline FORGET_S RUNAWAY_US MEASURE_S UNHEARD_S CORRECTED_S SILENT_PIECE_S ·
         sinks.recording.segments _PUSH_US _SAME_MARK_US · sources.device EARLY_SOUND_US · sources.fake.backend LATE_US ·
         sources.fake.description JITTERS_MS · sources.feed _STALLED_US _JUMP_US GAP_US ·
         sources.file.player _SEAM_US _EARLIER_US · sources.network.relay JITTER_US · sources.screen.stream STILL_US ·

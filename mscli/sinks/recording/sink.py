@@ -323,7 +323,8 @@ class RecordingSink(Sink):
             else:
                 codec_for(kind, container, options)
         if len(kinds) > 1 and not container.video:
-            raise NotSupportedError(f"{container.name} holds only one track", hints=["use .mkv or .mp4"])
+            instead = "use .mkv or .mp4, or --mix" if set(kinds) == {"audio"} else "use .mkv or .mp4"
+            raise NotSupportedError(f"{container.name} holds only one track", hints=[instead])
         bits = (options.video_bits_per_second, options.audio_bits_per_second)
         if any(rate is not None and rate <= 0 for rate in bits):
             raise NotSupportedError("a bit rate must be above 0")
