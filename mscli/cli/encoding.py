@@ -94,8 +94,8 @@ _ENCODING: list[Decorator] = [
         default=None,
         help="Do not store the time and the device names in the file.",
     ),
-    option("--title", group=ENCODING, metavar="TEXT", callback=_tag, help="Title in the file: --metadata title=TEXT."),
-    option("--artist", group=ENCODING, metavar="TEXT", callback=_tag, help="Artist in the file: --metadata artist=TEXT."),
+    option("--title", group=ENCODING, metavar="TITLE", callback=_tag, help="Title in the file: --metadata title=TITLE."),
+    option("--artist", group=ENCODING, metavar="NAME", callback=_tag, help="Artist in the file: --metadata artist=NAME."),
     option(
         "--metadata",
         "tags",
