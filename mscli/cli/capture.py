@@ -53,6 +53,7 @@ from mscli.sinks import (
 from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
+    from mscli.api.getusermedia import Choice
     from mscli.cli.status import Progress
     from mscli.sinks import Previewer
 
@@ -61,6 +62,7 @@ _INSTEAD = "name a file with -o, send it to a program (| PROGRAM), or use --prev
 
 _log = Log("record")
 _NATIVE = "native"
+_FLOAT = "f32"
 _AS_IT_COMES = ("", _NATIVE)  # formats that do not depend on the camera's
 
 
@@ -278,6 +280,14 @@ def _preferred(kinds: list[str], form: AskedFormat) -> Sequence[str]:
     return (camera_format(form.legend),)
 
 
+def _format_of(session: Session, choice: Choice) -> TrackFormat:
+    """Return what is known about a chosen track, with the format of floating-point samples."""
+    found = chosen_format(choice)
+    whole = choice.kind == AUDIO and found.settings.get("sampleSize") == SAMPLE_FORMATS[_FLOAT].bits
+    floating = whole and session.devices.machine.abilities_of(choice.device).floating
+    return found._replace(pixel_format=_FLOAT) if floating else found
+
+
 def _print_readers(
     session: Session,
     wanted: Sequence[Wanted],
@@ -286,7 +296,7 @@ def _print_readers(
     printed: Sequence[Callable[[Stream], str]],
 ) -> None:
     """Print, for each output, what makes FFmpeg or GStreamer read it. No device is started."""
-    tracks = [chosen_format(choice) for choice in session.negotiate(wanted, preferred)]
+    tracks = [_format_of(session, choice) for choice in session.negotiate(wanted, preferred)]
     for plan, options in plans:
         track = next(track for track in tracks if plan.holds(track.kind))
         stream = output_stream(options, track)

@@ -27,7 +27,7 @@ class TrackFormat(NamedTuple):
 
     kind: str  # "video" | "audio"
     settings: Mapping[str, Scalar] = MappingProxyType({})
-    pixel_format: str = ""  # of the expected frames, if known
+    pixel_format: str = ""  # of the expected frames, if known; for sound, the sample format
     label: str = ""  # the device's name
     maker: str = ""  # who made the device, if known
     paced: bool = False  # whether its source waits for its readers, so that nothing is lost

@@ -117,7 +117,8 @@ class Abilities(NamedTuple):
     rates and channel counts.
     ``unusable``: formats and modes that the device lists but that cannot be used. ``settles``: whether exposure and white
     balance may take a moment after the start. ``maker``: who made the device, if known. ``channel_names``: the names of a
-    microphone's channels, in order, if known: see ``mscli.core.channels``.
+    microphone's channels, in order, if known: see ``mscli.core.channels``. ``floating``: whether its samples of 32 bits are
+    floating-point numbers.
     """
 
     modes: Sequence[Mode] = ()
@@ -128,6 +129,7 @@ class Abilities(NamedTuple):
     settles: bool = False
     maker: str = ""
     channel_names: tuple[str, ...] = ()
+    floating: bool = False
 
     def sensible(self) -> Abilities:
         """Return the abilities with impossible modes moved to the unusable ones."""

@@ -247,3 +247,15 @@ def decoded(path: Path, codec: str, code: str) -> bytes:
             for frame in file.decode(audio=0)
             for one in av.AudioResampler(to).resample(frame)
         )
+
+
+@pytest.mark.parametrize(
+    ("form", "bits", "printed"), [("float32le", 32, "f32le"), ("s32le", 32, "s32le"), ("s16le", 16, "s16le")]
+)
+def test_readers_are_told_the_format_of_the_samples(
+    mscli: Program, noises: tuple[PrivatePulse, dict[str, bytes]], form: str, bits: int, printed: str
+) -> None:
+    server, _ = noises
+    options = "--audio", "--no-video", "--microphone", f"{form}.monitor", "--sample-size", f"exact:{bits}", "--print-ffmpeg"
+    said = mscli("capture", *options, env=server.environment, code=0).stdout.decode()
+    assert f"-f {printed} " in said

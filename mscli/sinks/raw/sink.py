@@ -478,7 +478,7 @@ def raw_stream(options: SinkOptions, track: TrackFormat) -> Stream:
     form, settings = OUTPUT_FORMATS.get(options.format, RAW), track.settings
     if track.kind == "audio":
         bits = int(settings.get("sampleSize") or 16)
-        captured = next((name for name, row in SAMPLE_FORMATS.items() if row.bits >= bits), "s32")
+        captured = track.pixel_format or next((name for name, row in SAMPLE_FORMATS.items() if row.bits >= bits), "s32")
         named = options.format if options.format in SAMPLE_FORMATS else form.samples
         hertz, channels = (int(settings.get(name) or usual) for name, usual in (("sampleRate", 48000), ("channelCount", 1)))
         return Stream(form, samples=named or captured, hertz=hertz, channels=channels)

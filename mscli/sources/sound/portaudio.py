@@ -97,8 +97,7 @@ class PortAudioBackend(Backend):
     def abilities(self, device: Device) -> Abilities:
         """Return what a device can do. Hardware is probed; a sound server converts to all common rates."""
         if device.device_id not in self._abilities:
-            values, names = LIBRARY.bounded(lambda: _values(device), SOUND_ASKED_S, device.label)
-            self._abilities[device.device_id] = Abilities(values=values, resampled=True, channel_names=names)
+            self._abilities[device.device_id] = LIBRARY.bounded(lambda: _abilities(device), SOUND_ASKED_S, device.label)
         return self._abilities[device.device_id]
 
     def open(self, device: Device, request: Request) -> Source:
@@ -362,11 +361,12 @@ def _unreachable(device: Device) -> NoReturn:
     raise NotFoundError(f"“{device.label}” is no longer there")
 
 
-def _values(device: Device) -> tuple[dict[str, Values], tuple[str, ...]]:
-    """Return what the device can do, and the names of its channels, if known."""
+def _abilities(device: Device) -> Abilities:
+    """Return what a device can do, with the names of its channels, if known."""
     with LIBRARY.unchanged():
         entry, node = _reach(device)
-        return _values_of(device, entry, node), () if node is None else node.channel_names
+        found = Abilities(values=_values_of(device, entry, node), resampled=True)
+    return found if node is None else found._replace(channel_names=node.channel_names, floating=node.floating)
 
 
 def _values_of(device: Device, entry: Listed, node: pulse.ServerNode | None) -> dict[str, Values]:
