@@ -85,7 +85,7 @@ MISTAKES = [  # the command line, the exit code, and the sentence after "mscli: 
     (
         "record --duration 1 --keep 3 clip5.mp4",
         2,
-        "--keep needs --segment-duration, --segment-size, --segment-clock or --trigger",
+        "--keep needs --segment-…, --split-on-silence or --trigger",
     ),
     ("record --duration 1 --pre-roll 3 clip5.mp4", 2, "--pre-roll needs --trigger"),
     (

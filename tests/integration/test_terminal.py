@@ -22,7 +22,8 @@ from tests.integration.running import SMALL, decode, frame_numbers
 
 TIMEOUT_S = 30.0
 KEYS = "p pause  q stop"
-RECORDING = rf"^{KEYS}  ● recording 0:0\d  [\d.]+ k?B  [\d.]+ fps  [█▌·]{{8}} -\d+ dB  disk: (\d+ d|[\d:]+) left$"
+LOUDNESS = r"M -[\d.]+( I -[\d.]+)? LUFS -[\d.]+ dBTP"
+RECORDING = rf"^{KEYS}  ● recording 0:0\d  [\d.]+ k?B  [\d.]+ fps  [█▌·]{{8}} -\d+ dB  {LOUDNESS}  disk: (\d+ d|[\d:]+) left$"
 SAVED = "^Saved out.mkv: "
 
 
@@ -211,6 +212,7 @@ def test_a_failure_gives_the_terminal_back(terminal: Terminal) -> None:
 STATUS = re.compile("^.*[●○‖].*$", re.MULTILINE)
 ITEM = re.compile(
     r"p pause|q stop|Ctrl-C stop|● recording [\d:]+|‖ paused [\d:]+|[\d.]+ k?B|[\d.]+ fps|[█▌·]{8} -\d+ dB|disk: \S+( d)? left"
+    rf"|{LOUDNESS}"
 )
 
 
