@@ -151,7 +151,9 @@ if TYPE_CHECKING:
     from mscli.core.frames import Rect as Rect
     from mscli.core.frames import VideoColorSpace as VideoColorSpace
     from mscli.core.frames import VideoFrame as VideoFrame
+    from mscli.core.orientation import Caption as Caption
     from mscli.core.orientation import Orientation as Orientation
+    from mscli.core.orientation import PictureFilters as PictureFilters
     from mscli.core.selection import Settings as Settings
     from mscli.encode.chunks import PacketStream as PacketStream
     from mscli.encode.chunks import Piece as Piece
@@ -240,7 +242,7 @@ _HOMES = {  # module → its public names
     "mscli.core.errors": _ERRORS,
     "mscli.core.events": "Event EventTarget Listener",
     "mscli.core.frames": "AudioData Chunk EncodedAudioChunk EncodedVideoChunk Frame Media Rect VideoColorSpace VideoFrame",
-    "mscli.core.orientation": "Orientation",
+    "mscli.core.orientation": "Caption Orientation PictureFilters",
     "mscli.core.selection": "Settings",
     "mscli.encode.chunks": "PacketStream Piece SoundShape SoundStream",
     "mscli.encode.codecs": "Container Overhead",

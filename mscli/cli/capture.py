@@ -23,6 +23,7 @@ from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
 from mscli.cli.paramtypes import STDIN
 from mscli.cli.report import Report, finish, report_output_failure, reports_of
 from mscli.cli.session import Session, chosen_format
+from mscli.cli.surface.filters import refuse_unused_filters
 from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_shared, refuse_terminal, refuse_written_within
 from mscli.core.addresses import file_path, masked, suffix_of
 from mscli.core.clock import now_us
@@ -33,6 +34,7 @@ from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Media, span_s
 from mscli.core.limits import ASLEEP_S
 from mscli.core.log import Log
 from mscli.core.nearest import did_you_mean
+from mscli.core.orientation import PictureFilters
 from mscli.core.outputformats import BY_SUFFIX, CONTAINERS, OUTPUT_FORMATS, RAW, OutputFormat, Stream, read_by
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.core.tuples import NamedTuple
@@ -80,6 +82,7 @@ def run(
     when_full: str | None,
     buffer: QueueLimits | None,
     reopen: bool,
+    filters: PictureFilters,
 ) -> int:
     """Capture and return the exit code."""
     outputs = outputs or (os.devnull if preview and sys.stdout.isatty() else "-",)  # a preview alone writes nothing
@@ -91,8 +94,10 @@ def run(
         _check(plan, kinds)
     if preview and VIDEO not in kinds:
         raise NotSupportedError("a preview shows video, and only sound is captured", hints=["leave --preview out"])
-    if deinterlace and any(plan.format.native for plan in plans):
-        raise ArgumentError("native frames are those of the camera, and --deinterlace changes them; choose another --format")
+    if (deinterlace or any(filters)) and any(plan.format.native for plan in plans):
+        changes = "--deinterlace changes" if deinterlace else "--crop, --flip, --rotate and --timestamp change"
+        raise ArgumentError(f"native frames are those of the camera, and {changes} them; choose another --format")
+    refuse_unused_filters(filters, kinds)
     limits = (buffer or QueueLimits())._replace(when_full=when_full or "")
     wanted = wanted_of(options, kinds)
     check_one(wanted, "raw output holds")
@@ -123,6 +128,7 @@ def run(
             frame_log=sys.stdout.fileno() if frame_log in STDOUT_NAMES else frame_log,
             on_note=session.voice.warn,
             deinterlace=deinterlace,
+            **filters._asdict(),
         )
         if printed:
             _print_readers(session, wanted, preferred, [(plan, plan.options(how)) for plan in plans], printed)
@@ -133,7 +139,7 @@ def run(
         plans = [plan.named() for plan in plans]
         alone = len(plans) == 1 and plans[0].format.row.single and not reopen
         if not alone or control is not None:  # a command may add outputs
-            ends = Plan(duration, frames, None, deinterlace, limits=limits)
+            ends = Plan(duration, frames, None, deinterlace, how.filters, limits=limits)
             several = _SeveralOutputs(session, wanted, plans, how, ends, control, asked)
             return several.run(preferred, preview=preview)
         window = Window(kinds, duration, frames)
@@ -318,7 +324,7 @@ class _Capture:
         """Open the output before the device streams, and queue every frame from the first on."""
         (track,) = stream.get_tracks()
         self.paused = PausedTrack(self.pauses, paced=track.paced)
-        self.sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
+        self.sink.open([self.how.filtered(TrackFormat(track.kind, track.settings, track.pixel_format))])
         self.session.write_to(self.sink.abandon_reader, to_stdout=self.to_stdout)
         self.queues.append(track.open_queue(self.session.event_loop, limits=self.limits))
         self.sink.facts = lambda _: facts_of(track, self.queues[0], self.sink.paused_us)
@@ -340,7 +346,8 @@ class _Capture:
         """Write until the end and close the output. Return the reason for the end, and what was written."""
         _log.info("begins: %s", ", ".join(f"{track.kind} “{track.label}”" for track in self.session.tracks))
         shown: Previewer | None = None
-        delivery = Delivery(self.sink, self.session.tracks, window, self.session.voice.warn, deinterlace=self.how.deinterlace)
+        warn, how = self.session.voice.warn, self.how
+        delivery = Delivery(self.sink, self.session.tracks, window, warn, deinterlace=how.deinterlace, filters=how.filters)
         try:
             if preview:
                 shown = self.session.wait_for(lambda: load_preview(self.session.tracks[0].label), lambda late: late.close())
@@ -538,7 +545,8 @@ class _SeveralOutputs:
         sink.give_up_readers(partial(self._may_wait, sink))
         sink.defer()
         tracks = [self.tracks[place] for place in places]
-        sink.open([TrackFormat(track.kind, track.settings, track.pixel_format) for track in tracks])
+        formats = (TrackFormat(track.kind, track.settings, track.pixel_format) for track in tracks)
+        sink.open([self.how.filtered(one) for one in formats])
 
     def add_output(self, name: str) -> None:
         """Write to one more output. Raises InvalidStateError, OperationError, NotSupportedError."""

@@ -1231,7 +1231,7 @@ after the last picture, there is a warning, and the exit code is 9.
 # PICTURES
 
 PNG, TIFF and PGM keep grey of 10 to 16 bits; all other formats have 8 bits per sample. PGM is always grey. The JPEG of a
-camera is saved without encoding it again, unless `--crop`, `--flip`, `--rotate` or `--quality` changes it.
+camera is saved without encoding it again, unless `--crop`, `--flip`, `--rotate`, `--timestamp` or `--quality` changes it.
 
 Pictures contain the time with its zone, the camera and its maker, its exposure, ISO and white balance, and all settings as
 JSON: in EXIF, or in a comment in PPM and PGM. `--no-metadata` leaves that out.
@@ -1408,6 +1408,10 @@ OPTION_DETAILS = (
         "--control": "See CONTROL in `mscli`(1).",
         "--constraint": "Repeatable. An unknown name is ignored with a warning.",
         "--constraints": "At most 16 MiB. Options override it property by property. With an array, every track is recorded.",
+        "--crop": (
+            "_W_, _H_, _X_ and _Y_ are pixels of the camera's picture. The picture is cropped first, then flipped, rotated, "
+            "and captioned last. The line at the start says what size comes out. Video that is copied cannot be changed."
+        ),
         "--debug": "See LOG in `mscli`(1).",
         "--dry-run": "The camera's light stays off.",
         "--events": "See EVENTS in `mscli`(1).",
@@ -1420,12 +1424,18 @@ OPTION_DETAILS = (
         "--input-format": "For this and the options up to `--input-channels`, see PIPES in `mscli`(1).",
         "--insecure": "See NETWORK in `mscli`(1).",
         "--json": "It goes to stdout, or to stderr if stdout carries media. See JSON in `mscli`(1).",
+        "--font": "By default it is a sans serif of OpenCV, which has Latin and Cyrillic letters.",
         "--frame-log": "See DESCRIPTION.",
         "--fallback": "With `--reconnect`, it waits for that time first. See DEVICES THAT FAIL in `mscli`(1).",
         "--reconnect": "See DEVICES THAT FAIL in `mscli`(1).",
         "--screen": "A following word without dot, slash or colon is the name. See SCREEN in `mscli`(1).",
         "--strict": "Black frames and silence in their place count too. The exit code is then 10, and the output is kept.",
         "--timeout": "One duration sets both. See DEVICES THAT FAIL in `mscli`(1).",
+        "--timestamp": (
+            "The line is in the lower left corner. _LINE_ is text with the directives of strftime, for the local time at "
+            'which the frame was captured, and `{device}` for the name of the camera: `--timestamp="%H:%M:%S garden"`. It '
+            "needs OpenCV 5."
+        ),
         "--video": "`--no-video` leaves it out, whatever other options request.",
     }
     | SERIES_DETAILS

@@ -20,6 +20,7 @@ from mscli.cli.paramtypes import STDIN
 from mscli.cli.report import LINK_EVENTS, Triggers, finish, report_link, report_output_failure, reports_of
 from mscli.cli.series import SeriesPlan
 from mscli.cli.session import Session
+from mscli.cli.surface.filters import refuse_unused_filters
 from mscli.cli.target import (
     RecordTarget,
     contents_of,
@@ -34,6 +35,7 @@ from mscli.core.addresses import file_path, masked
 from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.events import Event
+from mscli.core.orientation import PictureFilters
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.encode.options import COPY, LinkOptions, SinkOptions
 from mscli.sinks import SINKS, SinkRow, check_cut, check_tracks, copied_formats, load_sink, lossless_audio, next_name
@@ -57,8 +59,10 @@ def run(
     time_lapse: float | None,
     ca_file: str | None,
     give_up: float | None,
+    filters: PictureFilters,
 ) -> int:
     """Record and return the exit code."""
+    encoding = encoding._replace(**filters._asdict())
     _check_lapse(time_lapse, options, encoding, plan)
     files = tuple(map(file_path, files))
     targets = [record_target(name, container) for name in files]
@@ -83,6 +87,7 @@ def run(
         for target in targets:
             _check_target(target, sink_options, wanted, alone=len(targets) == 1)
         refuse_unused_encoding(encoding, kinds)
+        refuse_unused_filters(filters, kinds)
         for sentence in _contradictions(targets, sink_options, kinds):
             session.voice.warn(sentence)
         formats = _formats(targets, sink_options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,13 +21,9 @@ from mscli.cli.target import (
 )
 from mscli.core.addresses import masked
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import Rect
 from mscli.core.properties import VIDEO
 from mscli.encode.options import SinkOptions
 from mscli.sinks import SINKS, SinkRow, is_lossless, sink_row
-
-if TYPE_CHECKING:
-    from mscli.core.orientation import Orientation
 
 _OF_FILES = {"keep": "keep", "latest": "latest", "exec": "command", "show": "show"}  # options and their names here
 STDOUT_SUFFIX = "png"  # what "-" writes without --format
@@ -61,7 +57,7 @@ def run(options: Options, file: str, **given: Any) -> int:
             over_device=given["force"],
             metadata=given["metadata"],
             deinterlace=given["deinterlace"],
-            orientation=_orientation(given),
+            **given["filters"]._asdict(),
             on_note=session.voice.warn,
         )
         for sentence in filter(None, (contradiction(file, row), _unused_quality(row, sink_options))):
@@ -92,15 +88,6 @@ def _unused_quality(row: SinkRow, options: SinkOptions) -> str:
     """Return a sentence if the picture has no quality to choose, or ""."""
     unused = options.quality is not None and is_lossless(row)
     return f"--quality has no effect: {row.suffix.upper()} is lossless" if unused else ""
-
-
-def _orientation(given: Mapping[str, Any]) -> Orientation | None:
-    crop, flip, rotate = (given[name] for name in ("crop", "flip", "rotate"))
-    if not (crop or flip or int(rotate or 0)):
-        return None
-    from mscli.core.orientation import Orientation
-
-    return Orientation(Rect(*crop) if crop and crop[2] else None, flip or "", int(rotate or 0))
 
 
 def _plan(given: Mapping[str, Any]) -> ShootingPlan:

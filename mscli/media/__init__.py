@@ -7,6 +7,8 @@
 - ``stack``: one picture of several
 - ``deinterlace``: makes whole pictures of interlaced ones
 - ``orient``: crops, flips and rotates pictures
+- ``caption``: writes a line of text into pictures
+- ``filters``: all of these, for the pictures of a track
 - ``unpack``: camera formats that FFmpeg cannot read, into ones that it can
 - ``chunkfilter``: checks of chunks before they are decoded or copied
 - ``resample``: sample rates and channel counts
@@ -26,7 +28,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, VideoFrame
+    from mscli.core.orientation import PictureFilters
     from mscli.media.deinterlace import Deinterlacer
+    from mscli.media.filters import PictureFilter
     from mscli.media.pictures import Converter, ShotDecoder
     from mscli.media.warmup import Warmup
 
@@ -74,6 +78,13 @@ def load_deinterlacer() -> Deinterlacer:
     from mscli.media.deinterlace import Deinterlacer
 
     return Deinterlacer()
+
+
+def load_filter(filters: PictureFilters, device: str) -> PictureFilter:
+    """Return the filters of a track. ``device``: the name of its camera. Raises NotSupportedError for an unusable font."""
+    from mscli.media.filters import PictureFilter
+
+    return PictureFilter(filters, device)
 
 
 def load_sound_decoder() -> Callable[[EncodedAudioChunk], AudioData | None]:

@@ -398,7 +398,8 @@ def check_tracks(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> No
 
 def describe_output(row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
     """Return what an output of this row will hold of some tracks, for people; "" if it does not say."""
-    text: str = _class(row).describe(row, options, [track for track in tracks if row.still or getattr(row, track.kind)])
+    held = [track if row.still else options.filtered(track) for track in tracks if row.still or getattr(row, track.kind)]
+    text: str = _class(row).describe(row, options, held)
     return text
 
 

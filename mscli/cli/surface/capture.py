@@ -19,6 +19,7 @@ from mscli.cli.surface.common import (
     output_arguments,
     outputs_of,
 )
+from mscli.cli.surface.filters import filter_options
 from mscli.core.eventloop import WHEN_FULL
 from mscli.core.properties import AUDIO, VIDEO
 
@@ -72,6 +73,7 @@ from mscli.core.properties import AUDIO, VIDEO
 @frames_option(common=True)
 @control_option
 @deinterlace_option
+@filter_options
 @capture_options(VIDEO, AUDIO)
 def command(options: Options, **given: Any) -> int:
     """Write frames or samples to FILE or stdout, raw or in a FORMAT.

@@ -15,7 +15,6 @@ from mscli.cli.shared import CommandFunction, Decorator, decorated_with
 from mscli.core.quantities import parse_duration
 
 _MOST_EV = 10.0  # exposure compensation
-_PIXELS = 1_000_000  # more than any side has
 
 
 class SettleType(ParsedType):
@@ -66,20 +65,6 @@ class CommandType(ParsedType):
         return arguments
 
 
-class CropType(ParsedType):
-    """A part of the picture, in pixels."""
-
-    name = "X,Y,W,H"
-
-    def read(self, text: str) -> tuple[int, ...]:
-        parts = text.split(",")
-        if len(parts) == 4 and all(part.isascii() and part.isdigit() for part in parts):
-            x, y, width, height = (int(part) for part in parts)
-            if 0 < width <= _PIXELS and 0 < height <= _PIXELS and max(x, y) <= _PIXELS:
-                return x, y, width, height
-        raise ValueError(f"“{text}” is not a part of the picture such as 100,50,640,480")
-
-
 _SERIES: list[Decorator] = [
     option("--count", group=STOP, common=True, type=CountType(), help="Take N pictures."),
     option("--interval", group=FILES, common=True, type=DurationType(), help="Take a picture every DURATION."),
@@ -124,14 +109,6 @@ _PICTURES: list[Decorator] = [
     ),
     option("--best-of", group=PICTURE, type=CountType(), help="Take the sharpest of N frames."),
     option("--average", group=PICTURE, type=CountType(), help="Average N frames, for less noise."),
-    option("--crop", group=PICTURE, type=CropType(), help="Save only this part of the picture."),
-    option("--flip", group=PICTURE, type=click.Choice(["horizontal", "vertical"]), help="Mirror the picture."),
-    option(
-        "--rotate",
-        group=PICTURE,
-        type=click.Choice(["90", "180", "270"]),
-        help="Rotate the picture clockwise, in degrees.",
-    ),
     option("--metadata/--no-metadata", group=OUTPUT, default=True, help="Write time, camera and settings into the file."),
     option("--show", group=OUTPUT, common=True, is_flag=True, help="Draw the picture in the terminal."),
 ]
