@@ -21,9 +21,11 @@ from mscli.cli.commands import SessionRun, keys_text, obey_signals, open_control
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
 from mscli.cli.paramtypes import STDIN
+from mscli.cli.preview import CommandPreview
 from mscli.cli.report import Report, finish, report_output_failure, reports_of
 from mscli.cli.session import Session, chosen_format
 from mscli.cli.surface.filters import refuse_unused_filters
+from mscli.cli.surface.preview import PreviewPlan
 from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_shared, refuse_terminal, refuse_written_within
 from mscli.core.addresses import file_path, masked, suffix_of
 from mscli.core.clock import now_us
@@ -46,7 +48,6 @@ from mscli.sinks import (
     address_row,
     check_tracks,
     is_socket,
-    load_preview,
     load_sink,
     next_name,
     output_stream,
@@ -55,7 +56,6 @@ from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
     from mscli.cli.status import Progress
-    from mscli.sinks import Previewer
 
 _WAIT_S = 0.2
 _INSTEAD = "name a file with -o, send it to a program (| PROGRAM), or use --preview"  # of writing to a terminal
@@ -72,7 +72,7 @@ def run(
     frames: int | None,
     duration: float | None,
     force: bool,
-    preview: bool,
+    preview: PreviewPlan,
     deinterlace: bool,
     control: str | None,
     frame_log: str | None,
@@ -85,15 +85,14 @@ def run(
     filters: PictureFilters,
 ) -> int:
     """Capture and return the exit code."""
-    outputs = outputs or (os.devnull if preview and sys.stdout.isatty() else "-",)  # a preview alone writes nothing
+    alone = bool(preview.place and not outputs and sys.stdout.isatty())  # a preview alone writes nothing
+    outputs = outputs or (os.devnull if alone else "-",)
     outputs = tuple(map(file_path, outputs))
     asked = AskedFormat(_as_known(form), _as_known(pixels))
     plans = [_planned(output, asked) for output in outputs]
     kinds = _kinds(options, plans)
     for plan in plans:
         _check(plan, kinds)
-    if preview and VIDEO not in kinds:
-        raise NotSupportedError("a preview shows video, and only sound is captured", hints=["leave --preview out"])
     if (deinterlace or any(filters)) and any(plan.format.native for plan in plans):
         changes = "--deinterlace changes" if deinterlace else "--crop, --flip, --rotate and --timestamp change"
         raise ArgumentError(f"native frames are those of the camera, and {changes} them; choose another --format")
@@ -137,14 +136,13 @@ def run(
             session.dry_run(wanted, contents_of(plans, how), preferred)
             return ExitCode.DONE
         plans = [plan.named() for plan in plans]
-        alone = len(plans) == 1 and plans[0].format.row.single and not reopen
-        if not alone or control is not None:  # a command may add outputs
-            ends = Plan(duration, frames, None, deinterlace, how.filters, limits=limits)
-            several = _SeveralOutputs(session, wanted, plans, how, ends, control, asked)
-            return several.run(preferred, preview=preview)
-        window = Window(kinds, duration, frames)
-        capture = _Capture(session, wanted, plans[0], how, limits)
-        return capture.run(preferred, window, preview=preview)
+        with CommandPreview(session, preview, how.filters, kinds, alone=alone) as shown:
+            simple = len(plans) == 1 and plans[0].format.row.single and not reopen
+            if not simple or control is not None:  # a command may add outputs
+                ends = Plan(duration, frames, None, deinterlace, how.filters, limits=limits)
+                return _SeveralOutputs(session, wanted, plans, how, ends, control, asked, shown).run(preferred)
+            window = Window(kinds, duration, frames)
+            return _Capture(session, wanted, plans[0], how, limits, shown).run(preferred, window)
 
 
 class AskedFormat(NamedTuple):
@@ -306,8 +304,10 @@ class _Capture:
         plan: Planned,
         how: SinkOptions,
         limits: QueueLimits,
+        shown: CommandPreview,
     ) -> None:
         self.limits = limits
+        self.shown = shown
         self.session = session
         self.wanted = wanted
         self.plan = plan
@@ -329,31 +329,30 @@ class _Capture:
         self.queues.append(track.open_queue(self.session.event_loop, limits=self.limits))
         self.sink.facts = lambda _: facts_of(track, self.queues[0], self.sink.paused_us)
 
-    def run(self, preferred: Sequence[str], window: Window, *, preview: bool) -> int:
+    def run(self, preferred: Sequence[str], window: Window) -> int:
         """Capture and return the exit code."""
         try:
             self.session.open(self.wanted, preferred, self.prepare)
         except BaseException:
             self.sink.abort()
             raise
-        self.session.show_outputs(contents_of([self.plan], self.how))
+        if not self.shown.alone:
+            self.session.show_outputs(contents_of([self.plan], self.how))
         self.session.show_tracks(self.to_stdout)
         self.session.enable_gc()
-        reason, delivery = self._capture(window, preview=preview)
+        reason, delivery = self._capture(window)
         return self._finish(reason, delivery, limited=window.limited)
 
-    def _capture(self, window: Window, *, preview: bool) -> tuple[str, Delivery]:
+    def _capture(self, window: Window) -> tuple[str, Delivery]:
         """Write until the end and close the output. Return the reason for the end, and what was written."""
         _log.info("begins: %s", ", ".join(f"{track.kind} “{track.label}”" for track in self.session.tracks))
-        shown: Previewer | None = None
         warn, how = self.session.voice.warn, self.how
         delivery = Delivery(self.sink, self.session.tracks, window, warn, deinterlace=how.deinterlace, filters=how.filters)
         try:
-            if preview:
-                shown = self.session.wait_for(lambda: load_preview(self.session.tracks[0].label), lambda late: late.close())
+            self.shown.show(self.session.tracks)
             run = CaptureRun(self.session, [self.output], self.pauses)
-            with _Terminal(self.session, run, None, to_stdout=self.to_stdout) as terminal:
-                reason = self._loop(window, delivery, run, shown, lambda: terminal.update(lambda: self._progress(delivery)))
+            with _Terminal(self.session, run, None, self.shown, to_stdout=self.to_stdout) as terminal:
+                reason = self._loop(window, delivery, run, lambda: terminal.update(lambda: self._progress(delivery)))
             delivery.finish()
             self.sink.close()
         except BrokenPipeError:
@@ -362,9 +361,6 @@ class _Capture:
         except BaseException:
             self.sink.abort()
             raise
-        finally:
-            if shown is not None:
-                shown.close()
         _log.info("ended: %s", reason)
         return reason, delivery
 
@@ -383,14 +379,12 @@ class _Capture:
             seconds_left(self.sink, recorded_s),
         )
 
-    def _loop(
-        self, window: Window, delivery: Delivery, run: CaptureRun, shown: Previewer | None, on_frame: Callable[[], object]
-    ) -> str:
+    def _loop(self, window: Window, delivery: Delivery, run: CaptureRun, on_frame: Callable[[], object]) -> str:
         event_loop = self.session.event_loop
         while True:
             on_frame()
             obey_signals(run)
-            if delivery.over or run.stopping or (shown is not None and shown.closed):
+            if delivery.over or run.stopping or self.shown.ends_run:
                 break
             taken = event_loop.take(_WAIT_S)
             if delivery.awaited and not self.pauses.lasting:
@@ -401,24 +395,22 @@ class _Capture:
                 if reason := self._overdue(window):
                     return reason
                 continue
-            frame = self._take(taken.frame, window, delivery)
-            if frame is not None and shown is not None:
-                shown.show(frame)
-        if run.stopping or (shown is not None and shown.closed):
+            self._take(taken.frame, window, delivery)
+        if run.stopping or self.shown.ends_run:
             return "signal"
         return window.reason or "ended"
 
-    def _take(self, frame: Media, window: Window, delivery: Delivery) -> Media | None:
-        """Write the requested part of the frame and return it. Inside a pause, write nothing."""
+    def _take(self, frame: Media, window: Window, delivery: Delivery) -> None:
+        """Write the requested part of the frame. Inside a pause, write nothing."""
         placed = self.paused.place(frame)
         if placed is None:
             self.queues[0].omitted += frame.count
-            return None
+            return
         self.sink.paused_us = frame.timestamp - placed.timestamp
         if self.paused.decodes(placed):
-            return delivery.take(0, placed)
+            delivery.take(0, placed)
+            return
         delivery.dropped[0] += window.encloses(0, placed)
-        return None
 
     def _overdue(self, window: Window) -> str:
         """Return why the capture is over, because its end has passed without a frame that shows it, or ""."""
@@ -441,8 +433,9 @@ class _Capture:
         return self._report(reason, delivery, limited=limited)
 
     def _report(self, reason: str, delivery: Delivery, *, limited: bool) -> int:
-        files = [] if self.to_stdout or self.row.writes_to(self.output) or is_socket(self.output) else [self.output]
-        unnamed = "stdout" if self.to_stdout else masked(self.output)
+        unsaved = self.to_stdout or self.shown.alone or self.row.writes_to(self.output) or is_socket(self.output)
+        files = [] if unsaved else [self.output]
+        unnamed = "stdout" if self.to_stdout else "the preview" if self.shown.alone else masked(self.output)
         size, damage = self.sink.bytes_written, delivery.damage()
         report = Report(files, reason, self.session.tracks, delivery.counts, size, unnamed=unnamed, warnings=damage)
         report = report._replace(limited=limited)
@@ -462,7 +455,9 @@ class _SeveralOutputs:
         plan: Plan,
         control: str | None,
         asked: AskedFormat,
+        shown: CommandPreview,
     ) -> None:
+        self.shown = shown
         self.session = session
         self.wanted = wanted
         self.plans = plans
@@ -477,14 +472,13 @@ class _SeveralOutputs:
         hows = [how, *[self.how] * (len(plans) - 1)]
         self.sinks = [load_sink(one.row, target, one.options(of)) for one, target, of in zip(plans, targets, hows, strict=True)]
         self.recording: Recording | None = None
-        self.queue: FrameQueue | None = None  # the queue of the preview
         self.done = False
 
-    def run(self, preferred: Sequence[str], *, preview: bool) -> int:
+    def run(self, preferred: Sequence[str]) -> int:
         """Capture and return the exit code."""
         session = self.session
         with open_control(self.control, session, to_stdout=self.to_stdout) as control:
-            session.open(self.wanted, preferred, lambda stream: self._prepare(stream, preview=preview))
+            session.open(self.wanted, preferred, self._prepare)
             session.show_outputs(contents_of(self.plans, self.how))
             session.show_tracks(self.to_stdout)
             session.enable_gc()
@@ -493,29 +487,24 @@ class _SeveralOutputs:
             run = SeveralRun(self, recording)
             if control is not None:
                 control.serve(run)
-            self._capture(recording, run, preview=preview)
+            self._capture(recording, run)
         return self._finish(recording)
 
-    def _capture(self, recording: Recording, run: SeveralRun, *, preview: bool) -> None:
+    def _capture(self, recording: Recording, run: SeveralRun) -> None:
         """Wait until all outputs are written."""
         session = self.session
-        shown: Previewer | None = None
         try:
-            if preview:
-                shown = session.wait_for(lambda: load_preview(session.tracks[0].label), lambda late: late.close())
+            self.shown.show(session.tracks)
             from mscli.cli.status import progress_of
 
-            with _Terminal(session, run, self.control, to_stdout=self.to_stdout) as terminal:
-                self._wait(recording, run, shown, lambda: terminal.update(lambda: progress_of(recording, paused=run.paused)))
+            with _Terminal(session, run, self.control, self.shown, to_stdout=self.to_stdout) as terminal:
+                self._wait(recording, run, lambda: terminal.update(lambda: progress_of(recording, paused=run.paused)))
         except BaseException:
             recording.abandon()
             raise
-        finally:
-            if shown is not None:
-                shown.close()
         recording.join()
 
-    def _prepare(self, stream: MediaStream, *, preview: bool) -> None:
+    def _prepare(self, stream: MediaStream) -> None:
         """Open the outputs before the device streams, and record every frame from the first on."""
         tracks = self.tracks = stream.get_tracks()
         opened: list[Sink] = []
@@ -531,9 +520,6 @@ class _SeveralOutputs:
         calls = Calls(_nothing, _nothing, self._on_failure, self._on_end, self.session.voice.warn)
         groups = [GroupPlan(sink, held) for sink, held in zip(self.sinks, places, strict=True)]
         self.recording = Recording(tracks, groups, [(index, 0) for index in range(len(groups))], str, self.plan, calls)
-        if preview:
-            self.shown = next(track for track in tracks if track.kind == VIDEO)
-            self.queue = self.shown.open_queue(self.session.event_loop)
         self.recording.start()
         self.session.write_to(self.recording.abandon_reader, to_stdout=self.to_stdout)
 
@@ -564,29 +550,17 @@ class _SeveralOutputs:
         self.outputs.append(name)
         self.sinks.append(sink)
 
-    def _wait(self, recording: Recording, run: SeveralRun, shown: Previewer | None, on_frame: Callable[[], object]) -> None:
+    def _wait(self, recording: Recording, run: SeveralRun, on_frame: Callable[[], object]) -> None:
         session = self.session
         while not self.done:
             on_frame()
             obey_signals(run)
-            self._show_next(shown)
+            session.event_loop.wait(_WAIT_S)
             if session.stopper.abandoned:
                 session.stopper.interrupt()
-            if run.stopping or (shown is not None and shown.closed):
+            if run.stopping or self.shown.ends_run:
                 recording.asked_reason = "signal"
                 recording.finish()
-        if self.queue is not None:
-            self.shown.close_queue(self.queue)
-
-    def _show_next(self, shown: Previewer | None) -> None:
-        """Wait for a frame or an event. Show the frame if there is a preview."""
-        event_loop = self.session.event_loop
-        if self.queue is None:
-            event_loop.wait(_WAIT_S)
-            return
-        taken = event_loop.take(_WAIT_S)
-        if taken is not None and shown is not None:
-            shown.show(taken.frame)
 
     def _may_wait(self, sink: Sink, waited_s: float) -> bool:
         """Return whether to keep waiting for a stalled reader: forever, until its output is to end, or another is done."""
@@ -632,10 +606,13 @@ def _nothing(*_: object) -> None:
 class _Terminal(ExitStack):
     """The keys and the status line of a capture on a terminal. There is neither if stdout carries the frames."""
 
-    def __init__(self, session: Session, run: CaptureRun, control: str | None, *, to_stdout: bool) -> None:
+    def __init__(
+        self, session: Session, run: CaptureRun, control: str | None, shown: CommandPreview, *, to_stdout: bool
+    ) -> None:
         super().__init__()
         self._run = run
-        self._live = session.voice.live and not to_stdout
+        self._shown = shown
+        self._live = shown.in_terminal or (session.voice.live and not to_stdout)
         if self._live:
             from mscli.cli.keys import Keys
             from mscli.cli.status import status_line
@@ -649,7 +626,7 @@ class _Terminal(ExitStack):
         """Act on pressed keys and draw the line, a few times a second. Called for every frame."""
         if self._live and monotonic() >= self._due_s:
             self._due_s = monotonic() + _WAIT_S
-            press(self._keys.pressed(), self._run)
+            press(self._shown.press(self._keys.pressed()), self._run)
             self._refresh(progress())
 
 

@@ -755,6 +755,31 @@ output
 : With `--json`, every line on stderr is JSON: a warning is `{"warning": "..."}`, an error is `{"error": {...}}`. If memory,
 threads or open files run out, the error names the resource.
 
+# PREVIEW
+
+`--preview` of `capture`, `record` and `snapshot` shows the picture while the command runs: in a window if there is a display,
+else in the terminal. `--preview window`, `--preview terminal` and `--preview web` choose. A preview shows the newest frame and
+drops the others, on a thread or in a process of its own, so that no output waits for it. It shows what `--crop`, `--flip`,
+`--rotate` and `--timestamp` make of the picture. In a terminal, `mscli capture --preview` without an output writes nothing, and
+ends with its preview.
+
+`window`
+: A window of OpenCV. Its title has the camera, the size, the rate and the level of the sound. `q`, Escape and the window
+manager close it. Other outputs go on.
+
+`terminal`
+: The terminal of stderr, also over ssh: by the protocols of kitty or iTerm2, as sixels, with half blocks in 24-bit colours if
+`COLORTERM` says so, else in 256, or with characters if `NO_COLOR` is set or the terminal has no colours. At most 15 pictures a
+second are drawn, and fewer if that takes more than a tenth of a core. Below are the settings, the latest message and the status
+line, whose keys work. Escape closes the preview, and other outputs go on. Sound alone is shown as a meter.
+
+`web`
+: A page for browsers. Its address is printed at the start, and contains a random token. `stream.mjpg` behind that address is
+the stream for other programs, `snapshot.jpg` the next picture, and `status.json` has size, rate and level. `--listen`
+_ADDR:PORT_ says where it listens; by default at a free port of 127.0.0.1, where only this machine can connect. Elsewhere the
+connection is not encrypted, and everybody on its way can read the token. At most 16 viewers can connect. The JPEGs of a camera
+are passed on; other pictures are encoded once for all viewers.
+
 # JSON
 
 With `--json`, a command prints one JSON document. Properties have the names and units of the standard: pixels, frames per
@@ -916,8 +941,8 @@ not fit into stderr in time are dropped and counted.
 
 Programs that use the library get the same log from Python's `logging`, from the logger `mscli` and those below it:
 `mscli.cli`, `mscli.control`, `mscli.demux`, `mscli.device`, `mscli.element`, `mscli.encode`, `mscli.media`,
-`mscli.negotiate`, `mscli.network`, `mscli.opencv`, `mscli.pipe`, `mscli.queue`, `mscli.raw`, `mscli.record`, `mscli.screen`,
-`mscli.sinks`, `mscli.sound`, `mscli.v4l2`.
+`mscli.negotiate`, `mscli.network`, `mscli.opencv`, `mscli.pipe`, `mscli.preview`, `mscli.queue`, `mscli.raw`, `mscli.record`,
+`mscli.screen`, `mscli.sinks`, `mscli.sound`, `mscli.v4l2`, `mscli.web`.
 
 # MEDIA FILES
 
@@ -1427,6 +1452,7 @@ OPTION_DETAILS = (
         "--font": "By default it is a sans serif of OpenCV, which has Latin and Cyrillic letters.",
         "--frame-log": "See DESCRIPTION.",
         "--fallback": "With `--reconnect`, it waits for that time first. See DEVICES THAT FAIL in `mscli`(1).",
+        "--preview": "See PREVIEW in `mscli`(1).",
         "--reconnect": "See DEVICES THAT FAIL in `mscli`(1).",
         "--screen": "A following word without dot, slash or colon is the name. See SCREEN in `mscli`(1).",
         "--strict": "Black frames and silence in their place count too. The exit code is then 10, and the output is kept.",

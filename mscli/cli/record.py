@@ -17,10 +17,12 @@ from mscli.cli.encoding import refuse_unused_encoding
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of
 from mscli.cli.paramtypes import STDIN
+from mscli.cli.preview import CommandPreview
 from mscli.cli.report import LINK_EVENTS, Triggers, finish, report_link, report_output_failure, reports_of
 from mscli.cli.series import SeriesPlan
 from mscli.cli.session import Session
 from mscli.cli.surface.filters import refuse_unused_filters
+from mscli.cli.surface.preview import PreviewPlan
 from mscli.cli.target import (
     RecordTarget,
     contents_of,
@@ -60,6 +62,7 @@ def run(
     ca_file: str | None,
     give_up: float | None,
     filters: PictureFilters,
+    preview: PreviewPlan,
 ) -> int:
     """Record and return the exit code."""
     encoding = encoding._replace(**filters._asdict())
@@ -100,7 +103,9 @@ def run(
             targets = [_named(target, overwrite=force) for target in targets]
             refuse_shared([target.name for target in targets], series=False)
         limits = plan.duration_s, frames
-        return _RecordRun(session, targets, sink_options, limits, container, plan.trigger, control).run(wanted, formats)
+        with CommandPreview(session, preview, encoding.filters, kinds) as shown:
+            run = _RecordRun(session, targets, sink_options, limits, shown, container, plan.trigger, control)
+            return run.run(wanted, formats)
 
 
 def _named(target: RecordTarget, *, overwrite: bool) -> RecordTarget:
@@ -229,6 +234,7 @@ class _RecordRun:
         targets: Sequence[RecordTarget],
         options: SinkOptions,
         window: Length,
+        shown: CommandPreview,
         container: str | None = None,
         trigger: str = "",
         control: str | None = None,
@@ -239,6 +245,7 @@ class _RecordRun:
         self.to_stdout = any(target.to_stdout for target in targets)
         self.options = options
         self.window = window
+        self.shown = shown
         self.trigger = Trigger(trigger, session.wake, session.stopper.count)
         self.control = control
         self.recorder: MediaRecorder | None = None
@@ -264,6 +271,7 @@ class _RecordRun:
                 run = RecordRun(self, self.recorder)
                 if control is not None:
                     control.serve(run)
+                self.shown.show(self.session.tracks)
                 recording = self._wait(run)
             return self._finish(recording)
         except KeyboardInterrupt:
@@ -312,7 +320,7 @@ class _RecordRun:
         session, recorder = self.session, run.recorder
         recording = recorder.recording
         assert recording is not None, "it was started"
-        wanted = session.voice.live and not self.trigger.reads and self.control != STDIN
+        wanted = (session.voice.live or self.shown.in_terminal) and not self.trigger.reads and self.control != STDIN
         with (
             self.trigger,
             Keys(wanted=wanted) as keys,
@@ -320,7 +328,8 @@ class _RecordRun:
         ):
             while not self.done:
                 session.event_loop.wait(_TICK_S)
-                press(keys.pressed(), run)
+                press(self.shown.press(keys.pressed()), run)
+                self.shown.end_if_closed()
                 obey_signals(run)
                 self._trigger(run, recording)
                 refresh(progress_of(recording, paused=run.paused))

@@ -9,8 +9,10 @@ import click
 
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, check_one, wanted_of
+from mscli.cli.preview import CommandPreview
 from mscli.cli.session import Session
 from mscli.cli.shooting import Shooting, ShootingPlan
+from mscli.cli.surface.preview import TERMINAL
 from mscli.cli.target import (
     contents_of,
     contradiction,
@@ -42,6 +44,8 @@ def run(options: Options, file: str, **given: Any) -> int:
     refuse_folder(file, suffix or STDOUT_SUFFIX)
     refuse_written_within([file], options)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
+    if given["show"] and given["preview"].place == TERMINAL:
+        raise click.UsageError("--show and --preview terminal cannot be combined")
     plan = _plan(given)
     if not options.pace:
         _refuse_clock(given)
@@ -66,7 +70,8 @@ def run(options: Options, file: str, **given: Any) -> int:
             session.dry_run(wanted, contents_of([(file, row)], sink_options))
             return ExitCode.DONE
         refuse_terminal([file], "name a file, or send it to a program: mscli snapshot - | PROGRAM")
-        return Shooting(session, wanted, row, file, sink_options, plan).run()
+        with CommandPreview(session, given["preview"], sink_options.filters, [VIDEO]) as shown:
+            return Shooting(session, wanted, row, file, sink_options, plan, shown).run()
 
 
 def _refuse_of_files(given: Mapping[str, Any], name: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import Recording
@@ -14,35 +12,13 @@ from mscli.cli.report import bits_text, duration_text, measured_rate, size_text
 from mscli.cli.say import Voice
 from mscli.cli.style import styled
 from mscli.core.addresses import scheme_of
-from mscli.core.clock import DAY_S, MICROSECONDS, now_us
+from mscli.core.clock import DAY_S
 from mscli.core.eventloop import EventLoop
 from mscli.core.frames import AudioData, Counts
+from mscli.core.level import FLOOR_DB, MeterReading, PeakHold, decibels, peak
 from mscli.core.tuples import NamedTuple
 
 # How loud a microphone is: the peak of its samples, read in addition to the recording while the line is shown.
-
-
-CLIPPED = 32767 / 32768  # a peak from which the converter may have been overdriven
-FLOOR_DB = -60.0  # anything below is shown as silence
-
-_CODES: dict[str, tuple[Any, int, int]] = {
-    "u8": ("B", 128, 128),
-    "s16": ("h", 0, 1 << 15),
-    "s32": ("i", 0, 1 << 31),
-    "f32": ("f", 0, 1),
-}  # type code, zero level, full scale
-
-
-def peak(block: AudioData) -> float:
-    """Return the largest sample of any channel, from 0 to 1 (full scale). 40 ns a sample: 0.2 % of a core at 48 kHz."""
-    code, zero, full = _CODES[block.format]
-    samples: memoryview[Any] = block.data.cast("B").cast(code)
-    return max(max(samples) - zero, zero - min(samples)) / full if len(samples) else 0.0
-
-
-def decibels(level: float) -> float:
-    """Convert a peak to dBFS, but not below the floor."""
-    return max(FLOOR_DB, 20 * math.log10(level)) if level > 0 else FLOOR_DB
 
 
 class Meter:
@@ -64,21 +40,8 @@ class Meter:
 
 
 _BAR = 8  # the width of the meter in characters
-_HELD_US = 2 * MICROSECONDS  # how long a peak and a clipping stay visible
 _SHORT_S = 60  # a disk with room for less is shown in red
 _GAP = "  "  # between the items of the line
-
-
-class MeterReading(NamedTuple):
-    """A reading of the meter: the current peak, the highest of the last two seconds, and whether sound was clipped."""
-
-    level: float = 0.0
-    held: float = 0.0
-
-    @property
-    def clipped(self) -> bool:
-        """Return whether a sample was at full scale."""
-        return self.held >= CLIPPED
 
 
 class SoundMeter:
@@ -86,15 +49,11 @@ class SoundMeter:
 
     def __init__(self, tracks: Sequence[MediaStreamTrack]) -> None:
         self._meter = Meter([track for track in tracks if track.kind == "audio"])
-        self._recent: list[tuple[int, float]] = []  # time and peak
+        self._peaks = PeakHold()
 
     def read(self) -> MeterReading | None:
         """Return what to show, or None if there is no sound."""
-        level = self._meter.read()
-        if level is not None:
-            self._recent.append((now_us(), level))
-        self._recent = [(at_us, one) for at_us, one in self._recent if at_us > now_us() - _HELD_US]
-        return MeterReading(self._recent[-1][1], max(one for _, one in self._recent)) if self._recent else None
+        return self._peaks.read(self._meter.read())
 
     def close(self) -> None:
         """Stop listening."""

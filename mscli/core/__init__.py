@@ -11,7 +11,9 @@ Media and time
 - ``timing``: the times of a device's frames: replaces impossible ones, finds missing frames, and makes filler frames
 - ``ticks``: the times of a series of pictures or files
 - ``timelapse``: the times of frames in a film that plays faster than it was recorded
-- ``orientation``: how pictures are cropped, flipped and rotated
+- ``orientation``: how pictures are cropped, flipped, rotated and captioned
+- ``level``: the peaks of sound
+- ``screens``: the base class of what shows a preview
 - ``window``: the requested part of a capture, and pauses
 - ``playing``: the position of what is played, and the sound on its way to a speaker
 - ``shaping``: crop, scale and drop frames for derived settings

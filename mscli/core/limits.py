@@ -102,6 +102,11 @@ CHANGE_S = 5.0  # how long adding or removing an output of a recording may take
 CLIENT_SLEEPS_S = 5.0  # a client of --control that reads no answer for this long is dropped
 WINDOW_OPENED_S = 20.0  # the limit for loading OpenCV and opening the preview window, on a slow machine
 WINDOW_CLOSED_S = 1.0  # the limit for closing the preview window
+VIEWER_SLEEPS_S = 10.0  # a viewer of --preview web that takes nothing for this long is dropped
+WEB_REQUEST_S = 5.0  # how long a browser may take to send a request
+WEB_FRAME_S = 5.0  # how long a request for a picture waits for one
+WEB_CLOSED_S = 1.0  # the limit for closing the page of a preview
+PREVIEW_CLOSED_S = 2.0  # the limit for a preview to show its last picture at the end
 TERMINAL_S = 0.1  # how long a terminal may take to say what it can
 HOOK_S = 10.0  # how long a command of --exec may run after the last picture
 

@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import av
+
     from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, VideoFrame
     from mscli.core.orientation import PictureFilters
     from mscli.media.deinterlace import Deinterlacer
@@ -43,6 +45,22 @@ def load_converter(pixel_format: str = "") -> Converter:
     from mscli.media.pictures import Converter
 
     return Converter(pixel_format)
+
+
+def load_picture_reader() -> Callable[[VideoFrame | EncodedVideoChunk], av.VideoFrame | None]:
+    """Return a function that returns a frame, or a chunk that can be decoded alone, as FFmpeg's picture in its shown shape.
+
+    It returns None for one that is damaged.
+    """
+    from mscli.media.pictures import Converter, as_picture
+
+    converter = Converter()
+
+    def read(media: VideoFrame | EncodedVideoChunk) -> av.VideoFrame | None:
+        frame = converter.convert(media)
+        return None if frame is None else as_picture(frame)
+
+    return read
 
 
 def load_shot_decoder() -> ShotDecoder:

@@ -14,6 +14,7 @@ Families
 - ``pictures``: pictures in a file each
 - ``recording``: encoded tracks in files of a container, or for a server
 - ``preview``, ``preview_window``: a window that shows pictures
+- ``web``: a page that shows them in a browser
 
 For all of them
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from mscli.sinks.base import Sink
     from mscli.sinks.pictures.album import Album
     from mscli.sinks.preview import Previewer as Previewer
+    from mscli.sinks.web import WebScreen
 
 Target = str | int | BinaryIO  # a path, a file descriptor (not closed by the sink), or a writable binary file
 
@@ -282,6 +284,13 @@ def load_preview(title: str) -> Previewer:
     from mscli.sinks.preview import Previewer
 
     return Previewer(title)
+
+
+def load_web_preview(host: str, port: int) -> WebScreen:
+    """Serve a page that shows a preview. Raises OperationError if the address or the port cannot be used."""
+    from mscli.sinks.web import WebScreen
+
+    return WebScreen(host, port)
 
 
 class SinkPlan(NamedTuple):

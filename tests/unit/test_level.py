@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mscli.cli.status import CLIPPED, FLOOR_DB, Meter, decibels, peak
+from mscli.cli.status import Meter
 from mscli.core.frames import AudioData
+from mscli.core.level import CLIPPED, FLOOR_DB, decibels, peak
 from tests.unit.stage import Stage, microphone, push, silent
 
 

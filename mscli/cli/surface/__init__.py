@@ -2,6 +2,7 @@
 
 - ``common``: arguments and options that several commands share
 - ``filters``: the options that change pictures
+- ``preview``: the options of a preview
 - ``pictures``: the options of pictures and of series of pictures
 - ``devices``, ``capabilities``, ``snapshot``, ``record``, ``capture``: one command each
 """

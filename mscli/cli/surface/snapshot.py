@@ -12,6 +12,7 @@ from mscli.cli.paramtypes import FractionType
 from mscli.cli.surface.common import deinterlace_option, force_option, output_arguments, outputs_of
 from mscli.cli.surface.filters import filter_options
 from mscli.cli.surface.pictures import picture_options
+from mscli.cli.surface.preview import preview_options
 from mscli.core.properties import VIDEO
 
 
@@ -52,6 +53,7 @@ from mscli.core.properties import VIDEO
 )
 @picture_options
 @filter_options
+@preview_options
 @deinterlace_option
 @capture_options(VIDEO)
 def command(options: Options, **given: Any) -> int:
