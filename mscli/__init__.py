@@ -109,6 +109,9 @@ if TYPE_CHECKING:
     from mscli.api.mediastreamtrack import OverconstrainedErrorEvent as OverconstrainedErrorEvent
     from mscli.api.mediastreamtrackprocessor import FrameReader as FrameReader
     from mscli.api.mediastreamtrackprocessor import MediaStreamTrackProcessor as MediaStreamTrackProcessor
+    from mscli.api.ring import RingReader as RingReader
+    from mscli.api.ring import RingFrame as RingFrame
+    from mscli.api.ring import open_ring as open_ring
     from mscli.api.trackfrom import track_from as track_from
     from mscli.api.trackgenerator import AudioTrackGenerator as AudioTrackGenerator
     from mscli.api.trackgenerator import FrameWriter as FrameWriter
@@ -230,6 +233,7 @@ _HOMES = {  # module → its public names
         "MediaStreamTrack MediaStreamTrackAudioStats MediaStreamTrackEvent MediaStreamTrackVideoStats OverconstrainedErrorEvent"
     ),
     "mscli.api.mediastreamtrackprocessor": "FrameReader MediaStreamTrackProcessor",
+    "mscli.api.ring": "RingFrame RingReader open_ring",
     "mscli.api.trackfrom": "track_from",
     "mscli.api.trackgenerator": "AudioTrackGenerator FrameWriter MediaStreamTrackGenerator VideoTrackGenerator",
     "mscli.api.url": "URL",

@@ -47,6 +47,7 @@ from mscli.sinks import (
     SinkRow,
     address_row,
     check_tracks,
+    is_ring,
     is_socket,
     load_sink,
     next_name,
@@ -62,6 +63,7 @@ _INSTEAD = "name a file with -o, send it to a program (| PROGRAM), or use --prev
 
 _log = Log("record")
 _NATIVE = "native"
+_IN_RING = ("rawvideo", "mjpeg", "h264")  # what a ring in shared memory holds
 _AS_IT_COMES = ("", _NATIVE)  # formats that do not depend on the camera's
 
 
@@ -174,6 +176,11 @@ def _is_pipe(output: str) -> bool:
         return False
 
 
+def _is_joined(output: str) -> bool:
+    """Return whether readers come to the output by themselves."""
+    return is_socket(output) or is_ring(output)
+
+
 def _as_known(name: str) -> str:
     """Return a format as the tables spell it, or as it was typed, for messages."""
     lower = name.lower()
@@ -200,17 +207,17 @@ class Planned(NamedTuple):
     def named(self) -> Planned:
         """Return the output with the time and a free number in a file's name."""
         name = self.name
-        is_file = name not in STDOUT_NAMES and not self.row.writes_to(name) and not is_socket(name)
+        is_file = name not in STDOUT_NAMES and not self.row.writes_to(name) and not _is_joined(name)
         return self._replace(name=next_name(name, overwrite=False)) if is_file else self
 
     def holds(self, kind: str) -> bool:
         """Return whether tracks of this kind go into it."""
-        return kind in self.format.row.kinds and bool(getattr(self.row, kind))
+        return kind in self.format.row.kinds and bool(getattr(self.row, kind)) and not (is_ring(self.name) and kind == AUDIO)
 
 
 def _planned(output: str, asked: AskedFormat) -> Planned:
     """Return the plan for an output. Its format is the one asked for, else that of its suffix, else raw data."""
-    address = SINKS["raw"] if is_socket(output) else address_row(output)
+    address = SINKS["raw"] if _is_joined(output) else address_row(output)
     by_suffix = None if asked.name or address is not None else BY_SUFFIX.get(suffix_of(output))
     name = by_suffix.name if by_suffix is not None else asked.name
     if not name and asked.pixels:
@@ -219,6 +226,9 @@ def _planned(output: str, asked: AskedFormat) -> Planned:
     if form.row.container and is_socket(output):
         hints = ["choose y4m, mjpeg, multipart, h264, or raw data"]
         raise NotSupportedError(f"readers cannot join {form.name} on a socket", hints=hints)
+    if is_ring(output) and form.name in OUTPUT_FORMATS and form.name not in _IN_RING:
+        hints = [f"leave --format out, or choose {joined(_IN_RING)}"]
+        raise NotSupportedError(f"a ring in shared memory holds frames, not {form.name}", hints=hints)
     return Planned(output, address or SINKS[form.row.container or "raw"], form)
 
 
@@ -433,7 +443,7 @@ class _Capture:
         return self._report(reason, delivery, limited=limited)
 
     def _report(self, reason: str, delivery: Delivery, *, limited: bool) -> int:
-        unsaved = self.to_stdout or self.shown.alone or self.row.writes_to(self.output) or is_socket(self.output)
+        unsaved = self.to_stdout or self.shown.alone or self.row.writes_to(self.output) or _is_joined(self.output)
         files = [] if unsaved else [self.output]
         unnamed = "stdout" if self.to_stdout else "the preview" if self.shown.alone else masked(self.output)
         size, damage = self.sink.bytes_written, delivery.damage()

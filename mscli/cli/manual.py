@@ -1330,6 +1330,9 @@ A named pipe waits for its reader, without holding up other outputs. If the read
 waits for the next reader, who gets the header again and whole frames. Frames that come meanwhile are held and dropped as for a
 slow reader.
 
+`-o shm:`_NAME_ writes a ring of frames into shared memory, which any number of programs of this user on this machine read
+without copying. See RING OF FRAMES.
+
 A reader that is slower than the source finds frames in a queue, for each output, of 64 MiB of video, two seconds of it, or 30
 seconds of sound. `--buffer` sets another bound, in bytes or in time; a single frame always fits. `--when-full` says what a full
 queue does:
@@ -1390,6 +1393,72 @@ All raw frames of a stream have the format and size of the first one, even if th
 encoded frames, from `native`, never contains raw ones: there are no black frames while the camera is muted or away,
 missing frames count as lost, and `--fallback` only accepts a camera that encodes in the same format.
 {CAPTURING}
+# RING OF FRAMES
+
+A ring of `-o shm:`_NAME_ holds the newest frames: raw ones, or with `--format mjpeg`, `h264` or `native` encoded ones. In
+Python, `mscli.open_ring("NAME")` reads it. It is POSIX shared memory with the name `/mscli-NAME`, on Linux the file
+`/dev/shm/mscli-NAME`. It exists while the capture runs, and only its user can open it. A ring whose writer has died is
+replaced; otherwise a second writer is an error. No reader can make the writer wait: it overwrites the oldest frame, and a
+reader notices that. All numbers are little-endian. The memory begins with these:
+
+0
+: `MSCLIRNG`, 8 bytes
+
+8, 12
+: the version, 1, and where the slots begin, 4096; 32 bits each
+
+16, 20, 24
+: the number of slots (32 bits), where the data begins in a slot, 128 (32 bits), and the size of a slot (64 bits). Before the
+first frame, the number is 0 and the slots are not there: map the memory again then
+
+32, 36
+: the process of the writer, and 1 while it writes or 2 at the end; 32 bits each
+
+48
+: how many frames have been written; 64 bits
+
+56
+: a word of 32 bits that changes with each frame. On Linux, a reader can wait for that with futex(2)
+
+Frame number _n_, from 0 on, is in slot _n_ modulo the number of slots. A slot begins with these:
+
+0
+: the lock, 64 bits: 2 _n_ + 2 if the frame is whole, and odd while it is written. Look at it before and after you use the
+frame; if it has changed, the frame is torn
+
+8, 16, 24
+: _n_, the time of its capture in microseconds of CLOCK_MONOTONIC, and the number that the driver gave it; 64 bits each
+
+32, 40, 44
+: the size of the data in bytes (64 bits), and the width and the height in pixels (32 bits each)
+
+48
+: 1 if decoding can start at the frame; 32 bits
+
+56
+: the pixel format or the codec, up to 16 bytes, filled with zeros
+
+128
+: the data: packed planes one after the other, or the encoded frame
+
+A program that reads the newest frame without mscli:
+
+    import mmap, os, struct
+    fd = os.open("/dev/shm/mscli-camera", os.O_RDONLY)
+    size = os.fstat(fd).st_size
+    ring = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+    assert ring[:8] == b"MSCLIRNG"
+    begin, slots, head, step = struct.unpack_from("<4xIIIQ", ring, 8)
+    (count,) = struct.unpack_from("<Q", ring, 48)
+    at = begin + (count - 1) % slots * step
+    lock, number, time, _ = struct.unpack_from("<Qqqq", ring, at)
+    size, width, height = struct.unpack_from("<QII", ring, at + 32)
+    name = ring[at + 56 : at + 72].rstrip(b"\\0").decode()
+    data = ring[at + head : at + head + size]
+    now = struct.unpack_from("<Q", ring, at)[0]
+    state = "whole" if now == lock == 2 * number + 2 else "torn"
+    print(number, time, width, height, name, len(data), state)
+
 # EXAMPLES
 
 Thirty raw frames:

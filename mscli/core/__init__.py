@@ -6,6 +6,7 @@ Media and time
 - ``codecs``: the table of codecs
 - ``outputformats``: the table of the formats of ``mscli capture``
 - ``flaws``: checks of frames and chunks that somebody else's code gives
+- ``ring``: the layout of a ring of frames in shared memory
 - ``loans``: memory that is lent without copying, and used again
 - ``clock``: CLOCK_MONOTONIC in microseconds, and its conversion to UTC
 - ``timing``: the times of a device's frames: replaces impossible ones, finds missing frames, and makes filler frames

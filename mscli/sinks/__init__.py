@@ -417,6 +417,11 @@ def is_socket(name: str) -> bool:
     return name.startswith(("unix:", "tcp://"))
 
 
+def is_ring(name: str) -> bool:
+    """Return whether a raw output with this name is a ring in shared memory."""
+    return name.startswith("shm:")
+
+
 def output_stream(options: SinkOptions, track: TrackFormat) -> Stream:
     """Return what a raw output of a track holds. See ``mscli.sinks.raw.sink.raw_stream``."""
     from mscli.sinks.raw.sink import raw_stream as found
