@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mscli.api.mediastream import MediaStream
+from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.nativeformats import NativeFormats
 from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, facts_of, seconds_left
 from mscli.api.wanted import Wanted
@@ -209,6 +210,12 @@ class Planned(NamedTuple):
         name = self.name
         is_file = name not in STDOUT_NAMES and not self.row.writes_to(name) and not _is_joined(name)
         return self._replace(name=next_name(name, overwrite=False)) if is_file else self
+
+    @property
+    def has_one_size(self) -> bool:
+        """Return whether nothing in the output would tell that its pictures have another size from now on."""
+        row = self.format.row
+        return self.holds(VIDEO) and not (row.codec or row.container)
 
     def holds(self, kind: str) -> bool:
         """Return whether tracks of this kind go into it."""
@@ -470,7 +477,7 @@ class _SeveralOutputs:
         self.shown = shown
         self.session = session
         self.wanted = wanted
-        self.plans = plans
+        self.plans = list(plans)  # also those that were added
         outputs = [one.name for one in plans]
         self.outputs = list(outputs)  # also those that were added
         self.asked = asked
@@ -558,6 +565,7 @@ class _SeveralOutputs:
 
         recording.add_output(places, load)
         self.outputs.append(name)
+        self.plans.append(plan)
         self.sinks.append(sink)
 
     def _wait(self, recording: Recording, run: SeveralRun, on_frame: Callable[[], object]) -> None:
@@ -607,6 +615,10 @@ class _SeveralOutputs:
         if error is not None and failed:
             raise error
         return code
+
+
+def _size_in(settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    return settings.get("width"), settings.get("height")
 
 
 def _nothing(*_: object) -> None:
@@ -692,6 +704,18 @@ class SeveralRun(CaptureRun):
     @property
     def outputs(self) -> list[str]:
         return [self._given[position] for position in self._recording.going if position < len(self._given)]
+
+    def check_applied(self, before: Sequence[tuple[MediaStreamTrack, Mapping[str, Any]]]) -> None:
+        changed = [track.label for track, old in before if _size_in(old) != _size_in(track.get_settings())]
+        names = [masked(plan.name) for plan in self._going if plan.has_one_size]
+        if changed and names:
+            hints = ["capture with --format mjpeg, h264 or matroska, or record into a file"]
+            raise NotSupportedError(f"{names[0]} holds raw pictures, which cannot change their size", hints=hints)
+
+    @property
+    def _going(self) -> list[Planned]:
+        plans = self._capture.plans
+        return [plans[position] for position in self._recording.going if position < len(plans)]
 
     def add_output(self, name: str) -> str:
         with self._outputs_turn:

@@ -910,7 +910,8 @@ Commands that are sent before the run has started are executed when it starts. T
 : make a track black or silent, or show it again. Name a track by its id, or all tracks of a kind by their kind
 
 `{"applyConstraints": {"video": {"width": 640}}}`
-: change the settings of a track, with the constraints of a browser's applyConstraints. The output keeps its size
+: change the settings of a track, with the constraints of a browser's applyConstraints. A recording keeps its size. A change
+of size is refused while an output of `capture` holds raw pictures, because their reader would not notice
 
 `{"snapshot": "picture.png"}`
 : write the next frame as a picture. The name may contain a time and a number, as for a recording
@@ -927,6 +928,33 @@ carries media.
 
 A line can have at most 1 MiB. A client that sends commands faster than they are executed has to wait. A client that reads no
 answers for 5 seconds is disconnected. A command that hangs in a driver does not delay the end of the run.
+
+A recording that takes commands, and commands from a shell with `socat`, each with its answer:
+
+    mscli record --control unix:camera.sock film.mkv &
+    send() { echo "$1" | socat -t 5 - UNIX-CONNECT:camera.sock; }
+    until send '{"snapshot": "now.png"}'; do sleep 0.1; done
+    send '{"applyConstraints": {"video": {"frameRate": 15}}}'
+    send '{"addOutput": "copy.mkv"}'
+    send '{"pause": true}'
+    send '{"resume": true}'
+    send '{"removeOutput": "copy.mkv"}'
+    send '{"stop": true}'
+    wait
+
+The same from Python:
+
+    import json, socket
+    camera = socket.socket(socket.AF_UNIX)
+    camera.connect("camera.sock")
+    answers = camera.makefile("rw")
+    def send(command):
+        print(json.dumps(command), file=answers, flush=True)
+        return json.loads(answers.readline())
+    print(send({"snapshot": "then.png"})["file"])
+    print(send({"enabled": {"video": False}, "id": 1})["ok"])
+    print(send({"zoom": 2})["error"]["message"])
+    print(send({"stop": True})["ok"])
 
 Programs that use the library pass the same commands to `perform` of a `mscli.RecorderRun`.
 
