@@ -269,10 +269,12 @@ may be a second earlier, or two with several cameras, so that every camera can b
 own. What two files share is encoded once and is in both. PCM and FLAC begin and end at the exact sample. Opus, AAC and MP3
 begin and end with whole packets, at the right times. A packet lasts at most 0.026 seconds at 44.1 kHz and above.
 
-The trigger is a signal, `kill -USR1` _PID_, or a line on stdin. It may come at any time. If it comes while the devices are
-being opened, it counts, and its file begins with the first frame. However, SIGUSR1 ends the process in the few hundredths of a
-second before Python has started the program. The kernel merges signals that arrive before the program had a chance to run: they
-are one trigger. All that the kernel delivers are counted. Lines are never merged.
+The trigger is a signal, `kill -USR1` _PID_, a line on stdin, or motion (see MOTION). A signal may come at any time. If it
+comes while the devices are being opened, it counts, and its file begins with the first frame. However, SIGUSR1 ends the
+process in the few hundredths of a second before Python has started the program. The kernel merges signals that arrive before
+the program had a chance to run: they are one trigger. All that the kernel delivers are counted. Lines are never merged.
+
+With `--trigger motion`, a file begins when motion begins, and another one whenever `--duration` has passed and it still lasts.
 
 At most 32 files can be open or waiting. A trigger beyond that, or during a pause, is missed: there is a warning, `triggers` in
 the report tells how many were `counted` and `missed`, and `--strict` fails. At the end of the recording, waiting files and
@@ -755,6 +757,15 @@ output
 : With `--json`, every line on stderr is JSON: a warning is `{"warning": "..."}`, an error is `{"error": {...}}`. If memory,
 threads or open files run out, the error names the resource.
 
+# MOTION
+
+`--trigger motion` of `record` and `snapshot` is pulled by motion before the first camera. Ten times a second, a frame is
+scaled to 160 pixels of grey, blurred, and compared with the background: the mean of the frames before, in which the newest one
+weighs a tenth. A pixel has changed if it differs by more than 16 of 255. There is motion if enough pixels have changed: 1 % of
+them, or as `--trigger motion:`_SENSITIVITY_ says, from 10 % for 0 over 1 % for 0.5 to 0.1 % for 1. If more than 80 % change at
+once, that is light, and the background begins anew. Motion ends after 2 seconds without any. Its beginning is one trigger.
+When it begins and ends, there is an event `motion` with `active` and the `share` of the pixels.
+
 # PREVIEW
 
 `--preview` of `capture`, `record` and `snapshot` shows the picture while the command runs: in a window if there is a display,
@@ -884,6 +895,9 @@ others continue
 `answer`, `error` with `ok`
 : a command was executed or refused. See CONTROL
 
+`motion`
+: motion before a camera has begun or ended: `active`, and the `share` of the picture that has changed. See MOTION
+
 `devicechange`
 : a device of the machine was added or removed, or the default changed: `added`, `removed` and `devices`, as in `devices --watch
 --json`.
@@ -968,7 +982,7 @@ part of mscli, the level and the text. With `--json` it is an object with `time`
 not fit into stderr in time are dropped and counted.
 
 Programs that use the library get the same log from Python's `logging`, from the logger `mscli` and those below it:
-`mscli.cli`, `mscli.control`, `mscli.demux`, `mscli.device`, `mscli.element`, `mscli.encode`, `mscli.media`,
+`mscli.cli`, `mscli.control`, `mscli.demux`, `mscli.device`, `mscli.element`, `mscli.encode`, `mscli.media`, `mscli.motion`,
 `mscli.negotiate`, `mscli.network`, `mscli.opencv`, `mscli.pipe`, `mscli.preview`, `mscli.queue`, `mscli.raw`, `mscli.record`,
 `mscli.screen`, `mscli.sinks`, `mscli.sound`, `mscli.v4l2`, `mscli.web`.
 

@@ -32,7 +32,7 @@ from mscli.cli.target import (
     refuse_terminal,
     refuse_written_within,
 )
-from mscli.cli.trigger import Trigger
+from mscli.cli.trigger import MOTION, Trigger
 from mscli.core.addresses import file_path, masked
 from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
@@ -91,6 +91,8 @@ def run(
             _check_target(target, sink_options, wanted, alone=len(targets) == 1)
         refuse_unused_encoding(encoding, kinds)
         refuse_unused_filters(filters, kinds)
+        if plan.trigger.startswith(MOTION) and VIDEO not in kinds:
+            raise click.UsageError("--trigger motion has no effect without video")
         for sentence in _contradictions(targets, sink_options, kinds):
             session.voice.warn(sentence)
         formats = _formats(targets, sink_options)
@@ -326,6 +328,8 @@ class _RecordRun:
             Keys(wanted=wanted) as keys,
             status_line(session.voice, recording.tracks, keys_text(there=keys.there), self.trigger.how) as refresh,
         ):
+            again_s = self.options.series.duration_s if self.options.series is not None else None
+            self.trigger.watch(session.tracks, session.report_motion, again_s)
             while not self.done:
                 session.event_loop.wait(_TICK_S)
                 press(self.shown.press(keys.pressed()), run)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +12,14 @@ from mscli.cli.helppages import FILES, STOP, option
 from mscli.cli.leaving import TRIGGERING
 from mscli.cli.paramtypes import ByteCountType, ClockIntervalType, DurationType, ParsedType
 from mscli.cli.shared import CommandFunction, Decorator, claim_stdin, decorated_with
+from mscli.cli.trigger import MOTION
+from mscli.core.motion import USUAL_SENSITIVITY
 from mscli.core.quantities import parse_byte_count
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 TRIGGERS = (*TRIGGERING, "stdin")
 
@@ -44,10 +50,30 @@ def _claim(ctx: click.Context, _parameter: click.Parameter, value: str | None) -
 keep_option = option("--keep", group=FILES, type=RetentionType(), help="Keep only the newest N files, or SIZE in total.")
 
 
+class TriggerType(ParsedType):
+    """A signal, ``stdin``, or ``motion`` with a sensitivity from 0 to 1."""
+
+    name = "|".join((*TRIGGERS, "motion[:SENSITIVITY]"))
+
+    def read(self, text: str) -> str:
+        if text in TRIGGERS:
+            return text
+        word, colon, number = text.partition(":")
+        if word != MOTION.rstrip(":") or (colon and not re.fullmatch(r"0*(0|1|1\.0*|0?\.\d+)", number, re.ASCII)):
+            raise ValueError(f"“{text}” is not one of {', '.join(TRIGGERS)}, motion, or motion: and a number from 0 to 1")
+        return f"{MOTION}{float(number) if colon else USUAL_SENSITIVITY:g}"
+
+
+def _complete_trigger(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem[str]]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(value) for value in (*TRIGGERS, MOTION.rstrip(":")) if value.startswith(typed)]
+
+
 def trigger_option(what: str) -> Decorator:
     """Return --trigger. ``what``: what is done for each trigger."""
-    text = f"{what} for each signal, or for each line on stdin."
-    return option("--trigger", group=FILES, type=click.Choice(TRIGGERS), callback=_claim, help=text)
+    text = f"{what} for each signal, each line on stdin, or motion."
+    return option("--trigger", group=FILES, type=TriggerType(), callback=_claim, shell_complete=_complete_trigger, help=text)
 
 
 _SERIES: list[Decorator] = [

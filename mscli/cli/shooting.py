@@ -156,6 +156,7 @@ class Shooting:
                 if not self._plan.closes:
                     self._session.event_loop.gather(self._plan.gather_s)
                     self._camera.open()
+                    self._trigger.watch(self._camera.tracks, self._session.report_motion)
                 reason = self._take_all()
         except DOMException:
             if self._pictures.taken:
@@ -167,6 +168,7 @@ class Shooting:
         return self._report(reason)
 
     def _end(self) -> None:
+        self._trigger.unwatch()
         self._camera.close()
         self._pictures.finish()
 

@@ -13,6 +13,7 @@ Media and time
 - ``ticks``: the times of a series of pictures or files
 - ``timelapse``: the times of frames in a film that plays faster than it was recorded
 - ``orientation``: how pictures are cropped, flipped, rotated and captioned
+- ``motion``: when motion before a camera begins and ends
 - ``level``: the peaks of sound
 - ``screens``: the base class of what shows a preview
 - ``window``: the requested part of a capture, and pauses

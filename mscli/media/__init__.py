@@ -5,6 +5,7 @@
 - ``sound``: decodes sound, and converts sample formats
 - ``warmup``: skips a camera's first pictures until one is worth keeping
 - ``stack``: one picture of several
+- ``motion``: how much of a picture has changed
 - ``deinterlace``: makes whole pictures of interlaced ones
 - ``orient``: crops, flips and rotates pictures
 - ``caption``: writes a line of text into pictures
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mscli.core.orientation import PictureFilters
     from mscli.media.deinterlace import Deinterlacer
     from mscli.media.filters import PictureFilter
+    from mscli.media.motion import MotionMeasure
     from mscli.media.pictures import Converter, ShotDecoder
     from mscli.media.warmup import Warmup
 
@@ -110,6 +112,13 @@ def load_sound_decoder() -> Callable[[EncodedAudioChunk], AudioData | None]:
     from mscli.media.sound import SoundReader
 
     return SoundReader().read
+
+
+def load_motion_measure() -> MotionMeasure:
+    """Return a measure of motion in the pictures of a camera."""
+    from mscli.media.motion import MotionMeasure
+
+    return MotionMeasure()
 
 
 def load_mixer(channels: int) -> Callable[[AudioData], AudioData]:

@@ -12,6 +12,7 @@ from mscli.cli.helppages import FILES, OUTPUT, PICTURE, STOP, option
 from mscli.cli.paramtypes import ClockIntervalType, CountType, DurationType, ParsedType
 from mscli.cli.series import keep_option, trigger_option
 from mscli.cli.shared import CommandFunction, Decorator, decorated_with
+from mscli.cli.trigger import MOTION
 from mscli.core.quantities import parse_duration
 
 _MOST_EV = 10.0  # exposure compensation
@@ -119,7 +120,8 @@ def picture_options(function: CommandFunction) -> CommandFunction:
 
     @functools.wraps(function)
     def checked(*arguments: Any, **given: Any) -> Any:
-        _check({name for name, value in given.items() if value})
+        motion = (given.get("trigger") or "").startswith(MOTION)
+        _check({name for name, value in given.items() if value}, motion=motion)
         return function(*arguments, **given)
 
     return decorated_with([*_SERIES, *_PICTURES], checked)
@@ -128,10 +130,12 @@ def picture_options(function: CommandFunction) -> CommandFunction:
 _EXCLUSIVE = ("interval", "at_clock", "trigger"), ("best_of", "average")
 
 
-def _check(given: set[str]) -> None:
+def _check(given: set[str], *, motion: bool) -> None:
     for names in _EXCLUSIVE:
         named = [f"--{name.replace('_', '-')}" for name in names if name in given]
         if len(named) > 1:
             raise click.UsageError(f"{' and '.join(named)} cannot be combined")
+    if motion and "close_between" in given:
+        raise click.UsageError("--trigger motion and --close-between cannot be combined: a closed camera sees no motion")
     if "keep" in given and not given & {"count", "interval", "at_clock", "trigger", "burst", "bracket"}:
         raise click.UsageError("--keep needs --count, --interval, --at-clock, --trigger or --burst")
