@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import Recording
