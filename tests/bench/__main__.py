@@ -14,6 +14,7 @@
     screen     1080p that moves, and is still  ffmpeg's x11grab
     network    how late pictures of RTSP come  ffmpeg without its buffer
     publish    a second of RTMP, 720p30        the file alone; ffmpeg -f flv
+    preview    a ring, a terminal, a window    a copy; a tenth of a core; no preview
     way        a frame's calls and files       those before outputs were composed
 
 Costs are CPU time of the whole process (user and system), which a busy machine disturbs little, where nothing else is said;
@@ -36,6 +37,7 @@ from tests.bench import (
     negotiate,
     network,
     paced,
+    preview,
     publish,
     scale,
     screen,
@@ -60,6 +62,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "screen": screen.rows,
     "network": network.rows,
     "publish": publish.rows,
+    "preview": preview.rows,
     "way": way.rows,
 }
 LINE = "{:<40} {:>9} {:<20} {:>9} {:>7} {:>7}  {}"

@@ -191,7 +191,7 @@ class RawSink(OutputSink):
             frame, facts = self._waiting.pop(picture.timestamp, (picture, TrackFacts({})))
             nbytes = sum(memoryview(part).nbytes for part in parts) + (0 if self.output.size else len(head))
             self._frame_log.write(frame, nbytes, size, 1, facts)
-        self.output.announce(frame.timestamp + self.paused_us, frame.sequence, size, self._written_form)
+        self.output.announce(picture.timestamp + self.paused_us, picture.sequence, size, self._written_form)
         self._write_parts(parts, head, key=key)
 
     @property
