@@ -333,3 +333,13 @@ def test_a_window_names_what_it_shows_and_ends_its_capture(fake: FakeMachine, tm
             finally:
                 process.kill()
     assert streams(fake.folder / "x.mkv")["video"]
+
+
+def test_closing_the_window_ends_a_capture_without_output(fake: FakeMachine) -> None:
+    require("xdotool")
+    with screen((800, 600)) as shown, terminal(fake, "capture", "--preview", DISPLAY=shown.name, columns=120) as running:
+        assert eventually(lambda: "fps" in titles(shown))
+        search = ["xdotool", "search", "--name", "fps", "windowfocus", "--sync", "key", "Escape"]
+        subprocess.run(search, check=True, env={**os.environ, "DISPLAY": shown.name}, capture_output=True)
+        assert running.shows("ended with 0")
+        assert running.shows("Wrote to the preview: ")
