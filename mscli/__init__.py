@@ -110,6 +110,9 @@ if TYPE_CHECKING:
     from mscli.api.mediastreamtrackprocessor import FrameReader as FrameReader
     from mscli.api.mediastreamtrackprocessor import MediaStreamTrackProcessor as MediaStreamTrackProcessor
     from mscli.api.mixing import mix_tracks as mix_tracks
+    from mscli.api.ring import RingReader as RingReader
+    from mscli.api.ring import RingFrame as RingFrame
+    from mscli.api.ring import open_ring as open_ring
     from mscli.api.trackfrom import track_from as track_from
     from mscli.api.trackgenerator import AudioTrackGenerator as AudioTrackGenerator
     from mscli.api.trackgenerator import FrameWriter as FrameWriter
@@ -153,7 +156,9 @@ if TYPE_CHECKING:
     from mscli.core.frames import VideoColorSpace as VideoColorSpace
     from mscli.core.frames import VideoFrame as VideoFrame
     from mscli.core.level import Quiet as Quiet
+    from mscli.core.orientation import Caption as Caption
     from mscli.core.orientation import Orientation as Orientation
+    from mscli.core.orientation import PictureFilters as PictureFilters
     from mscli.core.selection import Settings as Settings
     from mscli.encode.chunks import PacketStream as PacketStream
     from mscli.encode.chunks import Piece as Piece
@@ -231,6 +236,7 @@ _HOMES = {  # module → its public names
     ),
     "mscli.api.mediastreamtrackprocessor": "FrameReader MediaStreamTrackProcessor",
     "mscli.api.mixing": "mix_tracks",
+    "mscli.api.ring": "RingFrame RingReader open_ring",
     "mscli.api.trackfrom": "track_from",
     "mscli.api.trackgenerator": "AudioTrackGenerator FrameWriter MediaStreamTrackGenerator VideoTrackGenerator",
     "mscli.api.url": "URL",
@@ -244,7 +250,7 @@ _HOMES = {  # module → its public names
     "mscli.core.events": "Event EventTarget Listener",
     "mscli.core.frames": "AudioData Chunk EncodedAudioChunk EncodedVideoChunk Frame Media Rect VideoColorSpace VideoFrame",
     "mscli.core.level": "Quiet",
-    "mscli.core.orientation": "Orientation",
+    "mscli.core.orientation": "Caption Orientation PictureFilters",
     "mscli.core.selection": "Settings",
     "mscli.encode.chunks": "PacketStream Piece SoundShape SoundStream",
     "mscli.encode.codecs": "Container Overhead",

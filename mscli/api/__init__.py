@@ -22,6 +22,9 @@ Interfaces
 - ``blob``: what a recorder hands out
 - ``dictionaries``: the dictionaries of the standard, for type checkers
 - ``getdisplaymedia``: the options of ``get_display_media``, and the choice among displays
+- ``ring``: reads a ring of frames in shared memory
+- ``motionwatch``: watches a camera for motion
+- ``preview``: shows the tracks of a run on a screen
 - ``aiortctrack``: tracks for aiortc
 
 From constraints to tracks

@@ -105,21 +105,27 @@ class Run:
     def apply_constraints(self, changes: Sequence[tuple[MediaStreamTrack, Mapping[str, Any]]]) -> None:
         """Change the settings of tracks, of all or of none.
 
-        Raises the errors of ``MediaStreamTrack.apply_constraints``, and InvalidStateError if a track has ended.
+        Raises the errors of ``MediaStreamTrack.apply_constraints`` and ``check_applied``, and InvalidStateError
+        if a track has ended.
         """
         for track, constraints in changes:
             if track.ready_state == "ended":
                 raise InvalidStateError(f"“{track.label}” has ended")
             track.check_constraints(cast("MediaTrackConstraints", constraints))
+        before = [(track, track.get_settings()) for track, _ in changes]
         put_back = [remember_source(source) for source in dict.fromkeys(track.source for track, _ in changes)]
         try:
             for track, constraints in changes:
                 track.apply_constraints(cast("MediaTrackConstraints", constraints))
+            self.check_applied(before)
         except Exception:
             for put in put_back:
                 with suppress(DOMException):  # this device has failed as well: what failed first is the reason
                     put()
             raise
+
+    def check_applied(self, before: Sequence[tuple[MediaStreamTrack, Mapping[str, Any]]]) -> None:
+        """Raise an error if the new settings of these tracks cannot stay. ``before``: with their settings before."""
 
     def tracks_named(self, name: str) -> list[MediaStreamTrack]:
         """Return the tracks of a kind, or the one with this id. Raises TypeError if there is none."""

@@ -412,8 +412,9 @@ class MediaRecorder(EventTarget):
     def _prepare(self, tracks: list[MediaStreamTrack], slice_us: int | None) -> Recording:
         """Return a recording of these tracks with open sinks. Raises NotSupportedError, OperationError."""
         _check_pace(tracks)
+        options = self._sink_options
         slices = Slices(whole=slice_us is None and len(self._asked) == 1)
-        formats = [_format(track) for track in tracks]
+        formats = [self._sink_options.filtered(_format(track)) for track in tracks]
         plans = [self._plan(one, formats, slices, alone=len(self._asked) == 1) for one in self._asked]
         held = [formats[index] for index in plans[0].tracks]
         mime_type = partial(spell_mime, plans[0].row, self._options.mime_type, plans[0].options, held)
@@ -442,10 +443,11 @@ class MediaRecorder(EventTarget):
             Plan(
                 *self._window,
                 slice_us,
-                self._sink_options.deinterlace,
-                _lapse_us(self._sink_options),
-                levels=self._sink_options.levels,
-                listening=listening_of(self._sink_options),
+                options.deinterlace,
+                options.filters,
+                _lapse_us(options),
+                levels=options.levels,
+                listening=listening_of(options),
             ),
             Calls(self._on_slice, self._on_file, self._on_failure, self._on_end, self._sink_options.on_note, self._on_link),
         )
@@ -486,7 +488,7 @@ class MediaRecorder(EventTarget):
             one = one._replace(file=next_name(one.file, overwrite=self._sink_options.overwrite))
         self._check_type(one)
         self._check_free(one.file)
-        formats = [_format(track) for track in recording.tracks]
+        formats = [self._sink_options.filtered(_format(track)) for track in recording.tracks]
         plan = self._plan(one, formats, recording.slices, alone=False)
 
         def load() -> Sink:

@@ -33,11 +33,12 @@ from mscli.core.level import SILENT_DB, Levels, ratio
 from mscli.core.limits import ABANDON_S, CHANGE_S, FINISH_S, LOOKED_S
 from mscli.core.locks import shared_lock
 from mscli.core.log import Burst, Log
+from mscli.core.orientation import PictureFilters
 from mscli.core.threads import Thread
 from mscli.core.timelapse import Picture, TimeLapse
 from mscli.core.tuples import NamedTuple
 from mscli.core.window import Extent, PausedTrack, Pauses, Window
-from mscli.media import load_converter, load_deinterlacer, load_level_meter
+from mscli.media import load_converter, load_deinterlacer, load_filter, load_level_meter
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks import are_one
 from mscli.sinks.base import Sink, TrackFacts
@@ -235,9 +236,9 @@ class Delivery:
     """A writer of tracks' frames into a sink, within a window. All calls come from one thread.
 
     ``warn`` is called once per track if too many frames are damaged. ``deinterlace``: whether interlaced pictures are made
-    whole. ``lapse_us``: write one frame of each camera in each interval of this length (microseconds), as a time-lapse.
-    ``levels``: measure the levels of sound. ``listener`` hears it before it is written. ``finish`` must be called before the
-    sink is closed.
+    whole. ``filters``: what else is done to pictures. ``lapse_us``: write one frame of each camera in each interval of this
+    length (microseconds), as a time-lapse. ``levels``: measure the levels of sound. ``listener`` hears it before it is written.
+    ``finish`` must be called before the sink is closed.
     """
 
     def __init__(
@@ -248,6 +249,7 @@ class Delivery:
         warn: Callable[[str], object] | None = None,
         *,
         deinterlace: bool = False,
+        filters: PictureFilters | None = None,
         lapse_us: int | None = None,
         levels: bool = False,
         listener: Listener | None = None,
@@ -268,6 +270,11 @@ class Delivery:
             index: load_deinterlacer() for index, track in enumerate(tracks) if deinterlace and track.kind == "video"
         }
         self._meters = {index: load_level_meter() for index, track in enumerate(tracks) if levels and track.kind == "audio"}
+        self._filters = {
+            index: load_filter(filters, track.label)
+            for index, track in enumerate(tracks)
+            if filters is not None and track.kind == "video"
+        }
         self._lapses = {
             index: TimeLapse(lapse_us) for index, track in enumerate(tracks) if lapse_us is not None and track.kind == "video"
         }
@@ -315,7 +322,10 @@ class Delivery:
         origin_us = picture.timestamp if self._window.start_us is None else self._window.start_us
         if not lapse.is_due(picture, origin_us) and self._window.encloses(track, picture):
             return None
-        return None if self._window.admit(track, picture) is None else lapse.place(picture, origin_us)
+        if self._window.admit(track, picture) is None:
+            return None
+        filtered = next(iter(self._filtered(track, picture)), None)  # before its time is changed, which may be in it
+        return None if filtered is None else lapse.place(filtered, origin_us)
 
     def put(self, track: int, frame: Media) -> None:
         """Write an admitted frame, decoded if the sink does not take its codec. Raises the sink's errors.
@@ -368,7 +378,8 @@ class Delivery:
                     self.put(track, chosen)
         for track, deinterlacer in self._deinterlacers.items():
             for frame in deinterlacer.rest():
-                self._sink.write(track, frame)
+                for one in self._filtered(track, frame):
+                    self._sink.write(track, one)
 
     def write_all(self, frames: Iterable[Media]) -> None:
         """Write frames of the only track until no more are taken, and close the sink. Raises the error of a failure.
@@ -392,11 +403,20 @@ class Delivery:
     def _as_taken(self, track: int, frame: Media) -> Iterable[Media]:
         """Return what the sink gets of a frame: the frame, the pictures that it completes, or nothing yet."""
         if track in self._deinterlacers and isinstance(frame, VideoFrame | EncodedVideoChunk):
-            return self._deinterlacers[track].read(frame)
+            return (one for whole in self._deinterlacers[track].read(frame) for one in self._filtered(track, whole))
+        if track in self._filters and track not in self._lapses and isinstance(frame, VideoFrame | EncodedVideoChunk):
+            return self._filtered(track, frame)
         if not isinstance(frame, EncodedVideoChunk) or frame.codec in self._sink.codecs:
             return (frame,)
         frames: Sequence[VideoFrame] = self._decoder(track).read(frame)
         return frames
+
+    def _filtered(self, track: int, picture: Picture) -> Sequence[Picture]:
+        """Return the picture as it is wanted, or nothing if it is damaged or its decoder needs more."""
+        if track not in self._filters:
+            return (picture,)
+        at_us = now_us() if self._tracks[track].paced else picture.timestamp + self._sink.paused_us
+        return self._filters[track].read(picture, at_us)
 
     def _decoder(self, track: int) -> Any:
         if track not in self._decoders:
@@ -409,7 +429,7 @@ class Delivery:
         return faults if own is NO_FAULTS else faults.with_those(own)
 
     def _own_faults(self, track: int) -> Faults:
-        reader = self._deinterlacers.get(track) or self._decoders.get(track)
+        reader = self._deinterlacers.get(track) or self._filters.get(track) or self._decoders.get(track)
         return NO_FAULTS if reader is None else reader.faults
 
     def _corrections(self, track: int, output: Any) -> dict[str, int]:
@@ -601,14 +621,15 @@ _FASTER = {
 
 
 class Plan(NamedTuple):
-    """The limits of a recording: its length in seconds or frames, the length of a slice, whether pictures are made whole,
-    the interval of a time-lapse, whether the frames are counted in this group, how much waits for a slow output, and whether
-    the levels of sound are measured, and what is noticed in it."""
+    """The limits of a recording: its length in seconds or frames, the length of a slice, whether pictures are made whole, what
+    else is done to them, the interval of a time-lapse, whether the frames are counted in this group, how much waits for a slow
+    output, and whether the levels of sound are measured, and what is noticed in it."""
 
     duration_s: float | None = None
     frames: int | None = None
     slice_us: int | None = None
     deinterlace: bool = False
+    filters: PictureFilters | None = None
     lapse_us: int | None = None
     counts: bool = True
     limits: QueueLimits = USUAL_LIMITS
@@ -690,6 +711,7 @@ class Group:
             self._window,
             calls.warn,
             deinterlace=plan.deinterlace,
+            filters=plan.filters,
             lapse_us=plan.lapse_us,
             levels=plan.levels,
             listener=None if plan.listening is None else Listener(plan.listening, self.tracks, self._on_sound),

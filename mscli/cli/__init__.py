@@ -35,6 +35,7 @@ Output for people and scripts
 
 - ``say``, ``status``, ``tables``: messages, status line, tables
 - ``draw``: pictures in a terminal
+- ``preview``, ``terminalscreen``: the preview of a command, and its picture in the terminal
 - ``report``: the final report
 - ``exitcodes``, ``failure``, ``usage``: errors and exit codes
 - ``logs``: the log on stderr

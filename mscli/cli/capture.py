@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mscli.api.listening import Listener, listening_of
 from mscli.api.mediastream import MediaStream
+from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.nativeformats import NativeFormats
 from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, facts_of, seconds_left
 from mscli.api.wanted import Wanted
@@ -22,8 +23,11 @@ from mscli.cli.commands import SessionRun, keys_text, obey_signals, open_control
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of, written_of
 from mscli.cli.paramtypes import STDIN
+from mscli.cli.preview import CommandPreview
 from mscli.cli.report import Report, finish, report_output_failure, reports_of
 from mscli.cli.session import Session, chosen_format
+from mscli.cli.surface.filters import refuse_unused_filters
+from mscli.cli.surface.preview import PreviewPlan
 from mscli.cli.target import STDOUT_NAMES, contents_of, refuse_shared, refuse_terminal, refuse_written_within
 from mscli.core.addresses import file_path, masked, suffix_of
 from mscli.core.clock import now_us
@@ -34,6 +38,7 @@ from mscli.core.frames import PIXEL_FORMATS, SAMPLE_FORMATS, Media, span_s
 from mscli.core.limits import ASLEEP_S
 from mscli.core.log import Log
 from mscli.core.nearest import did_you_mean
+from mscli.core.orientation import PictureFilters
 from mscli.core.outputformats import BY_SUFFIX, CONTAINERS, OUTPUT_FORMATS, RAW, OutputFormat, Stream, read_by
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.core.tuples import NamedTuple
@@ -43,8 +48,8 @@ from mscli.sinks import (
     SINKS,
     SinkRow,
     check_tracks,
+    is_ring,
     is_socket,
-    load_preview,
     load_sink,
     next_name,
     output_stream,
@@ -55,7 +60,6 @@ from mscli.sinks.base import Sink
 if TYPE_CHECKING:
     from mscli.api.getusermedia import Choice
     from mscli.cli.status import Progress
-    from mscli.sinks import Previewer
 
 _WAIT_S = 0.2
 _INSTEAD = "name a file with -o, send it to a program (| PROGRAM), or use --preview"  # of writing to a terminal
@@ -63,6 +67,7 @@ _INSTEAD = "name a file with -o, send it to a program (| PROGRAM), or use --prev
 _log = Log("record")
 _NATIVE = "native"
 _FLOAT = "f32"
+_IN_RING = ("rawvideo", "mjpeg", "h264")  # what a ring in shared memory holds
 _AS_IT_COMES = ("", _NATIVE)  # formats that do not depend on the camera's
 
 
@@ -73,7 +78,7 @@ def run(
     frames: int | None,
     duration: float | None,
     force: bool,
-    preview: bool,
+    preview: PreviewPlan,
     deinterlace: bool,
     control: str | None,
     frame_log: str | None,
@@ -83,19 +88,21 @@ def run(
     when_full: str | None,
     buffer: QueueLimits | None,
     reopen: bool,
+    filters: PictureFilters,
 ) -> int:
     """Capture and return the exit code."""
-    outputs = outputs or (os.devnull if preview and sys.stdout.isatty() else "-",)  # a preview alone writes nothing
+    alone = bool(preview.place and not outputs and sys.stdout.isatty())  # a preview alone writes nothing
+    outputs = outputs or (os.devnull if alone else "-",)
     outputs = tuple(map(file_path, outputs))
     asked = AskedFormat(_as_known(form), _as_known(pixels))
     plans = [_planned(output, asked) for output in outputs]
     kinds = _kinds(options, plans)
     for plan in plans:
         _check(plan, kinds)
-    if preview and VIDEO not in kinds:
-        raise NotSupportedError("a preview shows video, and only sound is captured", hints=["leave --preview out"])
-    if deinterlace and any(plan.format.native for plan in plans):
-        raise ArgumentError("native frames are those of the camera, and --deinterlace changes them; choose another --format")
+    if (deinterlace or any(filters)) and any(plan.format.native for plan in plans):
+        changes = "--deinterlace changes" if deinterlace else "--crop, --flip, --rotate and --timestamp change"
+        raise ArgumentError(f"native frames are those of the camera, and {changes} them; choose another --format")
+    refuse_unused_filters(filters, kinds)
     limits = (buffer or QueueLimits())._replace(when_full=when_full or "")
     wanted = wanted_of(options, kinds)
     check_one(written_of(options, wanted), "raw output holds", "use “mscli record”, or --mix")
@@ -129,6 +136,7 @@ def run(
             levels=options.json or session.voice.live,
             silence=options.silence_timeout,
             on_silence=session.note_silence,
+            **filters._asdict(),
         )
         if printed:
             _print_readers(session, wanted, preferred, [(plan, plan.options(how)) for plan in plans], printed)
@@ -137,14 +145,14 @@ def run(
             session.dry_run(wanted, contents_of(plans, how), preferred)
             return ExitCode.DONE
         plans = [plan.named() for plan in plans]
-        alone = len(plans) == 1 and plans[0].format.row.single and not reopen
-        if not alone or control is not None:  # a command may add outputs
-            ends = Plan(duration, frames, None, deinterlace, limits=limits, levels=how.levels, listening=listening_of(how))
-            several = _SeveralOutputs(session, wanted, plans, how, ends, control, asked)
-            return several.run(preferred, preview=preview)
-        window = Window(kinds, duration, frames)
-        capture = _Capture(session, wanted, plans[0], how, limits)
-        return capture.run(preferred, window, preview=preview)
+        with CommandPreview(session, preview, how.filters, kinds, alone=alone) as shown:
+            simple = len(plans) == 1 and plans[0].format.row.single and not reopen
+            if not simple or control is not None:  # a command may add outputs
+                ends = Plan(duration, frames, None, deinterlace, how.filters, limits=limits, levels=how.levels)
+                ends = ends._replace(listening=listening_of(how))
+                return _SeveralOutputs(session, wanted, plans, how, ends, control, asked, shown).run(preferred)
+            window = Window(kinds, duration, frames)
+            return _Capture(session, wanted, plans[0], how, limits, shown).run(preferred, window)
 
 
 class AskedFormat(NamedTuple):
@@ -176,6 +184,11 @@ def _is_pipe(output: str) -> bool:
         return False
 
 
+def _is_joined(output: str) -> bool:
+    """Return whether readers come to the output by themselves."""
+    return is_socket(output) or is_ring(output)
+
+
 def _as_known(name: str) -> str:
     """Return a format as the tables spell it, or as it was typed, for messages."""
     lower = name.lower()
@@ -202,17 +215,23 @@ class Planned(NamedTuple):
     def named(self) -> Planned:
         """Return the output with the time and a free number in a file's name."""
         name = self.name
-        is_file = name not in STDOUT_NAMES and not self.row.writes_to(name) and not is_socket(name)
+        is_file = name not in STDOUT_NAMES and not self.row.writes_to(name) and not _is_joined(name)
         return self._replace(name=next_name(name, overwrite=False)) if is_file else self
+
+    @property
+    def has_one_size(self) -> bool:
+        """Return whether nothing in the output would tell that its pictures have another size from now on."""
+        row = self.format.row
+        return self.holds(VIDEO) and not (row.codec or row.container)
 
     def holds(self, kind: str) -> bool:
         """Return whether tracks of this kind go into it."""
-        return kind in self.format.row.kinds and bool(getattr(self.row, kind))
+        return kind in self.format.row.kinds and bool(getattr(self.row, kind)) and not (is_ring(self.name) and kind == AUDIO)
 
 
 def _planned(output: str, asked: AskedFormat) -> Planned:
     """Return the plan for an output. Its format is the one asked for, else that of its suffix, else raw data."""
-    address = SINKS["raw"] if is_socket(output) else raw_address_row(output)
+    address = SINKS["raw"] if _is_joined(output) else raw_address_row(output)
     by_suffix = None if asked.name or address is not None else BY_SUFFIX.get(suffix_of(output))
     name = by_suffix.name if by_suffix is not None else asked.name
     if not name and asked.pixels:
@@ -221,6 +240,9 @@ def _planned(output: str, asked: AskedFormat) -> Planned:
     if form.row.container and is_socket(output):
         hints = ["choose y4m, mjpeg, multipart, h264, or raw data"]
         raise NotSupportedError(f"readers cannot join {form.name} on a socket", hints=hints)
+    if is_ring(output) and form.name in OUTPUT_FORMATS and form.name not in _IN_RING:
+        hints = [f"leave --format out, or choose {joined(_IN_RING)}"]
+        raise NotSupportedError(f"a ring in shared memory holds frames, not {form.name}", hints=hints)
     return Planned(output, address or SINKS[form.row.container or "raw"], form)
 
 
@@ -314,8 +336,10 @@ class _Capture:
         plan: Planned,
         how: SinkOptions,
         limits: QueueLimits,
+        shown: CommandPreview,
     ) -> None:
         self.limits = limits
+        self.shown = shown
         self.session = session
         self.wanted = wanted
         self.plan = plan
@@ -332,43 +356,44 @@ class _Capture:
         """Open the output before the device streams, and queue every frame from the first on."""
         (track,) = stream.get_tracks()
         self.paused = PausedTrack(self.pauses, paced=track.paced)
-        self.sink.open([TrackFormat(track.kind, track.settings, track.pixel_format)])
+        self.sink.open([self.how.filtered(TrackFormat(track.kind, track.settings, track.pixel_format))])
         self.session.write_to(self.sink.abandon_reader, to_stdout=self.to_stdout)
         self.queues.append(track.open_queue(self.session.event_loop, limits=self.limits))
         self.sink.facts = lambda _: facts_of(track, self.queues[0], self.sink.paused_us)
 
-    def run(self, preferred: Sequence[str], window: Window, *, preview: bool) -> int:
+    def run(self, preferred: Sequence[str], window: Window) -> int:
         """Capture and return the exit code."""
         try:
             self.session.open(self.wanted, preferred, self.prepare)
         except BaseException:
             self.sink.abort()
             raise
-        self.session.show_outputs(contents_of([self.plan], self.how))
+        if not self.shown.alone:
+            self.session.show_outputs(contents_of([self.plan], self.how))
         self.session.show_tracks(self.to_stdout)
         self.session.enable_gc()
-        reason, delivery = self._capture(window, preview=preview)
+        reason, delivery = self._capture(window)
         return self._finish(reason, delivery, limited=window.limited)
 
-    def _capture(self, window: Window, *, preview: bool) -> tuple[str, Delivery]:
+    def _capture(self, window: Window) -> tuple[str, Delivery]:
         """Write until the end and close the output. Return the reason for the end, and what was written."""
         _log.info("begins: %s", ", ".join(f"{track.kind} “{track.label}”" for track in self.session.tracks))
-        shown: Previewer | None = None
+        how, listening = self.how, listening_of(self.how)
         delivery = Delivery(
             self.sink,
             self.session.tracks,
             window,
             self.session.voice.warn,
-            deinterlace=self.how.deinterlace,
-            levels=self.how.levels,
-            listener=None if (listening := listening_of(self.how)) is None else Listener(listening, self.session.tracks),
+            deinterlace=how.deinterlace,
+            filters=how.filters,
+            levels=how.levels,
+            listener=None if listening is None else Listener(listening, self.session.tracks),
         )
         try:
-            if preview:
-                shown = self.session.wait_for(lambda: load_preview(self.session.tracks[0].label), lambda late: late.close())
+            self.shown.show(self.session.tracks)
             run = CaptureRun(self.session, [self.output], self.pauses)
-            with _Terminal(self.session, run, None, to_stdout=self.to_stdout) as terminal:
-                reason = self._loop(window, delivery, run, shown, lambda: terminal.update(lambda: self._progress(delivery)))
+            with _Terminal(self.session, run, None, self.shown, to_stdout=self.to_stdout) as terminal:
+                reason = self._loop(window, delivery, run, lambda: terminal.update(lambda: self._progress(delivery)))
             delivery.finish()
             self.sink.close()
         except BrokenPipeError:
@@ -377,9 +402,6 @@ class _Capture:
         except BaseException:
             self.sink.abort()
             raise
-        finally:
-            if shown is not None:
-                shown.close()
         _log.info("ended: %s", reason)
         return reason, delivery
 
@@ -398,14 +420,12 @@ class _Capture:
             seconds_left(self.sink, recorded_s),
         )
 
-    def _loop(
-        self, window: Window, delivery: Delivery, run: CaptureRun, shown: Previewer | None, on_frame: Callable[[], object]
-    ) -> str:
+    def _loop(self, window: Window, delivery: Delivery, run: CaptureRun, on_frame: Callable[[], object]) -> str:
         event_loop = self.session.event_loop
         while True:
             on_frame()
             obey_signals(run)
-            if delivery.over or run.stopping or (shown is not None and shown.closed):
+            if delivery.over or run.stopping or self.shown.ends_run:
                 break
             taken = event_loop.take(_WAIT_S)
             if delivery.awaited and not self.pauses.lasting:
@@ -416,24 +436,22 @@ class _Capture:
                 if reason := self._overdue(window):
                     return reason
                 continue
-            frame = self._take(taken.frame, window, delivery)
-            if frame is not None and shown is not None:
-                shown.show(frame)
-        if run.stopping or (shown is not None and shown.closed):
+            self._take(taken.frame, window, delivery)
+        if run.stopping or self.shown.ends_run:
             return "signal"
         return window.reason or "ended"
 
-    def _take(self, frame: Media, window: Window, delivery: Delivery) -> Media | None:
-        """Write the requested part of the frame and return it. Inside a pause, write nothing."""
+    def _take(self, frame: Media, window: Window, delivery: Delivery) -> None:
+        """Write the requested part of the frame. Inside a pause, write nothing."""
         placed = self.paused.place(frame)
         if placed is None:
             self.queues[0].omitted += frame.count
-            return None
+            return
         self.sink.paused_us = frame.timestamp - placed.timestamp
         if self.paused.decodes(placed):
-            return delivery.take(0, placed)
+            delivery.take(0, placed)
+            return
         delivery.dropped[0] += window.encloses(0, placed)
-        return None
 
     def _overdue(self, window: Window) -> str:
         """Return why the capture is over, because its end has passed without a frame that shows it, or ""."""
@@ -456,8 +474,9 @@ class _Capture:
         return self._report(reason, delivery, limited=limited)
 
     def _report(self, reason: str, delivery: Delivery, *, limited: bool) -> int:
-        files = [] if self.to_stdout or self.row.writes_to(self.output) or is_socket(self.output) else [self.output]
-        unnamed = "stdout" if self.to_stdout else masked(self.output)
+        unsaved = self.to_stdout or self.shown.alone or self.row.writes_to(self.output) or _is_joined(self.output)
+        files = [] if unsaved else [self.output]
+        unnamed = "stdout" if self.to_stdout else "the preview" if self.shown.alone else masked(self.output)
         size, damage = self.sink.bytes_written, delivery.damage()
         report = Report(files, reason, self.session.tracks, delivery.counts, size, unnamed=unnamed, warnings=damage)
         report = report._replace(limited=limited)
@@ -484,10 +503,12 @@ class _SeveralOutputs:
         plan: Plan,
         control: str | None,
         asked: AskedFormat,
+        shown: CommandPreview,
     ) -> None:
+        self.shown = shown
         self.session = session
         self.wanted = wanted
-        self.plans = plans
+        self.plans = list(plans)  # also those that were added
         outputs = [one.name for one in plans]
         self.outputs = list(outputs)  # also those that were added
         self.asked = asked
@@ -499,14 +520,13 @@ class _SeveralOutputs:
         hows = [how, *[self.how] * (len(plans) - 1)]
         self.sinks = [load_sink(one.row, target, one.options(of)) for one, target, of in zip(plans, targets, hows, strict=True)]
         self.recording: Recording | None = None
-        self.queue: FrameQueue | None = None  # the queue of the preview
         self.done = False
 
-    def run(self, preferred: Sequence[str], *, preview: bool) -> int:
+    def run(self, preferred: Sequence[str]) -> int:
         """Capture and return the exit code."""
         session = self.session
         with open_control(self.control, session, to_stdout=self.to_stdout) as control:
-            session.open(self.wanted, preferred, lambda stream: self._prepare(stream, preview=preview))
+            session.open(self.wanted, preferred, self._prepare)
             session.show_outputs(contents_of(self.plans, self.how))
             session.show_tracks(self.to_stdout)
             session.enable_gc()
@@ -515,29 +535,24 @@ class _SeveralOutputs:
             run = SeveralRun(self, recording)
             if control is not None:
                 control.serve(run)
-            self._capture(recording, run, preview=preview)
+            self._capture(recording, run)
         return self._finish(recording)
 
-    def _capture(self, recording: Recording, run: SeveralRun, *, preview: bool) -> None:
+    def _capture(self, recording: Recording, run: SeveralRun) -> None:
         """Wait until all outputs are written."""
         session = self.session
-        shown: Previewer | None = None
         try:
-            if preview:
-                shown = session.wait_for(lambda: load_preview(session.tracks[0].label), lambda late: late.close())
+            self.shown.show(session.tracks)
             from mscli.cli.status import progress_of
 
-            with _Terminal(session, run, self.control, to_stdout=self.to_stdout) as terminal:
-                self._wait(recording, run, shown, lambda: terminal.update(lambda: progress_of(recording, paused=run.paused)))
+            with _Terminal(session, run, self.control, self.shown, to_stdout=self.to_stdout) as terminal:
+                self._wait(recording, run, lambda: terminal.update(lambda: progress_of(recording, paused=run.paused)))
         except BaseException:
             recording.abandon()
             raise
-        finally:
-            if shown is not None:
-                shown.close()
         recording.join()
 
-    def _prepare(self, stream: MediaStream, *, preview: bool) -> None:
+    def _prepare(self, stream: MediaStream) -> None:
         """Open the outputs before the device streams, and record every frame from the first on."""
         tracks = self.tracks = stream.get_tracks()
         opened: list[Sink] = []
@@ -553,9 +568,6 @@ class _SeveralOutputs:
         calls = Calls(_nothing, _nothing, self._on_failure, self._on_end, self.session.voice.warn)
         groups = [GroupPlan(sink, held) for sink, held in zip(self.sinks, places, strict=True)]
         self.recording = Recording(tracks, groups, [(index, 0) for index in range(len(groups))], str, self.plan, calls)
-        if preview:
-            self.shown = next(track for track in tracks if track.kind == VIDEO)
-            self.queue = self.shown.open_queue(self.session.event_loop)
         self.recording.start()
         self.session.write_to(self.recording.abandon_reader, to_stdout=self.to_stdout)
 
@@ -567,7 +579,8 @@ class _SeveralOutputs:
         sink.give_up_readers(partial(self._may_wait, sink))
         sink.defer()
         tracks = [self.tracks[place] for place in places]
-        sink.open([TrackFormat(track.kind, track.settings, track.pixel_format) for track in tracks])
+        formats = (TrackFormat(track.kind, track.settings, track.pixel_format) for track in tracks)
+        sink.open([self.how.filtered(one) for one in formats])
 
     def add_output(self, name: str) -> None:
         """Write to one more output. Raises InvalidStateError, OperationError, NotSupportedError."""
@@ -583,31 +596,20 @@ class _SeveralOutputs:
 
         recording.add_output(places, load)
         self.outputs.append(name)
+        self.plans.append(plan)
         self.sinks.append(sink)
 
-    def _wait(self, recording: Recording, run: SeveralRun, shown: Previewer | None, on_frame: Callable[[], object]) -> None:
+    def _wait(self, recording: Recording, run: SeveralRun, on_frame: Callable[[], object]) -> None:
         session = self.session
         while not self.done:
             on_frame()
             obey_signals(run)
-            self._show_next(shown)
+            session.event_loop.wait(_WAIT_S)
             if session.stopper.abandoned:
                 session.stopper.interrupt()
-            if run.stopping or (shown is not None and shown.closed):
+            if run.stopping or self.shown.ends_run:
                 recording.asked_reason = "signal"
                 recording.finish()
-        if self.queue is not None:
-            self.shown.close_queue(self.queue)
-
-    def _show_next(self, shown: Previewer | None) -> None:
-        """Wait for a frame or an event. Show the frame if there is a preview."""
-        event_loop = self.session.event_loop
-        if self.queue is None:
-            event_loop.wait(_WAIT_S)
-            return
-        taken = event_loop.take(_WAIT_S)
-        if taken is not None and shown is not None:
-            shown.show(taken.frame)
 
     def _may_wait(self, sink: Sink, waited_s: float) -> bool:
         """Return whether to keep waiting for a stalled reader: forever, until its output is to end, or another is done."""
@@ -653,6 +655,10 @@ class _SeveralOutputs:
         return code
 
 
+def _size_in(settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    return settings.get("width"), settings.get("height")
+
+
 def _nothing(*_: object) -> None:
     """Ignore a notification."""
 
@@ -660,10 +666,13 @@ def _nothing(*_: object) -> None:
 class _Terminal(ExitStack):
     """The keys and the status line of a capture on a terminal. There is neither if stdout carries the frames."""
 
-    def __init__(self, session: Session, run: CaptureRun, control: str | None, *, to_stdout: bool) -> None:
+    def __init__(
+        self, session: Session, run: CaptureRun, control: str | None, shown: CommandPreview, *, to_stdout: bool
+    ) -> None:
         super().__init__()
         self._run = run
-        self._live = session.voice.live and not to_stdout
+        self._shown = shown
+        self._live = shown.in_terminal or (session.voice.live and not to_stdout)
         if self._live:
             from mscli.cli.keys import Keys
             from mscli.cli.status import status_line
@@ -677,7 +686,7 @@ class _Terminal(ExitStack):
         """Act on pressed keys and draw the line, a few times a second. Called for every frame."""
         if self._live and monotonic() >= self._due_s:
             self._due_s = monotonic() + _WAIT_S
-            press(self._keys.pressed(), self._run)
+            press(self._shown.press(self._keys.pressed()), self._run)
             self._refresh(progress())
 
 
@@ -733,6 +742,18 @@ class SeveralRun(CaptureRun):
     @property
     def outputs(self) -> list[str]:
         return [self._given[position] for position in self._recording.going if position < len(self._given)]
+
+    def check_applied(self, before: Sequence[tuple[MediaStreamTrack, Mapping[str, Any]]]) -> None:
+        changed = [track.label for track, old in before if _size_in(old) != _size_in(track.get_settings())]
+        names = [masked(plan.name) for plan in self._going if plan.has_one_size]
+        if changed and names:
+            hints = ["capture with --format mjpeg, h264 or matroska, or record into a file"]
+            raise NotSupportedError(f"{names[0]} holds raw pictures, which cannot change their size", hints=hints)
+
+    @property
+    def _going(self) -> list[Planned]:
+        plans = self._capture.plans
+        return [plans[position] for position in self._recording.going if position < len(plans)]
 
     def add_output(self, name: str) -> str:
         with self._outputs_turn:

@@ -1,4 +1,5 @@
-"""Draw a picture in a terminal: by kitty's or iTerm2's protocol, as sixels, or as half blocks in 24-bit or 256 colours.
+"""Draw a picture in a terminal: by kitty's or iTerm2's protocol, as sixels, as half blocks in 24-bit or 256 colours, or as
+characters without colours.
 
 https://sw.kovidgoyal.net/kitty/graphics-protocol/, https://iterm2.com/documentation-images.html,
 https://vt100.net/docs/vt3xx-gp/chapter14.html
@@ -12,6 +13,7 @@ import select
 import shutil
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -21,12 +23,14 @@ from mscli.sinks import picture_file
 if TYPE_CHECKING:
     import av
 
-KITTY, ITERM, SIXEL, TRUE_COLOUR, PALETTE = "kitty", "iterm2", "sixel", "24-bit", "256 colours"
+KITTY_LIVE = "kitty, each picture in place of the one before"
+KITTY, ITERM, SIXEL, TRUE_COLOUR, PALETTE, GREYS = "kitty", "iterm2", "sixel", "24-bit", "256 colours", "no colours"
 
 _KITTY_QUERY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 _SIXEL_ABILITY = b"4"
 _DEVICE_QUERY = b"\x1b[c"  # every terminal answers this, so its answer ends the wait
 _CHUNK = 4096  # the most characters of one kitty command
+_COLOURLESS = re.compile(r"vt\d|.*-m(ono)?$|ansi-m")  # names of terminals
 _CELL = (8, 16)  # pixels of a character, where pixels are drawn
 
 
@@ -38,6 +42,8 @@ def protocol(environment: Mapping[str, str], answer: bytes) -> str:
         return ITERM
     if _SIXEL_ABILITY in _abilities(answer):
         return SIXEL
+    if environment.get("NO_COLOR") or _COLOURLESS.match(environment.get("TERM", "")):
+        return GREYS
     return TRUE_COLOUR if environment.get("COLORTERM") in ("truecolor", "24bit") else PALETTE
 
 
@@ -122,6 +128,7 @@ _LEVELS = (0, 95, 135, 175, 215, 255)  # of the colour cube of 256-colour termin
 _NEAREST = bytes(min((abs(level - value), index) for index, level in enumerate(_LEVELS))[1] for value in range(256))
 
 
+@lru_cache(maxsize=1 << 15)
 def _palette(pixel: bytes) -> str:
     """Return the index of the nearest colour in xterm's cube, or of the nearest grey."""
     red, green, blue = (_NEAREST[part] for part in pixel)
@@ -132,13 +139,27 @@ def _palette(pixel: bytes) -> str:
     return f"5;{232 + grey}" if grey_error < cube_error else f"5;{16 + 36 * red + 6 * green + blue}"
 
 
-def _kitty(picture: av.VideoFrame, columns: int, rows: int) -> bytes:
+_RAMP = " .:-=+*#%@"  # from dark to bright
+_SHADES = "".join(_RAMP[value * len(_RAMP) // 256] for value in range(256)).encode()
+
+
+def _greys(picture: av.VideoFrame, columns: int, rows: int) -> bytes:
+    """Draw with characters that cover more or less of a cell."""
+    scale = min(columns / picture.width, rows * _CELL[1] / _CELL[0] / picture.height)
+    width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale * _CELL[0] / _CELL[1]))
+    small = picture.reformat(width, height, "gray", dst_color_range="JPEG")
+    plane, step = memoryview(small.planes[0]), small.planes[0].line_size
+    return b"".join(bytes(plane[row * step : row * step + width]).translate(_SHADES) + b"\n" for row in range(height))
+
+
+def _kitty(picture: av.VideoFrame, columns: int, rows: int, keys: str = "") -> bytes:
     small = _scaled(picture, columns * _CELL[0], rows * _CELL[1], "rgb24")
     text = b64encode(picture_file("png", small))
     chunks = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
     parts = []
     for number, chunk in enumerate(chunks, 1):
-        head = f"a=T,f=100,m={int(number < len(chunks))}" if number == 1 else f"m={int(number < len(chunks))}"
+        more = f"m={int(number < len(chunks))}"
+        head = f"a=T,f=100,{keys}{more}" if number == 1 else more
         parts.append(b"\x1b_G" + head.encode() + b";" + chunk + b"\x1b\\")
     return b"".join(parts) + b"\n"
 
@@ -186,8 +207,10 @@ def _counted(found: re.Match[bytes]) -> bytes:
 
 _DRAW: dict[str, Callable[[av.VideoFrame, int, int], bytes]] = {
     KITTY: _kitty,
+    KITTY_LIVE: lambda picture, columns, rows: _kitty(picture, columns, rows, "i=4711,q=2,"),
     ITERM: _iterm,
     SIXEL: _sixel,
     TRUE_COLOUR: lambda picture, columns, rows: _half_blocks(picture, columns, rows, _true_colour),
+    GREYS: _greys,
     PALETTE: lambda picture, columns, rows: _half_blocks(picture, columns, rows, _palette),
 }

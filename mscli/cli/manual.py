@@ -278,10 +278,12 @@ may be a second earlier, or two with several cameras, so that every camera can b
 own. What two files share is encoded once and is in both. PCM and FLAC begin and end at the exact sample. Opus, AAC and MP3
 begin and end with whole packets, at the right times. A packet lasts at most 0.026 seconds at 44.1 kHz and above.
 
-The trigger is a signal, `kill -USR1` _PID_, or a line on stdin. It may come at any time. If it comes while the devices are
-being opened, it counts, and its file begins with the first frame. However, SIGUSR1 ends the process in the few hundredths of a
-second before Python has started the program. The kernel merges signals that arrive before the program had a chance to run: they
-are one trigger. All that the kernel delivers are counted. Lines are never merged.
+The trigger is a signal, `kill -USR1` _PID_, a line on stdin, or motion (see MOTION). A signal may come at any time. If it
+comes while the devices are being opened, it counts, and its file begins with the first frame. However, SIGUSR1 ends the
+process in the few hundredths of a second before Python has started the program. The kernel merges signals that arrive before
+the program had a chance to run: they are one trigger. All that the kernel delivers are counted. Lines are never merged.
+
+With `--trigger motion`, a file begins when motion begins, and another one whenever `--duration` has passed and it still lasts.
 
 `--trigger sound`[`:`_DB_] begins a file with sound above _DB_ dBFS (by default -40) of any microphone, while no file is
 written. The file ends `--duration` after its trigger, or after the silence of `--split-on-silence`, by default two seconds
@@ -790,6 +792,40 @@ output
 : With `--json`, every line on stderr is JSON: a warning is `{"warning": "..."}`, an error is `{"error": {...}}`. If memory,
 threads or open files run out, the error names the resource.
 
+# MOTION
+
+`--trigger motion` of `record` and `snapshot` is pulled by motion before the first camera. Ten times a second, a frame is
+scaled to 160 pixels of grey, blurred, and compared with the background: the mean of the frames before, in which the newest one
+weighs a tenth. A pixel has changed if it differs by more than 16 of 255. There is motion if enough pixels have changed: 1 % of
+them, or as `--trigger motion:`_SENSITIVITY_ says, from 10 % for 0 over 1 % for 0.5 to 0.1 % for 1. If more than 80 % change at
+once, that is light, and the background begins anew. Motion ends after 2 seconds without any. Its beginning is one trigger.
+When it begins and ends, there is an event `motion` with `active` and the `share` of the pixels.
+
+# PREVIEW
+
+`--preview` of `capture`, `record` and `snapshot` shows the picture while the command runs: in a window if there is a display,
+else in the terminal. `--preview window`, `--preview terminal` and `--preview web` choose. A preview shows the newest frame and
+drops the others, on a thread or in a process of its own, so that no output waits for it. It shows what `--crop`, `--flip`,
+`--rotate` and `--timestamp` make of the picture. In a terminal, `mscli capture --preview` without an output writes nothing, and
+ends with its preview.
+
+`window`
+: A window of OpenCV. Its title has the camera, the size, the rate and the level of the sound. `q`, Escape and the window
+manager close it. Other outputs go on.
+
+`terminal`
+: The terminal of stderr, also over ssh: by the protocols of kitty or iTerm2, as sixels, with half blocks in 24-bit colours if
+`COLORTERM` says so, else in 256, or with characters if `NO_COLOR` is set or the terminal has no colours. At most 15 pictures a
+second are drawn, and fewer if that takes more than a tenth of a core. Below are the settings, the latest message and the status
+line, whose keys work. Escape closes the preview, and other outputs go on. Sound alone is shown as a meter.
+
+`web`
+: A page for browsers. Its address is printed at the start, and contains a random token. `stream.mjpg` behind that address is
+the stream for other programs, `snapshot.jpg` the next picture, and `status.json` has size, rate and level. `--listen`
+_ADDR:PORT_ says where it listens; by default at a free port of 127.0.0.1, where only this machine can connect. Elsewhere the
+connection is not encrypted, and everybody on its way can read the token. At most 16 viewers can connect. The JPEGs of a camera
+are passed on; other pictures are encoded once for all viewers.
+
 # JSON
 
 With `--json`, a command prints one JSON document. Properties have the names and units of the standard: pixels, frames per
@@ -918,6 +954,9 @@ others continue
 `answer`, `error` with `ok`
 : a command was executed or refused. See CONTROL
 
+`motion`
+: motion before a camera has begun or ended: `active`, and the `share` of the picture that has changed. See MOTION
+
 `devicechange`
 : a device of the machine was added or removed, or the default changed: `added`, `removed` and `devices`, as in `devices --watch
 --json`.
@@ -944,7 +983,8 @@ Commands that are sent before the run has started are executed when it starts. T
 : make a track black or silent, or show it again. Name a track by its id, or all tracks of a kind by their kind
 
 `{"applyConstraints": {"video": {"width": 640}}}`
-: change the settings of a track, with the constraints of a browser's applyConstraints. The output keeps its size
+: change the settings of a track, with the constraints of a browser's applyConstraints. A recording keeps its size. A change
+of size is refused while an output of `capture` holds raw pictures, because their reader would not notice
 
 `{"snapshot": "picture.png"}`
 : write the next frame as a picture. The name may contain a time and a number, as for a recording
@@ -962,6 +1002,33 @@ carries media.
 A line can have at most 1 MiB. A client that sends commands faster than they are executed has to wait. A client that reads no
 answers for 5 seconds is disconnected. A command that hangs in a driver does not delay the end of the run.
 
+A recording that takes commands, and commands from a shell with `socat`, each with its answer:
+
+    mscli record --control unix:camera.sock film.mkv &
+    send() { echo "$1" | socat -t 5 - UNIX-CONNECT:camera.sock; }
+    until send '{"snapshot": "now.png"}'; do sleep 0.1; done
+    send '{"applyConstraints": {"video": {"frameRate": 15}}}'
+    send '{"addOutput": "copy.mkv"}'
+    send '{"pause": true}'
+    send '{"resume": true}'
+    send '{"removeOutput": "copy.mkv"}'
+    send '{"stop": true}'
+    wait
+
+The same from Python:
+
+    import json, socket
+    camera = socket.socket(socket.AF_UNIX)
+    camera.connect("camera.sock")
+    answers = camera.makefile("rw")
+    def send(command):
+        print(json.dumps(command), file=answers, flush=True)
+        return json.loads(answers.readline())
+    print(send({"snapshot": "then.png"})["file"])
+    print(send({"enabled": {"video": False}, "id": 1})["ok"])
+    print(send({"zoom": 2})["error"]["message"])
+    print(send({"stop": True})["ok"])
+
 Programs that use the library pass the same commands to `perform` of a `mscli.RecorderRun`.
 
 # LOG
@@ -974,9 +1041,9 @@ part of mscli, the level and the text. With `--json` it is an object with `time`
 not fit into stderr in time are dropped and counted.
 
 Programs that use the library get the same log from Python's `logging`, from the logger `mscli` and those below it:
-`mscli.cli`, `mscli.control`, `mscli.demux`, `mscli.device`, `mscli.element`, `mscli.encode`, `mscli.media`,
-`mscli.negotiate`, `mscli.network`, `mscli.opencv`, `mscli.pipe`, `mscli.queue`, `mscli.raw`, `mscli.record`, `mscli.screen`,
-`mscli.sinks`, `mscli.sound`, `mscli.v4l2`.
+`mscli.cli`, `mscli.control`, `mscli.demux`, `mscli.device`, `mscli.element`, `mscli.encode`, `mscli.media`, `mscli.motion`,
+`mscli.negotiate`, `mscli.network`, `mscli.opencv`, `mscli.pipe`, `mscli.preview`, `mscli.queue`, `mscli.raw`, `mscli.record`,
+`mscli.screen`, `mscli.sinks`, `mscli.sound`, `mscli.v4l2`, `mscli.web`.
 
 # MEDIA FILES
 
@@ -1290,7 +1357,7 @@ after the last picture, there is a warning, and the exit code is 9.
 # PICTURES
 
 PNG, TIFF and PGM keep grey of 10 to 16 bits; all other formats have 8 bits per sample. PGM is always grey. The JPEG of a
-camera is saved without encoding it again, unless `--crop`, `--flip`, `--rotate` or `--quality` changes it.
+camera is saved without encoding it again, unless `--crop`, `--flip`, `--rotate`, `--timestamp` or `--quality` changes it.
 
 Pictures contain the time with its zone, the camera and its maker, its exposure, ISO and white balance, and all settings as
 JSON: in EXIF, or in a comment in PPM and PGM. `--no-metadata` leaves that out.
@@ -1364,6 +1431,9 @@ A named pipe waits for its reader, without holding up other outputs. If the read
 waits for the next reader, who gets the header again and whole frames. Frames that come meanwhile are held and dropped as for a
 slow reader.
 
+`-o shm:`_NAME_ writes a ring of frames into shared memory, which any number of programs of this user on this machine read
+without copying. See RING OF FRAMES.
+
 A reader that is slower than the source finds frames in a queue, for each output, of 64 MiB of video, two seconds of it, or 30
 seconds of sound. `--buffer` sets another bound, in bytes or in time; a single frame always fits. `--when-full` says what a full
 queue does:
@@ -1424,6 +1494,72 @@ All raw frames of a stream have the format and size of the first one, even if th
 encoded frames, from `native`, never contains raw ones: there are no black frames while the camera is muted or away,
 missing frames count as lost, and `--fallback` only accepts a camera that encodes in the same format.
 {CAPTURING}
+# RING OF FRAMES
+
+A ring of `-o shm:`_NAME_ holds the newest frames: raw ones, or with `--format mjpeg`, `h264` or `native` encoded ones. In
+Python, `mscli.open_ring("NAME")` reads it. It is POSIX shared memory with the name `/mscli-NAME`, on Linux the file
+`/dev/shm/mscli-NAME`. It exists while the capture runs, and only its user can open it. A ring whose writer has died is
+replaced; otherwise a second writer is an error. No reader can make the writer wait: it overwrites the oldest frame, and a
+reader notices that. All numbers are little-endian. The memory begins with these:
+
+0
+: `MSCLIRNG`, 8 bytes
+
+8, 12
+: the version, 1, and where the slots begin, 4096; 32 bits each
+
+16, 20, 24
+: the number of slots (32 bits), where the data begins in a slot, 128 (32 bits), and the size of a slot (64 bits). Before the
+first frame, the number is 0 and the slots are not there: map the memory again then
+
+32, 36
+: the process of the writer, and 1 while it writes or 2 at the end; 32 bits each
+
+48
+: how many frames have been written; 64 bits
+
+56
+: a word of 32 bits that changes with each frame. On Linux, a reader can wait for that with futex(2)
+
+Frame number _n_, from 0 on, is in slot _n_ modulo the number of slots. A slot begins with these:
+
+0
+: the lock, 64 bits: 2 _n_ + 2 if the frame is whole, and odd while it is written. Look at it before and after you use the
+frame; if it has changed, the frame is torn
+
+8, 16, 24
+: _n_, the time of its capture in microseconds of CLOCK_MONOTONIC, and the number that the driver gave it; 64 bits each
+
+32, 40, 44
+: the size of the data in bytes (64 bits), and the width and the height in pixels (32 bits each)
+
+48
+: 1 if decoding can start at the frame; 32 bits
+
+56
+: the pixel format or the codec, up to 16 bytes, filled with zeros
+
+128
+: the data: packed planes one after the other, or the encoded frame
+
+A program that reads the newest frame without mscli:
+
+    import mmap, os, struct
+    fd = os.open("/dev/shm/mscli-camera", os.O_RDONLY)
+    size = os.fstat(fd).st_size
+    ring = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+    assert ring[:8] == b"MSCLIRNG"
+    begin, slots, head, step = struct.unpack_from("<4xIIIQ", ring, 8)
+    (count,) = struct.unpack_from("<Q", ring, 48)
+    at = begin + (count - 1) % slots * step
+    lock, number, time, _ = struct.unpack_from("<Qqqq", ring, at)
+    size, width, height = struct.unpack_from("<QII", ring, at + 32)
+    name = ring[at + 56 : at + 72].rstrip(b"\\0").decode()
+    data = ring[at + head : at + head + size]
+    now = struct.unpack_from("<Q", ring, at)[0]
+    state = "whole" if now == lock == 2 * number + 2 else "torn"
+    print(number, time, width, height, name, len(data), state)
+
 # EXAMPLES
 
 Thirty raw frames:
@@ -1467,6 +1603,10 @@ OPTION_DETAILS = (
         "--control": "See CONTROL in `mscli`(1).",
         "--constraint": "Repeatable. An unknown name is ignored with a warning.",
         "--constraints": "At most 16 MiB. Options override it property by property. With an array, every track is recorded.",
+        "--crop": (
+            "_W_, _H_, _X_ and _Y_ are pixels of the camera's picture. The picture is cropped first, then flipped, rotated, "
+            "and captioned last. The line at the start says what size comes out. Video that is copied cannot be changed."
+        ),
         "--debug": "See LOG in `mscli`(1).",
         "--dry-run": "The camera's light stays off.",
         "--events": "See EVENTS in `mscli`(1).",
@@ -1479,12 +1619,19 @@ OPTION_DETAILS = (
         "--input-format": "For this and the options up to `--input-channels`, see PIPES in `mscli`(1).",
         "--insecure": "See NETWORK in `mscli`(1).",
         "--json": "It goes to stdout, or to stderr if stdout carries media. See JSON in `mscli`(1).",
+        "--font": "By default it is a sans serif of OpenCV, which has Latin and Cyrillic letters.",
         "--frame-log": "See DESCRIPTION.",
         "--fallback": "With `--reconnect`, it waits for that time first. See DEVICES THAT FAIL in `mscli`(1).",
+        "--preview": "See PREVIEW in `mscli`(1).",
         "--reconnect": "See DEVICES THAT FAIL in `mscli`(1).",
         "--screen": "A following word without dot, slash or colon is the name. See SCREEN in `mscli`(1).",
         "--strict": "Black frames and silence in their place count too. The exit code is then 10, and the output is kept.",
         "--timeout": "One duration sets both. See DEVICES THAT FAIL in `mscli`(1).",
+        "--timestamp": (
+            "The line is in the lower left corner. _LINE_ is text with the directives of strftime, for the local time at "
+            'which the frame was captured, and `{device}` for the name of the camera: `--timestamp="%H:%M:%S garden"`. It '
+            "needs OpenCV 5."
+        ),
         "--video": "`--no-video` leaves it out, whatever other options request.",
     }
     | SERIES_DETAILS

@@ -17,9 +17,12 @@ from mscli.cli.encoding import refuse_unused_encoding
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of, written_of
 from mscli.cli.paramtypes import STDIN
+from mscli.cli.preview import CommandPreview
 from mscli.cli.report import LINK_EVENTS, Triggers, finish, report_link, report_output_failure, reports_of
 from mscli.cli.series import SeriesPlan
 from mscli.cli.session import Session
+from mscli.cli.surface.filters import refuse_unused_filters
+from mscli.cli.surface.preview import PreviewPlan
 from mscli.cli.target import (
     RecordTarget,
     contents_of,
@@ -29,11 +32,12 @@ from mscli.cli.target import (
     refuse_terminal,
     refuse_written_within,
 )
-from mscli.cli.trigger import Trigger
+from mscli.cli.trigger import BY_MOTION, Trigger
 from mscli.core.addresses import file_path, masked
 from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError
 from mscli.core.events import Event
+from mscli.core.orientation import PictureFilters
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.encode.options import COPY, LinkOptions, SinkOptions
 from mscli.sinks import SINKS, SinkRow, check_cut, check_tracks, copied_formats, load_sink, lossless_audio, next_name
@@ -57,8 +61,11 @@ def run(
     time_lapse: float | None,
     ca_file: str | None,
     give_up: float | None,
+    filters: PictureFilters,
+    preview: PreviewPlan,
 ) -> int:
     """Record and return the exit code."""
+    encoding = encoding._replace(**filters._asdict())
     _check_lapse(time_lapse, options, encoding, plan)
     files = tuple(map(file_path, files))
     targets = [record_target(name, container) for name in files]
@@ -87,7 +94,10 @@ def run(
         for target in targets:
             _check_target(target, sink_options, written, alone=len(targets) == 1)
         refuse_unused_encoding(encoding, kinds)
+        refuse_unused_filters(filters, kinds)
         _refuse_unheard(plan, kinds)
+        if plan.trigger.startswith(BY_MOTION) and VIDEO not in kinds:
+            raise click.UsageError("--trigger motion has no effect without video")
         for sentence in _contradictions(targets, sink_options, kinds):
             session.voice.warn(sentence)
         formats = _formats(targets, sink_options)
@@ -100,7 +110,9 @@ def run(
             targets = [_named(target, overwrite=force) for target in targets]
             refuse_shared([target.name for target in targets], series=False)
         limits = plan.duration_s, frames
-        return _RecordRun(session, targets, sink_options, limits, container, plan.trigger, control).run(wanted, formats)
+        with CommandPreview(session, preview, encoding.filters, kinds) as shown:
+            run = _RecordRun(session, targets, sink_options, limits, shown, container, plan.trigger, control)
+            return run.run(wanted, formats)
 
 
 def _named(target: RecordTarget, *, overwrite: bool) -> RecordTarget:
@@ -238,6 +250,7 @@ class _RecordRun:
         targets: Sequence[RecordTarget],
         options: SinkOptions,
         window: Length,
+        shown: CommandPreview,
         container: str | None = None,
         trigger: str = "",
         control: str | None = None,
@@ -248,6 +261,7 @@ class _RecordRun:
         self.to_stdout = any(target.to_stdout for target in targets)
         self.options = options
         self.window = window
+        self.shown = shown
         self.trigger = Trigger(trigger, session.wake, session.stopper.count)
         self.control = control
         self.recorder: MediaRecorder | None = None
@@ -273,6 +287,7 @@ class _RecordRun:
                 run = RecordRun(self, self.recorder)
                 if control is not None:
                     control.serve(run)
+                self.shown.show(self.session.tracks)
                 recording = self._wait(run)
             return self._finish(recording)
         except KeyboardInterrupt:
@@ -321,15 +336,18 @@ class _RecordRun:
         session, recorder = self.session, run.recorder
         recording = recorder.recording
         assert recording is not None, "it was started"
-        wanted = session.voice.live and not self.trigger.reads and self.control != STDIN
+        wanted = (session.voice.live or self.shown.in_terminal) and not self.trigger.reads and self.control != STDIN
         with (
             self.trigger,
             Keys(wanted=wanted) as keys,
             status_line(session.voice, recording.tracks, keys_text(there=keys.there), self.trigger.how) as refresh,
         ):
+            again_s = self.options.series.duration_s if self.options.series is not None else None
+            self.trigger.watch(session.tracks, session.report_motion, again_s)
             while not self.done:
                 session.event_loop.wait(_TICK_S)
-                press(keys.pressed(), run)
+                press(self.shown.press(keys.pressed()), run)
+                self.shown.end_if_closed()
                 obey_signals(run)
                 self._trigger(run, recording)
                 refresh(progress_of(recording, paused=run.paused))

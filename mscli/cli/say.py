@@ -43,6 +43,7 @@ class Voice:
         self._last_words = ""  # a line that waits for the next one: see ``end_with``
         self._status = ""  # the status line
         self._drawn = 0  # its cells on the terminal, 0 if it is not there
+        self._screen: tuple[Callable[[str, int], object], Callable[[str], object]] | None = None  # see ``hold``
 
     @property
     def live(self) -> bool:
@@ -89,6 +90,9 @@ class Voice:
 
     def show_status(self, text: str, cells: int) -> None:
         """Draw the status line in place of the previous one. ``cells``: its width. An empty text removes it."""
+        if self._screen is not None:
+            self._screen[0](text, cells)
+            return
         if text == self._status and bool(text) == bool(self._drawn):
             return
         self._status = text
@@ -96,6 +100,17 @@ class Voice:
             if not self._waiting and takes_more(STDERR, 0.0):
                 sys.stderr.write(f"{self._erasure()}{self._drawing(cells)}")
                 sys.stderr.flush()
+
+    def hold(self, show_status: Callable[[str, int], object], show_message: Callable[[str], object]) -> None:
+        """Print nothing, because something else covers the terminal. Pass the status line and messages on to it."""
+        self.show_status("", 0)
+        self._screen = show_status, show_message
+
+    def release(self) -> None:
+        """Print what was held back, and go on printing."""
+        if self._screen is not None:
+            self._screen = None
+            self._write("", self._timeout_s)
 
     def close(self) -> None:
         """Give the reader a last chance to take waiting lines."""
@@ -116,6 +131,9 @@ class Voice:
         with self._turn, forgiving_stderr():  # a full disk or a reader that left is no reason to end a recording
             cells = self._drawn
             self._keep(f"{self._erasure()}{text}" if text else "")
+            if self._screen is not None:
+                self._screen[1](text)
+                return
             while self._waiting and takes_more(STDERR, timeout_s):
                 sys.stderr.write(self._waiting.popleft())
                 if not self._waiting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,14 +11,17 @@ from mscli.cli.helppages import FILES, STOP, option
 from mscli.cli.leaving import TRIGGERING
 from mscli.cli.paramtypes import ByteCountType, ClockIntervalType, DurationType, ParsedType, QuietType
 from mscli.cli.shared import CommandFunction, Decorator, claim_stdin, decorated_with
+from mscli.cli.trigger import BY_MOTION, BY_SOUND
 from mscli.core.level import GAP_DB, SOUND_DB, Quiet
 from mscli.core.nearest import did_you_mean
-from mscli.core.quantities import parse_byte_count, parse_db
+from mscli.core.quantities import parse_byte_count, parse_db, parse_share
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 TRIGGERS = (*TRIGGERING, "stdin")
-BY_SOUND = "sound"
 _SOUND_ENDS_S = 2.0  # of silence that ends a file that sound began, if it has no duration
 
 _MOST_DIGITS = 15  # the limit for a number of files
@@ -40,19 +43,32 @@ class RetentionType(ParsedType):
 
 
 class TriggerType(ParsedType):
-    """A trigger: a signal, a line on stdin, or sound above a level."""
+    """A trigger: a signal, a line on stdin, motion in the picture, or sound above a level."""
 
-    name = f"{'|'.join(TRIGGERS)}|{BY_SOUND}[:DB]"
+    def __init__(self, *, sound: bool) -> None:
+        """Remember what can be a trigger. ``sound``: whether sound can."""
+        self._noticed = {BY_MOTION: ("SENSITIVITY", parse_share), **({BY_SOUND: ("DB", parse_db)} if sound else {})}
+        self.name = "|".join((*TRIGGERS, *(f"{one}[:{value}]" for one, (value, _) in self._noticed.items())))
 
     def read(self, text: str) -> str:
-        name, colon, level = text.partition(":")
-        if text in TRIGGERS or text == BY_SOUND:
+        name, colon, value = text.partition(":")
+        if text in TRIGGERS or text in self._noticed:
             return text
-        if name == BY_SOUND and colon:
-            return f"{BY_SOUND}:{parse_db(level):g}"
-        raise ValueError(
-            f"“{text}” is not one of {', '.join(TRIGGERS)}, {BY_SOUND}[:DB]{did_you_mean(name, (*TRIGGERS, BY_SOUND))}"
-        )
+        if colon and name in self._noticed:
+            return f"{name}:{self._noticed[name][1](value):g}"
+        question = did_you_mean(name, (*TRIGGERS, *self._noticed))
+        raise ValueError(f"“{text}” is not one of {self.name.replace('|', ', ')}{question}")
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (Click's)
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Complete the name."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(one) for one in (*TRIGGERS, *self._noticed) if one.startswith(incomplete)]
 
 
 def _claim(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -66,10 +82,8 @@ keep_option = option("--keep", group=FILES, type=RetentionType(), help="Keep onl
 
 def trigger_option(what: str, *, sound: bool = False) -> Decorator:
     """Return --trigger. ``what``: what is done for each trigger. ``sound``: whether sound can be one."""
-    text = f"{what} for each signal, for each line on stdin, or for sound." if sound else ""
-    text = text or f"{what} for each signal, or for each line on stdin."
-    kind = TriggerType() if sound else click.Choice(TRIGGERS)
-    return option("--trigger", group=FILES, type=kind, callback=_claim, help=text)
+    text = f"{what} for each signal, each line on stdin, {'motion, or sound' if sound else 'or motion'}."
+    return option("--trigger", group=FILES, type=TriggerType(sound=sound), callback=_claim, help=text)
 
 
 _SERIES: list[Decorator] = [

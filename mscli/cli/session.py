@@ -410,6 +410,10 @@ class Session:
     def _on_device_change(self, change: DeviceListChange) -> None:
         self.events.emit("devicechange", None, change.at_us, **change.to_json())
 
+    def report_motion(self, track: MediaStreamTrack, moving: bool, share: float, at_us: int) -> None:
+        """Report that motion has begun or ended. Safe from any thread."""
+        self.event_loop.post(lambda: self.events.emit("motion", track, at_us, active=moving, share=round(share, 4)))
+
     def report_settings(self, track: MediaStreamTrack) -> None:
         """Report a track's settings after a command has changed them."""
         self.voice.info(f"changed: {_described(track)}")

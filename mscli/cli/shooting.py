@@ -15,9 +15,10 @@ from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.recording import HINTS, SHARE, Delivery, Patience, damage_text
 from mscli.api.wanted import Wanted
-from mscli.cli.commands import SessionRun, obey_signals, obey_trigger
+from mscli.cli.commands import SessionRun, obey_signals, obey_trigger, press
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.forgiving import STDERR, STDOUT
+from mscli.cli.keys import Keys
 from mscli.cli.report import Report, Triggers, duration_text, finish
 from mscli.cli.session import Session
 from mscli.cli.trigger import Trigger
@@ -41,6 +42,7 @@ from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
     from mscli.cli.hooks import Hooks
+    from mscli.cli.preview import CommandPreview
 
 Picture = VideoFrame | EncodedVideoChunk
 
@@ -126,13 +128,22 @@ class Shooting:
     """The run of a command that takes pictures."""
 
     def __init__(
-        self, session: Session, wanted: Sequence[Wanted], row: SinkRow, file: str, options: SinkOptions, plan: ShootingPlan
+        self,
+        session: Session,
+        wanted: Sequence[Wanted],
+        row: SinkRow,
+        file: str,
+        options: SinkOptions,
+        plan: ShootingPlan,
+        shown: CommandPreview,
     ) -> None:
         self._session = session
         self._plan = plan
+        self._shown = shown
         self._pictures = TakenPictures(session, row, file, options, plan)
-        self._camera = Camera(session, wanted, plan, self._pictures.begin, decodes=not options.deinterlace)
+        self._camera = Camera(session, wanted, plan, self._pictures.begin, shown, decodes=not options.deinterlace)
         self._trigger = Trigger(plan.trigger, session.wake, session.stopper.count)
+        self._keys = Keys(wanted=shown.in_terminal and not self._trigger.reads)
         self._run = ShootingRun(session)
         self._ticks = 0  # of the series, so far
         self._times: Ticks | None = None  # of the next pictures, after the first one
@@ -141,10 +152,11 @@ class Shooting:
         """Take the pictures and return the exit code."""
         self._pictures.check()  # report an impossible output before the camera's light goes on
         try:
-            with self._trigger:
+            with self._trigger, self._keys:
                 if not self._plan.closes:
                     self._session.event_loop.gather(self._plan.gather_s)
                     self._camera.open()
+                    self._trigger.watch(self._camera.tracks, self._session.report_motion)
                 reason = self._take_all()
         except DOMException:
             if self._pictures.taken:
@@ -156,6 +168,7 @@ class Shooting:
         return self._report(reason)
 
     def _end(self) -> None:
+        self._trigger.unwatch()
         self._camera.close()
         self._pictures.finish()
 
@@ -213,6 +226,8 @@ class Shooting:
 
     def _is_over(self) -> bool:
         obey_signals(self._run)
+        press(self._shown.press(self._keys.pressed()), self._run)
+        self._shown.end_if_closed()
         return self._run.stopping or self._camera.is_gone
 
     def _pass_until(self, due_us: int, what: str) -> int:
@@ -315,12 +330,13 @@ class Camera:
         wanted: Sequence[Wanted],
         plan: ShootingPlan,
         begin: Callable[[MediaStreamTrack], object],
+        shown: CommandPreview,
         *,
         decodes: bool,
     ) -> None:
         """Open nothing yet. ``decodes``: whether chunks that depend on each other are decoded here, once for each shot."""
         self._session, self._wanted, self._plan, self._begin = session, wanted, plan, begin
-        self._decodes = decodes
+        self._shown, self._decodes = shown, decodes
         self._decoder: Any = None  # of a shot, once there is such a chunk
         self.faults = NO_FAULTS  # of chunks that were decoded here, in all shots
         self.looked_at = 0  # frames that came and were looked at
@@ -383,12 +399,14 @@ class Camera:
         self.tracks += self._session.tracks
         if is_first:
             self._session.show_tracks(self._session.options.json)
+        self._shown.show(self.tracks[-1:])
         self._warm_up()
 
     def close(self) -> None:
         """Close the camera, if it is open: its light goes off."""
         queue, self._queue = self._queue, None
         if queue is not None:
+            self._shown.leave()
             self._session.release_cameras()
             for track in self.tracks[-1:]:  # none if the camera did not start
                 track.stop()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, check_one, wanted_of
+from mscli.cli.preview import CommandPreview
 from mscli.cli.session import Session
 from mscli.cli.shooting import Shooting, ShootingPlan
+from mscli.cli.surface.preview import TERMINAL
 from mscli.cli.target import (
     contents_of,
     contradiction,
@@ -21,13 +23,9 @@ from mscli.cli.target import (
 )
 from mscli.core.addresses import masked
 from mscli.core.errors import NotSupportedError
-from mscli.core.frames import Rect
 from mscli.core.properties import VIDEO
 from mscli.encode.options import SinkOptions
 from mscli.sinks import SINKS, SinkRow, is_lossless, sink_row
-
-if TYPE_CHECKING:
-    from mscli.core.orientation import Orientation
 
 _OF_FILES = {"keep": "keep", "latest": "latest", "exec": "command", "show": "show"}  # options and their names here
 STDOUT_SUFFIX = "png"  # what "-" writes without --format
@@ -46,6 +44,8 @@ def run(options: Options, file: str, **given: Any) -> int:
     refuse_folder(file, suffix or STDOUT_SUFFIX)
     refuse_written_within([file], options)
     row = SINKS[suffix or STDOUT_SUFFIX] if suffix or file == "-" else sink_row(file, "still")
+    if given["show"] and given["preview"].place == TERMINAL:
+        raise click.UsageError("--show and --preview terminal cannot be combined")
     plan = _plan(given)
     if not options.pace:
         _refuse_clock(given)
@@ -61,7 +61,7 @@ def run(options: Options, file: str, **given: Any) -> int:
             over_device=given["force"],
             metadata=given["metadata"],
             deinterlace=given["deinterlace"],
-            orientation=_orientation(given),
+            **given["filters"]._asdict(),
             on_note=session.voice.warn,
         )
         for sentence in filter(None, (contradiction(file, row), _unused_quality(row, sink_options))):
@@ -70,7 +70,8 @@ def run(options: Options, file: str, **given: Any) -> int:
             session.dry_run(wanted, contents_of([(file, row)], sink_options))
             return ExitCode.DONE
         refuse_terminal([file], "name a file, or send it to a program: mscli snapshot - | PROGRAM")
-        return Shooting(session, wanted, row, file, sink_options, plan).run()
+        with CommandPreview(session, given["preview"], sink_options.filters, [VIDEO]) as shown:
+            return Shooting(session, wanted, row, file, sink_options, plan, shown).run()
 
 
 def _refuse_of_files(given: Mapping[str, Any], name: str) -> None:
@@ -92,15 +93,6 @@ def _unused_quality(row: SinkRow, options: SinkOptions) -> str:
     """Return a sentence if the picture has no quality to choose, or ""."""
     unused = options.quality is not None and is_lossless(row)
     return f"--quality has no effect: {row.suffix.upper()} is lossless" if unused else ""
-
-
-def _orientation(given: Mapping[str, Any]) -> Orientation | None:
-    crop, flip, rotate = (given[name] for name in ("crop", "flip", "rotate"))
-    if not (crop or flip or int(rotate or 0)):
-        return None
-    from mscli.core.orientation import Orientation
-
-    return Orientation(Rect(*crop) if crop and crop[2] else None, flip or "", int(rotate or 0))
 
 
 def _plan(given: Mapping[str, Any]) -> ShootingPlan:

@@ -13,11 +13,13 @@ from mscli.cli.report import bits_text, duration_text, measured_rate, size_text
 from mscli.cli.say import Voice
 from mscli.cli.style import styled
 from mscli.core.addresses import scheme_of
-from mscli.core.clock import DAY_S, MICROSECONDS, now_us
+from mscli.core.clock import DAY_S
 from mscli.core.eventloop import EventLoop
 from mscli.core.frames import AudioData, Counts
-from mscli.core.level import CLIPPED, FLOOR_DB, Levels, decibels, peak
+from mscli.core.level import FLOOR_DB, Levels, MeterReading, PeakHold, decibels, peak
 from mscli.core.tuples import NamedTuple
+
+# How loud a microphone is: the peak of its samples, read in addition to the recording while the line is shown.
 
 
 class Meter:
@@ -39,21 +41,8 @@ class Meter:
 
 
 _BAR = 8  # the width of the meter in characters
-_HELD_US = 2 * MICROSECONDS  # how long a peak and a clipping stay visible
 _SHORT_S = 60  # a disk with room for less is shown in red
 _GAP = "  "  # between the items of the line
-
-
-class MeterReading(NamedTuple):
-    """A reading of the meter: the current peak, the highest of the last two seconds, and whether sound was clipped."""
-
-    level: float = 0.0
-    held: float = 0.0
-
-    @property
-    def clipped(self) -> bool:
-        """Return whether a sample was at full scale."""
-        return self.held >= CLIPPED
 
 
 class SoundMeter:
@@ -61,15 +50,11 @@ class SoundMeter:
 
     def __init__(self, tracks: Sequence[MediaStreamTrack]) -> None:
         self._meter = Meter([track for track in tracks if track.kind == "audio"])
-        self._recent: list[tuple[int, float]] = []  # time and peak
+        self._peaks = PeakHold()
 
     def read(self) -> MeterReading | None:
         """Return what to show, or None if there is no sound."""
-        level = self._meter.read()
-        if level is not None:
-            self._recent.append((now_us(), level))
-        self._recent = [(at_us, one) for at_us, one in self._recent if at_us > now_us() - _HELD_US]
-        return MeterReading(self._recent[-1][1], max(one for _, one in self._recent)) if self._recent else None
+        return self._peaks.read(self._meter.read())
 
     def close(self) -> None:
         """Stop listening."""

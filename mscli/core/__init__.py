@@ -6,12 +6,16 @@ Media and time
 - ``codecs``: the table of codecs
 - ``outputformats``: the table of the formats of ``mscli capture``
 - ``flaws``: checks of frames and chunks that somebody else's code gives
+- ``ring``: the layout of a ring of frames in shared memory
 - ``loans``: memory that is lent without copying, and used again
 - ``clock``: CLOCK_MONOTONIC in microseconds, and its conversion to UTC
 - ``timing``: the times of a device's frames: replaces impossible ones, finds missing frames, and makes filler frames
 - ``ticks``: the times of a series of pictures or files
 - ``timelapse``: the times of frames in a film that plays faster than it was recorded
-- ``orientation``: how pictures are cropped, flipped and rotated
+- ``orientation``: how pictures are cropped, flipped, rotated and captioned
+- ``motion``: when motion before a camera begins and ends
+- ``level``: the peaks of sound
+- ``screens``: the base class of what shows a preview
 - ``window``: the requested part of a capture, and pauses
 - ``playing``: the position of what is played, and the sound on its way to a speaker
 - ``channels``: chosen channels of a device

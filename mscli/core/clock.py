@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from threading import Event
 
 DAY_S = 86_400
@@ -38,6 +39,13 @@ class SystemClock:
     def wait_until_us(self, at_us: int, cancelled: Event) -> bool:
         """Wait until ``at_us``, or until ``cancelled`` is set. Return whether ``at_us`` was reached."""
         return not cancelled.wait(max(0, at_us - now_us()) / MICROSECONDS)
+
+
+def wall_clock(at_us: int) -> datetime:
+    """Return the local time of a timestamp on CLOCK_MONOTONIC (microseconds), with its zone."""
+    from datetime import datetime
+
+    return datetime.fromtimestamp(time.time() - (now_us() - at_us) / MICROSECONDS).astimezone()
 
 
 _UNITS = ((31_557_600, "years"), (86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "s"))

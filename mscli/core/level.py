@@ -1,4 +1,4 @@
-"""The loudness of sound in decibels: the peak of a block, the levels of a track, and whether it is silent.
+"""The loudness of sound in decibels: the peak of a block, a meter of recent peaks, the levels of a track, and its silence.
 
 dBFS are decibels below full scale. A track is silent while no sample of any channel reaches the threshold.
 """
@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mscli.core.clock import MICROSECONDS
+from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.frames import AudioData
 from mscli.core.tuples import NamedTuple
 
@@ -18,6 +18,7 @@ FLOOR_DB = -60.0  # anything below is shown as silence
 SILENT_DB = -60.0  # dBFS below which a track is silent, unless another threshold is given
 GAP_DB = -50.0  # the same between two files: a quiet room is louder than a microphone that is not connected
 SOUND_DB = -40.0  # the same for a trigger
+_HELD_US = 2 * MICROSECONDS  # how long a peak and a clipping stay visible
 
 _CODES: Mapping[str, tuple[Any, int, int]] = {
     "u8": ("B", 128, 128),
@@ -69,6 +70,38 @@ def decibels(level: float) -> float:
 def ratio(db: float) -> float:
     """Convert dBFS to a peak from 0 to 1."""
     return float(10 ** (db / 20))
+
+
+class MeterReading(NamedTuple):
+    """A reading of a meter: the current peak, the highest of the last two seconds, and whether sound was clipped."""
+
+    level: float = 0.0
+    held: float = 0.0
+
+    @property
+    def decibels(self) -> float:
+        """Return the highest peak in dBFS."""
+        return decibels(self.held)
+
+    @property
+    def clipped(self) -> bool:
+        """Return whether a sample was at full scale."""
+        return self.held >= CLIPPED
+
+
+class PeakHold:
+    """The recent peaks of sound. Bound: those of two seconds."""
+
+    def __init__(self) -> None:
+        self._recent: list[tuple[int, float]] = []  # time and peak
+
+    def read(self, level: float | None) -> MeterReading | None:
+        """Add a peak, if there was sound. Return what to show, or None without sound."""
+        now = now_us()
+        if level is not None:
+            self._recent.append((now, level))
+        self._recent = [(at_us, one) for at_us, one in self._recent if at_us > now - _HELD_US]
+        return MeterReading(self._recent[-1][1], max(one for _, one in self._recent)) if self._recent else None
 
 
 class Quiet(NamedTuple):

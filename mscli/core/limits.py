@@ -103,6 +103,15 @@ CHANGE_S = 5.0  # how long adding or removing an output of a recording may take
 CLIENT_SLEEPS_S = 5.0  # a client of --control that reads no answer for this long is dropped
 WINDOW_OPENED_S = 20.0  # the limit for loading OpenCV and opening the preview window, on a slow machine
 WINDOW_CLOSED_S = 1.0  # the limit for closing the preview window
+MOTION_LOOKED_S = 0.5  # how often a watch for motion without frames looks whether it is over
+MOTION_CLOSED_S = 1.0  # the limit for looking at the last picture at the end
+RING_WRITER_S = 1.0  # how often a reader of a ring without frames looks whether its writer is alive
+RING_POLL_S = 0.0005  # how often a reader of a ring looks for a frame, on systems where it cannot be woken
+VIEWER_SLEEPS_S = 10.0  # a viewer of --preview web that takes nothing for this long is dropped
+WEB_REQUEST_S = 5.0  # how long a browser may take to send a request
+WEB_FRAME_S = 5.0  # how long a request for a picture waits for one
+WEB_CLOSED_S = 1.0  # the limit for closing the page of a preview
+PREVIEW_CLOSED_S = 2.0  # the limit for a preview to show its last picture at the end
 TERMINAL_S = 0.1  # how long a terminal may take to say what it can
 HOOK_S = 10.0  # how long a command of --exec may run after the last picture
 

@@ -111,3 +111,10 @@ def parse_db(text: str) -> float:
     if not _LEAST_DB <= level <= 0:
         raise ValueError(f"“{text}” is not a level from {_LEAST_DB:g} to 0 dBFS, such as -40")
     return level
+
+
+def parse_share(text: str) -> float:
+    """Return a number from 0 to 1. Raises ValueError."""
+    if not _match(_NUMBER, text) or not 0 <= float(text) <= 1:
+        raise ValueError(f"“{text}” is not a number from 0 to 1")
+    return float(text)

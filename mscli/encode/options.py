@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mscli.core.codecs import CAMERA_CODECS
+from mscli.core.frames import FORMATS
+from mscli.core.orientation import Caption, Orientation, PictureFilters
 from mscli.core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from mscli.core.boxes import Scalar
     from mscli.core.level import Quiet
-    from mscli.core.orientation import Orientation
 
 # The speeds of video encoders, from the fastest with the largest files. All encoders use x264's names.
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
+DECODED = "I420"  # what chunks become that are decoded
 COPY = "copy"  # in place of a video codec's name: write the camera's encoded video unchanged
 
 
@@ -100,9 +103,31 @@ class SinkOptions(NamedTuple):
     faststart: bool = False  # whether the index of an MP4 or QuickTime file moves to its front at the end
     max_bytes: int | None = None  # the size limit of the whole recording; the sink ends before exceeding it
     series: Series | None = None  # for recordings in several files; the target is the pattern of their names
-    orientation: Orientation | None = None  # for pictures: how they are cropped, flipped and rotated
+    orientation: Orientation | None = None  # how pictures are cropped, flipped and rotated
+    caption: Caption | None = None  # a line of text that is burnt into pictures
     reopen: bool = False  # for raw sinks: whether a FIFO whose reader leaves waits for the next one
     frame_log: str | int | None = None  # for raw sinks: where to write a line of JSON for each frame
     link: LinkOptions = USUAL_LINK  # for outputs in the network
     on_note: Callable[[str], None] | None = None  # called with a sentence about a request that cannot be met
     extra: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def filters(self) -> PictureFilters | None:
+        """Return what is done to pictures before they come to the sink; a sink of pictures does it itself."""
+        if self.orientation is None and self.caption is None:
+            return None
+        return PictureFilters(self.orientation, self.caption)
+
+    def filtered(self, track: TrackFormat) -> TrackFormat:
+        """Return a track as it comes to the sink. Raises NotSupportedError if its pictures are smaller than the crop."""
+        if self.filters is None or track.kind != "video":
+            return track
+        settings, form = dict(track.settings), track.pixel_format
+        if self.orientation is not None and "width" in settings:
+            width, height = self.orientation.size_of(int(settings["width"]), int(settings["height"]))
+            settings |= {"width": width, "height": height, "aspectRatio": width / height}
+        if form in CAMERA_CODECS:
+            form = DECODED
+        elif form in FORMATS and not FORMATS[form].ffmpeg:
+            form = "RGB24"
+        return track._replace(settings=settings, pixel_format=form)

@@ -5,8 +5,11 @@
 - ``sound``: decodes sound, and converts sample formats
 - ``warmup``: skips a camera's first pictures until one is worth keeping
 - ``stack``: one picture of several
+- ``motion``: how much of a picture has changed
 - ``deinterlace``: makes whole pictures of interlaced ones
 - ``orient``: crops, flips and rotates pictures
+- ``caption``: writes a line of text into pictures
+- ``filters``: all of these, for the pictures of a track
 - ``unpack``: camera formats that FFmpeg cannot read, into ones that it can
 - ``chunkfilter``: checks of chunks before they are decoded or copied
 - ``resample``: sample rates and channel counts
@@ -29,11 +32,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import av
+
     from mscli.core.channels import ChannelPlan
     from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, VideoFrame
     from mscli.core.level import Levels
+    from mscli.core.orientation import PictureFilters
     from mscli.media.deinterlace import Deinterlacer
+    from mscli.media.filters import PictureFilter
     from mscli.media.mixing import Mix
+    from mscli.media.motion import MotionMeasure
     from mscli.media.pictures import Converter, ShotDecoder
     from mscli.media.warmup import Warmup
 
@@ -46,6 +54,22 @@ def load_converter(pixel_format: str = "") -> Converter:
     from mscli.media.pictures import Converter
 
     return Converter(pixel_format)
+
+
+def load_picture_reader() -> Callable[[VideoFrame | EncodedVideoChunk], av.VideoFrame | None]:
+    """Return a function that returns a frame, or a chunk that can be decoded alone, as FFmpeg's picture in its shown shape.
+
+    It returns None for one that is damaged.
+    """
+    from mscli.media.pictures import Converter, as_picture
+
+    converter = Converter()
+
+    def read(media: VideoFrame | EncodedVideoChunk) -> av.VideoFrame | None:
+        frame = converter.convert(media)
+        return None if frame is None else as_picture(frame)
+
+    return read
 
 
 def load_shot_decoder() -> ShotDecoder:
@@ -83,11 +107,25 @@ def load_deinterlacer() -> Deinterlacer:
     return Deinterlacer()
 
 
+def load_filter(filters: PictureFilters, device: str) -> PictureFilter:
+    """Return the filters of a track. ``device``: the name of its camera. Raises NotSupportedError for an unusable font."""
+    from mscli.media.filters import PictureFilter
+
+    return PictureFilter(filters, device)
+
+
 def load_sound_decoder() -> Callable[[EncodedAudioChunk], AudioData | None]:
     """Return a function that decodes the chunks of a track, in order. It returns None for a chunk that yields no sound."""
     from mscli.media.sound import SoundReader
 
     return SoundReader().read
+
+
+def load_motion_measure() -> MotionMeasure:
+    """Return a measure of motion in the pictures of a camera."""
+    from mscli.media.motion import MotionMeasure
+
+    return MotionMeasure()
 
 
 def load_mixer(channels: int) -> Callable[[AudioData], AudioData]:

@@ -7,12 +7,12 @@ from typing import Any
 import av
 from av.filter import Graph
 
-from mscli.core.errors import NotSupportedError
 from mscli.core.frames import Rect
 from mscli.core.orientation import Orientation
 
 _FLIPS = {"horizontal": "hflip", "vertical": "vflip"}
 _TURNS = {90: ("transpose", "clock"), 270: ("transpose", "cclock")}
+_VIEWS = ("crop", "vflip")  # filters that return the memory of their input, from another place on or backwards
 
 
 class Orienter:
@@ -38,22 +38,21 @@ class Orienter:
 
     def _filters(self, picture: av.VideoFrame) -> list[tuple[str, str]]:
         wanted, filters = self._orientation, []
+        wanted.size_of(picture.width, picture.height)  # raises the error of a crop that does not fit
         if wanted.crop is not None:
-            filters.append(("crop", _crop(wanted.crop, picture)))
+            filters.append(("crop", _crop(wanted.crop)))
         if wanted.flip:
             filters.append((_FLIPS[wanted.flip], ""))
         if wanted.rotate == 180:
             filters += [("hflip", ""), ("vflip", "")]
         elif wanted.rotate:
             filters.append(_TURNS[wanted.rotate])
+        if filters and filters[-1][0] in _VIEWS:
+            filters.append(("copy", ""))
         return filters
 
 
-def _crop(rect: Rect, picture: av.VideoFrame) -> str:
-    if rect.x + rect.width > picture.width or rect.y + rect.height > picture.height:
-        raise NotSupportedError(
-            f"--crop {rect.x},{rect.y},{rect.width},{rect.height} is not inside the picture of {picture.width}×{picture.height}"
-        )
+def _crop(rect: Rect) -> str:
     return f"{rect.width}:{rect.height}:{rect.x}:{rect.y}:exact=1"
 
 

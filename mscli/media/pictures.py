@@ -90,7 +90,7 @@ def as_picture(frame: VideoFrame, used: av.VideoFrame | None = None) -> av.Video
         visible = source[rect.y // plane.v * stride + rect.x // plane.h * plane.unit_bytes :]
         if visible.nbytes < stride * (rows - 1) + width:
             raise DamagedPicture(f"a plane has {source.nbytes} bytes")
-        _copy_rows(memoryview(target), target.line_size, visible, stride, width, rows)
+        copy_rows(memoryview(target), target.line_size, visible, stride, width, rows)
     if frame.color_space == LIMITED_RGB:
         picture = _in_full_range(picture)
     return described(picture, frame.timestamp, in_range(frame.format, frame.color_space))
@@ -127,7 +127,8 @@ def in_range(name: str, color: VideoColorSpace) -> VideoColorSpace:
     return color if is_yuv(name) else color._replace(full_range=True)
 
 
-def _copy_rows(target: memoryview, step: int, source: memoryview, stride: int, width: int, rows: int) -> None:
+def copy_rows(target: memoryview, step: int, source: memoryview, stride: int, width: int, rows: int) -> None:
+    """Copy rows of ``width`` bytes. ``step``, ``stride``: the distances of rows in bytes."""
     if step == stride:
         count = min(stride * rows, source.nbytes)
         target[:count] = source[:count]

@@ -14,6 +14,7 @@ Families
 - ``pictures``: pictures in a file each
 - ``recording``: encoded tracks in files of a container, or for a server
 - ``preview``, ``preview_window``: a window that shows pictures
+- ``web``: a page that shows them in a browser
 
 For all of them
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from mscli.sinks.base import Sink
     from mscli.sinks.pictures.album import Album
     from mscli.sinks.preview import Previewer as Previewer
+    from mscli.sinks.web import WebScreen
 
 Target = str | int | BinaryIO  # a path, a file descriptor (not closed by the sink), or a writable binary file
 
@@ -299,6 +301,13 @@ def load_preview(title: str) -> Previewer:
     return Previewer(title)
 
 
+def load_web_preview(host: str, port: int) -> WebScreen:
+    """Serve a page that shows a preview. Raises OperationError if the address or the port cannot be used."""
+    from mscli.sinks.web import WebScreen
+
+    return WebScreen(host, port)
+
+
 class SinkPlan(NamedTuple):
     """The plan for one output: its options, and the places and kinds of the tracks that go into it."""
 
@@ -413,13 +422,19 @@ def check_tracks(row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> No
 
 def describe_output(row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:
     """Return what an output of this row will hold of some tracks, for people; "" if it does not say."""
-    text: str = _class(row).describe(row, options, [track for track in tracks if row.still or getattr(row, track.kind)])
+    held = [track if row.still else options.filtered(track) for track in tracks if row.still or getattr(row, track.kind)]
+    text: str = _class(row).describe(row, options, held)
     return text
 
 
 def is_socket(name: str) -> bool:
     """Return whether a raw output with this name is a socket that readers may join."""
     return name.startswith(("unix:", "tcp://"))
+
+
+def is_ring(name: str) -> bool:
+    """Return whether a raw output with this name is a ring in shared memory."""
+    return name.startswith("shm:")
 
 
 def output_stream(options: SinkOptions, track: TrackFormat) -> Stream:

@@ -13,6 +13,7 @@ from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import EncodedVideoChunk, Media, VideoFrame, packed_planes
 from mscli.core.limits import WINDOW_CLOSED_S, WINDOW_OPENED_S
+from mscli.core.screens import PreviewFacts, Screen
 from mscli.media import load_converter
 
 WINDOW = os.path.join(os.path.dirname(__file__), "preview_window.py")
@@ -28,6 +29,7 @@ class Preview:
     def __init__(self, title: str) -> None:
         _need_display()
         self._closed = self._ready = False
+        self.title = title  # shown with the next frame
         self._memory = _anonymous_file()
         self._picture: mmap | None = None
         self._window = subprocess.Popen(
@@ -52,13 +54,13 @@ class Preview:
         return self._ready and not self._closed
 
     def show(self, width: int, height: int, bgr: memoryview) -> None:
-        """Show a packed BGR24 frame of this size (pixels), unless the window is busy or gone. Never waits."""
+        """Show the title, and a packed BGR24 frame of this size (pixels), unless the window is busy or gone. Never waits."""
         if not self.ready:
             return
         self._share(bgr)
         self._ready = False
         try:
-            os.write(self._orders.fileno(), f"{width} {height}\n".encode())
+            os.write(self._orders.fileno(), f"{width} {height} {' '.join(self.title.split())}\n".encode())
         except BrokenPipeError:
             self._closed = True
 
@@ -106,7 +108,7 @@ class Preview:
         self._picture[: bgr.nbytes] = bgr.cast("B")
 
 
-class Previewer:
+class Previewer(Screen):
     """A preview window for the frames of a track. Those that arrive while the window is busy are not shown.
 
     Creating it waits until the window is open. Raises NotSupportedError if that is impossible.
@@ -120,6 +122,15 @@ class Previewer:
     def closed(self) -> bool:
         """Return whether the user closed the window."""
         return bool(self._window.closed)
+
+    @property
+    def ready(self) -> bool:
+        """Return whether the window has time for a picture."""
+        return bool(self._window.ready)
+
+    def tell(self, facts: PreviewFacts) -> None:
+        """Show the facts in the title, with the next picture."""
+        self._window.title = str(facts)
 
     def show(self, frame: Media) -> None:
         """Show a picture, unless the window is still busy with another."""

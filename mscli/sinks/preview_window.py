@@ -1,7 +1,7 @@
 """The window process of ``mscli.sinks.preview``. Imports nothing of mscli. Arguments: title, shared memory's descriptor.
 
-stdin delivers a line “WIDTH HEIGHT” when the memory holds a BGR24 frame of this size (pixels). stdout answers “.” when the
-window is ready for the next frame, or “!” and a reason if there is no window. The process ends when stdin does.
+stdin delivers a line “WIDTH HEIGHT TITLE” when the memory holds a BGR24 frame of this size (pixels). stdout answers “.” when
+the window is ready for the next frame, or “!” and a reason if there is no window. The process ends when stdin does.
 """
 
 from __future__ import annotations
@@ -54,36 +54,43 @@ class PreviewWindow:
     """The window, and the shared memory of its frames."""
 
     def __init__(self, cv2: Any, title: str, memory: int) -> None:
-        self._cv2, self._title, self._memory = cv2, title, memory
+        self._cv2, self._name, self._memory = cv2, title, memory
         self._size = (0, 0)
+        self._shown_title = title
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def open(self) -> bool:
         """Process the window's events for a moment. Return whether the window stays open."""
         if self._cv2.waitKey(TICK_MS) & 0xFF in CLOSING_KEYS:
             return False
-        return bool(self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) >= 1)
+        return bool(self._cv2.getWindowProperty(self._name, self._cv2.WND_PROP_VISIBLE) >= 1)
 
     def take_order(self) -> bool:
         """Show a frame if one has been announced. Return False at the end of stdin."""
         if not select.select([sys.stdin], [], [], 0)[0]:
             return True
-        order = os.read(sys.stdin.fileno(), 64)
+        order = os.read(sys.stdin.fileno(), 4096)
         if order:
-            width, height = map(int, order.split())
-            self._show(width, height)
+            width, height, title = order.decode(errors="replace").rstrip("\n").split(" ", 2)
+            self._show(int(width), int(height))
+            self._retitle(title)
             send_to_program(".")
         return bool(order)
+
+    def _retitle(self, title: str) -> None:
+        if title != self._shown_title:
+            self._shown_title = title
+            self._cv2.setWindowTitle(self._name, title)
 
     def _show(self, width: int, height: int) -> None:
         import numpy as np
 
         with mmap.mmap(self._memory, 3 * width * height, access=mmap.ACCESS_READ) as picture:
-            self._cv2.imshow(self._title, np.frombuffer(picture, np.uint8).reshape(height, width, 3))
+            self._cv2.imshow(self._name, np.frombuffer(picture, np.uint8).reshape(height, width, 3))
         if (width, height) != self._size:
             self._size = (width, height)
             scale = min(1, LARGEST[0] / width, LARGEST[1] / height)
-            self._cv2.resizeWindow(self._title, round(width * scale), round(height * scale))
+            self._cv2.resizeWindow(self._name, round(width * scale), round(height * scale))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@
     screen     1080p that moves, and is still  ffmpeg's x11grab
     network    how late pictures of RTSP come  ffmpeg without its buffer
     publish    a second of RTMP, 720p30        the file alone; ffmpeg -f flv
+    preview    a ring, a terminal, a window    a copy; a tenth of a core; no preview
     sound      32 channels; a mix; levels      parec; a core
     way        a frame's calls and files       those before outputs were composed
 
@@ -37,6 +38,7 @@ from tests.bench import (
     negotiate,
     network,
     paced,
+    preview,
     publish,
     scale,
     screen,
@@ -62,6 +64,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "screen": screen.rows,
     "network": network.rows,
     "publish": publish.rows,
+    "preview": preview.rows,
     "sound": sound.rows,
     "way": way.rows,
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
 import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,8 +21,10 @@ from typing import Any
 import pytest
 
 from mscli.cli.control import LINE_BYTES, MOST_CLIENTS
+from mscli.cli.manual import MANUALS
 from mscli.core.limits import CLIENT_SLEEPS_S
 from tests.cli.program import TIMEOUT_S, FakeMachine, camera, error_line, eventually, microphone, picture, streams
+from tests.conftest import require
 from tests.idle import idle_until_end
 from tests.pattern import pictures
 
@@ -309,6 +314,56 @@ def test_changed_constraints_are_answered_and_told(fake: FakeMachine) -> None:
         report = run.end()
     assert report["tracks"][0]["settings"]["width"] == 320
     assert streams(fake.folder / "film.mkv")["video"]["width"] == 640  # a file keeps the size that it began with
+
+
+@pytest.mark.parametrize("output", ["x.y4m", "x.i420", "x.npy"])
+def test_the_size_of_raw_pictures_is_not_changed(output: str, fake: FakeMachine) -> None:
+    with controlled(fake, "capture", "-o", output, "-o", "x.mjpeg") as run:
+        small = {"applyConstraints": {"video": {"width": {"exact": 320}, "height": {"exact": 240}}}}
+        error = run.send(small)["error"]
+        assert error["name"] == "NotSupportedError"
+        assert error["message"].startswith(f"{output} holds raw pictures, which cannot change their size")
+        assert run.send({"applyConstraints": {"video": {"frameRate": 15}}})["settings"]["video"]["width"] == 640
+        assert run.send({"removeOutput": output})["ok"]
+        assert run.send(small)["settings"]["video"]["width"] == 320
+        assert run.send({"addOutput": "y.y4m"})["ok"]
+        assert not run.send({"applyConstraints": {"video": {"width": {"exact": 640}}}})["ok"]
+        assert eventually(lambda: "y.y4m" in fake.files)
+        run.send({"stop": True})
+        run.end()
+    assert b" W320 H240 " in (fake.folder / "y.y4m").read_bytes()[:80]
+
+
+def manual_example(first: str) -> str:
+    """The example in the manual that begins with these words."""
+    found = re.search(rf"(?m)^    {re.escape(first)}.*(?:\n    .*)+", MANUALS[""])
+    assert found is not None
+    return textwrap.dedent(found[0])
+
+
+def test_the_manuals_example_for_a_shell_works(fake: FakeMachine) -> None:
+    require("socat")
+    done = fake.shell(manual_example("mscli record --control unix:camera.sock"))
+    assert done.returncode == 0, done.stderr.decode()
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["command"] for answer in answers] == [
+        "snapshot", "applyConstraints", "addOutput", "pause", "resume", "removeOutput", "stop"
+    ]  # fmt: skip
+    assert all(answer["ok"] for answer in answers), answers
+    assert picture(fake.folder / "now.png") == "PNG 640x480"
+    assert streams(fake.folder / "film.mkv")["video"]
+
+
+def test_the_manuals_example_for_python_works(fake: FakeMachine) -> None:
+    with controlled(fake, "record", "film.mkv", address="unix:camera.sock") as run:
+        program = manual_example("import json, socket")
+        told = subprocess.run(
+            [sys.executable, "-I", "-c", program], cwd=fake.folder, check=True, capture_output=True, timeout=TIMEOUT_S
+        )
+        assert run.end()["files"] == ["film.mkv"]
+    name, enabled, message, stopped = told.stdout.decode().splitlines()
+    assert (name, enabled, stopped) == ("then.png", "True", "True")
+    assert message.startswith("unknown command “zoom”")
 
 
 def test_a_snapshot_is_taken_while_it_records(fake: FakeMachine) -> None:

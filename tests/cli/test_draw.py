@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from mscli.cli.draw import ITERM, KITTY, PALETTE, SIXEL, TRUE_COLOUR, drawn, protocol
+from mscli.cli.draw import GREYS, ITERM, KITTY, KITTY_LIVE, PALETTE, SIXEL, TRUE_COLOUR, drawn, protocol
 from mscli.media.pictures import as_picture
 from tests.cli.program import output_of
 from tests.conftest import require
@@ -55,6 +55,24 @@ def test_a_terminal_of_256_colours_gets_the_nearest() -> None:
     line, *_ = drawn(as_picture(halves("RGB24", (255, 0, 0), (128, 128, 128))), PALETTE, 80, 24).decode().splitlines()
     first, *_, last = re.findall(r"\x1b\[38;5;(\d+)m", line)
     assert (first, last) == ("196", "244")
+
+
+def test_a_live_picture_of_kitty_takes_the_place_of_the_one_before() -> None:
+    first, second = drawn(picture(), KITTY_LIVE, 80, 24), drawn(picture(), KITTY_LIVE, 80, 24)
+    assert first == second
+    assert first.startswith(b"\x1b_Ga=T,f=100,i=4711,q=2,")
+
+
+def test_without_colours_characters_cover_more_or_less_of_a_cell() -> None:
+    lines = drawn(picture(), GREYS, 40, 12).splitlines()
+    assert len(lines) <= 12
+    assert {len(line) for line in lines} == {len(lines[0])}
+    assert set(b"".join(lines)) <= set(b" .:-=+*#%@")
+
+
+@pytest.mark.parametrize("given", [{"NO_COLOR": "1"}, {"TERM": "vt220"}, {"TERM": "xterm-mono"}])
+def test_a_terminal_may_have_no_colours(given: dict[str, str]) -> None:
+    assert protocol({"TERM": "xterm", "COLORTERM": "truecolor"} | given, b"") == GREYS
 
 
 def test_kitty_gets_a_png_in_chunks() -> None:

@@ -32,7 +32,7 @@ def test_a_request_without_effect_is_a_warning_that_names_it(arguments: tuple[st
         (("record", "--width", "min:1000,max:500", "x.mp4"), "min:1000 is above max:500", 2),
         (("record", "--facing-mode", "front", "x.mp4"), "user, environment, left, right", 2),
         (("record", "--video-bitrate", "8", "x.mp4"), "did you mean 8k or 8M", 2),
-        (("capture", "--audio", "--no-video", "--preview", "-o", "x.pcm"), "a preview shows video", 7),
+        (("capture", "--audio", "--no-video", "--preview", "window", "-o", "x.pcm"), "a preview window shows video", 7),
     ],
 )
 def test_a_contradiction_is_an_error_that_names_it(arguments: tuple[str, ...], said: str, code: int, fake: FakeMachine) -> None:

@@ -288,7 +288,13 @@ def test_a_picture_of_several_frames(flags: tuple[str, ...], fake: FakeMachine) 
 
 @pytest.mark.parametrize(
     ("flags", "size"),
-    [(("--rotate", "90"), "480x640"), (("--crop", "10,20,100,50"), "100x50"), (("--flip", "vertical"), "640x480")],
+    [
+        (("--rotate", "90"), "480x640"),
+        (("--crop", "10,20,100,50"), "100x50"),
+        (("--crop", "100x50+10+20"), "100x50"),
+        (("--flip", "vertical"), "640x480"),
+        (("--timestamp",), "640x480"),
+    ],
 )
 def test_pictures_are_cropped_flipped_and_rotated(flags: tuple[str, ...], size: str, fake: FakeMachine) -> None:
     fake("snapshot", *flags, "x.jpg", code=0)
@@ -404,7 +410,7 @@ def test_the_camera_is_closed_between_pictures_if_asked(fake: FakeMachine) -> No
         (("--at-clock", "1m", "-i", "x.mp4", "--no-pace"), "--at-clock and --no-pace cannot be combined"),
         (("--trigger", "stdin", "-i", "x.mp4", "--no-pace"), "--trigger and --no-pace cannot be combined"),
         (("--keep", "3"), "--keep needs --count, --interval"),
-        (("--crop", "1,2,3"), "100,50,640,480"),
+        (("--crop", "1,2,3"), "640x480+100+50"),
         (("--bracket", "a,b"), "-2,0,2"),
         (("--settle", "soon"), "2s"),
         (("--count", "0"), "0"),

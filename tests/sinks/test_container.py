@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from mscli.core.clock import wall_clock
 from mscli.core.codecs import AUDIO_CODECS, VIDEO_CODECS, AudioCodec
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import (
@@ -38,7 +39,6 @@ from mscli.encode.codecs import CONTAINERS
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, SinkRow, load_sink
 from mscli.sinks.base import Sink
-from mscli.sinks.files.series import wall_clock
 from tests.backends.pulse_rig import amplitude
 from tests.sinks.synth import (
     BLUE,

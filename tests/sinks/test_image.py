@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.clock import MICROSECONDS, now_us, wall_clock
 from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
 from mscli.core.folders import find_entry
 from mscli.core.frames import BT601, BT709, JPEG_COLOR, PIXEL_FORMATS, Media, Rect, VideoColorSpace, VideoFrame
@@ -21,7 +21,6 @@ from mscli.core.orientation import Orientation
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_album
 from mscli.sinks.base import Sink
-from mscli.sinks.files.series import wall_clock
 from mscli.sinks.pictures.image import jpeg_scale
 from tests.sinks.synth import (
     BLUE,

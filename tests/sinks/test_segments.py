@@ -12,12 +12,12 @@ from threading import Event
 
 import pytest
 
+from mscli.core.clock import wall_clock
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import AudioData, VideoFrame
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
 from mscli.sinks.files.output import NamedFile
-from mscli.sinks.files.series import wall_clock
 from tests.sinks.serial import (
     BLOCK,
     FRAME_US,

@@ -138,9 +138,9 @@ def test_other_silences_are_refused(text: str) -> None:
         QuietType(-60).read(text)
 
 
-@pytest.mark.parametrize("text", ["sound", "sound:-30", "stdin", "SIGUSR1"])
+@pytest.mark.parametrize("text", ["sound", "sound:-30", "motion", "motion:0.7", "stdin", "SIGUSR1"])
 def test_triggers(text: str) -> None:
-    assert TriggerType().read(text) == text
+    assert TriggerType(sound=True).read(text) == text
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,13 @@ def test_triggers(text: str) -> None:
         ("sound:3", "level from -120 to 0 dBFS"),
         ("sound:", "level from"),
         ("sond", "did you mean “sound”"),
-        ("motion", "not one of"),
+        ("motion:2", "not a number from 0 to 1"),
+        ("light", "not one of SIGUSR1, stdin, motion"),
     ],
 )
 def test_other_triggers_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        TriggerType().read(text)
+        TriggerType(sound=True).read(text)
 
 
 # The program, with a fake microphone: a tone at -30 dBFS, and a beep at -6 dBFS at each second

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
+from mscli.core.clock import wall_clock
 from mscli.encode.headers import WavHeader, bext
 from mscli.sinks import SINKS
-from mscli.sinks.files.series import wall_clock
 from tests.conftest import require
 from tests.sinks.serial import RATE, in_time, samples, series, sound, values
 from tests.sinks.synth import T0, feed_and_close, opened, probe, run, tone

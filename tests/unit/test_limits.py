@@ -259,10 +259,11 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.sound.sampleclock OLDEST_US WINDOW_S GAP_S CONFIRM_S STEADY_S STEP_US ·
         sources.v4l2.order _FIRST_EARLY_US _APART_US · sources.streams MOST_GAP_US _STEP_US _ALIKE_US AHEAD_US""",
     "what people are shown, and when": """
-        api.mediaelement _UPDATE_US · api.recording LEAST_S THROUGHPUT_S · cli.record LEAST_LAPSE_S ·
-        cli.report NOTED_SILENCE_S SPELT_S ·
+        api.mediaelement _UPDATE_US · api.preview _TOLD_S _GATHER_S · api.recording LEAST_S THROUGHPUT_S ·
+        cli.record LEAST_LAPSE_S · cli.report NOTED_SILENCE_S SPELT_S ·
         cli.shooting CLOSE_ABOVE_S _GATHER_S · sinks.recording.network.publisher _RECENT_S ·
-        sinks.recording.network.publish_child _OFTEN_S · cli.status _HELD_US _SHORT_S · core.log BURST_S ·
+        sinks.recording.network.publish_child _OFTEN_S · cli.status _SHORT_S · core.level _HELD_US ·
+        core.motion STILL_US · core.log BURST_S ·
         sources.screen.stream POINTER_SHOWN_US""",
     "units": "api.mediastreamtrack _MS · core.quantities _SECONDS · core.clock DAY_S LONGEST_S · sources.network.relay _MS",
     "a limit in a module that is imported before anything else": "cli.leaving LAST_S",

@@ -7,8 +7,9 @@ import pytest
 from mscli.cli.report import duration_text, long_text, size_text
 from mscli.cli.say import Voice
 from mscli.cli.shared import Shared
-from mscli.cli.status import MeterReading, Progress, fitting, plain, progress_of, status_items
+from mscli.cli.status import Progress, fitting, plain, progress_of, status_items
 from mscli.core.clock import now_us
+from mscli.core.level import MeterReading
 from mscli.sinks.recording.network.publisher import Published
 from tests.unit.stage import MemorySink, Recording, device, picture, push
 

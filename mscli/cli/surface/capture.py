@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ from mscli.cli.surface.common import (
     output_arguments,
     outputs_of,
 )
+from mscli.cli.surface.filters import filter_options
+from mscli.cli.surface.preview import preview_options
 from mscli.core.eventloop import WHEN_FULL
 from mscli.core.properties import AUDIO, VIDEO
 
@@ -54,7 +57,6 @@ from mscli.core.properties import AUDIO, VIDEO
     usual="as captured, or I420 if that is compressed",
     help="Pixel format, such as RGB24, or native for the camera's own.",
 )
-@option("--preview", group=OUTPUT, common=True, is_flag=True, help="Show the picture in a window.")
 @option(
     "--frame-log",
     group=OUTPUT,
@@ -72,6 +74,8 @@ from mscli.core.properties import AUDIO, VIDEO
 @frames_option(common=True)
 @control_option
 @deinterlace_option
+@filter_options
+@partial(preview_options, common=True)
 @capture_options(VIDEO, AUDIO)
 def command(options: Options, **given: Any) -> int:
     """Write frames or samples to FILE or stdout, raw or in a FORMAT.

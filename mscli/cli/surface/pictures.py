@@ -12,10 +12,10 @@ from mscli.cli.helppages import FILES, OUTPUT, PICTURE, STOP, option
 from mscli.cli.paramtypes import ClockIntervalType, CountType, DurationType, ParsedType
 from mscli.cli.series import keep_option, trigger_option
 from mscli.cli.shared import CommandFunction, Decorator, decorated_with
+from mscli.cli.trigger import BY_MOTION
 from mscli.core.quantities import parse_duration
 
 _MOST_EV = 10.0  # exposure compensation
-_PIXELS = 1_000_000  # more than any side has
 
 
 class SettleType(ParsedType):
@@ -66,20 +66,6 @@ class CommandType(ParsedType):
         return arguments
 
 
-class CropType(ParsedType):
-    """A part of the picture, in pixels."""
-
-    name = "X,Y,W,H"
-
-    def read(self, text: str) -> tuple[int, ...]:
-        parts = text.split(",")
-        if len(parts) == 4 and all(part.isascii() and part.isdigit() for part in parts):
-            x, y, width, height = (int(part) for part in parts)
-            if 0 < width <= _PIXELS and 0 < height <= _PIXELS and max(x, y) <= _PIXELS:
-                return x, y, width, height
-        raise ValueError(f"“{text}” is not a part of the picture such as 100,50,640,480")
-
-
 _SERIES: list[Decorator] = [
     option("--count", group=STOP, common=True, type=CountType(), help="Take N pictures."),
     option("--interval", group=FILES, common=True, type=DurationType(), help="Take a picture every DURATION."),
@@ -124,14 +110,6 @@ _PICTURES: list[Decorator] = [
     ),
     option("--best-of", group=PICTURE, type=CountType(), help="Take the sharpest of N frames."),
     option("--average", group=PICTURE, type=CountType(), help="Average N frames, for less noise."),
-    option("--crop", group=PICTURE, type=CropType(), help="Save only this part of the picture."),
-    option("--flip", group=PICTURE, type=click.Choice(["horizontal", "vertical"]), help="Mirror the picture."),
-    option(
-        "--rotate",
-        group=PICTURE,
-        type=click.Choice(["90", "180", "270"]),
-        help="Rotate the picture clockwise, in degrees.",
-    ),
     option("--metadata/--no-metadata", group=OUTPUT, default=True, help="Write time, camera and settings into the file."),
     option("--show", group=OUTPUT, common=True, is_flag=True, help="Draw the picture in the terminal."),
 ]
@@ -142,7 +120,8 @@ def picture_options(function: CommandFunction) -> CommandFunction:
 
     @functools.wraps(function)
     def checked(*arguments: Any, **given: Any) -> Any:
-        _check({name for name, value in given.items() if value})
+        motion = (given.get("trigger") or "").startswith(BY_MOTION)
+        _check({name for name, value in given.items() if value}, motion=motion)
         return function(*arguments, **given)
 
     return decorated_with([*_SERIES, *_PICTURES], checked)
@@ -151,10 +130,12 @@ def picture_options(function: CommandFunction) -> CommandFunction:
 _EXCLUSIVE = ("interval", "at_clock", "trigger"), ("best_of", "average")
 
 
-def _check(given: set[str]) -> None:
+def _check(given: set[str], *, motion: bool) -> None:
     for names in _EXCLUSIVE:
         named = [f"--{name.replace('_', '-')}" for name in names if name in given]
         if len(named) > 1:
             raise click.UsageError(f"{' and '.join(named)} cannot be combined")
+    if motion and "close_between" in given:
+        raise click.UsageError("--trigger motion and --close-between cannot be combined: a closed camera sees no motion")
     if "keep" in given and not given & {"count", "interval", "at_clock", "trigger", "burst", "bracket"}:
         raise click.UsageError("--keep needs --count, --interval, --at-clock, --trigger or --burst")

@@ -19,6 +19,8 @@ from mscli.cli.surface.common import (
     output_arguments,
     outputs_of,
 )
+from mscli.cli.surface.filters import filter_options
+from mscli.cli.surface.preview import preview_options
 from mscli.cli.target import CONTAINERS
 from mscli.core.properties import AUDIO, VIDEO
 
@@ -78,6 +80,8 @@ from mscli.core.properties import AUDIO, VIDEO
 )
 @control_option
 @encoding_options
+@filter_options
+@preview_options
 @capture_options(VIDEO, AUDIO)
 def command(options: Options, **given: Any) -> int:
     """Record camera and microphone into FILE. Its suffix names the format.

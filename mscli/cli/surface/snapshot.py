@@ -10,7 +10,9 @@ from mscli.cli.helppages import ENCODING, OUTPUT, Command, option
 from mscli.cli.options import Options, capture_options
 from mscli.cli.paramtypes import FractionType
 from mscli.cli.surface.common import deinterlace_option, force_option, output_arguments, outputs_of
+from mscli.cli.surface.filters import filter_options
 from mscli.cli.surface.pictures import picture_options
+from mscli.cli.surface.preview import preview_options
 from mscli.core.properties import VIDEO
 
 
@@ -50,6 +52,8 @@ from mscli.core.properties import VIDEO
     help="Quality of JPEG, WebP, AVIF: 0 to 1 (best).",
 )
 @picture_options
+@filter_options
+@preview_options
 @deinterlace_option
 @capture_options(VIDEO)
 def command(options: Options, **given: Any) -> int:

@@ -154,6 +154,9 @@ class Output(ABC):
         """Write a frame, and before the first one the header. ``key``: whether decoding can start at it."""
         self.write_all((head, *parts) if head and not self.size else parts)
 
+    def announce(self, at_us: int, sequence: int, size: tuple[int, int], form: str) -> None:  # noqa: B027
+        """Note the facts about the frame that is written next: its time, its number, its size and its format or codec."""
+
     def seekable(self) -> bool:
         """Return whether ``seek`` works."""
         return False
@@ -898,6 +901,10 @@ def output_for(
         from mscli.sinks.files.sockets import SocketOutput
 
         return SocketOutput(target)
+    if target.startswith("shm:"):
+        from mscli.sinks.files.ring import RingOutput
+
+        return RingOutput(target)
     own = re.fullmatch(_SELF, target)
     if own:
         return Descriptor(_STANDARD[own[2]] if own[2] else int(own[1]))

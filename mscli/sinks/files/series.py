@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -17,7 +16,7 @@ from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING
 
-from mscli.core.clock import MICROSECONDS, now_us
+from mscli.core.clock import now_us, wall_clock
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions
@@ -140,11 +139,6 @@ def make_folder(pattern: str, name: str) -> None:
     if is_pattern(os.path.dirname(pattern)):
         with suppress(OSError):  # the output reports this with a name
             os.makedirs(os.path.dirname(name), exist_ok=True)
-
-
-def wall_clock(at_us: int) -> datetime:
-    """Return the local time of a timestamp on CLOCK_MONOTONIC (microseconds), with its zone."""
-    return datetime.fromtimestamp(time.time() - (now_us() - at_us) / MICROSECONDS).astimezone()
 
 
 class _Finished(NamedTuple):

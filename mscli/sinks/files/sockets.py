@@ -128,10 +128,9 @@ class SocketOutput(Output):
     def open(self) -> None:
         """Listen. Raises OperationError if the path or the port is taken."""
         try:
-            self._listener = _listening_at(self._path) if self._path else _listening_on(*self._place or ("", 0))
+            self._listener = _listening_at(self._path) if self._path else listening_on(*self._place or ("", 0))
         except OSError as error:
-            why, remedy = _WHY.get(error.errno or 0, (error.strerror or str(error), "choose another address"))
-            raise OperationError(f"cannot write to {self.name}: {why}", hints=[remedy]) from error
+            raise refusal(f"cannot write to {self.name}", error) from error
         self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
         for one in (self._listener, self._woken):
@@ -269,7 +268,14 @@ def _place(address: str) -> tuple[str, int]:
     return host, port
 
 
-def _listening_on(host: str, port: int) -> socket.socket:
+def refusal(what: str, error: OSError) -> OperationError:
+    """Return the error for an address on which nobody can listen. ``what``: what is impossible."""
+    why, remedy = _WHY.get(error.errno or 0, (error.strerror or str(error), "choose another address"))
+    return OperationError(f"{what}: {why}", hints=[remedy])
+
+
+def listening_on(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises OSError."""
     family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     made = socket.socket(family, kind, protocol)
     try:

@@ -9,14 +9,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mscli.core.clock import now_us
+from mscli.core.clock import now_us, wall_clock
 from mscli.core.errors import OperationError
 from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series, SinkOptions
 from mscli.sinks import SinkRow, load_sink
 from mscli.sinks.files.hidden import identity, is_taken
 from mscli.sinks.files.output import OutputSink
-from mscli.sinks.files.series import Names, Retention, is_counted, is_timed, make_folder, wall_clock, with_counter
+from mscli.sinks.files.series import Names, Retention, is_counted, is_timed, make_folder, with_counter
 from mscli.sinks.pictures.image import ImageSink
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from mscli.core.clock import now_us
+from mscli.core.clock import now_us, wall_clock
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
 from mscli.core.frames import BT601, JPEG_COLOR, EncodedVideoChunk, Media, VideoColorSpace, VideoFrame
@@ -23,12 +23,14 @@ from mscli.core.version import __version__
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.files.output import NamedFile, OutputSink
-from mscli.sinks.files.series import wall_clock
 from mscli.sinks.pictures.exif import INTO, PictureFacts, exif
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import av
 
+    from mscli.media.caption import Captioner
     from mscli.media.pictures import PictureReader
     from mscli.sinks import SinkRow
 
@@ -115,6 +117,7 @@ class ImageSink(OutputSink):
     another: Callable[[], str] | None = None  # chooses another name if another program has just taken this one
     _written = False
     _reader: PictureReader | None = None  # for frames that must be decoded
+    _captioner: Captioner | None = None
 
     @classmethod
     def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:  # noqa: ARG003
@@ -182,7 +185,7 @@ class ImageSink(OutputSink):
 
     def _parts(self, frame: VideoFrame | EncodedVideoChunk) -> Sequence[bytes | memoryview]:
         still = STILLS[self.row.mime_type]
-        as_it_is = not self.options.orientation and self.options.quality is None
+        as_it_is = self.options.filters is None and self.options.quality is None
         if as_it_is and isinstance(frame, EncodedVideoChunk) and frame.codec == still.codec and frame.whole:
             from mscli.core.jpeg import BrokenJpegError, file_parts
             from mscli.media.chunkfilter import whole_image
@@ -194,24 +197,32 @@ class ImageSink(OutputSink):
         picture = self._picture(frame)
         if picture is None:
             return []
-        shaped = _shaped(still, *self._oriented(picture, frame.display_size))
+        shaped = _shaped(still, *self._filtered(picture, frame))
         width, height = self.size = shaped.width, shaped.height
         if still.encoder.startswith("."):
             metadata = exif(self._facts(frame, width, height)) if self.options.metadata else b""
             return [_encode_by_opencv(still, shaped, self.options.quality, metadata)]
         return self._with_metadata([_encode(still, shaped, self.options.quality)], frame, width, height)
 
-    def _oriented(self, picture: av.VideoFrame, size: tuple[int, int] | None) -> tuple[av.VideoFrame, tuple[int, int]]:
-        """Return the picture cropped, flipped and rotated as wanted, and the size to which it is scaled."""
-        if self.options.orientation is None:
+    def _filtered(self, picture: av.VideoFrame, frame: VideoFrame | EncodedVideoChunk) -> tuple[av.VideoFrame, tuple[int, int]]:
+        """Return the picture cropped, flipped, rotated and with a caption as wanted, and the size to which it is scaled."""
+        size, options = frame.display_size, self.options
+        if options.filters is None:
             return picture, size or (picture.width, picture.height)
-        from mscli.media.orient import Orienter
         from mscli.media.pictures import Reshaper, color_of
 
         if size is not None:
             picture = Reshaper(picture.format.name, color_of(picture), *size)(picture)
-        oriented = Orienter(self.options.orientation)(picture)
-        return oriented, (oriented.width, oriented.height)
+        if options.orientation is not None:
+            from mscli.media.orient import Orienter
+
+            picture = Orienter(options.orientation)(picture)
+        if options.caption is not None:
+            from mscli.media.caption import Captioner
+
+            self._captioner = self._captioner or Captioner(options.caption, self.track.label if self.track else "")
+            picture = self._captioner(picture, self._taken(frame))
+        return picture, (picture.width, picture.height)
 
     def _with_metadata(
         self, parts: Sequence[bytes | memoryview], frame: VideoFrame | EncodedVideoChunk, width: int, height: int
@@ -221,8 +232,12 @@ class ImageSink(OutputSink):
     def _facts(self, frame: VideoFrame | EncodedVideoChunk, width: int, height: int) -> PictureFacts:
         track = self.track
         assert track is not None, "open"
-        taken = wall_clock(now_us() if track.paced else frame.timestamp)  # nobody knows when a file's picture was taken
-        return PictureFacts(taken, f"mscli {__version__}", track.settings, track.label, track.maker, width, height)
+        return PictureFacts(self._taken(frame), f"mscli {__version__}", track.settings, track.label, track.maker, width, height)
+
+    def _taken(self, frame: VideoFrame | EncodedVideoChunk) -> datetime:
+        """Return the time of a picture. Nobody knows when a file's picture was taken: that gets the present time."""
+        assert self.track is not None, "open"
+        return wall_clock(now_us() if self.track.paced else frame.timestamp)
 
     def _picture(self, frame: VideoFrame | EncodedVideoChunk) -> av.VideoFrame | None:
         from mscli.media.pictures import PictureReader

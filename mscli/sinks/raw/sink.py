@@ -191,7 +191,15 @@ class RawSink(OutputSink):
             frame, facts = self._waiting.pop(picture.timestamp, (picture, TrackFacts({})))
             nbytes = sum(memoryview(part).nbytes for part in parts) + (0 if self.output.size else len(head))
             self._frame_log.write(frame, nbytes, size, 1, facts)
+        self.output.announce(picture.timestamp + self.paused_us, picture.sequence, size, self._written_form)
         self._write_parts(parts, head, key=key)
+
+    @property
+    def _written_form(self) -> str:
+        """Return the pixel format or the codec of what is written."""
+        if self._row.codec or self._pixels in ("", NATIVE):
+            return self._row.codec or self._form
+        return pixel_format(self._pixels).name
 
     def _header(self, first: Any) -> bytes:
         """Return the header of the output, or of what another reader gets of it."""

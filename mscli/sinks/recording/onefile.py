@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 import av
 import av.container
 
-from mscli.core.clock import MICROSECONDS
+from mscli.core.clock import MICROSECONDS, wall_clock
 from mscli.core.codecs import AUDIO_CODECS, AudioCodec
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk, EncodedVideoChunk
@@ -37,7 +37,6 @@ from mscli.encode.ffmpeg import TIME_BASE, add_stream, open_encoder
 from mscli.encode.mp4 import Fragments
 from mscli.encode.options import SinkOptions
 from mscli.sinks.files.output import Headed, Output
-from mscli.sinks.files.series import wall_clock
 from mscli.sinks.recording.kept import KeptStream, read_kept
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING
 
-from mscli.core.clock import MICROSECONDS
+from mscli.core.clock import MICROSECONDS, wall_clock
 from mscli.core.errors import OperationError
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame, between
 from mscli.core.level import Silence
@@ -28,7 +28,7 @@ from mscli.core.ticks import next_boundary
 from mscli.core.window import frame_tolerance_us
 from mscli.encode.encoding import EncodedTrack, PacketSink
 from mscli.encode.options import Series
-from mscli.sinks.files.series import FileSeries, wall_clock
+from mscli.sinks.files.series import FileSeries
 
 if TYPE_CHECKING:
     from mscli.encode.chunks import Piece

@@ -320,6 +320,9 @@ class RecordingSink(Sink):
                 copied_formats(container)
                 if options.deinterlace:
                     raise NotSupportedError("cannot deinterlace video that is copied", hints=["choose a video codec"])
+                if options.filters is not None:
+                    filters = "--crop, --flip, --rotate and --timestamp"
+                    raise NotSupportedError(f"{filters} cannot change video that is copied", hints=["choose a video codec"])
             else:
                 codec_for(kind, container, options)
         if len(kinds) > 1 and not container.video:
