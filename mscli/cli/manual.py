@@ -876,8 +876,8 @@ an error, on stderr
 # LEVELS
 
 `record`, and `capture` with its status line or `--json`, measure sound on its way into the output by EBU R 128 and ITU-R
-BS.1770. The status line has the loudness of the last 400 ms (`M`) and of everything so far (`I`) in LUFS, and the true peak in
-dBTP. `levels` of a sound track in the report has:
+BS.1770. The status line has the loudness of the last 400 ms (`M`) and of everything so far (`I`) in LUFS, and the true peak
+(`TP`) in dBTP. `levels` of a sound track in the report has:
 
 `integrated`, `momentaryMax`
 : the loudness of everything without its quiet parts, and the highest of 400 ms, in LUFS

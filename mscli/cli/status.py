@@ -180,10 +180,9 @@ def plain(items: Sequence[Item]) -> str:
 
 def _loudness_item(levels: Levels) -> Item:
     """Return the loudness of the moment and of everything, and the true peak."""
-    shown = ("M", levels.momentary), ("I", levels.integrated)
-    parts = [f"{name} {value:.1f}" for name, value in shown if value is not None]
-    peaked = [f"{levels.true_peak:.1f} dBTP"] if levels.true_peak is not None else []
-    return Item(" ".join([*parts, *(["LUFS"] if parts else []), *peaked]), 10)
+    shown = (("M", levels.momentary, 0), ("I", levels.integrated, 1), ("TP", levels.true_peak, 1))
+    parts = [f"{name} {value:.{digits}f}" for name, value, digits in shown if value is not None]
+    return Item(" ".join(parts), 10)
 
 
 def _files_text(progress: Progress) -> str:

@@ -22,7 +22,7 @@ from tests.integration.running import SMALL, decode, frame_numbers
 
 TIMEOUT_S = 30.0
 KEYS = "p pause  q stop"
-LOUDNESS = r"M -[\d.]+( I -[\d.]+)? LUFS -[\d.]+ dBTP"
+LOUDNESS = r"M -\d+ I -[\d.]+ TP -[\d.]+"
 RECORDING = rf"^{KEYS}  ● recording 0:0\d  [\d.]+ k?B  [\d.]+ fps  [█▌·]{{8}} -\d+ dB  {LOUDNESS}  disk: (\d+ d|[\d:]+) left$"
 SAVED = "^Saved out.mkv: "
 

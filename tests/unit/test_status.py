@@ -9,7 +9,7 @@ from mscli.cli.say import Voice
 from mscli.cli.shared import Shared
 from mscli.cli.status import Progress, fitting, plain, progress_of, status_items
 from mscli.core.clock import now_us
-from mscli.core.level import MeterReading
+from mscli.core.level import Levels, MeterReading
 from mscli.sinks.recording.network.publisher import Published
 from tests.unit.stage import MemorySink, Recording, device, picture, push
 
@@ -155,3 +155,19 @@ def test_a_line_that_has_not_changed_is_not_drawn_again(capsys: pytest.CaptureFi
     voice.show_status("", 0)
     drawn = capsys.readouterr().err
     assert (drawn.count("one"), drawn.count("two")) == (1, 2)  # and once more below what was said
+
+
+@pytest.mark.parametrize(
+    ("levels", "shown"),
+    [
+        (Levels(-23.4, -20.0, -24.06, -3.25, 0.7), "M -23 I -24.1 TP -3.2"),
+        (Levels(true_peak=-80.0, peak=0.0001), "TP -80.0"),
+        (Levels(), ""),
+        (None, ""),
+    ],
+)
+def test_it_shows_the_loudness(seconds: Recording, levels: Levels | None, shown: str) -> None:
+    seconds.run.counts[0].levels = levels
+    assert line(seconds) == f"p pause  q stop  ● recording 0:03  31 B  10.2 fps{f'  {shown}' if shown else ''}"
+    seconds.recorder.stop()
+    seconds.finish()
