@@ -22,7 +22,7 @@ Packages, each of which only imports those below it
 - ``cli``: commands, options, terminal, exit codes
 - ``api``: the W3C objects, from constraints to tracks and from tracks to sinks
 - ``sources``, ``encode``, ``sinks``: where frames come from, how they become chunks, where they go
-- ``media``, ``v4l2``: what is done to frames, and the kernel's cameras
+- ``media``, ``v4l2``, ``webaudio``: what is done to frames, the kernel's cameras, and the rendering of audio graphs
 - ``core``: vocabulary and algorithms
 
 ``legacy`` has what the standard has replaced. ``mscli/README.md`` describes on one page how they work together.
@@ -38,6 +38,29 @@ from mscli.core.version import __version__ as __version__
 if TYPE_CHECKING:
     from mscli import legacy as legacy
     from mscli.api.aiortctrack import to_aiortc as to_aiortc
+    from mscli.api.audiobuffer import AudioBuffer as AudioBuffer
+    from mscli.api.audiocontext import AudioContext as AudioContext
+    from mscli.api.audiocontext import AudioSinkInfo as AudioSinkInfo
+    from mscli.api.audiocontext import BaseAudioContext as BaseAudioContext
+    from mscli.api.audionode import AudioDestinationNode as AudioDestinationNode
+    from mscli.api.audionode import AudioNode as AudioNode
+    from mscli.api.audionode import AudioScheduledSourceNode as AudioScheduledSourceNode
+    from mscli.api.audionodes import AnalyserNode as AnalyserNode
+    from mscli.api.audionodes import BiquadFilterNode as BiquadFilterNode
+    from mscli.api.audionodes import ChannelMergerNode as ChannelMergerNode
+    from mscli.api.audionodes import ChannelSplitterNode as ChannelSplitterNode
+    from mscli.api.audionodes import DelayNode as DelayNode
+    from mscli.api.audionodes import DynamicsCompressorNode as DynamicsCompressorNode
+    from mscli.api.audionodes import GainNode as GainNode
+    from mscli.api.audionodes import StereoPannerNode as StereoPannerNode
+    from mscli.api.audioparam import AudioParam as AudioParam
+    from mscli.api.audiosources import AudioBufferSourceNode as AudioBufferSourceNode
+    from mscli.api.audiosources import ConstantSourceNode as ConstantSourceNode
+    from mscli.api.audiosources import OscillatorNode as OscillatorNode
+    from mscli.api.audiosources import PeriodicWave as PeriodicWave
+    from mscli.api.audiostreams import MediaStreamAudioDestinationNode as MediaStreamAudioDestinationNode
+    from mscli.api.audiostreams import MediaStreamAudioSourceNode as MediaStreamAudioSourceNode
+    from mscli.api.audiostreams import MediaStreamTrackAudioSourceNode as MediaStreamTrackAudioSourceNode
     from mscli.api.blob import Blob as Blob
     from mscli.api.canvas import Canvas as Canvas
     from mscli.api.canvas import CanvasCaptureMediaStreamTrack as CanvasCaptureMediaStreamTrack
@@ -113,6 +136,8 @@ if TYPE_CHECKING:
     from mscli.api.ring import RingReader as RingReader
     from mscli.api.ring import RingFrame as RingFrame
     from mscli.api.ring import open_ring as open_ring
+    from mscli.api.offlineaudiocontext import OfflineAudioCompletionEvent as OfflineAudioCompletionEvent
+    from mscli.api.offlineaudiocontext import OfflineAudioContext as OfflineAudioContext
     from mscli.api.trackfrom import track_from as track_from
     from mscli.api.trackgenerator import AudioTrackGenerator as AudioTrackGenerator
     from mscli.api.trackgenerator import FrameWriter as FrameWriter
@@ -133,6 +158,7 @@ if TYPE_CHECKING:
     from mscli.core.controls import Control as Control
     from mscli.core.errors import AbortError as AbortError
     from mscli.core.errors import DOMException as DOMException
+    from mscli.core.errors import IndexSizeError as IndexSizeError
     from mscli.core.errors import InvalidAccessError as InvalidAccessError
     from mscli.core.errors import InvalidModificationError as InvalidModificationError
     from mscli.core.errors import InvalidStateError as InvalidStateError
@@ -200,8 +226,8 @@ if TYPE_CHECKING:
     from mscli.sources.track import TrackSource as TrackSource
 
 _ERRORS = (
-    "AbortError DOMException InvalidAccessError InvalidModificationError InvalidStateError NotAllowedError NotFoundError "
-    "NotReadableError NotSupportedError OperationError OverconstrainedError SecurityError"
+    "AbortError DOMException IndexSizeError InvalidAccessError InvalidModificationError InvalidStateError NotAllowedError "
+    "NotFoundError NotReadableError NotSupportedError OperationError OverconstrainedError SecurityError"
 )
 
 _DICTIONARIES = (
@@ -219,6 +245,16 @@ _DICTIONARIES = (
 
 _HOMES = {  # module → its public names
     "mscli.api.aiortctrack": "to_aiortc",
+    "mscli.api.audiobuffer": "AudioBuffer",
+    "mscli.api.audiocontext": "AudioContext AudioSinkInfo BaseAudioContext",
+    "mscli.api.audionode": "AudioDestinationNode AudioNode AudioScheduledSourceNode",
+    "mscli.api.audionodes": (
+        "AnalyserNode BiquadFilterNode ChannelMergerNode ChannelSplitterNode DelayNode "
+        "DynamicsCompressorNode GainNode StereoPannerNode"
+    ),
+    "mscli.api.audioparam": "AudioParam",
+    "mscli.api.audiosources": "AudioBufferSourceNode ConstantSourceNode OscillatorNode PeriodicWave",
+    "mscli.api.audiostreams": ("MediaStreamAudioDestinationNode MediaStreamAudioSourceNode MediaStreamTrackAudioSourceNode"),
     "mscli.api.blob": "Blob",
     "mscli.api.canvas": "Canvas CanvasCaptureMediaStreamTrack",
     "mscli.api.commands": "RecorderRun",
@@ -237,6 +273,7 @@ _HOMES = {  # module → its public names
     "mscli.api.mediastreamtrackprocessor": "FrameReader MediaStreamTrackProcessor",
     "mscli.api.mixing": "mix_tracks",
     "mscli.api.ring": "RingFrame RingReader open_ring",
+    "mscli.api.offlineaudiocontext": "OfflineAudioCompletionEvent OfflineAudioContext",
     "mscli.api.trackfrom": "track_from",
     "mscli.api.trackgenerator": "AudioTrackGenerator FrameWriter MediaStreamTrackGenerator VideoTrackGenerator",
     "mscli.api.url": "URL",

@@ -16,6 +16,10 @@ Interfaces
 - ``canvas``, ``trackgenerator``, ``trackfrom``, ``programs``: tracks of frames that a program makes, and what they share
 - ``mediaelement``: plays files, addresses and streams
 - ``elementmedia``, ``elementcapture``, ``soundoutput``: reads them at their pace, captures them, brings sound to a speaker
+- ``audiocontext``, ``offlineaudiocontext``: audio graphs, in real time and into memory
+- ``audionode``, ``audionodes``, ``audiosources``, ``audiostreams``: their nodes: what is common, effects, tones, and streams
+- ``audioparam``, ``audiobuffer``, ``audiovalues``: the parameters of nodes, sound in memory, and checks of arguments
+- ``audiorender``: the thread that renders a graph
 - ``url``: addresses of blobs
 - ``imagecapture``: takes single pictures
 - ``mediarecorder``: records a stream; its options and events

@@ -1071,6 +1071,10 @@ returns one. If the speaker is unplugged, it goes on unheard until that is back.
 `capture_stream` returns a stream of what it plays. `URL.create_object_url` gives a `Blob` a `blob:` address, which is an input
 in the same process until `URL.revoke_object_url`.
 
+In Python, an `AudioContext` mixes, filters and compresses sound as a web page's does. `MediaStreamAudioSourceNode` takes the
+sound of a stream, `MediaStreamAudioDestinationNode` gives a stream to record, and `destination` is the speaker. An input that
+stalls is silent. Sound is mixed 40 ms after its capture, or later with another `latency_hint`.
+
 # PIPES
 
 What another program writes can be recorded like a camera: `-` is stdin, `fd:3` an open descriptor, and a FIFO is named by its

@@ -2,6 +2,7 @@
 
     DOMException                     https://webidl.spec.whatwg.org/#idl-DOMException
     ├── AbortError                   starting a device was abandoned
+    ├── IndexSizeError               a number is not in the range that is allowed
     ├── InvalidAccessError           the constraint may not be required
     ├── InvalidModificationError     a track was added to or removed from a stream during its recording
     ├── InvalidStateError            the object is in the wrong state for the call
@@ -67,6 +68,12 @@ class AbortError(DOMException):
     """The operation was abandoned before it was complete."""
 
     _code = 20
+
+
+class IndexSizeError(DOMException):
+    """A number is not in the range that is allowed, such as that of the outputs of a node."""
+
+    _code = 1
 
 
 class InvalidAccessError(DOMException):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mscli.media.mixing import Mix
     from mscli.media.motion import MotionMeasure
     from mscli.media.pictures import Converter, ShotDecoder
+    from mscli.media.timeline import AudioTimeline as AudioTimeline
     from mscli.media.warmup import Warmup
 
 
@@ -168,6 +169,25 @@ def load_tempo(rate: float) -> Callable[[AudioData], list[AudioData]]:
     from mscli.media.tempo import Tempo
 
     return Tempo(rate).play
+
+
+def load_timeline() -> type[AudioTimeline]:
+    """Return the class that places blocks of sound on the clock."""
+    from mscli.media.timeline import AudioTimeline
+
+    return AudioTimeline
+
+
+def load_stretcher(like: AudioData, before: AudioData | None, position: int) -> Callable[[AudioData, float], list[AudioData]]:
+    """Return a function that stretches blocks like one, so that each gets to its position, and returns what is ready.
+
+    ``before``: the block before the first one. ``position``: of the first sample.
+    """
+    from mscli.media.sound import as_block, as_samples
+    from mscli.media.stretch import Stretcher
+
+    stretcher = Stretcher(as_samples(like), None if before is None else as_samples(before), position)
+    return lambda block, to: [as_block(part, like.format) for part in stretcher.stretch(as_samples(block), to)]
 
 
 def load_sound_converter(

@@ -16,6 +16,7 @@
     publish    a second of RTMP, 720p30        the file alone; ffmpeg -f flv
     preview    a ring, a terminal, a window    a copy; a tenth of a core; no preview
     sound      32 channels; a mix; levels      parec; a core
+    webaudio   a mix of eight tracks, filtered a second of one core
     way        a frame's calls and files       those before outputs were composed
 
 Costs are CPU time of the whole process (user and system), which a busy machine disturbs little, where nothing else is said;
@@ -46,6 +47,7 @@ from tests.bench import (
     sound,
     startup,
     way,
+    webaudio,
 )
 from tests.bench.measure import CannotRun, Row
 
@@ -66,6 +68,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "publish": publish.rows,
     "preview": preview.rows,
     "sound": sound.rows,
+    "webaudio": webaudio.rows,
     "way": way.rows,
 }
 LINE = "{:<40} {:>9} {:<20} {:>9} {:>7} {:>7}  {}"

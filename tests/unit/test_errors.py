@@ -13,6 +13,7 @@ from mscli.core.errors import DOMException, OverconstrainedError
 
 CODES = {
     "AbortError": 20,
+    "IndexSizeError": 1,
     "InvalidAccessError": 15,
     "InvalidModificationError": 13,
     "InvalidStateError": 11,

@@ -20,6 +20,7 @@ DOORS = (
     "mscli.sources.reconnect", "mscli.sources.identity", "mscli.sinks", "mscli.sinks.base", "mscli.media",
     "mscli.media.chunkfilter", "mscli.encode.options",
 )  # fmt: skip
+GRAPH = ("mscli.webaudio", "mscli.webaudio.")  # what renders audio graphs
 ROOMS_BEHIND_DOORS = ("mscli.sources", "mscli.media", "mscli.encode", "mscli.sinks")
 LATE = {"av", "cv2", "numpy", "rich", "sounddevice"}
 
@@ -29,13 +30,14 @@ MAY_IMPORT = {
     "mscli.core": CORE,
     "mscli.v4l2": (*CORE, "mscli.v4l2", "mscli.v4l2."),
     "mscli.media": (*CORE, "mscli.media", "mscli.media."),
+    "mscli.webaudio": (*CORE, *GRAPH),
     "mscli.sources": (*CORE, "mscli.v4l2", "mscli.v4l2.", "mscli.media", "mscli.media.", "mscli.sources", "mscli.sources."),
     "mscli.encode": (*CORE, "mscli.media", "mscli.media.", "mscli.encode", "mscli.encode."),
     "mscli.sinks": (
         *CORE, "mscli.v4l2", "mscli.v4l2.", "mscli.media", "mscli.media.", "mscli.encode", "mscli.encode.", "mscli.sinks",
         "mscli.sinks.",
     ),
-    "mscli.api": (*CORE, *DOORS, "mscli.api", "mscli.api."),
+    "mscli.api": (*CORE, *DOORS, *GRAPH, "mscli.api", "mscli.api."),
     "mscli.cli": (*CORE, *DOORS, "mscli.api", "mscli.api.", "mscli.cli", "mscli.cli.", "mscli"),
 }  # fmt: skip
 
@@ -137,12 +139,26 @@ def test_heavy_libraries_are_imported_late_outside_backends_and_sinks() -> None:
     late_rooms = {each.module for each in all_imports() if each.late} - {each.module for each in all_imports() if not each.late}
     behind_doors = {each.importer for each in all_imports() if each.layer in ROOMS_BEHIND_DOORS} - set(DOORS)
     eager = [each for each in all_imports() if each.package in LATE and not each.late]
-    wrong = [each for each in eager if each.importer not in late_rooms | behind_doors]
+    wrong = [each for each in eager if each.importer not in late_rooms | behind_doors | graph_modules()]
     assert not wrong, report(wrong)
 
 
-def test_opencv_and_numpy_are_imported_late_everywhere() -> None:
-    wrong = [each for each in all_imports() if each.package in ("cv2", "numpy") and not each.late]
+def graph_modules() -> set[str]:
+    """Return the modules of audio graphs: those that render them, and those of the API that import these."""
+    eager = [each for each in all_imports() if not each.late]
+    return {each.importer for each in eager if is_allowed(each.module, GRAPH) or each.layer == "mscli.webaudio"}
+
+
+def test_opencv_and_numpy_are_imported_late_everywhere_but_in_audio_graphs() -> None:
+    eager = [each for each in all_imports() if each.package in ("cv2", "numpy") and not each.late]
+    wrong = [each for each in eager if each.importer not in graph_modules() or each.package == "cv2"]
+    assert not wrong, report(wrong)
+
+
+def test_audio_graphs_are_imported_late() -> None:
+    """So NumPy is not loaded before a program makes a graph."""
+    eager = [each for each in all_imports() if each.module in graph_modules() and not each.late]
+    wrong = [each for each in eager if each.importer not in graph_modules()]
     assert not wrong, report(wrong)
 
 

@@ -243,6 +243,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.sound.portaudio_stream LOOK_S _LOOK_AGAIN_S · sources.sound.watch RETRIES_S ·
         sources.v4l2.stream LOOK_AGAIN_MS RATE_LOOK_US""",
     "times of frames: their lengths and distances, and how far they may be off": """
+        api.audiocontext _LATENCIES_S _LEAST_S _MOST_S · api.audionodes LONGEST_S ·
         api.elementcapture _MOST_SILENCE_US · api.elementmedia _LATE_US · api.mediaelement _STEP_US ·
         api.monitoring LATENCY_S · api.soundoutput TARGET_S LOW_TARGET_S MOST_S ·
         cli.series _SOUND_ENDS_S ·
@@ -257,7 +258,8 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.network.feeds _BETTER_US _STEADY_US _BEGINNING_US JUMP_US _BACK_US ·
         sources.sound.portaudio STEADY_S · sources.sound.portaudio_stream BLOCK_S ·
         sources.sound.sampleclock OLDEST_US WINDOW_S GAP_S CONFIRM_S STEADY_S STEP_US ·
-        sources.v4l2.order _FIRST_EARLY_US _APART_US · sources.streams MOST_GAP_US _STEP_US _ALIKE_US AHEAD_US""",
+        sources.v4l2.order _FIRST_EARLY_US _APART_US · sources.streams MOST_GAP_US _STEP_US _ALIKE_US AHEAD_US ·
+        webaudio.compressor LOOK_AHEAD_S _FALL_S · webaudio.line _MOST_S _LATE_S""",
     "what people are shown, and when": """
         api.mediaelement _UPDATE_US · api.preview _TOLD_S _GATHER_S · api.recording LEAST_S THROUGHPUT_S ·
         cli.record LEAST_LAPSE_S · cli.report NOTED_SILENCE_S SPELT_S ·
