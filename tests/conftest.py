@@ -186,7 +186,11 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_configure() -> None:
-    """Restore signals that nohup or a background script ignores, because the programs started here need them."""
+    """Restore signals that nohup or a background script ignores, because the programs started here need them.
+
+    Tests bring their own window systems.
+    """
+    os.environ.pop("WAYLAND_DISPLAY", None)
     usual: dict[int, Any] = {
         signal.SIGHUP: signal.SIG_DFL,
         signal.SIGINT: signal.default_int_handler,

@@ -1,7 +1,7 @@
 """Read the options of getDisplayMedia, and choose a display by them. https://www.w3.org/TR/screen-capture/#dom-mediadevices-getdisplaymedia
 
 In a browser the user chooses the display. Here it is the program, by an address; without one, the hints in the options choose
-among the displays. There is no user activation and no focus to change.
+among the displays, or the user of a Wayland desktop does. There is no user activation and no focus to change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mscli.core.events import EventTarget
 from mscli.core.properties import AUDIO, DISPLAY_SURFACE, VIDEO
 from mscli.core.tuples import NamedTuple
 from mscli.core.webidl import track_constraints
-from mscli.sources.base import MONITOR
+from mscli.sources.base import MONITOR, WINDOW
 
 if TYPE_CHECKING:
     from mscli.api.mediadeviceinfo import DisplayInfo
@@ -84,6 +84,11 @@ class DisplayRequest(NamedTuple):
         """Return the request for a track of a device."""
         asked = self.video if kind == VIDEO else self.audio
         return Wanted(kind, {**(asked or {}), "deviceId": {"exact": device_id}})
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Return the kinds of surface among which a user may choose. The wished one is only a hint, which no dialogue takes."""
+        return (MONITOR, WINDOW) if self.monitors else (WINDOW,)
 
     def choose(self, displays: Sequence[DisplayInfo]) -> DisplayInfo:
         """Return the display to capture. Raises NotFoundError if there are only monitors, which are excluded."""

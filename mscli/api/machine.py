@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mscli.api.listing import Listing
 from mscli.core.addresses import masked
 from mscli.core.errors import DOMException, InvalidStateError, NotFoundError, NotReadableError
-from mscli.core.limits import ADDRESS_SLACK_S, USUAL_TIMEOUTS
+from mscli.core.limits import ADDRESS_SLACK_S, DIALOGUE_S, USUAL_TIMEOUTS
 from mscli.sources import find_source, is_of, load_backend, load_source, replaced_source, serves, system_backends, unread
 from mscli.sources.base import (
     AUDIO_OUTPUT,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 _CANDIDATES = "mscli devices --kind speaker lists them"
+ANY_SCREEN = "screen:"  # the address of the main monitor, or of what the user chooses
 _EVERY_KIND = (*DEVICE_KINDS, DISPLAY)  # in the order of lists
 
 
@@ -45,6 +46,7 @@ class Machine:
         self._given = None if backends is None else list(map(Listing, backends))
         self._loaded: dict[str, Listing] = {}
         self._addressed: dict[str, Listing] = {}  # by address
+        self._anew = count()  # those that were added once more
         self._added: dict[str, Listing] = {}  # the same ones by the deviceIds of their devices
 
     @property
@@ -97,17 +99,18 @@ class Machine:
                 return [device for device in listing.list_devices([kind], timeout_s) or () if device.device_id == device_id]
         return self.devices([kind], timeout_s)
 
-    def add_address(self, address: str, kinds: Sequence[str], options: InputOptions) -> list[Device]:
+    def add_address(self, address: str, kinds: Sequence[str], options: InputOptions, *, anew: bool = False) -> list[Device]:
         """Return the devices of these kinds at an address, which can be chosen by their deviceIds from now on.
 
-        ``options``: how it is read, if it was not added before.
+        ``options``: how it is read, if it was not added before. ``anew``: whether it is added once more in any case.
 
         Raises NotSupportedError for an address that nothing reads, NotReadableError, and NotFoundError if there is nothing of
         these kinds.
         """
-        listing = self._addressed.get(address)
+        key = f"{address} {next(self._anew)}" if anew else address
+        listing = self._addressed.get(key)
         if listing is None:
-            listing = self._addressed.setdefault(address, Listing(self.source_at(address, options)))
+            listing = self._addressed.setdefault(key, Listing(self.source_at(address, options)))
         found = listing.list_devices(kinds)
         if not found and listing.problem:
             raise NotReadableError(listing.problem)
@@ -117,6 +120,12 @@ class Machine:
             raise NotFoundError(f"no {' or '.join(nouns)} at {masked(address)}")
         self._added.update({device.device_id: listing for device in found})
         return found
+
+    @property
+    def asks_for_displays(self) -> bool:
+        """Return whether the desktop asks its user which display may be captured, and lists none."""
+        row = find_source(ANY_SCREEN)
+        return self._given is None and row is not None and row.asks
 
     def source_at(self, address: str, options: InputOptions) -> Backend:
         """Return the backend for an address. Raises NotSupportedError if nothing reads it, NotReadableError if it hangs."""
@@ -130,7 +139,7 @@ class Machine:
             return replaced
         found = answer(
             partial(load_source, row, address, options),
-            options.timeout_s + ADDRESS_SLACK_S,
+            options.timeout_s + ADDRESS_SLACK_S + (DIALOGUE_S if row.asks else 0),
             f"“{masked(address)}”",
             "open",
             lambda late: late.close(),
@@ -192,7 +201,7 @@ class Machine:
         return answer(ask, timeout_s, device_name(device), "answer").sensible()
 
     def _listing_of(self, device: Device) -> Listing:
-        added = self._addressed.get(device.backend)
+        added = self._added.get(device.device_id) or self._addressed.get(device.backend)
         return added or next(one for one in self.listings(_EVERY_KIND, load=False) if one.backend.name == device.backend)
 
     def listings(self, kinds: Sequence[str], *, load: bool = True) -> list[Listing]:

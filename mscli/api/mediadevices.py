@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, WeakSet
 
-from mscli.api.machine import Machine, standard_order
+from mscli.api.machine import ANY_SCREEN, Machine, standard_order
 from mscli.api.mediadeviceinfo import DisplayInfo, MediaDeviceInfo, device_info
 from mscli.core.addresses import masked
 from mscli.core.errors import ArgumentError, DOMException, NotAllowedError
@@ -19,7 +19,7 @@ from mscli.core.limits import STOP_S, USUAL_TIMEOUTS, ReconnectPolicy
 from mscli.core.locks import finish_handed_over, outside, shared_lock
 from mscli.core.properties import AUDIO, PROPERTIES, VIDEO
 from mscli.core.webidl import to_string
-from mscli.sources import is_of
+from mscli.sources import is_display
 from mscli.sources.base import (
     AUDIO_INPUT,
     AUDIO_OUTPUT,
@@ -207,18 +207,22 @@ class MediaDevices(EventTarget):
         https://www.w3.org/TR/screen-capture/#dom-mediadevices-getdisplaymedia. The sound is left out where there is none.
 
         Beyond the standard: ``surface`` chooses the display by its address (``screen:``, ``window:TITLE``), as the user of a
-        browser does. Without it, the hints in the options choose. ``prepare``: as in ``get_user_media``.
+        browser does. Without it, the hints in the options choose; on Wayland the user does, in a dialogue of the desktop, each
+        time anew. ``prepare``: as in ``get_user_media``.
 
         Raises TypeError, NotFoundError, OverconstrainedError, NotAllowedError, NotReadableError, and InvalidStateError if the
         ``controller`` was used before.
         """
         from mscli.api.getdisplaymedia import parse_options
 
-        if surface and not is_of(surface, "screen"):
+        if surface and not is_display(surface):
             raise ArgumentError(f"“{masked(surface)}” is not the address of a display, such as screen: or window:TITLE")
         request = parse_options(options)
-        address = surface or self._chosen(request)
-        (shown,) = self.add_address(address, [VIDEO_INPUT])
+        if not surface and self._machine.asks_for_displays:
+            offered = InputOptions(offered=request.offered)
+            (shown,) = self._machine.add_address(ANY_SCREEN, [VIDEO_INPUT], offered, anew=True)
+        else:
+            (shown,) = self._machine.add_address(surface or self._chosen(request), [VIDEO_INPUT], USUAL_INPUT)
         wanted = [request.track(VIDEO, shown.device_id)]
         for heard in self._system_audio() if request.audio is not None and request.system_audio else ():
             wanted.append(request.track(AUDIO, heard.device_id))

@@ -1125,10 +1125,22 @@ moved. It can be changed during the capture.
 `--screen --microphone monitor:`. It needs a sound server, PulseAudio or PipeWire.
 
 In Python, `MediaDevices.get_display_media` captures a display by the rules of W3C Screen Capture. The program chooses the
-display by `surface=`_ADDRESS_, or the hints in the options do.
+display by `surface=`_ADDRESS_, or the hints in the options do. On Wayland without `surface`, the user is asked each time.
 
-The screen can be captured on X11, with the Python package python-xlib (`pip install 'mscli[screen]'`). `DISPLAY` names the
-display and `XAUTHORITY` the file with its cookie. On Wayland, only what runs in XWayland can be captured.
+The Python packages that this needs come with `pip install 'mscli[screen]'`. On X11, `DISPLAY` names the display and
+`XAUTHORITY` the file with its cookie.
+
+On Wayland, where `WAYLAND_DISPLAY` is set, a program does not see the displays. A dialogue of the desktop asks which one to
+capture: a monitor for `screen:`, a window for `window:`. A name of your own may follow, such as `screen:left`. Each such choice
+is kept in `$XDG_STATE_HOME/mscli/screens.json`, by default in `~/.local/state`, and the next time nobody is asked. Remove the
+file to be asked again. Displays are not listed, and there are no regions. `--reconnect` uses the kept choice once, without a
+dialogue that waits. If you stop the sharing in the desktop, the track ends. If the desktop draws the pointer itself,
+`--cursor` only counts when the display is opened. Wayland needs PipeWire, libpipewire, and xdg-desktop-portal with its part
+for the desktop. A desktop that only has pictures in the memory of the graphics card (DMA-BUF) cannot be captured. Unset
+`WAYLAND_DISPLAY` to capture what runs in XWayland.
+
+On macOS and Windows, FFmpeg captures the screen. This was never tried on such a machine. macOS has monitors only. On Windows,
+`screen:` is all monitors together, and `window:` needs the whole title of a window, or its number.
 
 # NETWORK
 

@@ -97,6 +97,7 @@ class Options(Shared):
             self.input_channels or 1,
             self.timeout[0] if self.timeout else USUAL_INPUT.timeout_s,
             self.insecure,
+            restored=True,
         )
 
     @property

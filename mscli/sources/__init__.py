@@ -62,7 +62,8 @@ class SourceRow(NamedTuple):
     ``kinds``: the kinds of devices that it may have. ``platforms``: the systems (``sys.platform``) whose devices it lists; its
     backend is created without arguments. ``schemes``, ``suffixes``: the addresses and files that it reads; its backend is
     created with the address as given. ``names``: whole addresses, such as ``-``. ``tunable``: its backend also takes
-    ``InputOptions``. ``replaceable``: fake devices have their own of these addresses. ``package``: the package that provided
+    ``InputOptions``. ``replaceable``: fake devices have their own of these addresses. ``session``: the window system that it
+    needs, or "" for any. ``asks``: the desktop asks its user when an address is added. ``package``: the package that provided
     the row, set by the registry.
     """
 
@@ -75,10 +76,14 @@ class SourceRow(NamedTuple):
     names: tuple[str, ...] = ()
     tunable: bool = False
     replaceable: bool = False
+    session: str = ""
+    asks: bool = False
     package: str = ""
 
 
+X11, WAYLAND, MACOS, WINDOWS = "x11", "wayland", "macos", "windows"  # window systems
 _BOTH = (VIDEO_INPUT, AUDIO_INPUT)
+_DISPLAYS = ("screen", "window", "region")
 _NETWORK = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "srt", "tcp", "udp")
 _FILES = (
     "3gp", "aac", "ac3", "aif", "aiff", "apng", "asf", "avi", "caf", "flac", "flv", "gif", "m2ts", "m4a", "m4v", "mka", "mkv",
@@ -109,8 +114,38 @@ BACKENDS: dict[str, SourceRow] = {
         "ScreenBackend",
         (DISPLAY,),
         ("linux",),
-        schemes=("screen", "window", "region"),
+        schemes=_DISPLAYS,
         replaceable=True,
+        session=X11,
+    ),
+    "wayland": SourceRow(
+        "mscli.sources.screen.wayland",
+        "WaylandBackend",
+        (DISPLAY,),
+        ("linux",),
+        schemes=_DISPLAYS,
+        tunable=True,
+        replaceable=True,
+        session=WAYLAND,
+        asks=True,
+    ),
+    "avfoundation": SourceRow(
+        "mscli.sources.screen.desktops",
+        "MacBackend",
+        (DISPLAY,),
+        ("darwin",),
+        schemes=_DISPLAYS,
+        replaceable=True,
+        session=MACOS,
+    ),
+    "gdigrab": SourceRow(
+        "mscli.sources.screen.desktops",
+        "WindowsBackend",
+        (DISPLAY,),
+        ("win32",),
+        schemes=_DISPLAYS,
+        replaceable=True,
+        session=WINDOWS,
     ),
     "monitor": SourceRow(
         "mscli.sources.sound.portaudio", "MonitorBackend", (AUDIO_INPUT,), schemes=("monitor",), replaceable=True
@@ -126,7 +161,14 @@ def load_backend(name: str, *described: object) -> Backend:
 
 def system_backends(platform: str = sys.platform) -> list[str]:
     """Return the names of the backends for this system's own hardware, cameras first."""
-    return [name for name, row in BACKENDS.items() if platform in row.platforms]
+    sessions = ("", window_system(platform))
+    return [name for name, row in BACKENDS.items() if platform in row.platforms and row.session in sessions]
+
+
+def window_system(platform: str = sys.platform) -> str:
+    """Return the window system of this session. On Wayland, X11 is there too, but only shows its own windows."""
+    usual = WAYLAND if os.environ.get("WAYLAND_DISPLAY") else X11
+    return {"darwin": MACOS, "win32": WINDOWS}.get(platform, usual)
 
 
 def serves(name: str, kinds: Sequence[str]) -> bool:
@@ -139,7 +181,7 @@ def own_source(address: str) -> SourceRow | None:
     if _is_fifo(address):
         return BACKENDS["pipe"]
     scheme, rows = scheme_of(address), BACKENDS.values()
-    by_scheme = (row for row in rows if scheme in row.schemes)
+    by_scheme = (row for row in rows if scheme in row.schemes and row.session in ("", window_system()))
     return next(by_scheme, None) or next((row for row in rows if _reads(row, address)), None)
 
 
@@ -159,6 +201,12 @@ def is_of(address: str, *names: str) -> bool:
     """Return whether an address or a file name is served by one of these built-in rows."""
     found = find_source(address)
     return any(found is BACKENDS[name] for name in names)
+
+
+def is_display(address: str) -> bool:
+    """Return whether an address is that of a display."""
+    found = find_source(address)
+    return found is not None and DISPLAY in found.kinds
 
 
 def _brought(name: str, address: str) -> SourceRow | None:

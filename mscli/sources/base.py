@@ -164,6 +164,9 @@ class InputOptions(NamedTuple):
     ``channels``: of raw sound. ``timeout_s``: how long to wait for the first bytes, and for a server.
 
     ``insecure``: whether a server is read whose certificate cannot be trusted.
+
+    ``restored``: whether a display that the user of a desktop has chosen before may be captured without asking again, and the
+    choice is kept. ``offered``: the kinds of surface among which the user chooses, by default that of the address.
     """
 
     start_s: float = 0.0
@@ -176,6 +179,8 @@ class InputOptions(NamedTuple):
     channels: int = 1
     timeout_s: float = USUAL_TIMEOUTS.first_s
     insecure: bool = False
+    restored: bool = False
+    offered: tuple[str, ...] = ()
 
 
 USUAL_INPUT = InputOptions()

@@ -29,6 +29,7 @@ from mscli.sources.opencv import OpenCVBackend
 from mscli.sources.screen.backend import ScreenBackend
 from tests.backends.clips import clip, film
 from tests.backends.rig import Collector, first_request
+from tests.backends.test_desktops import on_mac, on_windows
 from tests.media_files import make
 from tests.screens import shared_screen
 
@@ -51,6 +52,8 @@ RIGS: dict[str, tuple[tuple[str, ...], Make]] = {  # name → kinds of device, a
     "opencv": ((VIDEO_INPUT,), lambda folder: OpenCVBackend([str(clip(folder))])),
     "blob": ((VIDEO_INPUT, AUDIO_INPUT), lambda _: BlobBackend(address_of_bytes(film(0.4, "video", "audio")))),
     "file": ((VIDEO_INPUT, AUDIO_INPUT), lambda folder: FileBackend(str(make(folder / "clip.mp4")))),
+    "avfoundation": ((VIDEO_INPUT,), lambda _: on_mac("screen:")),
+    "gdigrab": ((VIDEO_INPUT,), lambda _: on_windows("screen:")),
     "screen": ((VIDEO_INPUT,), lambda _: ScreenBackend("screen:", display=shared_screen().name)),
 }
 
@@ -60,6 +63,7 @@ ELSEWHERE = {  # backends whose devices are made by a rig of their own → the f
     "pipe": "tests/backends/test_pipes.py",
     "monitor": "tests/backends/test_portaudio_contract.py",
     "network": "tests/backends/test_network_contract.py",
+    "wayland": "tests/backends/test_wayland_contract.py",
 }
 
 

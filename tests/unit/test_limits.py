@@ -77,6 +77,24 @@ def test_a_call_to_a_sound_library_gets_its_own_answer() -> None:
     assert limits.SOUND_CLOSED_S < limits.STOP_S
 
 
+def test_a_source_that_restores_its_display_says_itself_why_it_cannot() -> None:
+    """Otherwise it would be abandoned, and the dialogue that the desktop may show would stay."""
+    assert USUAL_TIMEOUTS.first_s > limits.PORTAL_S + limits.RESTORED_S
+
+
+def test_a_user_has_all_the_time_of_the_dialogue() -> None:
+    """The portal is asked three times beside it: what it can do, for a session, and for its stream."""
+    assert 3 * limits.PORTAL_S <= limits.ADDRESS_SLACK_S
+
+
+def test_the_session_of_a_display_outlives_a_change_of_its_settings() -> None:
+    assert limits.STOP_S < limits.SESSION_KEPT_S
+
+
+def test_the_end_of_a_stream_is_reported_while_its_source_may_still_stop() -> None:
+    assert limits.PORTAL_TELLS_S < limits.STOP_S
+
+
 def test_a_source_does_not_return_from_its_stop_before_it_counts_as_hanging() -> None:
     """Otherwise nobody would learn that its driver was abandoned."""
     assert limits.STOP_S < limits.SOURCE_STOP_S
@@ -255,6 +273,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sinks.recording.segments _PUSH_US _SAME_MARK_US · sources.device EARLY_SOUND_US · sources.fake.backend LATE_US ·
         sources.fake.description JITTERS_MS · sources.feed _STALLED_US _JUMP_US GAP_US ·
         sources.file.player _SEAM_US _EARLIER_US · sources.network.relay JITTER_US · sources.screen.stream STILL_US ·
+        sources.screen.wayland _LATE_US ·
         sources.network.feeds _BETTER_US _STEADY_US _BEGINNING_US JUMP_US _BACK_US ·
         sources.sound.portaudio STEADY_S · sources.sound.portaudio_stream BLOCK_S ·
         sources.sound.sampleclock OLDEST_US WINDOW_S GAP_S CONFIRM_S STEADY_S STEP_US ·

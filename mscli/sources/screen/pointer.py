@@ -16,9 +16,14 @@ class PointerShape(NamedTuple):
     hot_y: int
     pixels: Sequence[int]
 
+    def swapped(self) -> PointerShape:
+        """Return it for pictures whose red and blue are the other way round."""
+        pixels = [pixel & 0xFF00FF00 | pixel >> 16 & 0xFF | (pixel & 0xFF) << 16 for pixel in self.pixels]
+        return self._replace(pixels=pixels)
+
 
 def draw_pointer(picture: memoryview, stride: int, size: tuple[int, int], shape: PointerShape, x: int, y: int) -> None:
-    """Draw a pointer that points at (``x``, ``y``) into a picture of 4 bytes a pixel (B, G, R and one unused)."""
+    """Draw a pointer that points at (``x``, ``y``) into a picture of 4 bytes a pixel: B, G, R and one unused."""
     left, top = x - shape.hot_x, y - shape.hot_y
     columns = range(max(0, -left), min(shape.width, size[0] - left))
     for row in range(max(0, -top), min(shape.height, size[1] - top)):
