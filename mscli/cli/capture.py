@@ -251,7 +251,7 @@ def _kinds(options: Options, plans: Sequence[Planned]) -> list[str]:
     held = [kind for kind in KINDS if any(plan.holds(kind) for plan in plans)]
     usual = VIDEO if VIDEO in held else AUDIO
     kinds = asked_kinds(options, (usual,), all_of=False)
-    if options.input is not None and len(kinds) > 1 and not options.audio:  # both are there, and one is captured
+    if options.input and len(kinds) > 1 and not options.audio:  # both are there, and one is captured
         kinds = [usual]
     if not kinds:
         raise ArgumentError("neither audio nor video is requested")

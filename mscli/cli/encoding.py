@@ -10,7 +10,7 @@ import click
 
 from mscli.cli.completion import complete_codec
 from mscli.cli.helppages import ENCODING, option
-from mscli.cli.options import NOUNS
+from mscli.cli.options import NOUNS, refuse_again
 from mscli.cli.paramtypes import BitRateType, FractionType, ParsedType
 from mscli.cli.shared import CommandFunction, Decorator, decorated_with
 from mscli.cli.surface.common import deinterlace_option
@@ -146,6 +146,7 @@ def encoding_options(function: CommandFunction) -> CommandFunction:
     def wrapper(**given: Any) -> Any:
         asked = {name: value for name in _FIELDS if (value := given.pop(name)) is not None}
         named = {name: given.pop(name) for name in ("title", "artist")}
+        refuse_again("--metadata", [name for name, _ in asked.get("tags", ())])
         tags = dict(asked.get("tags", ()))
         for name, text in named.items():
             if text is not None and name in tags:

@@ -5,6 +5,7 @@ Built on Click's own means, because a library for this would import more than a 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,8 @@ Example = tuple[str, str]  # caption, command line
 class Option(click.Option):
     """An option with its group. ``common``: whether ``-h`` shows it. ``usual``: the default, for people.
 
-    ``takes``: whether the next argument is its value. If it is not, the value is "".
+    ``takes``: whether the next argument is its value. If it is not, the value is "". ``once``: whether it is refused if it is
+    given again, because it names something that would be ignored. Of other options the last one counts.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Option(click.Option):
         common: bool = False,
         usual: str = "",
         takes: Callable[[str], bool] | None = None,
+        once: bool = False,
         **more: Any,
     ) -> None:
         super().__init__(*declarations, **more)
@@ -47,6 +50,7 @@ class Option(click.Option):
         self.common = common
         self.usual = usual
         self.takes = takes
+        self.once = (once or group == DEVICE) and not (self.is_flag or self.multiple)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the option as people type it, and its help with the default."""
@@ -86,7 +90,14 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, some of which are options whose value may be left out."""
         takes = {name: one.takes for one in self.params if isinstance(one, Option) and one.takes for name in one.opts}
-        return super().parse_args(ctx, list(_with_values(args, takes)))
+        completed = list(_with_values(args, takes))
+        rest = super().parse_args(ctx, list(completed))
+        if not ctx.resilient_parsing:
+            _, _, given = self.make_parser(ctx).parse_args(completed)
+            again = next((one for one, count in Counter(given).items() if count > 1 and getattr(one, "once", False)), None)
+            if again is not None:
+                raise click.UsageError(f"{max(again.opts, key=len)} can be given only once")
+        return rest
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the page of --help."""

@@ -1054,6 +1054,7 @@ cover pictures are left out. Rotated video is turned upright.
 
 A file plays at its own pace, from `--start` on, on the clock of all other tracks. So it can be recorded beside a microphone.
 With `--no-pace` it is read as fast as the output takes it, and nothing is dropped. It cannot be recorded beside a device then.
+With several `-i`, the tracks of all of them are recorded.
 `--start` is exact to the picture and to the sample. `--loop` begins the file again at its end, without a gap in the
 sound. A frame rate that varies is kept. If the times of a file or pipe with sound jump ahead by more than ten minutes, the gap
 is left out, with a warning, because silence would have to fill it.
@@ -1618,7 +1619,8 @@ OPTION_DETAILS = (
         "--give-up": "The others continue. See PUBLISHING.",
         "--control": "See CONTROL in `mscli`(1).",
         "--constraint": "Repeatable. An unknown name is ignored with a warning.",
-        "--constraints": "At most 16 MiB. Options override it property by property. With an array, every track is recorded.",
+        "--constraints": "At most 16 MiB. Options override it property by property. With an array, every track is recorded. "
+        "Several are merged like an array.",
         "--crop": (
             "_W_, _H_, _X_ and _Y_ are pixels of the camera's picture. The picture is cropped first, then flipped, rotated, "
             "and captioned last. The line at the start says what size comes out. Video that is copied cannot be changed."
@@ -1630,7 +1632,7 @@ OPTION_DETAILS = (
         "--explain": "The table goes to stderr. With `--dry-run --json`, the object contains the candidates.",
         "--fake-devices": "See FAKE DEVICES in `mscli`(1).",
         "--fake-devices-from": "See FAKE DEVICES in `mscli`(1).",
-        "--input": "See MEDIA FILES in `mscli`(1).",
+        "--input": "Repeatable in `record`. See MEDIA FILES in `mscli`(1).",
         "--pace": "With `--no-pace`, nothing is dropped. See MEDIA FILES in `mscli`(1).",
         "--input-format": "For this and the options up to `--input-channels`, see PIPES in `mscli`(1).",
         "--insecure": "See NETWORK in `mscli`(1).",

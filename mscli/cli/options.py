@@ -47,7 +47,7 @@ class Options(Shared):
 
     camera: Sequence[str] = ()
     microphone: Sequence[str] = ()
-    input: str | None = None
+    input: Sequence[str] = ()
     start: float | None = None
     loop: bool = False
     pace: bool = True
@@ -78,6 +78,7 @@ class Options(Shared):
     mix: bool = False
     gain: tuple[tuple[str, float], ...] = ()
     flags: Mapping[str, Any] = MappingProxyType({})
+    kinds_at: Mapping[str, Sequence[str]] = MappingProxyType({})  # input → the kinds of its tracks, as far as they are known
     of_one: Mapping[str, str] = MappingProxyType({})  # those that apply only to video if there is video, and their options
     unknown: tuple[str, ...] = ()  # names given with -c that no property has
 
@@ -185,6 +186,7 @@ def _device_options(kinds: Sequence[str]) -> list[Decorator]:
             "input",
             group=DEVICE,
             metavar="ADDRESS",
+            multiple=True,
             shell_complete=complete_file,
             help="Video and sound of a file, a pipe or a stream." if many else "Video of a file, a pipe or a stream.",
         ),
@@ -232,6 +234,7 @@ def _device_options(kinds: Sequence[str]) -> list[Decorator]:
             "--constraints",
             group=DEVICE,
             type=ConstraintsType(),
+            multiple=True,
             shell_complete=complete_file,
             help="Take the constraints of a web page: an object for getUserMedia, or a list of them.",
         ),
@@ -309,6 +312,7 @@ _CONTROLS: list[Decorator] = [
     option(
         "--save-settings",
         group=CONTROLS,
+        once=True,
         metavar="FILE",
         shell_complete=complete_file,
         help="Save the camera's controls to FILE, for use with --constraints.",
@@ -335,6 +339,7 @@ _RUNNING: list[Decorator] = [
     option(
         "--events",
         group=DIAGNOSTICS,
+        once=True,
         metavar="FILE",
         shell_complete=complete_file,
         help="Write events to FILE as lines of JSON; “-” is stdout.",
@@ -364,10 +369,11 @@ def _options(given: dict[str, Any]) -> Options:
     options: Options = Options.take(given)
     sized = given["size"] is not None
     options.flags, options.unknown = _flags(given)
+    options.constraints = _as_one(options.constraints)
     options.camera = (*options.camera, *(f"screen:{name}" for name in given.pop("screen")))
     named = dict(given.pop("named"))
     options.of_one = {name: _option_of(name, sized=sized) for name in options.flags if name not in named}
-    if any(name in STDIN_NAMES for name in (*options.camera, *options.microphone, options.input)):
+    if any(name in STDIN_NAMES for name in (*options.camera, *options.microphone, *options.input)):
         claim_stdin(click.get_current_context(), "-i")
     options.video = _switch(options.video, VIDEO, options.camera)
     options.audio = _switch(options.audio, AUDIO, options.microphone)
@@ -376,6 +382,13 @@ def _options(given: dict[str, Any]) -> Options:
             counted = options.of_one.get("channelCount", "-c channelCount")
             raise click.UsageError(f"{flag} and {counted} cannot be combined: {flag} decides how many there are")
     return options
+
+
+def _as_one(given: Sequence[Any]) -> Any:
+    """Return what ``--constraints`` has, or the list of all of them if it is given several times."""
+    if len(given) < 2:
+        return next(iter(given), None)
+    return [stream for one in given for stream in (one if isinstance(one, list) else [one])]
 
 
 def _option_of(name: str, *, sized: bool) -> str:
@@ -388,6 +401,7 @@ def _flags(given: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     size = given.pop("size")
     flags = dict(zip(("width", "height"), size, strict=True)) if size else {}
     flags |= {row.name: value for row in PROPERTIES.values() if row.flag and (value := given.pop(row.name)) is not None}
+    refuse_again("-c", [name for name, _ in given["named"]])
     named = dict(given["named"])
     known = {name: value for name, value in named.items() if name in PROPERTIES}
     return flags | known, tuple(name for name in named if name not in PROPERTIES)
@@ -416,8 +430,10 @@ def asked_kinds(options: Options, default: tuple[str, ...], *, all_of: bool = Tr
 
 
 def devices_of(options: Options, kind: str) -> Sequence[str]:
-    """Return the device names of a kind on the command line, and the address that has both kinds."""
-    return *_own_devices(options, kind), *([] if options.input is None else [options.input])
+    """Return the device names of a kind on the command line, and the inputs, which have both kinds unless more is known."""
+    own = _own_devices(options, kind)
+    there = [address for address in options.input if kind in options.kinds_at.get(address, KINDS)]
+    return *own, *(there or (() if own else options.input))
 
 
 def _own_devices(options: Options, kind: str) -> Sequence[str]:
@@ -539,6 +555,13 @@ def exact_device(constraints: Any) -> str:
     asked = constraints.get("deviceId") if isinstance(constraints, Mapping) else None
     exact = asked.get("exact") if isinstance(asked, Mapping) else None
     return exact if isinstance(exact, str) else ""
+
+
+def refuse_again(option: str, names: Sequence[str]) -> None:
+    """Raise UsageError if an option with NAME=VALUE has a name twice, of which one would be ignored."""
+    again = next((name for name in names if names.count(name) > 1), None)
+    if again is not None:
+        raise click.UsageError(f"{option} {again} can be given only once")
 
 
 def _times(count: int) -> str:

@@ -195,8 +195,8 @@ def _kinds(session: Session, rows: Sequence[SinkRow]) -> list[str]:
     options = session.options
     held = [kind for kind in KINDS if any(getattr(row, kind) for row in rows)]
     kinds = asked_kinds(options, tuple(held))
-    if options.input is not None:
-        kinds = _kinds_of_input(session, options.input, kinds, held)
+    if options.input:
+        kinds = _kinds_of_inputs(session, kinds, held)
     refused = [kind for kind in kinds if kind not in held]
     if not kinds:
         raise ArgumentError("neither audio nor video is requested")
@@ -208,11 +208,12 @@ def _kinds(session: Session, rows: Sequence[SinkRow]) -> list[str]:
     return kinds
 
 
-def _kinds_of_input(session: Session, address: str, kinds: Sequence[str], held: Sequence[str]) -> list[str]:
-    """Return the kinds without those that are neither at the address nor asked for, or that no output holds."""
+def _kinds_of_inputs(session: Session, kinds: Sequence[str], held: Sequence[str]) -> list[str]:
+    """Return the kinds without those that are neither at an address nor asked for, or that no output holds."""
     options = session.options
+    options.kinds_at = {address: session.kinds_at(address) for address in options.input}
     asked = {VIDEO: options.video or options.camera, AUDIO: options.audio or options.microphone}
-    there = [kind for kind in session.kinds_at(address) if kind in held]
+    there = [kind for kind in held if any(kind in found for found in options.kinds_at.values())]
     return [kind for kind in kinds if kind in there or asked[kind]] or list(kinds)
 
 

@@ -83,7 +83,7 @@ keep_option = option("--keep", group=FILES, type=RetentionType(), help="Keep onl
 def trigger_option(what: str, *, sound: bool = False) -> Decorator:
     """Return --trigger. ``what``: what is done for each trigger. ``sound``: whether sound can be one."""
     text = f"{what} for each signal, each line on stdin, {'motion, or sound' if sound else 'or motion'}."
-    return option("--trigger", group=FILES, type=TriggerType(sound=sound), callback=_claim, help=text)
+    return option("--trigger", group=FILES, once=True, type=TriggerType(sound=sound), callback=_claim, help=text)
 
 
 _SERIES: list[Decorator] = [

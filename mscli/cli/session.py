@@ -164,9 +164,19 @@ class Session:
                 info = self.wait_for(find)
                 base = one.constraints if isinstance(one.constraints, Mapping) else {}
                 one = Wanted(one.kind, {**base, "deviceId": {"exact": info.device_id}}, masked(one.called))
-                _refuse_twice(one, resolved)
+                self._refuse_twice(one, resolved)
             resolved.append(one)
         return resolved
+
+    def _refuse_twice(self, one: Wanted, before: Sequence[Wanted]) -> None:
+        """Raise UsageError if an earlier name refers to the same device, which would be recorded twice."""
+        inputs = [masked(name) for name in self.options.input]
+        same = one.kind, exact_device(one.constraints)
+        for other in before:
+            if other.called is not None and (other.kind, exact_device(other.constraints)) == same:
+                flags = ["-i" if name in inputs else DEVICE_FLAGS[one.kind] for name in (other.called, one.called)]
+                noun = "input" if set(flags) == {"-i"} else device_noun(KINDS[one.kind])
+                raise click.UsageError(f"{flags[0]} {other.called} and {flags[1]} {one.called} name the same {noun}")
 
     def _check_reading(self, wanted: Sequence[Wanted]) -> None:
         """Raise UsageError if an option is only for files or pipes and none is read."""
@@ -469,19 +479,6 @@ class Session:
         errors: list[DOMException] = [track.ended_error for track in self.tracks if track.ended_error is not None]
         if errors and not frames:
             raise errors[0]
-
-
-def _refuse_twice(one: Wanted, before: Sequence[Wanted]) -> None:
-    """Raise UsageError if an earlier name refers to the same device, which would be recorded twice."""
-    for other in before:
-        if other.called is not None and (other.kind, exact_device(other.constraints)) == (
-            one.kind,
-            exact_device(one.constraints),
-        ):
-            flag = DEVICE_FLAGS[one.kind]
-            raise click.UsageError(
-                f"{flag} {other.called} and {flag} {one.called} name the same {device_noun(KINDS[one.kind])}"
-            )
 
 
 def _stop_all(stream: MediaStream) -> None:

@@ -155,11 +155,14 @@ def read_input(path: str | int, what: str) -> str:
 
 
 def claim_stdin(ctx: click.Context | None, option: str) -> None:
-    """Record that an option reads stdin. Raises UsageError if another one does."""
+    """Record that an option reads stdin. Raises UsageError if one does already."""
     if ctx is None:
         return
-    other = ctx.meta.setdefault("mscli.stdin", option)
-    if other != option:
+    other = ctx.meta.get("mscli.stdin")
+    ctx.meta["mscli.stdin"] = option
+    if other == option:
+        raise click.UsageError(f"{option} can be given only once")
+    if other is not None:
         raise click.UsageError(f"{other} and {option} cannot both read stdin; use a file, a signal or a socket for one of them")
 
 

@@ -128,7 +128,7 @@ def refuse_written_within(outputs: Sequence[str], options: Options, more: Mappin
     """
     given = {"--events": options.events, "--save-settings": options.save_settings, **more}
     beside = [(flag, file) for flag, file in given.items() if file is not None]
-    inputs = [name for name in (options.input, *options.camera, *options.microphone) if name and os.path.exists(name)]
+    inputs = [name for name in (*options.input, *options.camera, *options.microphone) if name and os.path.exists(name)]
     for place, (flag, file) in enumerate(beside):
         for what, names in (("output", outputs), ("input", inputs)):
             if any(_are_one(name, file) for name in names):

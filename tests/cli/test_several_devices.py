@@ -10,6 +10,7 @@ import pytest
 
 import mscli
 from tests.cli.program import FakeMachine, camera, error_line, microphone, output_of
+from tests.media_files import make
 from tests.pattern import av_offsets, pictures, read_code
 from tests.untyped import untyped
 
@@ -290,3 +291,27 @@ def test_a_program_records_the_tracks_of_several_streams_together(tmp_path: Path
         recorder.start()
         assert recorder.join(30)
     assert tracks_in(path) == [("video", "Left"), ("video", "Right"), ("audio", "Near")]
+
+
+def test_the_tracks_of_several_inputs_are_recorded(fake: FakeMachine) -> None:
+    make(fake.folder / "a.avi")
+    make(fake.folder / "b.avi")
+    make(fake.folder / "c.wav")
+    inputs = ("-i", "a.avi", "-i", "b.avi", "-i", "c.wav", "--no-pace")
+    report = fake.json("record", *inputs, "--json", "x.mkv")
+    assert [(one["label"], one["kind"]) for one in report["tracks"]] == [
+        *((name, "audio") for name in ("a.avi", "b.avi", "c.wav")),
+        *((name, "video") for name in ("a.avi", "b.avi")),
+    ]
+    assert [one["frames"] for one in report["tracks"][3:]] == [50, 50]
+    assert [kind for kind, _ in tracks_in(fake.folder / "x.mkv")] == ["video"] * 2 + ["audio"] * 3
+    for command, output in (("snapshot", "x.png"), ("capture", "x.raw")):
+        assert "(a.avi, b.avi)" in error_line(fake(command, *inputs[:4], output, code=7))
+    assert error_line(fake("record", "-i", "a.avi", "-i", "a.avi", "y.mkv", code=2)).endswith("name the same input")
+
+
+def test_several_constraints_are_merged_like_a_list(four: FakeMachine) -> None:
+    pages = [{"video": {"deviceId": "b"}}, [{"audio": True}, {"video": True}]]
+    given = [argument for page in pages for argument in ("--constraints", json.dumps(page))]
+    tracks = four.json("record", *given, "--dry-run", "--json", "x.mkv")["tracks"]
+    assert [one["settings"]["deviceId"] for one in tracks] == ["c", "b", "a"]

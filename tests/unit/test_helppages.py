@@ -145,3 +145,38 @@ def test_other_command_lines_have_no_stored_page(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("COLUMNS", str(COLUMNS))
     asked = ("help help", "record -h x.mp4", "record --help --debug", "rec --help", "help -h", "mscli -h", "../mscli --help")
     assert [stored_page(line.split()) for line in asked] == [None] * len(asked)
+
+
+ONCE = {  # options that name what would be ignored if another one counted
+    "--group-id", "--facing-mode", "--start", "--input-format", "--input-size", "--input-pixel-format", "--input-rate",
+    "--input-channels", "--fake-devices-from", "--save-settings", "--events", "--control", "--frame-log", "--ca-file",
+    "--trigger", "--latest", "--exec",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_that_names_something_is_repeatable_or_refused_a_second_time(name: str) -> None:
+    found = {one.opts[-1]: one for one in command(name).params if isinstance(one, Option)}
+    several = {"--camera", "--screen", "--microphone", "--input", "--constraint", "--constraints", "--advanced", "--output"}
+    once = {option for option, one in found.items() if one.once}
+    assert once == (ONCE | ({"--input"} if name == "capabilities" else set())) & set(found)
+    assert all(found[option].multiple for option in several.difference(once).intersection(found))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["capabilities", "-i", "a", "-i", "b"], "--input"),
+        (["record", "--facing-mode", "user", "--facing-mode=left", "x"], "--facing-mode"),
+        (["capture", "--events", "a", "--events", "b"], "--events"),
+        (["snapshot", "--fake-devices-from", "a", "--fake-devices-from", "b", "x"], "--fake-devices-from"),
+        (["devices", "--fake-devices-from", "a", "--fake-devices-from", "b"], "--fake-devices-from"),
+        (["record", "-c", "width=1", "-c", "width=2", "x"], "-c width"),
+        (["record", "--metadata", "title=a", "--metadata", "title=b", "x"], "--metadata title"),
+        (["record", "--control", "-", "--control", "unix:y", "x"], "--control"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(arguments: list[str], option: str) -> None:
+    done = CliRunner().invoke(command(arguments[0]), arguments[1:])
+    assert done.exit_code == 2
+    assert f"{option} can be given only once" in done.output

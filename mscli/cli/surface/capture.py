@@ -60,6 +60,7 @@ from mscli.core.properties import AUDIO, VIDEO
 @option(
     "--frame-log",
     group=OUTPUT,
+    once=True,
     metavar="FILE",
     shell_complete=complete_file,
     help="Write a line of JSON for each frame to FILE: its time, size and gaps.",

@@ -71,6 +71,7 @@ def _complete_control(_ctx: click.Context, _parameter: click.Parameter, typed: s
 control_option = option(
     "--control",
     group=STOP,
+    once=True,
     type=ControlAddressType(),
     is_eager=True,  # before any other option that reads stdin
     shell_complete=_complete_control,

@@ -81,12 +81,18 @@ _SERIES: list[Decorator] = [
     keep_option,
     option("--keep-going", group=FILES, is_flag=True, help="Go on if a picture cannot be written, such as on a full disk."),
     option(
-        "--latest", group=FILES, metavar="LINK", shell_complete=complete_file, help="Make LINK point to the newest picture."
+        "--latest",
+        group=FILES,
+        once=True,
+        metavar="LINK",
+        shell_complete=complete_file,
+        help="Make LINK point to the newest picture.",
     ),
     option(
         "--exec",
         "command",
         group=FILES,
+        once=True,
         type=CommandType(),
         help="Run COMMAND for each picture; {} in it is the file, or the file is added.",
     ),

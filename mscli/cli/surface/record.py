@@ -66,6 +66,7 @@ from mscli.core.properties import AUDIO, VIDEO
 @option(
     "--ca-file",
     group=OUTPUT,
+    once=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
     usual="those of the system",
