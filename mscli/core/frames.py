@@ -824,13 +824,14 @@ def blank(media: Media) -> Frame:
 
 
 def span_s(counts: Sequence[Counts]) -> float:
-    """Return the seconds from the first frame of any track to the end of the last, without the gaps between triggered files.
+    """Return the seconds from the beginning to the end of the last frame, without the gaps between triggered files.
 
-    No frame lasts longer than the recording.
+    It begins with the first frame of any track, or earlier if the output says so. No frame lasts longer than the recording.
     """
-    firsts = [count.first_us for count in counts if count.first_us is not None]
+    begun = [count for count in counts if count.first_us is not None]
+    firsts = [count.first_us if count.begin_us is None else count.begin_us for count in begun]
     lasts = [min(count.last_us, count.end_us or count.last_us) for count in counts if count.last_us is not None]
-    absent_us = min((count.absent_us for count in counts if count.first_us is not None), default=0)
+    absent_us = min((count.absent_us for count in begun), default=0)
     return max(0, max(lasts) - min(firsts) - absent_us) / MICROSECONDS if firsts and lasts else 0.0
 
 
@@ -852,6 +853,7 @@ class Counts:
         self.bytes = 0  # of frames passed to the output
         self.first_us: int | None = None
         self.last_us: int | None = None
+        self.begin_us: int | None = None  # where the output begins, if that was known: maybe before the track's first frame
         self.end_us: int | None = None  # the recording's end, if it was known
         self.absent_us = 0  # the total time between triggered files
 
@@ -880,7 +882,8 @@ class Counts:
         self.absent_us = corrections.get("absentUs", 0)
 
     def limit_to(self, begin_us: int | None, end_us: int | None) -> None:
-        """Move the first and the last time into this span."""
+        """Move the first and the last time into this span of an output."""
+        self.begin_us = begin_us
         if self.first_us is not None and begin_us is not None:
             self.first_us = max(self.first_us, begin_us)
         if self.last_us is not None and end_us is not None:

@@ -134,7 +134,7 @@ class Sink(ABC):
 
     @property
     def span_us(self) -> tuple[int | None, int | None] | None:
-        """Return when it began, if it was added, and when it ended, if others continued. Return None if it never began."""
+        """Return when it began, if known, and when it ended, if others continued. Return None if it never began."""
         return None, None
 
     @property

@@ -33,3 +33,15 @@ def test_silence_is_in_the_json_and_in_the_line_for_people(mscli: Program, devic
 def test_nothing_is_said_of_silence_where_there_is_none(mscli: Program) -> None:
     said = mscli("record", "--fake-devices", "--no-video", "--duration", "0.5", "a.wav", code=0).stderr.decode()
     assert re.search(r"^Saved a\.wav: 0\.50 s, [\d.]+ kB$", said, re.MULTILINE)
+
+
+def test_sound_alone_beside_a_picture_lasts_from_the_beginning_of_the_recording(mscli: Program, tmp_path: Path) -> None:
+    late = {"kind": "audioinput", "sampleRates": [48000], "faults": {"stallAfterFrames": 0, "stallSeconds": 0.3}}
+    path = tmp_path / "late.json"
+    path.write_text(json.dumps({"devices": [{"kind": "videoinput"}, late]}))
+    report = mscli.json("record", "--fake-devices-from", str(path), "--duration", "1", "--json", "a.mkv", "a.flac")
+    picture, sound = report["outputs"]
+    assert picture["duration"] == 1
+    assert sound["duration"] == 1
+    (track,) = sound["tracks"]
+    assert (track["frames"] + track["silence"], track["silence"] > 0) == (48_000, True)

@@ -171,11 +171,12 @@ class RecordingOutput:
 
     @property
     def span_us(self) -> tuple[int | None, int | None] | None:
-        """Return when it began, if it was added, and when it ended, if others continued. Return None if it never began."""
+        """Return when it began, and when it ended, if others continued. Return None if it never began."""
         if self.outlet is None or not self.outlet.begun or self._unread:
             return None
         ends = [end_us for end_us in (self.outlet.ended_us, self.sink.kept_until_us) if end_us is not None]
-        return self.outlet.begun_us, min(ends, default=None)
+        origin_us = self._encoding.origin_us if self._encoding is not None else None
+        return origin_us if self.outlet.begun_us is None else self.outlet.begun_us, min(ends, default=None)
 
     @property
     def is_file(self) -> bool:
