@@ -411,9 +411,11 @@ class Encoding:
                     self._share(track, packets, packets.encode(piece))
             for outlet in self._active:
                 if track not in outlet.shared:
-                    self._attempt(outlet, outlet.sink.put, track, piece)
+                    self._try(outlet, outlet.sink.put, track, piece)
             self._delivered[track] += piece.count
             self._delivered_us = max(self._delivered_us, piece.timestamp + (piece.duration or 0))
+            if not self.ended and any(outlet.sink.ended for outlet in self._active):
+                self.note_ended()  # after the piece was counted, which they have taken
 
     def _cut_at_end(self, track: int, piece: Piece, end_us: int) -> Piece:
         """Return the piece, or a picture that would last longer than the recording with the rest of its time."""
@@ -427,7 +429,7 @@ class Encoding:
         for chunk in chunks:
             for outlet in self._active:
                 if outlet.shared.get(track) is packets:
-                    self._attempt(outlet, outlet.sink.put, track, chunk)
+                    self._try(outlet, outlet.sink.put, track, chunk)
 
     def _begin_added(self, track: int, piece: Piece) -> None:
         """Begin the added outlets if decoding can start at this piece: a key frame, or any sound if there is no video."""
@@ -462,13 +464,17 @@ class Encoding:
 
     def _attempt(self, outlet: Outlet, call: Callable[..., object], *given: object) -> None:
         """Call a method of an outlet. If that fails, give up the outlet; if no other is left, raise the error."""
+        if self._try(outlet, call, *given) and outlet.sink.ended and not self.ended:
+            self.note_ended()
+
+    def _try(self, outlet: Outlet, call: Callable[..., object], *given: object) -> bool:
+        """Do the same, but leave the outlet in the encoding if it has ended. Return whether the call has not failed."""
         try:
             call(*given)
         except Exception as error:  # any exception is this output's failure
             self._fail(outlet, error)
-        else:
-            if outlet.sink.ended and not self.ended:
-                self.note_ended()
+            return False
+        return True
 
     def note_ended(self) -> None:
         """Finish the outlets that have ended, if others have not. If all have, set ``ended``."""

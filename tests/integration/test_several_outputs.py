@@ -206,6 +206,8 @@ def test_segments_triggers_and_sizes_go_with_several_outputs(mscli: Program) -> 
     report = mscli.json("record", "--json", *LARGE, "--frames", "60", "--max-size", "200k", "c.mkv", "d.mkv")
     assert report["reason"] == "size"
     assert {(mscli.folder / name).stat().st_size <= 200_000 for name in ("c.mkv", "d.mkv")} == {True}
+    for name, one in outputs(report).items():
+        assert [track["frames"] for track in one["tracks"]] == counted(mscli.folder / name)
 
 
 @pytest.mark.parametrize(
