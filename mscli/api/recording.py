@@ -1347,8 +1347,16 @@ class Recording:
             and position not in self._removed
         ]
 
-    def remove_output(self, name: str, names: Sequence[object]) -> None:
-        """Finish one output while others continue. Raises InvalidStateError if it does not exist or is the only one.
+    @property
+    def removed(self) -> list[int]:
+        """Return the positions of the outputs that were removed and have not failed."""
+        places = self._places
+        return [one for one in self._removed if self.groups[places[one][0]].sink.outputs[places[one][1]].error is None]
+
+    def remove_output(self, name: str, names: Sequence[object]) -> int:
+        """Finish one output while others continue, and return its position among all that were requested or added.
+
+        Raises InvalidStateError if it does not exist or is the only one.
 
         ``names``: what the caller calls the outputs, in the order in which they were requested or added.
         """
@@ -1374,6 +1382,7 @@ class Recording:
             self._removed.add(position)
             group.note_left(output)
             output.wait(CHANGE_S)
+        return position
 
     def _names(self, position: int, names: Sequence[object]) -> list[str]:
         """Return what an output is called, by whoever asked for it and by itself."""

@@ -24,7 +24,7 @@ from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of, written_of
 from mscli.cli.paramtypes import STDIN
 from mscli.cli.preview import CommandPreview
-from mscli.cli.report import Report, finish, report_output_failure, reports_of
+from mscli.cli.report import Report, finish, report_ends, report_output_failure, reports_of
 from mscli.cli.session import Session, chosen_format
 from mscli.cli.surface.filters import refuse_unused_filters
 from mscli.cli.surface.preview import PreviewPlan
@@ -635,8 +635,7 @@ class _SeveralOutputs:
             return ExitCode.ABANDONED
         limited = self.plan.duration_s is not None or self.plan.frames is not None
         reports = reports_of(recording, outputs, self.outputs, reason, limited=limited)
-        for report in reports:
-            session.events.emit("stop", session.tracks[0], file=report.name, reason=report.reason)
+        report_ends(session, recording, reports, session.tracks[0])
         options = session.options
         code = ExitCode.DONE
         if isinstance(error, DOMException) and len(outputs) == 1:
@@ -765,4 +764,4 @@ class SeveralRun(CaptureRun):
 
     def remove_output(self, name: str) -> None:
         with self._outputs_turn:
-            self._recording.remove_output(name, self._given)
+            self.remove_from(self._recording, name, self._given, self.tracks[0])

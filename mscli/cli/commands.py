@@ -16,15 +16,19 @@ import click
 from mscli.api.commands import Run
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.cli.target import refuse_added, refuse_folder
+from mscli.core.addresses import masked
+from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, InvalidStateError
 
 if TYPE_CHECKING:
+    from mscli.api.recording import Recording
     from mscli.cli.control import ControlChannel
     from mscli.cli.session import Session
     from mscli.cli.trigger import Trigger
 
 CommandJson = dict[str, Any]
 
+REMOVED = "removed"  # the reason in the event of an output that a command has removed
 PICTURE = "png"  # the suffix in the hint for a folder
 
 KEYS: Mapping[str, tuple[str, Callable[[Run], CommandJson]]] = {  # key → label in the status line, and command
@@ -65,6 +69,16 @@ class SessionRun(Run):
     def snapshot(self, name: str) -> str:
         refuse_folder(name, PICTURE)
         return super().snapshot(name)
+
+    def remove_from(self, recording: Recording, name: str, names: Sequence[str], track: MediaStreamTrack | None = None) -> None:
+        """Remove an output and report its end. ``names``: all that were given or added. Raises InvalidStateError.
+
+        ``track``: that of the event, if any.
+        """
+        position = recording.remove_output(name, names)
+        if position in recording.removed:
+            emit, file = self.session.events.emit, masked(names[position])
+            self.session.event_loop.post(partial(emit, "stop", track, now_us(), file=file, reason=REMOVED))
 
     def stop(self) -> None:
         self.stopping = True

@@ -945,7 +945,7 @@ it
 `start`, `pause`, `resume`, `stop`, `segment`, `error`
 : a recording started, paused, resumed or stopped, a file of a series was finished, or the recording failed. They have `file`.
 `stop` also has `reason`, and `error` has the error. Each output has its own events. If one fails, it has an `error` while the
-others continue
+others continue, and if a command removes one, it has a `stop` with the reason `removed`
 
 `publishing`, `interrupted`, `resumed`
 : a server takes the stream, is away, or is back. They have `file`, `sent`, `dropped` and `reconnects`; `interrupted` also has

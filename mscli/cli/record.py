@@ -18,7 +18,7 @@ from mscli.cli.exitcodes import ExitCode
 from mscli.cli.options import Options, asked_kinds, check_one, wanted_of, written_of
 from mscli.cli.paramtypes import STDIN
 from mscli.cli.preview import CommandPreview
-from mscli.cli.report import LINK_EVENTS, Triggers, finish, report_link, report_output_failure, reports_of
+from mscli.cli.report import LINK_EVENTS, Triggers, finish, report_ends, report_link, report_output_failure, reports_of
 from mscli.cli.series import SeriesPlan
 from mscli.cli.session import Session
 from mscli.cli.surface.filters import refuse_unused_filters
@@ -399,8 +399,7 @@ class _RecordRun:
         names = [target.name for target in self.targets]
         series, limited = self.options.series is not None, self.window != (None, None) and not self._waits
         reports = reports_of(recording, outputs, names, reason, series=series, limited=limited, triggers=triggers)
-        for report in reports:
-            session.events.emit("stop", file=report.name, reason=report.reason)
+        report_ends(session, recording, reports)
         options = session.options
         code = finish(
             reports,
@@ -451,4 +450,4 @@ class RecordRun(SessionRun, RecorderRun):
     def remove_output(self, name: str) -> None:
         with self._outputs_turn:
             assert self.recorder.recording is not None, "it was started"
-            self.recorder.recording.remove_output(file_path(name), [target.name for target in self._recording.targets])
+            self.remove_from(self.recorder.recording, file_path(name), [target.name for target in self._recording.targets])

@@ -305,6 +305,16 @@ def report_output_failure(session: Session, name: str, error: Exception, at_us: 
         session.voice.warn(f"{error}; the other outputs continue")
 
 
+def report_ends(
+    session: Session, recording: Recording, reports: Sequence[Report], track: MediaStreamTrack | None = None
+) -> None:
+    """Report the end of each output, except of those that a command has removed: that was reported then."""
+    removed = recording.removed
+    for position, report in enumerate(reports):
+        if position not in removed:
+            session.events.emit("stop", track, file=report.name, reason=report.reason)
+
+
 def reports_of(
     recording: Recording,
     outputs: Sequence[OutputReport],

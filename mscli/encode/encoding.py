@@ -468,7 +468,12 @@ class Encoding:
             self.note_ended()
 
     def _try(self, outlet: Outlet, call: Callable[..., object], *given: object) -> bool:
-        """Do the same, but leave the outlet in the encoding if it has ended. Return whether the call has not failed."""
+        """Do the same, but leave the outlet in the encoding if it has ended. Return whether the call was made without an error.
+
+        An outlet that has failed is not called again, so that it fails once.
+        """
+        if outlet.error is not None:
+            return False
         try:
             call(*given)
         except Exception as error:  # any exception is this output's failure

@@ -237,6 +237,29 @@ def test_a_file_that_a_removed_output_has_left_is_not_overwritten(fake: FakeMach
         assert [line.partition(":")[0] for line in lines_of(run)] == ["Saved a.mkv", "Saved b.mkv"]
 
 
+@pytest.mark.parametrize("command", [["record", "a.mkv"], ["capture", "--format", "I420", "-o", "a.raw"]], ids=lambda c: c[0])
+def test_an_output_ends_when_it_is_removed(command: list[str], fake: FakeMachine) -> None:
+    fake.plug(camera())
+    added = "b" + command[-1][1:]
+    with controlled(fake, *command) as run:
+        assert run.send({"addOutput": added})["ok"]
+        assert eventually(lambda: (fake.folder / added).exists())
+        assert run.send({"removeOutput": added})["ok"]
+        assert eventually(lambda: run.events("stop"))
+        assert run.send({"stop": True})["ok"]
+        assert run.end()["reason"] == "signal"
+    assert [(one["file"], one["reason"]) for one in run.events("stop")] == [(added, "removed"), (command[-1], "signal")]
+
+
+def test_an_added_output_that_fails_is_reported_once(fake: FakeMachine) -> None:
+    with controlled(fake, "record", "a.mkv") as run:
+        assert run.send({"addOutput": "/dev/full"})["ok"]
+        assert eventually(lambda: run.events("error"))
+        assert run.send({"stop": True})["ok"]
+        assert run.end(code=9)["outputs"][0]["exitCode"] == 0
+    assert [one["file"] for one in run.events("error")] == ["/dev/full"]
+
+
 @pytest.mark.parametrize(
     "command", [["capture", "-o"], ["record", "--no-audio", "--format", "mkv", "-o"]], ids=lambda command: command[0]
 )

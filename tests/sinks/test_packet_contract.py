@@ -294,3 +294,49 @@ def test_one_that_cuts_gets_samples_even_if_others_share_packets() -> None:
     encoding.end()
     kinds = [{type(given[1]) for method, given in sink.steps if method == "put"} for sink in sinks]
     assert kinds == [{EncodedAudioChunk}, {EncodedAudioChunk}, {AudioData}]
+
+
+class Failing(Noted):
+    """Fail in every call after the first ``put``, or in every call."""
+
+    watches = False
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.left = calls
+
+    def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
+        super().begin(tracks, origin_us)
+        self.fail()
+
+    def put(self, track: int, piece: Piece) -> None:
+        super().put(track, piece)
+        self.fail()
+
+    def fail(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("full")
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+@pytest.mark.parametrize("removed", [True, False])
+def test_an_added_output_fails_once(calls: int, removed: bool) -> None:
+    options, failed = SinkOptions(video_codec="mjpeg", audio_codec="opus"), []
+    encoding = Encoding([TrackFormat("video", {"frameRate": 25.0}), TrackFormat("audio")], CONTAINERS["mkv"], options)
+    encoding.on_failure = failed.append
+    whole, added = Noted(), Failing(calls)
+    whole.watches = False
+    encoding.add(Outlet("whole", whole, options))
+    frames = list(frames_for(ROWS["mkv"], PICTURES, noisy=True))
+    half = len(frames) // 2
+    for track, frame in frames[:half]:
+        encoding.write(track, frame)
+    encoding.add(Outlet("added", added, options))
+    for track, frame in sorted(frames[half:], key=lambda one: -one[0]):  # the sound first, which waits for the next picture
+        encoding.write(track, frame)
+        if removed and added.steps and encoding.outlets[1].error is None:
+            encoding.remove(encoding.outlets[1])
+    encoding.end()
+    assert [outlet.name for outlet in failed] == ["added"]
+    assert len(added.steps) == calls + 1
