@@ -49,7 +49,6 @@ from mscli.sinks import (
     SinkRow,
     check_tracks,
     is_ring,
-    is_socket,
     load_sink,
     next_name,
     output_stream,
@@ -118,7 +117,7 @@ def run(
     refuse_written_within(outputs, options, {"--frame-log": frame_log})
     with Session(options) as session:
         for plan in plans:
-            if plan.row is SINKS["raw"] and plan.is_misnamed:
+            if plan.row.raw and plan.is_misnamed:
                 what = "pictures" if kinds == [VIDEO] else "samples"
                 session.voice.warn(
                     f"“{plan.name}” will hold raw {what} without a header, although its name ends in .{suffix_of(plan.name)}; "
@@ -184,11 +183,6 @@ def _is_pipe(output: str) -> bool:
         return False
 
 
-def _is_joined(output: str) -> bool:
-    """Return whether readers come to the output by themselves."""
-    return is_socket(output) or is_ring(output)
-
-
 def _as_known(name: str) -> str:
     """Return a format as the tables spell it, or as it was typed, for messages."""
     lower = name.lower()
@@ -215,7 +209,7 @@ class Planned(NamedTuple):
     def named(self) -> Planned:
         """Return the output with the time and a free number in a file's name."""
         name = self.name
-        is_file = name not in STDOUT_NAMES and not self.row.writes_to(name) and not _is_joined(name)
+        is_file = name not in STDOUT_NAMES and not self.row.writes_to(name)
         return self._replace(name=next_name(name, overwrite=False)) if is_file else self
 
     @property
@@ -231,13 +225,13 @@ class Planned(NamedTuple):
 
 def _planned(output: str, asked: AskedFormat) -> Planned:
     """Return the plan for an output. Its format is the one asked for, else that of its suffix, else raw data."""
-    address = SINKS["raw"] if _is_joined(output) else raw_address_row(output)
+    address = raw_address_row(output)
     by_suffix = None if asked.name or address is not None else BY_SUFFIX.get(suffix_of(output))
     name = by_suffix.name if by_suffix is not None else asked.name
     if not name and asked.pixels:
         name = "rawvideo"
     form = asked._replace(name=name)
-    if form.row.container and is_socket(output):
+    if form.row.container and address is not None and address.raw and not is_ring(output):
         hints = ["choose y4m, mjpeg, multipart, h264, or raw data"]
         raise NotSupportedError(f"readers cannot join {form.name} on a socket", hints=hints)
     if is_ring(output) and form.name in OUTPUT_FORMATS and form.name not in _IN_RING:
@@ -474,7 +468,7 @@ class _Capture:
         return self._report(reason, delivery, limited=limited)
 
     def _report(self, reason: str, delivery: Delivery, *, limited: bool) -> int:
-        unsaved = self.to_stdout or self.shown.alone or self.row.writes_to(self.output) or _is_joined(self.output)
+        unsaved = self.to_stdout or self.shown.alone or self.row.writes_to(self.output)
         files = [] if unsaved else [self.output]
         unnamed = "stdout" if self.to_stdout else "the preview" if self.shown.alone else masked(self.output)
         size, damage = self.sink.bytes_written, delivery.damage()

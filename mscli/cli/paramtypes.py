@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mscli.cli.shared import claim_stdin, parse_json, read_input
+from mscli.core.addresses import scheme_of
 from mscli.core.channels import MOST_GAIN_DB, parse_channels
 from mscli.core.clock import DAY_S, MICROSECONDS
 from mscli.core.level import Quiet
@@ -259,7 +260,9 @@ class ControlAddressType(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the address for Click."""
-        if value != STDIN and not (value.startswith(UNIX) and len(value) > len(UNIX)):
+        if scheme_of(value) == UNIX.removesuffix(":"):
+            value = UNIX + value[len(UNIX) :]
+        if value != STDIN and (not value.startswith(UNIX) or value == UNIX):
             self.fail(f"“{value}” is neither - (for stdin) nor unix:PATH", param, ctx)
         if value == STDIN:
             claim_stdin(ctx, "--control -")

@@ -40,7 +40,7 @@ from mscli.core.events import Event
 from mscli.core.orientation import PictureFilters
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.encode.options import COPY, LinkOptions, SinkOptions
-from mscli.sinks import SINKS, SinkRow, check_cut, check_tracks, copied_formats, load_sink, lossless_audio, next_name
+from mscli.sinks import SinkRow, check_cut, check_tracks, copied_formats, load_sink, lossless_audio, next_name
 
 Length = tuple[float | None, int | None]  # seconds, frames
 
@@ -122,7 +122,7 @@ def _named(target: RecordTarget, *, overwrite: bool) -> RecordTarget:
 
 def _check_target(target: RecordTarget, options: SinkOptions, wanted: Sequence[Wanted], *, alone: bool = False) -> None:
     """Raise NotSupportedError if an output does not hold the tracks: all of them if it is ``alone``, or those of its kinds."""
-    if target.row is SINKS["raw"]:
+    if target.row.raw:
         check_one(wanted, "raw output holds", "use .mkv or .mp4")
     kinds = [one.kind for one in wanted]
     check_tracks(target.row, target.options(options), kinds if alone else _held(target.row, kinds))

@@ -97,7 +97,7 @@ def locked_as(number: int) -> int:
 
 def shared_name(address: str) -> str:
     """Return the name of the shared memory of a ring. ``address``: its name, or that behind ``shm:``. Raises OperationError."""
-    name = address.removeprefix(SCHEME)
+    name = address[len(SCHEME) :] if address.lower().startswith(SCHEME) else address
     if not _NAME.fullmatch(name):
         raise OperationError(
             f"“{name}” cannot be the name of a ring", hints=["use up to 100 letters, digits, dots, dashes and underscores"]

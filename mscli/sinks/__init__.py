@@ -84,6 +84,11 @@ class SinkRow(NamedTuple):
         return (self.module, self.cls) == _PUBLISHER
 
     @property
+    def raw(self) -> bool:
+        """Return whether it takes the frames of one track as they are. Readers can join and leave at its addresses."""
+        return (self.module, self.cls) == _RAW
+
+    @property
     def name(self) -> str:
         """Return its name for messages."""
         if self.publishes and self.schemes:
@@ -97,6 +102,7 @@ class SinkRow(NamedTuple):
 
 _IMAGE = ("mscli.sinks.pictures.image", "ImageSink")
 _CONTAINER = ("mscli.sinks.recording.sink", "RecordingSink")
+_RAW = ("mscli.sinks.raw.sink", "RawSink")
 _PUBLISHER = ("mscli.sinks.recording.network.publisher", "Publisher")
 
 SINKS: dict[str, SinkRow] = {
@@ -120,7 +126,7 @@ SINKS: dict[str, SinkRow] = {
         SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True),
         SinkRow("mp3", "audio/mpeg", *_CONTAINER, audio=True),
         SinkRow("m4a", "audio/x-m4a", *_CONTAINER, audio=True),
-        SinkRow("raw", "application/octet-stream", "mscli.sinks.raw.sink", "RawSink", video=True, audio=True),
+        SinkRow("raw", "application/octet-stream", *_RAW, video=True, audio=True, schemes=("unix", "tcp", "shm")),
     )
 }
 
@@ -144,9 +150,12 @@ def sink_row(name: str, *wanted: str) -> SinkRow:
     """Return the row for an address by its scheme, or for a file's name by its suffix.
 
     ``wanted``: what it has to hold, of "still", "video" and "audio" at least one. Raises NotSupportedError, which lists what
-    there is of the first, and says so of an address that nobody writes to.
+    there is of the first, and says so of an address that nobody writes to, or only another command.
     """
     row = address_row(name) or _suffix_row(name)
+    if row is not None and row.raw and row.writes_to(name):
+        hints = [f"“mscli capture -o {masked(name)}” writes raw data there"]
+        raise NotSupportedError(f"cannot write {_nouns(wanted[0])} to {scheme_of(name)}: addresses", hints=hints)
     if row is not None and any(getattr(row, one) for one in wanted):
         return row
     raise _only_published(name, row) if row is not None and row.publishes else _unknown(name, wanted[0])
@@ -177,7 +186,9 @@ def address_row(name: str) -> SinkRow | None:
     if row is not None and row.writes_to(name):
         return row
     if is_url(name) or (name[len(scheme) :].startswith(":/") and not os.path.isdir(os.path.dirname(name))):
-        raise NotSupportedError(f"cannot write to {scheme}: addresses", hints=_brought_names())
+        served = dict.fromkeys(f"{one}:" for row in (*SERVERS, *SINKS.values()) for one in row.schemes)
+        hints = [f"mscli writes to files and pipes, and to {', '.join(served)}", *_brought_names()]
+        raise NotSupportedError(f"cannot write to {scheme}: addresses", hints=hints)
     return None
 
 
@@ -227,13 +238,17 @@ def _brought_names() -> list[str]:
     return describe_plugins(GROUP)
 
 
+def _nouns(wanted: str) -> str:
+    return "pictures" if wanted == "still" else "recordings"
+
+
 _CUTOFF = 0.8  # suffixes are short, and many are similar
 
 
 def _unknown(name: str, wanted: str) -> NotSupportedError:
     """Return the error for a file whose suffix no row has. ``wanted``: what the file has to hold."""
     known = ["." + row.suffix for row in SINKS.values() if row.still or row.encodes if getattr(row, wanted)]
-    noun, use = "pictures" if wanted == "still" else "recordings", f"use {', '.join(known)}"
+    noun, use = _nouns(wanted), f"use {', '.join(known)}"
     suffix = suffix_of(name)
     if not suffix:
         return NotSupportedError(f"{masked(name)} has no suffix that names a format; {use}", hints=_brought_names())
@@ -427,14 +442,9 @@ def describe_output(row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFo
     return text
 
 
-def is_socket(name: str) -> bool:
-    """Return whether a raw output with this name is a socket that readers may join."""
-    return name.startswith(("unix:", "tcp://"))
-
-
 def is_ring(name: str) -> bool:
     """Return whether a raw output with this name is a ring in shared memory."""
-    return name.startswith("shm:")
+    return scheme_of(name) == "shm"
 
 
 def output_stream(options: SinkOptions, track: TrackFormat) -> Stream:

@@ -139,7 +139,7 @@ def test_a_run_ends_without_a_reader(small: FakeMachine) -> None:
 def test_a_path_is_taken_over_from_a_program_that_died(small: FakeMachine) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(small.folder / "cam.sock"))
-    small("capture", "--quiet", "--frames", "2", "-o", "unix:cam.sock", code=0)
+    small("capture", "--quiet", "--frames", "2", "-o", "UNIX:cam.sock", code=0)
     assert small.files == []
 
 
@@ -175,6 +175,24 @@ def test_an_address_that_is_taken_is_an_error(taken: str, small: FakeMachine) ->
 def test_what_no_reader_could_join_is_refused(arguments: str, said: str, code: int, small: FakeMachine) -> None:
     assert said in error_line(small("capture", "--frames", "1", *arguments.split(), code=code))
     assert small.files == []
+
+
+@pytest.mark.parametrize(
+    "arguments", ["record unix:cam.sock", "record TCP://127.0.0.1:9", "snapshot SHM:cam", "snapshot unix:x.png"]
+)
+def test_an_address_of_capture_is_refused_with_its_name(arguments: str, small: FakeMachine) -> None:
+    command, address = arguments.split()
+    done = small(command, address, code=7)
+    what = "pictures" if command == "snapshot" else "recordings"
+    assert error_line(done).endswith(f"cannot write {what} to {address.partition(':')[0].lower()}: addresses")
+    assert f"“mscli capture -o {address}” writes raw data there" in done.stderr.decode()
+    assert small.files == []
+
+
+def test_an_unknown_scheme_is_refused_with_the_known_ones(small: FakeMachine) -> None:
+    said = small("record", "gopher://h/x.mkv", code=7).stderr.decode()
+    assert said.startswith("mscli: error: cannot write to gopher: addresses\n  mscli writes to files and pipes, and to rtmp:, ")
+    assert "unix:, tcp:" in said
 
 
 def read_frames(path: Path, count: int) -> bytes:

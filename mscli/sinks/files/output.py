@@ -897,14 +897,6 @@ def output_for(
         return Descriptor(target)
     if not isinstance(target, str):
         return Memory(target) if getattr(target, "whole", False) else FileObject(target)
-    if target.startswith(("unix:", "tcp://")):
-        from mscli.sinks.files.sockets import SocketOutput
-
-        return SocketOutput(target)
-    if target.startswith("shm:"):
-        from mscli.sinks.files.ring import RingOutput
-
-        return RingOutput(target)
     own = re.fullmatch(_SELF, target)
     if own:
         return Descriptor(_STANDARD[own[2]] if own[2] else int(own[1]))
@@ -946,7 +938,11 @@ class OutputSink(Sink):
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
         self.row = row
         self.options = options
-        self.output = output_for(target, options)
+        self.output = self._output_for(target)
+
+    def _output_for(self, target: Target) -> Output:
+        """Return the output for the target, without opening it."""
+        return output_for(target, self.options)
 
     @property
     def name(self) -> str:  # type: ignore[override]

@@ -21,6 +21,7 @@ from contextlib import suppress
 from threading import Lock
 from time import monotonic
 
+from mscli.core.addresses import scheme_of
 from mscli.core.errors import OperationError
 from mscli.core.limits import SLEEPS_S
 from mscli.core.log import Burst, Log
@@ -30,7 +31,7 @@ from mscli.sinks.files.output import Output
 
 READER_BYTES = 64 * 1024 * 1024
 MOST_READERS = 64
-UNIX = "unix:"
+UNIX = "unix"  # the scheme of a socket with a path
 
 _WHY = {
     errno.EADDRINUSE: ("it is in use", "end the program that uses it, or choose another one"),
@@ -117,7 +118,7 @@ class SocketOutput(Output):
 
     def __init__(self, address: str) -> None:
         self.name = address
-        self._path = address.removeprefix(UNIX) if address.startswith(UNIX) else ""
+        self._path = address[len(f"{UNIX}:") :] if scheme_of(address) == UNIX else ""
         self._place = None if self._path else _place(address)
         self._listener: socket.socket | None = None
         self._readers: list[_Reader] = []

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mscli.core.addresses import scheme_of
 from mscli.core.codecs import CAMERA_CODECS, VIDEO_CODECS, camera_format, check_whole, joined
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import (
@@ -111,6 +112,18 @@ class RawSink(OutputSink):
             from mscli.sinks.raw.framelog import FrameLog
 
             self._frame_log = FrameLog(options.frame_log, options)
+
+    def _output_for(self, target: Target) -> Output:
+        """Return the output for the target: a socket or a ring for an address, which readers may join."""
+        if not (isinstance(target, str) and self.row.writes_to(target)):
+            return super()._output_for(target)
+        if scheme_of(target) == "shm":
+            from mscli.sinks.files.ring import RingOutput
+
+            return RingOutput(target)
+        from mscli.sinks.files.sockets import SocketOutput
+
+        return SocketOutput(target)
 
     @classmethod
     def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:  # noqa: ARG003
