@@ -576,13 +576,19 @@ class _Flow:
 
 
 class Overload(NamedTuple):
-    """A camera more of whose frames were dropped than written, and the track that takes most of the recorder's time."""
+    """A camera more of whose frames were dropped than written, and the track that takes most of the recorder's time.
+
+    ``share``, ``whole_share``: of the time that the recorder spent on that track, and on all of them, from 0 to 1.
+    ``lasted_s``: how long the interval was.
+    """
 
     camera: int
     written: int
     dropped: int
     busiest: int
-    share: float  # of the time that the recorder spent on that track, from 0 to 1
+    share: float
+    whole_share: float
+    lasted_s: float
 
 
 class Throughput:
@@ -606,7 +612,8 @@ class Throughput:
         for track, (now, then) in enumerate(zip(counts, before, strict=True)):
             written, dropped = now[0] - then[0], now[1] - then[1]
             if dropped > written:
-                return Overload(track, written, dropped, busiest, busy_s[busiest] / took_s if took_s else 0.0)
+                shares = [one_s / took_s if took_s else 0.0 for one_s in (busy_s[busiest], sum(busy_s))]
+                return Overload(track, written, dropped, busiest, *shares, took_s)
         return None
 
 
@@ -1002,6 +1009,8 @@ class Group:
             self._paused_us = self.sink.paused_us = paused_us
         if self._slices is not None:
             self._slices.begin_frame(admitted.timestamp)
+        if self._queues_end != (self._window.end_us, self._pauses.passed_us):
+            self._end_queues()  # before the sink gets the frame, as it may not come back
         began_s = monotonic()
         self.delivery.put(track, admitted)
         ended_s = monotonic()
@@ -1009,8 +1018,6 @@ class Group:
             self._judge_throughput(self._throughput, ended_s)
         if self._slice_us is not None and self._slices is not None:
             self._cut_slice(admitted.timestamp, self._slice_us, self._slices)
-        if self._queues_end != (self._window.end_us, self._pauses.passed_us):
-            self._end_queues()
 
     def _facts(self, track: int) -> TrackFacts:
         """Return the facts about a track, as of the frame that is being written."""
@@ -1029,11 +1036,16 @@ class Group:
         self._throughput = None
         camera, busiest = self.tracks[found.camera], self.tracks[found.busiest]
         all_frames, what = found.dropped + found.written, "pictures" if busiest.kind == "video" else "sound"
-        self._calls.warn(
-            f"the recording cannot keep up: {found.dropped} of {all_frames} frames of {camera.source_name} were dropped in the "
-            f"last {THROUGHPUT_S:g} s. Encoding and writing the {what} of {busiest.source_name} took {found.share:.0%} of the "
-            f"time: {_FASTER[busiest.kind]}"
-        )
+        lost = f"{found.dropped} of {all_frames} frames of {camera.source_name} were dropped in the last {found.lasted_s:.0f} s"
+        if self.sink.encodes:
+            self._calls.warn(
+                f"the recording cannot keep up: {lost}. Encoding and writing the {what} of {busiest.source_name} took "
+                f"{found.share:.0%} of the time: {_FASTER[busiest.kind]}"
+            )
+        else:
+            self._calls.warn(
+                f"“{masked(self.sink.name)}” cannot keep up: {lost}. Writing to it took {found.whole_share:.0%} of the time"
+            )
 
     def _end_queues(self) -> None:
         """Tell the queues to ignore frames after the end, which would displace earlier ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -302,7 +303,8 @@ def report_output_failure(session: Session, name: str, error: Exception, at_us: 
         session.events.emit("stop", None, at_us, file=masked(name), reason="pipe")
     else:
         session.events.emit("error", None, at_us, file=masked(name), error=failure)
-        session.voice.warn(f"{error}; the other outputs continue")
+        named = "" if re.search(rf"(?<!\w){re.escape(masked(name))}(?!\w)", str(error)) else f"“{masked(name)}”: "
+        session.voice.warn(f"{named}{error}; the other outputs continue")
 
 
 def report_ends(

@@ -40,6 +40,7 @@ class TrackFacts(NamedTuple):
 class Sink(ABC):
     """An output. Call ``open``, ``write`` for each frame and ``close``, or ``abort`` at any time, all on one thread."""
 
+    encodes = False  # whether it encodes the tracks
     codecs: Collection[str] = ()  # the codecs of chunks that it takes undecoded: names in ``VIDEO_CODECS``
     ended = ""  # why it takes no more frames, a reason of the report: "size"
     paused_us = 0  # the total length of the pauses so far; timestamps exclude pauses

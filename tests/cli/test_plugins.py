@@ -52,6 +52,12 @@ def lines(path: Path) -> list[list[int]]:
     return [[int(word) for word in line.split()] for line in path.read_text().splitlines()]
 
 
+def test_an_output_of_a_package_that_fails_is_named_in_the_warning(extended: Extended) -> None:
+    outputs = ("x.mkv", "thing://a.thing?fail=write", "thing://b.thing?fail=write")
+    said = extended("record", "--no-audio", "--frames", "3", *outputs, code=9).stderr.decode()
+    assert [said.count(f"warning: “{name}.thing”: the package mscli-thing failed") for name in "ab"] == [1, 1]
+
+
 def test_a_source_of_another_package_is_recorded_beside_our_own(extended: Extended) -> None:
     report = extended.json("record", "--camera", "thing:200", "--camera", "fake", "--duration", "1", "--json", "x.mkv")
     sound, thing, fake = report["tracks"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mscli.api import recording
 from mscli.api.recording import THROUGHPUT_S, Overload, Throughput
+from mscli.core.frames import Media
 from mscli.encode.options import SinkOptions
-from tests.unit.stage import Recording, Stage, camera, microphone, picture, push, silent
+from tests.unit.stage import MemorySink, Recording, Stage, camera, microphone, picture, push, silent
 
 CAMERA, MICROPHONE = 0, 1
 
@@ -23,7 +26,7 @@ def test_the_track_that_takes_the_time_is_named() -> None:
     throughput.note(CAMERA, THROUGHPUT_S / 10, 1.0)
     throughput.note(MICROPHONE, THROUGHPUT_S * 0.8, THROUGHPUT_S)
     found = throughput.judge([(10, 140), (0, 0)], THROUGHPUT_S)
-    assert found == Overload(CAMERA, 10, 140, MICROPHONE, 0.8)
+    assert found == Overload(CAMERA, 10, 140, MICROPHONE, 0.8, pytest.approx(0.9), THROUGHPUT_S)
 
 
 @pytest.mark.parametrize("counts", [(150, 0), (75, 75)])
@@ -37,11 +40,35 @@ def test_each_interval_is_judged_by_itself() -> None:
     throughput = Throughput(1, 0.0)
     assert throughput.judge([(10, 140)], THROUGHPUT_S) is not None
     assert throughput.judge([(160, 140)], 2 * THROUGHPUT_S) is None
-    assert throughput.judge([(160, 290)], 3 * THROUGHPUT_S) == Overload(CAMERA, 0, 150, CAMERA, 0.0)
+    assert throughput.judge([(160, 290)], 3 * THROUGHPUT_S) == Overload(CAMERA, 0, 150, CAMERA, 0.0, 0.0, THROUGHPUT_S)
 
 
-def test_a_recording_that_drops_most_frames_warns_once_and_says_what_takes_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_is_known_before_a_frame_is_written_that_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, write = list[int | None](), MemorySink.write
+
+    def note(sink: MemorySink, track: int, frame: Media) -> None:
+        ends.append(sink.end_us)
+        write(sink, track, frame)
+
+    monkeypatch.setattr(MemorySink, "write", note)
+    stage = Stage(silent(camera()))
+    one = Recording(stage, "video", window=(5.0, None))
+    one.recorder.start()
+    (track,) = one.stream.get_video_tracks()
+    push(track, picture())
+    stage.run_until(lambda: ends)
+    one.recorder.stop()
+    one.finish()
+    assert ends[0] is not None
+    stage.close()
+
+
+@pytest.mark.parametrize("encodes", [True, False])
+def test_a_recording_that_drops_most_frames_warns_once_and_says_what_takes_the_time(
+    encodes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recording, "THROUGHPUT_S", 0.0)
+    monkeypatch.setattr(MemorySink, "encodes", encodes)
     stage, notes = Stage(silent(camera()), silent(microphone())), list[str]()
     one = Recording(stage, "video", "audio", sink_options=SinkOptions(on_note=notes.append))
     one.recorder.start()
@@ -54,8 +81,12 @@ def test_a_recording_that_drops_most_frames_warns_once_and_says_what_takes_the_t
     one.recorder.stop()
     one.finish()
     (note,) = notes
-    assert note.startswith("the recording cannot keep up: 100 of 10")
+    assert "cannot keep up: 100 of 10" in note
     assert "frames of camera “Camera 0” were dropped" in note
-    assert "Encoding and writing the pictures of camera “Camera 0” took" in note
-    assert note.endswith("a smaller --size, a lower --frame-rate or a faster --preset needs less")
+    if encodes:
+        assert note.startswith("the recording ")
+        assert "Encoding and writing the pictures of camera “Camera 0” took" in note
+        assert note.endswith("a smaller --size, a lower --frame-rate or a faster --preset needs less")
+    else:
+        assert re.search(r"^“.+” cannot .* Writing to it took \d+% of the time$", note)
     stage.close()

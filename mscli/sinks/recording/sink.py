@@ -291,6 +291,7 @@ def _queued_if_it_may_sleep(output: Output) -> Output:
 class RecordingSink(Sink):
     """A sink that encodes all tracks once, for one output or several."""
 
+    encodes = True
     codecs = VIDEO_CODECS
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions, *more: Asked) -> None:
