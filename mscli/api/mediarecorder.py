@@ -585,6 +585,9 @@ def _check_once(files: Sequence[str | int | None], *, series: bool) -> None:
                 raise ArgumentError(f"MediaRecorder: {other} and {one} may name the same file; use different names")
 
 
+_ONE_BY_ONE = ": --no-audio leaves out sound, --no-video the picture"
+
+
 def _check_pace(tracks: Sequence[MediaStreamTrack]) -> None:
     """Raise NotSupportedError if some tracks are paced by their readers and others are not: they share no clock."""
     live = next((track for track in tracks if not track.paced), None)
@@ -592,7 +595,10 @@ def _check_pace(tracks: Sequence[MediaStreamTrack]) -> None:
     if live is not None and paced is not None:
         raise NotSupportedError(
             f"{paced.source_name} waits for its readers and {live.source_name} does not, so they cannot be in one recording",
-            hints=["record them one by one: --no-audio leaves out sound, --no-video the picture"],
+            hints=[
+                "record them one by one" + _ONE_BY_ONE * (live.kind != paced.kind),
+                "or let a file be played at its own pace, without --no-pace",
+            ],
         )
 
 

@@ -124,6 +124,8 @@ def _check_target(target: RecordTarget, options: SinkOptions, wanted: Sequence[W
     """Raise NotSupportedError if an output does not hold the tracks: all of them if it is ``alone``, or those of its kinds."""
     if target.row.raw:
         check_one(wanted, "raw output holds", "use .mkv or .mp4")
+    if target.row.encodes and not target.row.video:
+        check_one([one for one in wanted if one.kind == AUDIO], f"a {target.row.name} file holds only", "use .mkv or .mp4")
     kinds = [one.kind for one in wanted]
     check_tracks(target.row, target.options(options), kinds if alone else _held(target.row, kinds))
 

@@ -210,7 +210,8 @@ def test_unknown_names_in_a_list_are_warned_of(four: FakeMachine) -> None:
         (("snapshot", *CAMERAS, "x.png"), 7, "a snapshot has one track, not those of 2 cameras (left, right)"),
         (("snapshot", "--microphone", "near", "x.png"), 7, "a snapshot has no sound"),
         (("snapshot", "--camera", "none", "x.png"), 7, "a snapshot needs video"),
-        (("record", *ALL[4:], "x.wav"), 7, "a .wav file holds only one track"),
+        (("record", *ALL[4:], "x.wav"), 7, "a .wav file holds only one track, not those of 2 microphones (near, far)"),
+        (("record", *ALL, "a.mkv", "x.mp3"), 7, "a .mp3 file holds only one track, not those of 2 microphones (near, far)"),
         (("record", "--camera", "left", "--camera", "a", "x.mkv"), 2, "--camera left and --camera a name the same camera"),
         (("record", "--camera", "none", "--camera", "a", "x.mkv"), 2, "--camera none and --camera a cannot be combined"),
         (("record", "--microphone", "none", "--audio", "x.mkv"), 2, "--microphone none and --audio cannot be combined"),
@@ -308,6 +309,9 @@ def test_the_tracks_of_several_inputs_are_recorded(fake: FakeMachine) -> None:
     for command, output in (("snapshot", "x.png"), ("capture", "x.raw")):
         assert "(a.avi, b.avi)" in error_line(fake(command, *inputs[:4], output, code=7))
     assert error_line(fake("record", "-i", "a.avi", "-i", "a.avi", "y.mkv", code=2)).endswith("name the same input")
+    said = fake("record", "--no-audio", "--camera", "fake", *inputs[:2], "--no-pace", "y.mkv", code=7).stderr.decode()
+    assert "  record them one by one\n" in said
+    assert "without --no-pace" in said
 
 
 def test_several_constraints_are_merged_like_a_list(four: FakeMachine) -> None:
