@@ -12,7 +12,7 @@ from mscli.api.listing import Listing
 from mscli.core.addresses import masked
 from mscli.core.errors import DOMException, InvalidStateError, NotFoundError, NotReadableError
 from mscli.core.limits import ADDRESS_SLACK_S, DIALOGUE_S, USUAL_TIMEOUTS
-from mscli.sources import find_source, is_of, load_backend, load_source, replaced_source, serves, system_backends, unread
+from mscli.sources import find_source, load_backend, load_source, replaced_source, serves, system_backends, unread
 from mscli.sources.base import (
     AUDIO_OUTPUT,
     CONTENTS,
@@ -115,8 +115,8 @@ class Machine:
         if not found and listing.problem:
             raise NotReadableError(listing.problem)
         if not found:
-            is_content = is_of(address, "file", "blob", "pipe")
-            nouns = (CONTENTS[kind].split()[0] if is_content else device_noun(kind) for kind in kinds)
+            row = find_source(address)
+            nouns = (CONTENTS[kind].split()[0] if row is not None and row.contents else device_noun(kind) for kind in kinds)
             raise NotFoundError(f"no {' or '.join(nouns)} at {masked(address)}")
         self._added.update({device.device_id: listing for device in found})
         return found

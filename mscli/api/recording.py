@@ -612,8 +612,8 @@ class Throughput:
         for track, (now, then) in enumerate(zip(counts, before, strict=True)):
             written, dropped = now[0] - then[0], now[1] - then[1]
             if dropped > written:
-                shares = [one_s / took_s if took_s else 0.0 for one_s in (busy_s[busiest], sum(busy_s))]
-                return Overload(track, written, dropped, busiest, *shares, took_s)
+                share, whole = (one_s / took_s if took_s else 0.0 for one_s in (busy_s[busiest], sum(busy_s)))
+                return Overload(track, written, dropped, busiest, share, whole, took_s)
         return None
 
 

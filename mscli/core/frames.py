@@ -828,10 +828,10 @@ def span_s(counts: Sequence[Counts]) -> float:
 
     It begins with the first frame of any track, or earlier if the output says so. No frame lasts longer than the recording.
     """
-    begun = [count for count in counts if count.first_us is not None]
-    firsts = [count.first_us if count.begin_us is None else count.begin_us for count in begun]
+    firsts = [first for count in counts if (first := count.first_us) is not None and count.begin_us is None]
+    firsts += [count.begin_us for count in counts if count.first_us is not None and count.begin_us is not None]
     lasts = [min(count.last_us, count.end_us or count.last_us) for count in counts if count.last_us is not None]
-    absent_us = min((count.absent_us for count in begun), default=0)
+    absent_us = min((count.absent_us for count in counts if count.first_us is not None), default=0)
     return max(0, max(lasts) - min(firsts) - absent_us) / MICROSECONDS if firsts and lasts else 0.0
 
 

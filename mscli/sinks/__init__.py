@@ -368,19 +368,19 @@ def _share(sink: Any, tracks: Sequence[int], common: dict[str, Any]) -> None:
     sink.share(common.setdefault("encodings", SharedMedia()), tracks)
 
 
-def shares(sink: Sink, plan: SinkPlan) -> bool:
+def shares(sink: Any, plan: SinkPlan) -> bool:
     """Return whether an output can be added to a sink, because it has the sink's encoding."""
-    from mscli.sinks.recording.sink import RecordingSink, encoding_key
+    from mscli.sinks.recording.sink import encoding_key
 
-    if not isinstance(sink, RecordingSink) or _shared_by(plan) is None or (sink.adapts and not plan.row.publishes):
+    if not sink.encodes or _shared_by(plan) is None or (sink.adapts and not plan.row.publishes):
         return False
     first = sink.outputs[0]
     return encoding_key(first.row, first.options, plan.kinds) == encoding_key(plan.row, plan.options, plan.kinds)
 
 
-def add_to(sink: Sink, plan: SinkPlan) -> None:
-    """Add an output to a sink that it ``shares``. Raises as ``load_sink``."""
-    sink.add(plan.row, plan.target, plan.options)  # type: ignore[attr-defined]  # it is a RecordingSink
+def add_to(sink: Any, plan: SinkPlan) -> None:
+    """Add an output to a sink that shares its encoding. Raises as ``load_sink``."""
+    sink.add(plan.row, plan.target, plan.options)
 
 
 def _shared_by(plan: SinkPlan) -> object | None:
@@ -533,8 +533,15 @@ def index_place(names: Sequence[str]) -> str:
 
 def check_cut(row: SinkRow, options: SinkOptions) -> None:
     """Raise NotSupportedError if a size limit or several files are requested for an output that is not a recording."""
-    if (options.series is not None or options.max_bytes is not None) and not row.splits:
-        raise NotSupportedError(f"cannot limit the size of {row.name} output or split it", hints=["use .mkv or .mp4"])
+    series = options.series
+    asked = {
+        "wait for triggers with": series is not None and series.triggered,
+        "split": series is not None and not series.triggered,
+        "limit the size of": options.max_bytes is not None,
+    }
+    refused = next((what for what, is_asked in asked.items() if is_asked and not row.splits), "")
+    if refused:
+        raise NotSupportedError(f"cannot {refused} {row.name} output", hints=["use .mkv or .mp4"])
 
 
 def _class(row: SinkRow) -> Any:

@@ -62,9 +62,9 @@ class SourceRow(NamedTuple):
     ``kinds``: the kinds of devices that it may have. ``platforms``: the systems (``sys.platform``) whose devices it lists; its
     backend is created without arguments. ``schemes``, ``suffixes``: the addresses and files that it reads; its backend is
     created with the address as given. ``names``: whole addresses, such as ``-``. ``tunable``: its backend also takes
-    ``InputOptions``. ``replaceable``: fake devices have their own of these addresses. ``session``: the window system that it
-    needs, or "" for any. ``asks``: the desktop asks its user when an address is added. ``package``: the package that provided
-    the row, set by the registry.
+    ``InputOptions``. ``contents``: it reads media, not a device, and messages say so. ``replaceable``: fake devices have their
+    own of these addresses. ``session``: the window system that it needs, or "" for any. ``asks``: the desktop asks its user when
+    an address is added. ``package``: the package that provided the row, set by the registry.
     """
 
     module: str
@@ -75,6 +75,7 @@ class SourceRow(NamedTuple):
     suffixes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     tunable: bool = False
+    contents: bool = False
     replaceable: bool = False
     session: str = ""
     asks: bool = False
@@ -106,9 +107,12 @@ BACKENDS: dict[str, SourceRow] = {
         schemes=("file",),
         suffixes=_FILES,
         tunable=True,
+        contents=True,
     ),
-    "blob": SourceRow("mscli.sources.file.backend", "BlobBackend", _BOTH, schemes=("blob",), tunable=True),
-    "pipe": SourceRow("mscli.sources.pipe.backend", "PipeBackend", _BOTH, schemes=("fd",), names=("-",), tunable=True),
+    "blob": SourceRow("mscli.sources.file.backend", "BlobBackend", _BOTH, schemes=("blob",), tunable=True, contents=True),
+    "pipe": SourceRow(
+        "mscli.sources.pipe.backend", "PipeBackend", _BOTH, schemes=("fd",), names=("-",), tunable=True, contents=True
+    ),
     "screen": SourceRow(
         "mscli.sources.screen.backend",
         "ScreenBackend",

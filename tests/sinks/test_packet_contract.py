@@ -322,7 +322,7 @@ class Failing(Noted):
 @pytest.mark.parametrize("calls", [0, 1])
 @pytest.mark.parametrize("removed", [True, False])
 def test_an_added_output_fails_once(calls: int, removed: bool) -> None:
-    options, failed = SinkOptions(video_codec="mjpeg", audio_codec="opus"), []
+    options, failed = SinkOptions(video_codec="mjpeg", audio_codec="opus"), list[Outlet]()
     encoding = Encoding([TrackFormat("video", {"frameRate": 25.0}), TrackFormat("audio")], CONTAINERS["mkv"], options)
     encoding.on_failure = failed.append
     whole, added = Noted(), Failing(calls)

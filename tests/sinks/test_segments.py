@@ -319,8 +319,12 @@ def test_only_files_can_be_a_series() -> None:
         load_sink(SINKS["mkv"], io.BytesIO(), plan)
     with pytest.raises(NotSupportedError, match="it is not a regular file"):
         load_sink(SINKS["mkv"], "/dev/fd/%01d", plan._replace(overwrite=True))
-    with pytest.raises(NotSupportedError, match=r"cannot limit the size of \.raw output or split it"):
+    with pytest.raises(NotSupportedError, match=r"cannot split \.raw output"):
         load_sink(SINKS["raw"], "a.raw", plan)
+    with pytest.raises(NotSupportedError, match=r"cannot wait for triggers with \.raw output"):
+        load_sink(SINKS["raw"], "a.raw", SinkOptions(series=Series(triggered=True)))
+    with pytest.raises(NotSupportedError, match=r"cannot limit the size of \.raw output"):
+        load_sink(SINKS["raw"], "a.raw", SinkOptions(max_bytes=1000))
 
 
 # Failures
