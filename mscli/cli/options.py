@@ -294,6 +294,7 @@ _SOUND: list[Decorator] = [
     option(
         "--monitor",
         group=SOUND,
+        once=True,
         metavar="[SPEAKER]",
         takes=_is_monitor,
         shell_complete=complete_device("audiooutput"),

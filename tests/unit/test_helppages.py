@@ -150,7 +150,7 @@ def test_other_command_lines_have_no_stored_page(monkeypatch: pytest.MonkeyPatch
 ONCE = {  # options that name what would be ignored if another one counted
     "--group-id", "--facing-mode", "--start", "--input-format", "--input-size", "--input-pixel-format", "--input-rate",
     "--input-channels", "--fake-devices-from", "--save-settings", "--events", "--control", "--frame-log", "--ca-file",
-    "--trigger", "--latest", "--exec",
+    "--trigger", "--latest", "--exec", "--preview", "--listen", "--monitor", "--font",
 }  # fmt: skip
 
 

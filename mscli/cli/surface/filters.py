@@ -69,6 +69,7 @@ _FILTERS: list[Decorator] = [
     option(
         "--font",
         group=PICTURE,
+        once=True,
         metavar="FILE",
         shell_complete=complete_file,
         help="Font of --timestamp: a TrueType or OpenType file.",

@@ -50,7 +50,7 @@ class ListenType(ParsedType):
 
 
 _LISTEN = option(
-    "--listen", group=OUTPUT, type=ListenType(), usual="127.0.0.1, a free port", help="Where --preview web listens."
+    "--listen", group=OUTPUT, once=True, type=ListenType(), usual="127.0.0.1, a free port", help="Where --preview web listens."
 )
 
 
@@ -71,6 +71,7 @@ def preview_options(function: CommandFunction, *, common: bool = False) -> Comma
         "--preview",
         "place",
         group=OUTPUT,
+        once=True,
         common=common,
         type=PlaceType(),
         takes=_PLACES.__contains__,
