@@ -58,7 +58,7 @@ MISTAKES = [  # the command line, the exit code, and the sentence after "mscli: 
     (
         "record clip.avi",
         7,
-        "cannot write .avi recordings; use .mp4, .webm, .mkv, .mov, .wav, .flac, .ogg, .mp3, .m4a, .m3u8",
+        "cannot write .avi recordings; use .mp4, .webm, .mkv, .mov, .wav, .flac, .ogg, .mp3, .m4a",
     ),
     ("record clip.MP4 --duration 0", 2, "--duration: a duration must be more than 0 and at most 1000000000 seconds, not “0”"),
     ("record clip3.mp4 --duration -1", 2, "--duration: “-1” is not a duration such as 90, 1.5s, 10m, 1h30m or 1:02:03"),
@@ -113,7 +113,7 @@ MISTAKES = [  # the command line, the exit code, and the sentence after "mscli: 
     (
         "record help",
         7,
-        "help has no suffix that names a format; use .mp4, .webm, .mkv, .mov, .wav, .flac, .ogg, .mp3, .m4a, .m3u8",
+        "help has no suffix that names a format; use .mp4, .webm, .mkv, .mov, .wav, .flac, .ogg, .mp3, .m4a",
     ),
     ("version", 2, "unknown command “version”; commands: devices, capabilities, snapshot, record, capture, help"),
     ("record --duration 1 --camera", 2, "--camera needs a value"),
