@@ -63,8 +63,8 @@ class SourceRow(NamedTuple):
     backend is created without arguments. ``schemes``, ``suffixes``: the addresses and files that it reads; its backend is
     created with the address as given. ``names``: whole addresses, such as ``-``. ``tunable``: its backend also takes
     ``InputOptions``. ``contents``: it reads media, not a device, and messages say so. ``replaceable``: fake devices have their
-    own of these addresses. ``session``: the window system that it needs, or "" for any. ``asks``: the desktop asks its user when
-    an address is added. ``package``: the package that provided the row, set by the registry.
+    own of these addresses. ``session``: the window system that it needs, or "" for any. ``asks``: the desktop asks its user
+    when an address is added. ``package``: the package that provided the row, set by the registry.
     """
 
     module: str
