@@ -181,8 +181,8 @@ class Slices:
 # Frames from tracks into a sink.
 
 
-class Patience:
-    """A judge of how long none of a track's frames could be used. A time in which the program stood still hardly counts.
+class UsableTimeout:
+    """The timeout of a track none of whose frames can be used. A time in which the program stood still hardly counts.
 
     ``limit_s``: for how many seconds that is tolerated, if at least IN_A_ROW frames came.
     """
@@ -194,15 +194,15 @@ class Patience:
         self._at_s = monotonic()
 
     @classmethod
-    def of(cls, track: MediaStreamTrack) -> Patience:
-        """Return the patience with a track."""
+    def of(cls, track: MediaStreamTrack) -> UsableTimeout:
+        """Return the timeout of a track."""
         return cls(TIMEOUTS_TO_WAIT * track.timeouts.first_s)
 
     def begin(self) -> None:
         """Begin anew, because a frame could be used."""
         self.unused, self._spent_s, self._at_s = 0, 0.0, monotonic()
 
-    def is_over(self, unused: int) -> bool:
+    def has_expired(self, unused: int) -> bool:
         """Count frames that could not be used. Return whether the track has to be given up."""
         last_s, self._at_s = self._at_s, monotonic()
         self._spent_s += min(self._at_s - last_s, LOOKED_S)
@@ -262,7 +262,7 @@ class Delivery:
         self._window = window
         self._warn = warn
         self._listener = listener
-        self._flows = [_Flow(counts, Patience.of(track)) for counts, track in zip(self.counts, tracks, strict=True)]
+        self._flows = [_Flow(counts, UsableTimeout.of(track)) for counts, track in zip(self.counts, tracks, strict=True)]
         # cameras of which no frame could be used yet: see ``note_missing``
         self.awaited = {index for index, track in enumerate(tracks) if track.kind == "video" and not track.paced}
         self._decoders: dict[int, Any] = {}  # of tracks whose chunks the sink does not take
@@ -344,7 +344,7 @@ class Delivery:
             flow.counts.levels = self._meters[track](frame)
         faults = self._faults(track)
         if faults == flow.faults:
-            if (flow.patience.unused or track in self.awaited) and not frame.blank:
+            if (flow.timeout.unused or track in self.awaited) and not frame.blank:
                 flow.use()
                 self.awaited.discard(track)
         else:
@@ -365,8 +365,8 @@ class Delivery:
         for track in self.awaited:
             flow = self._flows[track]
             new, flow.missing = missing[track] - flow.missing, missing[track]
-            if flow.patience.is_over(new):
-                self.gave_up = flow.patience.sentence(self._name(track), flow.faults.why)
+            if flow.timeout.has_expired(new):
+                self.gave_up = flow.timeout.sentence(self._name(track), flow.faults.why)
 
     def finish(self) -> None:
         """Write the pictures that are still held back. Raises the sink's errors."""
@@ -526,8 +526,8 @@ class Delivery:
 
     def _judge(self, track: int, flow: _Flow) -> None:
         """Give up the track if none of its frames could be used for a long time. Warn if many of them are damaged."""
-        if flow.impatient:
-            self.gave_up = flow.patience.sentence(self._name(track), flow.faults.why)
+        if flow.timed_out:
+            self.gave_up = flow.timeout.sentence(self._name(track), flow.faults.why)
         if self._warn is not None and not flow.warned and flow.damaged >= FEW and flow.damaged > SHARE * flow.counts.received:
             flow.warned = True
             self._warn(self._damage_text(track))
@@ -546,11 +546,11 @@ class Delivery:
 class _Flow:
     """The state of one track's frames so far. ``counts``: the counts of written frames."""
 
-    def __init__(self, counts: Counts, patience: Patience) -> None:
+    def __init__(self, counts: Counts, timeout: UsableTimeout) -> None:
         self.counts = counts
-        self.patience = patience
+        self.timeout = timeout
         self.faults = NO_FAULTS
-        self.impatient = False  # whether no frame could be used for too long
+        self.timed_out = False  # whether no frame could be used for too long
         self.missing = 0  # frames that were lost or dropped
         self.warned = False
 
@@ -564,15 +564,15 @@ class _Flow:
         unused = faults.left_out - self.faults.left_out
         self.faults = faults
         if unused > 0:
-            self.impatient = self.patience.is_over(unused)
+            self.timed_out = self.timeout.has_expired(unused)
         else:
             self.use()
         return unused
 
     def use(self) -> None:
         """Note that a frame could be used."""
-        self.impatient = False
-        self.patience.begin()
+        self.timed_out = False
+        self.timeout.begin()
 
 
 class Overload(NamedTuple):

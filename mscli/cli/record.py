@@ -111,7 +111,7 @@ def run(
             refuse_shared([target.name for target in targets], series=False)
         limits = plan.duration_s, frames
         with CommandPreview(session, preview, encoding.filters, kinds) as shown:
-            run = _RecordRun(session, targets, sink_options, limits, shown, container, plan.trigger, control)
+            run = _RecordLoop(session, targets, sink_options, limits, shown, container, plan.trigger, control)
             return run.run(wanted, formats)
 
 
@@ -244,7 +244,7 @@ def _formats(targets: Sequence[RecordTarget], options: SinkOptions) -> Sequence[
     return CopiedFormats(formats)
 
 
-class _RecordRun:
+class _RecordLoop:
     """The main thread's side of the recorder: wait for the end, report events, handle keys, show the status."""
 
     def __init__(
@@ -419,7 +419,7 @@ class RecordRun(SessionRun, RecorderRun):
 
     instead = _INSTEAD
 
-    def __init__(self, recording: _RecordRun, recorder: MediaRecorder) -> None:
+    def __init__(self, recording: _RecordLoop, recorder: MediaRecorder) -> None:
         RecorderRun.__init__(self, recorder)
         self.session = recording.session
         self.series = recording.options.series is not None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
-from mscli.api.recording import HINTS, SHARE, Delivery, Patience, damage_text
+from mscli.api.recording import HINTS, SHARE, Delivery, UsableTimeout, damage_text
 from mscli.api.wanted import Wanted
 from mscli.cli.commands import SessionRun, obey_signals, obey_trigger, press
 from mscli.cli.exitcodes import ExitCode
@@ -449,8 +449,8 @@ class Camera:
 
         Raises NotReadableError if none of these can be decoded.
         """
-        patience, given = Patience.of(self.track), False
-        while (frame := self._next(patience)) is not None:
+        timeout, given = UsableTimeout.of(self.track), False
+        while (frame := self._next(timeout)) is not None:
             broken = self.track.overconstrained
             if frame.blank and broken is not None:
                 raise broken
@@ -458,7 +458,7 @@ class Camera:
                 continue
             if not self._depends(frame):
                 self.looked_at += 1
-                patience.begin()
+                timeout.begin()
                 yield frame
                 continue
             self._decoder = self._decoder or load_shot_decoder()
@@ -466,9 +466,9 @@ class Camera:
             whole = self._decode(self._decoder, frame)
             if whole:
                 given = True
-                patience.begin()
-            elif patience.is_over(self.faults.left_out - unused):
-                raise NotReadableError(patience.sentence(self.track.source_name, self.faults.why), hints=HINTS)
+                timeout.begin()
+            elif timeout.has_expired(self.faults.left_out - unused):
+                raise NotReadableError(timeout.sentence(self.track.source_name, self.faults.why), hints=HINTS)
             yield from whole
         if self._decoder is None or not self.is_gone:
             return
@@ -569,7 +569,7 @@ class Camera:
                 hints=["remove the lens cap, check the privacy switch, or use --settle off to take the picture anyway"],
             )
 
-    def _next(self, patience: Patience) -> Picture | None:
+    def _next(self, timeout: UsableTimeout) -> Picture | None:
         """Return the next frame, or None after a signal or the camera's end. Before the first picture these are errors."""
         session, missing = self._session, sum(self.losses)
         while self._queue is not None and not self._queue.finished:
@@ -582,8 +582,8 @@ class Camera:
                 return taken.frame
             session.check_source(self.pictures)
             before, missing = missing, sum(self.losses)
-            if not self.is_paced and patience.is_over(missing - before):
-                raise NotReadableError(patience.sentence(self.track.source_name, self.faults.why), hints=HINTS)
+            if not self.is_paced and timeout.has_expired(missing - before):
+                raise NotReadableError(timeout.sentence(self.track.source_name, self.faults.why), hints=HINTS)
         return None
 
 

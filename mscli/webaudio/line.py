@@ -21,7 +21,7 @@ class Line:
 
     def __init__(self, rate: float) -> None:
         self._parts: deque[tuple[int, Block]] = deque()
-        self._most, self._patience = round(_MOST_S * rate), round(_LATE_S * rate)
+        self._most, self._most_late = round(_MOST_S * rate), round(_LATE_S * rate)
         self._read = 0  # the position that is read next
         self._span = 0  # the samples that are read at once
         self._resumed = False  # whether nothing was read just before that position
@@ -45,7 +45,7 @@ class Line:
             self._late = 0
         else:
             self._late += 0 if self._resumed else samples
-            if self._late < self._patience:
+            if self._late < self._most_late:
                 return
             self._shift += self._read + self._span - begin
             begin, self._late = self._read + self._span, 0

@@ -62,7 +62,7 @@ class NoPictureError(Exception):
     """
 
 
-def _patiently(connect: Callable[[], T], closed: type[Exception]) -> T:
+def _with_retries(connect: Callable[[], T], closed: type[Exception]) -> T:
     """Connect. Try again for a moment if the server closes the connection: it starts anew when its last program has left."""
     for left in reversed(range(_TRIES)):
         try:
@@ -124,7 +124,7 @@ class XServer:
             raise missing_library() from failure
         partner = Partner()
         try:
-            connect = partial(_patiently, partial(display.Display, self.name), error.ConnectionClosedError)
+            connect = partial(_with_retries, partial(display.Display, self.name), error.ConnectionClosedError)
             return partner.ask(connect, X_SERVER_S, "mscli-xserver", lambda late: late.display.socket.close())
         except TimeoutError:
             _HANGING[self.name] = partner

@@ -133,7 +133,7 @@ class Publisher(PacketSink):
         self._child: PublishChild | None = None
         self._base_us: int | None = None  # what is time zero of the connection
         self._latest_us: dict[int, int] = {}  # track → the decoding time of its previous packet
-        self._began_s, self._patience_s = 0.0, 0.0  # since when the process starts or connects, and how long it may
+        self._began_s, self._timeout_s = 0.0, 0.0  # since when the process starts or connects, and how long it may
         self._open_s = 0.0  # since when there is a connection
         self._opened_s = 0.0  # how long there was one before
         self._heard_s = 0.0  # when the process has last sent something
@@ -418,14 +418,14 @@ class Publisher(PacketSink):
         self._base_us, self._latest_us, self._acked = None, {}, 0
         child.order({**self._order, "again": bool(self._packets)})
         self._began_s = self._heard_s = monotonic()
-        self._patience_s = PUBLISH_STARTS_S
+        self._timeout_s = PUBLISH_STARTS_S
         ended = False  # whether the process knows that no more comes
         while not self._aborted:
             child.flush()
             if self._read_news(child):
                 return
             now_s = monotonic()
-            if not self._open and now_s > self._began_s + self._patience_s:
+            if not self._open and now_s > self._began_s + self._timeout_s:
                 raise not_answering(self.name, PUBLISH_CONNECT_S)
             if self._flying and now_s > self._heard_s + PUBLISH_STALLED_S:
                 raise not_taking(self.name, PUBLISH_STALLED_S)
@@ -443,8 +443,8 @@ class Publisher(PacketSink):
         """Return whether the time to finish is over."""
         if self._ending_s is None:
             return False
-        patience_s = PUBLISH_LEAVES_S if self._asked else PUBLISH_FINISH_S
-        return now_s > min(self._ending_s + patience_s, self.end_by_s)
+        most_s = PUBLISH_LEAVES_S if self._asked else PUBLISH_FINISH_S
+        return now_s > min(self._ending_s + most_s, self.end_by_s)
 
     def _wait(self, child: PublishChild) -> None:
         """Wait until there is something to do."""
@@ -465,7 +465,7 @@ class Publisher(PacketSink):
                 _log.debug("%s: %s", self.name, told["failure"])
                 raise cause_of(told, self.name, self._to.server, PUBLISH_CONNECT_S)
             if "ready" in told:
-                self._began_s, self._patience_s = monotonic(), PUBLISH_CONNECT_S
+                self._began_s, self._timeout_s = monotonic(), PUBLISH_CONNECT_S
             if "open" in told:
                 self._begin_to_send()
             if "sent" in told:
