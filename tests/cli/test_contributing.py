@@ -20,7 +20,7 @@ EXAMPLE = re.compile(
 )
 TABLE = r"^{} ?[:=].*\n( +(\(?row\.|for row in ).*\n)*"  # the lines above the first row of a table
 EDITS = {  # what the guide says in words: file → text, and the same with what is added
-    "mscli/v4l2/abi.py": ("CID_SHARPNESS =", "CID_GAIN = 0x00980913\nCID_SHARPNESS ="),
+    "mscli/v4l2/abi.py": ("CID_SHARPNESS =", "CID_GAMMA = 0x00980910\nCID_SHARPNESS ="),
     "mscli/encode/codecs.py": ('"ffv1")', '"ffv1", "prores")'),
 }
 
@@ -70,9 +70,9 @@ def program(extended: Path, tmp_path: Path) -> Copy:
 
 
 def test_the_control_can_be_set(program: Copy) -> None:
-    program.plug(camera(controls={"gain": {"min": 0, "max": 10}}))
-    (track,) = program.json("snapshot", "--gain", "3", "--json", "x.png")["tracks"]
-    assert track["settings"]["gain"] == 3
+    program.plug(camera(controls={"gamma": {"min": 0, "max": 10}}))
+    (track,) = program.json("snapshot", "--gamma", "3", "--json", "x.png")["tracks"]
+    assert track["settings"]["gamma"] == 3
 
 
 def test_the_command_prints_what_it_says(program: Copy) -> None:

@@ -143,6 +143,7 @@ def test_heavy_libraries_are_imported_late_outside_backends_and_sinks() -> None:
     assert not wrong, report(wrong)
 
 
+@cache
 def graph_modules() -> set[str]:
     """Return the modules of audio graphs: those that render them, and those of the API that import these."""
     eager = [each for each in all_imports() if not each.late]
