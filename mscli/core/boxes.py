@@ -90,6 +90,7 @@ class Unusable(NamedTuple):
 
 MOST_PIXELS = 65_535  # per side: no file format allows more
 MOST_RATE = 1_000_000.0  # frames per second
+LEAST_RATE = 1 / 86_400  # a frame per day
 
 
 def nonsense(mode: Mode) -> str:
@@ -97,7 +98,7 @@ def nonsense(mode: Mode) -> str:
     for side in (mode.width, mode.height):
         if not all(1 <= end <= MOST_PIXELS for end in _ends(side)):
             return "impossible size"
-    return "" if all(0 < end <= MOST_RATE for end in _ends(mode.frame_rate)) else "impossible frame rate"
+    return "" if all(LEAST_RATE <= end <= MOST_RATE for end in _ends(mode.frame_rate)) else "impossible frame rate"
 
 
 def _ends(value: float | Span) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from mscli.core.boxes import MOST_RATE, Mode, Span, Unusable
+from mscli.core.boxes import LEAST_RATE, MOST_RATE, Mode, Span, Unusable
 from mscli.v4l2 import abi
 from mscli.v4l2.node import Node
 
@@ -105,14 +105,18 @@ def _side(steps: abi.SizeSteps, side: str) -> Length:
 
 
 def _rates(node: Node, buffer_type: int, code: int, width: int, height: int) -> list[Length]:
-    """Return the rates of a size in frames per second, or the current rate if the driver lists none."""
+    """Return the rates of a size in frames per second, or the current rate if the driver lists none.
+
+    A range begins at LEAST_RATE or above.
+    """
     wanted = abi.FrameInterval(pixel_format=code, width=width, height=height)
     found: list[Length] = []
     for entry in node.enumerate(abi.ENUM_FRAMEINTERVALS, wanted):
         steps = entry.stepwise
         ends = (entry.discrete, entry.discrete) if entry.type == abi.KIND_DISCRETE else (steps.max, steps.min)
         if all(end.numerator and end.denominator for end in ends):
-            found.append(_span(*map(_rate, ends)))
+            low, high = map(_rate, ends)
+            found.append(_span(max(low, min(high, LEAST_RATE)), high))
     return found or [_current_rate(node, buffer_type)]
 
 
@@ -130,4 +134,4 @@ def interval_of(parm: abi.StreamParm) -> Fraction | None:
     """Return the driver's seconds per frame, or None if it reports none, or none that a camera can have."""
     got = parm.capture.timeperframe
     interval = Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else Fraction(0)
-    return interval if interval * round(MOST_RATE) >= 1 else None
+    return interval if interval * round(MOST_RATE) >= 1 and interval <= round(1 / LEAST_RATE) else None

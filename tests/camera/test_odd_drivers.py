@@ -55,8 +55,10 @@ ODD = (
     Odd("a width of 0", listing(Listed("GREY", 0, 32)), said="impossible size"),
     Odd("a negative size", listing(Listed("GREY", HUGE, HUGE)), said="impossible size"),
     Odd("an absurd rate", listing(Listed("GREY", WIDTH, HEIGHT, Fraction(4_000_000_000))), said="impossible frame rate"),
+    Odd("an absurd interval", listing(Listed("GREY", WIDTH, HEIGHT, Fraction(1, 1_000_000))), said="impossible frame rate"),
     Odd("an unknown format beside", listing(Listed("WXYZ", 64, 32)), said="cannot use WXYZ of"),
     Odd("only a size of 0×0", replace(GOOD, width=0, height=0, row_bytes=0), 7, "GREY 0×0"),
+    Odd("only an absurd interval", replace(GOOD, rate=Fraction(1, 1_000_000)), 7, "impossible frame rate"),
     Odd("only an unknown format", replace(GOOD, fourcc="WXYZ"), 7, "WXYZ: mscli does not support this pixel format"),
     Odd("no format at all", failing(abi.ENUM_FMT, errno.EIO), 5, "reports no modes"),
     Odd("S_FMT fails", failing(abi.S_FMT, errno.EIO), 5, "cannot be set to 64×32 GREY: Input/output error"),
@@ -92,10 +94,12 @@ def test_a_camera_of_any_size_within_bounds_is_used_like_one_that_lists_its_size
 
 
 def test_a_rate_that_no_camera_can_have_is_not_believed_when_it_is_set_either(tmp_path: Path) -> None:
-    with cameras(tmp_path, replace(GOOD, rate=Fraction(4_000_000_000), listed=[Listed("GREY", WIDTH, HEIGHT)])) as machine:
-        (done,) = machine.each([["record", "--frames", "9", "--json", "a.mkv"]])
-    assert done.returncode == 0, done.stderr.decode()
-    assert json.loads(done.stdout)["tracks"][0]["settings"]["frameRate"] == 30
+    odd = [Fraction(4_000_000_000), Fraction(1, 4_000_000_000)]
+    with cameras(tmp_path, *(replace(GOOD, rate=rate, listed=[Listed("GREY", WIDTH, HEIGHT)]) for rate in odd)) as machine:
+        commands = [["record", "--frames", "9", "--json", "--camera", f"/dev/video{at}", f"{at}.mkv"] for at in range(len(odd))]
+        for done in machine.each(commands):
+            assert done.returncode == 0, done.stderr.decode()
+            assert json.loads(done.stdout)["tracks"][0]["settings"]["frameRate"] == 30
 
 
 def short_by(missing: int, *, padding: int = 0, count: int = PICTURES) -> Camera:
@@ -140,10 +144,15 @@ def test_a_camera_whose_chunks_are_start_codes_is_given_up(unit: bytes, tmp_path
 
 
 def test_one_camera_that_lists_nonsense_breaks_no_command_that_names_none(tmp_path: Path) -> None:
-    nonsense = [row.camera for row in ODD if row.code]
+    odd = [row for row in ODD if row.code]
+    nonsense, unknown_at = [row.camera for row in odd], [row.name for row in odd].index("only an unknown format")
     with cameras(tmp_path, *nonsense, GOOD) as machine:
         taken, listed, told = machine.each(
-            [["snapshot", "--settle", "off", "a.png"], ["devices", "--json"], ["capabilities", "/dev/video1", "--json"]]
+            [
+                ["snapshot", "--settle", "off", "a.png"],
+                ["devices", "--json"],
+                ["capabilities", f"/dev/video{unknown_at}", "--json"],
+            ]
         )
     assert taken.returncode == listed.returncode == told.returncode == 0, taken.stderr.decode()
     assert f"(/dev/video{len(nonsense)}) instead" in taken.stderr.decode()

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mscli.core.boxes import Mode, Span, apart, scalars, values_of
+from mscli.core.boxes import Mode, Span, apart, nonsense, scalars, values_of
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,13 @@ def test_the_numbers_of_a_span_have_no_rounding_error() -> None:
     wanted = [n / 10 for n in range(11)]
     assert [span.nearest(number) for number in wanted] == wanted
     assert [span.cut(number, number) for number in wanted] == [Span(number, number, 0.1) for number in wanted]
+
+
+@pytest.mark.parametrize("rate", [1 / 86_400, 30.0, 1_000_000.0, Span(1 / 86_400, 30.0)])
+def test_a_camera_can_have_rates_from_a_frame_per_day_to_a_million_per_second(rate: float | Span) -> None:
+    assert nonsense(Mode("YUYV", 640, 480, rate)) == ""
+
+
+@pytest.mark.parametrize("rate", [1 / 86_401, 1e-6, 0.0, 1_000_001.0])
+def test_no_camera_has_slower_or_faster_ones(rate: float) -> None:
+    assert nonsense(Mode("YUYV", 640, 480, rate)) == "impossible frame rate"
