@@ -39,8 +39,8 @@ COLORSPACE_BT2020 = 10
 COLORSPACE_DCI_P3 = 12
 YCBCR_MATRIX = {  # V4L2_YCBCR_ENC_… → matrix (WebCodecs' name); constant-luminance BT.2020 is treated as the usual one
     1: "smpte170m", 2: "bt709", 3: "smpte170m", 4: "bt709", 5: "smpte170m", 6: "bt2020-ncl", 7: "bt2020-ncl", 8: "smpte240m",
-    128: "hsv180", 129: "hsv256",
 }  # fmt: skip
+HSV_256 = 129  # V4L2_HSV_ENC_256: the hue has 256 steps, not 180
 YCBCR_LIMITED = (3, 4, 7)  # of these, the ones whose range is always limited: xvYCC, and constant-luminance BT.2020
 COLORSPACE_MATRIX = {  # colour space → its matrix, if the driver reports none; BT.601 for any other
     COLORSPACE_SMPTE240M: "smpte240m",

@@ -71,6 +71,11 @@ def test_a_rate_of_television_is_exact() -> None:
         ("YUYV", abi.Pix(colorspace=SRGB, ycbcr_enc=8), VideoColorSpace("smpte240m")),
         ("HSV24", abi.Pix(colorspace=SRGB), VideoColorSpace("hsv180", True)),
         ("HSV24", abi.Pix(colorspace=SRGB, ycbcr_enc=129), VideoColorSpace("hsv256", True)),
+        ("HSV24", abi.Pix(colorspace=SRGB, quantization=LIMITED), VideoColorSpace("hsv180", True)),
+        ("HSV32", abi.Pix(colorspace=SRGB, ycbcr_enc=129, quantization=LIMITED), VideoColorSpace("hsv256", True)),
+        ("HSV24", abi.Pix(colorspace=SRGB, ycbcr_enc=ENC_601), VideoColorSpace("hsv180", True)),
+        ("YUYV", abi.Pix(colorspace=SRGB, ycbcr_enc=128), BT601),
+        ("RGB24", abi.Pix(colorspace=SRGB, ycbcr_enc=129), VideoColorSpace(full_range=True)),
         ("GREY", abi.Pix(colorspace=SRGB), VideoColorSpace(full_range=True)),
     ],
 )

@@ -161,9 +161,11 @@ def color_space(name: str, pix: Any) -> VideoColorSpace:
     codec = CAMERA_CODECS.get(name)
     if codec is not None and codec.color is not None:
         return codec.color
+    if name.startswith("HSV"):  # saturation and value always have the full range
+        return VideoColorSpace("hsv256" if pix.ycbcr_enc == abi.HSV_256 else "hsv180", True)
     if not is_yuv(name) and pix.quantization == abi.QUANTIZATION_LIMITED:
         return LIMITED_RGB
-    usual = "hsv180" if name.startswith("HSV") else abi.COLORSPACE_MATRIX.get(pix.colorspace, "smpte170m")
+    usual = abi.COLORSPACE_MATRIX.get(pix.colorspace, "smpte170m")
     full_by_default = pix.colorspace == abi.COLORSPACE_JPEG or not is_yuv(name)
     full = pix.quantization == abi.QUANTIZATION_FULL if pix.quantization else full_by_default
     full = full and not (is_yuv(name) and pix.ycbcr_enc in abi.YCBCR_LIMITED)
