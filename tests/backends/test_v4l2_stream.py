@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
+from mscli.core.boxes import LEAST_RATE, Span
 from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.frames import BT601, BT709, JPEG_COLOR, LIMITED_RGB, VideoColorSpace, frame_bytes
 from mscli.sources.v4l2.stream import Picture, color_space, is_key
-from mscli.v4l2 import abi
+from mscli.v4l2 import abi, modes
 
 SRGB, ENC_601, ENC_709, LIMITED = 8, 1, 2, 2  # of <linux/videodev2.h>
 
@@ -81,6 +84,20 @@ def test_a_rate_of_television_is_exact() -> None:
 )
 def test_colours_are_what_the_driver_says_or_the_kernels_defaults(name: str, pix: abi.Pix, expected: VideoColorSpace) -> None:
     assert color_space(name, pix) == expected
+
+
+class Intervals:
+    """A driver that takes any interval up to 4·10⁹ seconds."""
+
+    path = label = "/dev/video0"
+
+    def enumerate(self, _request: int, found: Any) -> Iterator[Any]:
+        found.type, found.stepwise = 2, abi.IntervalSteps(abi.Fract(1, 30), abi.Fract(4_000_000_000, 1))
+        yield found
+
+
+def test_a_range_of_rates_begins_at_one_that_a_camera_can_have() -> None:
+    assert modes._rates(Intervals(), 1, 0, 64, 32) == [Span(LEAST_RATE, 30)]  # type: ignore[arg-type]
 
 
 SPS, IDR, SLICE = b"\0\0\0\1\x67spspps", b"\0\0\1\x65idr", b"\0\0\1\x41slice"
