@@ -1057,7 +1057,8 @@ With `--no-pace` it is read as fast as the output takes it, and nothing is dropp
 With several `-i`, the tracks of all of them are recorded.
 `--start` is exact to the picture and to the sample. `--loop` begins the file again at its end, without a gap in the
 sound. A frame rate that varies is kept. If the times of a file or pipe with sound jump ahead by more than ten minutes, the gap
-is left out, with a warning, because silence would have to fill it.
+is left out, with a warning, because silence would have to fill it. Times that step back, as where files were joined, go on
+after what came before.
 
 At the end of the file, the command ends with exit code 0, or with 8 if `--duration` or `--frames` requested more. Packets that
 are damaged count as `lost`.

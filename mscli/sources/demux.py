@@ -64,6 +64,9 @@ T = TypeVar("T")
 
 USUAL_RATE = 25.0  # frames per second, of a stream that does not tell its rate: FFmpeg's own default
 _HELD_BYTES = 16 << 20  # packets that wait for those of a stream that comes later in the file
+_BACK_US = 100_000  # a key frame or sound that is decoded this much earlier than the packet before follows a step back
+_REORDERED_US = 2 * MICROSECONDS  # and other pictures that are this much earlier: some containers reorder their decoding times
+_ALIKE_US = 10 * MICROSECONDS  # steps back of both streams whose corrections differ by less are the same one
 _INDEXED = 2000  # entries of an index that tell how pictures follow each other
 _WITH_GAPS = 1.1  # if they usually follow each other this many times faster than on average, there are gaps
 _LOOKED_AT = 64  # the most packets that are read for the first picture
@@ -294,12 +297,14 @@ class InputContainer:
     def _seek(self, to_us: int) -> None:
         self._opened.seek(max(0, to_us) + self._start_us)
 
-    def steps(self, readers: Callable[[str], StreamReader | None], *, ordered: bool) -> Iterator[Step]:
+    def steps(self, readers: Callable[[str], StreamReader | None], *, ordered: bool, onward: bool = False) -> Iterator[Step]:
         """Yield what each packet completes, to the end. ``readers``: returns the reader of a kind, or None if nobody wants it.
 
         A packet that another process has read has its stream's index in ``opaque``, because nothing else can be set.
 
         ``ordered``: packets that are badly interleaved are put in order, which takes time that a live stream does not have.
+
+        ``onward``: times that step back go on after what came before.
 
         Raises NotReadableError if the container is damaged.
         """
@@ -307,6 +312,8 @@ class InputContainer:
         scales = {one.index: _Scale(one.time_base, self._start_us) for one in streams}
         kinds = {stream.index: kind for kind, stream in self._streams.items()}
         packets = self._packets(streams)
+        if onward and self._dated:
+            packets = map(_Onward(scales).place, packets)
         for packet in _in_order(packets, scales) if ordered else packets:
             index = packet.stream_index if packet.opaque is None else cast("tuple[int]", packet.opaque)[0]
             kind = kinds[index]
@@ -354,6 +361,10 @@ class _Scale:
     def length_us(self, ticks: int | None) -> int:
         """Return a duration."""
         return (ticks or 0) * self._numerator // self._denominator
+
+    def ticks(self, length_us: int) -> int:
+        """Return a duration in the stream's unit."""
+        return length_us * self._denominator // self._numerator
 
     def order_us(self, packet: Packet) -> int:
         """Return when a packet is decoded, or 0 if it has no time."""
@@ -475,6 +486,38 @@ def _dated(packets: Iterator[Packet]) -> Iterator[Packet]:
             packet.dts = next_dts if packet.pts is None else packet.pts
         next_dts = packet.dts + (packet.duration or round(1 / (_stated_rate(packet.stream) * packet.time_base)))
         yield packet
+
+
+class _Onward:
+    """A corrector for times that step back, as where files were joined. Both streams stay in step if both step back."""
+
+    def __init__(self, scales: Mapping[int, _Scale]) -> None:
+        self._scales = scales
+        self._decoded_us: dict[int, int] = {}  # stream → when its latest packet is decoded, as the container says
+        self._shifts_us = dict.fromkeys(scales, 0)  # stream → how much later its packets are than the container says
+        self._end_us = 0  # when all packets so far have ended
+
+    def place(self, packet: Packet) -> Packet:
+        """Return the packet with the time that it has without the steps back before it."""
+        index, scale = packet.stream_index, self._scales[packet.stream_index]
+        if packet.dts is not None:
+            at_us, least_us = scale.us(packet.dts), _BACK_US if packet.is_keyframe else _REORDERED_US
+            if self._decoded_us.get(index, at_us) - at_us > least_us:
+                self._shifts_us[index] = self._shift_us(index, at_us)
+            self._decoded_us[index] = at_us
+        shift = scale.ticks(self._shifts_us[index])
+        if shift:
+            packet.pts = None if packet.pts is None else packet.pts + shift
+            packet.dts = None if packet.dts is None else packet.dts + shift
+        last = packet.dts if packet.pts is None else packet.pts
+        if last is not None:
+            self._end_us = max(self._end_us, scale.us(last) + scale.length_us(packet.duration))
+        return packet
+
+    def _shift_us(self, index: int, at_us: int) -> int:
+        """Return the shift of a stream from a step back on: that of the other stream if it has taken the same step."""
+        shift_us, most_us = self._end_us - at_us, max(self._shifts_us.values())
+        return most_us if most_us > self._shifts_us[index] and abs(most_us - shift_us) < _ALIKE_US else shift_us
 
 
 def _in_order(packets: Iterator[Packet], scales: Mapping[int, _Scale]) -> Iterator[Packet]:

@@ -364,3 +364,29 @@ def test_the_last_picture_behind_a_gap_lasts_as_long_as_others(suffix: str, code
         60 * MICROSECONDS + (SECONDS * RATE - 1) * STEP_US, abs=STEP_US
     )
     assert max(frame.timestamp + frame.duration for frame in frames) == last.timestamp + last.duration
+
+
+@pytest.mark.parametrize(("suffix", "offset_s"), [("ts", 0), ("ts", 95442), ("mkv", 0), ("mpg", 0), ("ogg", 0)])
+def test_times_that_step_back_go_on_after_what_came_before(
+    suffix: str, offset_s: int, made: Callable[[str], Path], tmp_path: Path
+) -> None:
+    clip, again, joined = made(suffix), tmp_path / f"again.{suffix}", tmp_path / f"joined.{suffix}"
+    moved = ["-map", "0", "-c", "copy", "-f", "mpegts", "-output_ts_offset"]  # whose times begin again after 95443 s
+    again.write_bytes(ffmpeg("-i", clip, *moved, str(offset_s), "-") if offset_s else clip.read_bytes())
+    joined.write_bytes(clip.read_bytes() + again.read_bytes())
+    once, twice = Reading(clip).to_its_end(), Reading(joined).to_its_end()
+    for kind, media in twice.items():
+        length_us = sum(one.lasts_us if kind == AUDIO_INPUT else STEP_US for one in once[kind])
+        steps_us = [after.timestamp - before.timestamp for before, after in pairwise(media)]
+        assert len(media) == 2 * len(once[kind]), kind
+        assert min(steps_us) > 0, kind
+        assert media[-1].timestamp - media[0].timestamp == pytest.approx(2 * length_us, abs=MICROSECONDS // 5), kind
+    first, second = ([media[len(once[kind]) * part].timestamp for kind, media in twice.items()] for part in (0, 1))
+    assert second[-1] - second[0] == pytest.approx(first[-1] - first[0], abs=2000), "they stay in step"
+
+
+def test_pictures_that_are_decoded_in_another_order_do_not_step_back(tmp_path: Path) -> None:
+    clip, joined = make(tmp_path / "clip.mkv", "-r", "8", "-bf", "3", "-g", "15"), tmp_path / "joined.mkv"
+    joined.write_bytes(clip.read_bytes() * 2)  # FFmpeg takes decoding times in its second part from those of the pictures
+    steps_us = [after.timestamp - before.timestamp for before, after in pairwise(Reading(joined).to_its_end()[VIDEO_INPUT])]
+    assert steps_us == pytest.approx([MICROSECONDS // 8] * len(steps_us), abs=50_000)

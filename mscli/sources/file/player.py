@@ -67,7 +67,7 @@ class Player(Playback):
         """Yield the file's media from a time to its end, in order of time, with the file's own times."""
         with self._opened_at(from_us) as container:
             readers = StreamReaders(self, container, self._content, from_us)
-            for kind, medium in without_jumps(self, by_time(container.steps(readers.of, ordered=True))):
+            for kind, medium in without_jumps(self, by_time(container.steps(readers.of, ordered=True, onward=True))):
                 yield kind, medium
                 readers.report()
             readers.report()

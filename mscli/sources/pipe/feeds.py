@@ -251,7 +251,7 @@ class ContainerFeed(Playback):
         """Yield what comes until the writer ends. The time of the first is 0."""
         readers = StreamReaders(self, self._container, self._content)
         first_us: int | None = None
-        media = by_time(self._container.steps(readers.of, ordered=False), ahead_us=0 if self.live else AHEAD_US)
+        media = by_time(self._container.steps(readers.of, ordered=False, onward=True), ahead_us=0 if self.live else AHEAD_US)
         for kind, medium in without_jumps(self, media):
             first_us = medium.timestamp if first_us is None else first_us
             yield kind, replace(medium, timestamp=medium.timestamp - first_us)
