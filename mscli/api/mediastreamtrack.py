@@ -612,7 +612,7 @@ class MediaStreamTrack(EventTarget):
         same = {name: self.settings[name] for name in _HEARD if name in self.settings}
         with self._settling:
             self.source, self.settings, self._label, self._between = source, settings | same, source.label, []
-            self._chosen = self.settings
+            self._chosen, self._behind = self.settings, False
             self.reshape()
         self._lost_before, self._retimed_before = source.lost - lost, source.retimed - retimed
         self.passed_over = passed_over
@@ -686,7 +686,10 @@ class MediaStreamTrack(EventTarget):
         if not self._queues and not isinstance(frame, VideoFrame):  # nobody converts in vain
             self._note(frame)
             return
-        while self._held and not self._behind:
+        behind = self._behind  # read once: the settings may follow at any moment, and what is held goes first
+        if behind and isinstance(frame, EncodedVideoChunk) and self._holds(frame):
+            return
+        while self._held and not behind:
             self._deliver(self._held.popleft(), self._shapes[0][1])
         shape = None
         for from_us, newer in self._shapes:  # the newest first
@@ -702,7 +705,7 @@ class MediaStreamTrack(EventTarget):
             shaped = self._decode(frame)
         if shape is not None and shaped is not None:
             shaped = shape(shaped)
-        if shaped is not None and self._waits_with(frame, shaped):
+        if shaped is not None and self._drops(shaped):
             return
         self._note(shaped if self._kind == "video" else frame)
         queues = list(self._queues)
@@ -719,17 +722,19 @@ class MediaStreamTrack(EventTarget):
             queue.put(own_copy(shown))
         queues[0].put(shown)  # last: its reader may close the frame at once
 
-    def _waits_with(self, frame: Media, shaped: Media) -> bool:
-        """Return whether a picture is not given on, because the settings do not follow its size yet.
-
-        It is held until they do if others depend on it, and otherwise dropped. One that is too small is the reader's to drop.
-        """
-        if not self._behind or not isinstance(shaped, VideoMedia) or shaped.whole or shaped.blank:
+    def _holds(self, chunk: EncodedVideoChunk) -> bool:
+        """Return whether a chunk is held until the settings follow, because others depend on it."""
+        if VIDEO_CODECS[chunk.codec].intra or len(self._held) >= _MOST_HELD:
             return False
-        if isinstance(frame, EncodedVideoChunk) and not VIDEO_CODECS[frame.codec].intra and len(self._held) < _MOST_HELD:
-            self._held.append(frame)
-            return True
-        if shaped.enlarged:
+        self._held.append(chunk)
+        return True
+
+    def _drops(self, shaped: Media) -> bool:
+        """Return whether a picture is dropped, because the settings do not follow its size yet.
+
+        One that is too small is the reader's to drop.
+        """
+        if not self._behind or not isinstance(shaped, VideoMedia) or shaped.whole or shaped.blank or shaped.enlarged:
             return False
         for queue in list(self._queues):
             queue.skip(shaped.count)
@@ -860,8 +865,13 @@ class MediaStreamTrack(EventTarget):
         return isinstance(asked, CopiedFormats) or (isinstance(asked, NativeFormats) and self._begun_whole)
 
     def _is_about_to_change(self) -> bool:
-        """Return whether readers have to wait for settings of another size: at first, or because pictures are copied."""
-        if not self.source.live or (self._begun and not self._copied):
+        """Return whether readers have to wait for settings of another size.
+
+        They do at first, if pictures are copied, and if others depend on them: a reader drops those that are too small.
+        """
+        codec = CAMERA_CODECS.get(self.pixel_format)
+        depends = codec is not None and not codec.intra
+        if not self.source.live or (self._begun and not self._copied and not depends):
             return False
         with self._settling:
             try:

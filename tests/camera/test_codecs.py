@@ -20,11 +20,13 @@ WIDTH, HEIGHT, PICTURES, KEY_EVERY, MISSED = 64, 48, 40, 10, 3
 GREEN = (0, 200, 0)
 
 
-def stream(encoder: str, slices: int = 1, key_every: int = KEY_EVERY, missed: int = MISSED) -> list[bytes]:
+def stream(
+    encoder: str, slices: int = 1, key_every: int = KEY_EVERY, missed: int = MISSED, size: tuple[int, int] = (WIDTH, HEIGHT)
+) -> list[bytes]:
     """The chunks of a stream of green pictures, without its first ones."""
     context = av.CodecContext.create(encoder, "w")
     assert isinstance(context, av.VideoCodecContext)
-    context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, "yuvj420p" if encoder == "mjpeg" else "yuv420p"
+    context.width, context.height, context.pix_fmt = *size, "yuvj420p" if encoder == "mjpeg" else "yuv420p"
     context.framerate, context.gop_size, context.max_b_frames = Fraction(30), key_every, 0
     context.options = {
         "libx264": {"tune": "zerolatency", "forced-idr": "1", "x264-params": f"sliced-threads=0:slices={slices}:ctu=16"},
@@ -35,7 +37,7 @@ def stream(encoder: str, slices: int = 1, key_every: int = KEY_EVERY, missed: in
         "libvpx": {"deadline": "realtime", "lag-in-frames": "0"},
         "libvpx-vp9": {"deadline": "realtime", "lag-in-frames": "0"},
     }.get(encoder, {})
-    pixels = np.full((HEIGHT, WIDTH, 3), GREEN, np.uint8)
+    pixels = np.full((size[1], size[0], 3), GREEN, np.uint8)
     packets = []
     for number in range(PICTURES):
         frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=context.pix_fmt)

@@ -67,9 +67,9 @@ def test_frames_keep_the_size_of_the_settings_until_these_follow(asked: Asked) -
     assert sizes == [(640, 480), (320, 240)]
 
 
-def chunk(width: int, height: int) -> EncodedVideoChunk:
+def chunk(width: int, height: int, codec: str = "av1") -> EncodedVideoChunk:
     """A chunk of that size, on which others depend."""
-    return EncodedVideoChunk("key", now_us(), memoryview(b"\0"), "av1", width, height, 33_333)
+    return EncodedVideoChunk("key", now_us(), memoryview(b"\0"), codec, width, height, 33_333)
 
 
 def test_the_first_picture_counts_although_it_is_larger_than_the_mode(asked: Asked) -> None:
@@ -100,6 +100,18 @@ def test_chunks_on_which_others_depend_wait_for_the_settings(asked: Asked) -> No
         here.tasks.run_tasks()
         push(track, chunk(1280, 960))
         assert [frame.whole for frame in waiting(frames)] == [True] * 4
+
+
+def test_chunks_that_become_smaller_wait_for_the_settings_and_none_is_dropped(stage: Setting) -> None:
+    here = stage(silent(camera(modes=[{"width": 640, "height": 480, "pixelFormat": "H264"}])))
+    track = here.track()
+    with reader(track, encoded=True) as frames:
+        push(track, chunk(640, 480, "h264"), *(chunk(320, 240, "h264") for _ in range(3)))
+        assert [(frame.coded_width, frame.enlarged) for frame in waiting(frames)] == [(640, False)]
+        here.tasks.run_tasks()
+        push(track, chunk(320, 240, "h264"))
+        assert [(frame.coded_width, frame.enlarged) for frame in waiting(frames)] == [(320, False)] * 4
+    assert size(track) == (320, 240, "none")
 
 
 def test_constraints_that_cannot_hold_fire_overconstrained_and_mute(asked: Asked) -> None:
