@@ -71,5 +71,6 @@ def test_numbers_that_mean_nothing_lose_nothing(numbers: list[int]) -> None:
     assert counted(numbers, range(9)) == ([0] * 9, numbers)
 
 
-def test_numbers_go_on_behind_the_last_one_of_32_bits() -> None:
-    assert counted([SEQUENCE_RANGE - 2 + n for n in range(4)], range(4))[0] == [0] * 4
+def test_numbers_wrap_behind_the_last_one_of_32_bits() -> None:
+    last = SEQUENCE_RANGE - 1
+    assert counted([last - 1 + n for n in range(4)], range(4)) == ([0] * 4, [last - 1, last, 0, 1])

@@ -21,7 +21,7 @@ class Numbering:
 
     def __init__(self, lasts_us: int) -> None:
         self.lasts_us = lasts_us
-        self.number = 0  # of the latest frame: the driver's, divided by the step
+        self._count = 0  # the number of the latest frame, which does not wrap
         self._latest: int | None = None  # the driver's
         self._step: int | None = None  # None: it is being learned
         self._learn_from(0, ())
@@ -35,14 +35,19 @@ class Numbering:
         last, self._latest = self._latest, sequence
         rise = 0 if last is None else (sequence - last) % SEQUENCE_RANGE
         if last is None or rise >= SEQUENCE_RANGE // 2:  # the numbers begin, or begin anew
-            self.number, self._step = sequence, None
+            self._count, self._step = sequence, None
             self._learn_from(sequence, at_us)
             return 0
         if rise == 0:  # the driver does not count
             return 0
-        before, self._step = self.number, 1 if rise == 1 and self._step else self._step
-        self.number = before + max(1, rise // self._step) if self._step else self._learn(rise, at_us)
-        return self.number - before - 1
+        before, self._step = self._count, 1 if rise == 1 and self._step else self._step
+        self._count = before + max(1, rise // self._step) if self._step else self._learn(rise, at_us)
+        return self._count - before - 1
+
+    @property
+    def number(self) -> int:
+        """Return the number of the latest frame: the driver's, divided by the step. It wraps as 32 bits do."""
+        return self._count % SEQUENCE_RANGE
 
     def _learn_from(self, number: int, at_us: tuple[int, ...]) -> None:
         self._from, self._from_us = number, at_us
