@@ -264,10 +264,9 @@ def test_a_damaged_header_of_a_stream_changes_no_size(codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", STREAMS)
-def test_a_header_of_a_stream_that_comes_again_changes_its_size(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_header_of_a_stream_that_comes_again_changes_its_size(codec: str) -> None:
     first = test_codecs.stream(STREAMS[codec])[KEYS][0]
-    monkeypatch.setattr(test_codecs, "WIDTH", 128)
-    others = test_codecs.stream(STREAMS[codec])[KEYS]
+    others = test_codecs.stream(STREAMS[codec], size=(128, test_codecs.HEIGHT))[KEYS]
     assert own_sizes(codec, first, *others[:3])[2:] == [(128, test_codecs.HEIGHT)] * 2
     assert own_sizes(codec, others[0]) == [(128, test_codecs.HEIGHT)]
 

@@ -76,7 +76,18 @@ def test_an_encoders_chunks_are_decoded_by_the_reader_of_a_cameras(codec: str) -
 def test_an_encoders_packet_is_not_copied_for_its_chunk() -> None:
     for chunk in encoded(Kept(), pictures(3)).pieces[0]:
         assert isinstance(chunk.data.obj, av.Packet)
-        assert packet_of(chunk.data) is chunk.data.obj
+
+
+def test_each_output_has_a_packet_of_its_own_with_all_that_the_encoder_has_said() -> None:
+    """Outputs write at once, on threads of their own, and a packet gets another time in each."""
+    frames = [(0, tone(n * 480, 480)) for n in range(9)]
+    for chunk in encoded(Kept(shares_sound=True), frames, audio_codec="opus").pieces[0]:
+        owner, one, other = chunk.data.obj, packet_of(chunk.data), packet_of(chunk.data)
+        assert len({id(owner), id(one), id(other)}) == 3
+        assert bytes(one) == bytes(other) == bytes(owner)
+        said = [bytes(data) for data in owner.iter_sidedata()]
+        assert [bytes(data) for data in one.iter_sidedata()] == said
+    assert said, "the last one says how many samples are too many"
 
 
 @pytest.mark.parametrize("form", ["MJPEG", "H264"])

@@ -289,11 +289,15 @@ _LOSSY_FRAME = 768  # bytes of each channel in the largest packet of a lossy cod
 
 
 def packet_of(data: memoryview) -> Packet:
-    """Return the packet that owns these bytes, or a new packet with a copy of them."""
-    owner = data.obj
+    """Return a packet with a copy of these bytes, and with the side data of the packet that owns them, if there is one.
+
+    Several outputs write the same bytes at once, and a packet changes while it is written.
+    """
+    packet, owner = av.Packet(cast(bytes, data)), data.obj
     if isinstance(owner, av.Packet) and owner.size == data.nbytes:
-        return owner
-    return av.Packet(cast(bytes, data))
+        for side_data in owner.iter_sidedata():
+            packet.set_sidedata(side_data)
+    return packet
 
 
 class FileTrack:
