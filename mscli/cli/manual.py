@@ -374,7 +374,7 @@ A recording goes to servers, too, alone or beside files. The first codec of each
 
 _FOLDER_`/`_NAME_`.m3u8`, `http://`_HOST_`/`_PATH_`.m3u8`, `https://`
 : HLS with `h264`, `hevc`; `aac`: a playlist and its latest segments of two seconds, in a folder or on a web server that takes
-PUT requests
+PUT requests. A folder in which everyone may create files, such as `/tmp`, is refused
 
 `srt://`_HOST_`:`_PORT_
 : MPEG-TS as above, sent by the program `ffmpeg`, which must be on the `PATH` and know SRT

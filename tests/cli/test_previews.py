@@ -124,7 +124,6 @@ def succeeds(command: list[str], display: str) -> bool:
     return subprocess.run(command, check=False, env={**os.environ, "DISPLAY": display}, capture_output=True).returncode == 0
 
 
-
 @pytest.mark.parametrize(("colours", "tolerance"), [("truecolor", 6), ("", 45)])
 def test_the_terminal_shows_the_colours_of_the_picture(colours: str, tolerance: int, fake: FakeMachine) -> None:
     with terminal(fake, "capture", "--preview", "terminal", COLORTERM=colours) as running:

@@ -230,6 +230,10 @@ def test_hls_is_written_into_a_folder(tmp_path: Path) -> None:
             load_sink(SERVERS[0], name, SinkOptions())
     with pytest.raises(OperationError, match="no folder"):
         load_sink(SERVERS[0], str(tmp_path / "none/x.m3u8"), SinkOptions())
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    with pytest.raises(OperationError, match="everyone may create files there"):
+        load_sink(SERVERS[0], str(tmp_path / "shared/x.m3u8"), SinkOptions())
 
 
 def test_hls_is_put_on_a_web_server(server: tuple[Path, int, int]) -> None:

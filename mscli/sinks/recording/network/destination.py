@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -151,5 +152,8 @@ def check_folder(target: str, *, overwrite: bool) -> None:
         raise OperationError(f"cannot write a playlist to {target}: it is no file", hints=["use the name of a new file"])
     if os.path.lexists(target) and not overwrite:
         raise OperationError(f"{target} already exists", hints=["use --force to replace it"])
+    if os.stat(folder).st_mode & stat.S_IWOTH:  # anyone could lay a link where the next segment goes
+        hints = ["use a folder of your own"]
+        raise OperationError(f"cannot write a playlist into {folder}: everyone may create files there", hints=hints)
     if not os.access(folder, os.W_OK):
         raise OperationError(f"cannot write {target}: permission denied", hints=["use another folder"])
