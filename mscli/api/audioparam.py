@@ -83,7 +83,7 @@ class AudioParam:
         self._context._graph.post(partial(setattr, self._param, "per_sample", rate == RATES[0]))
 
     def set_value_at_time(self, value: float, start_time: float) -> Self:
-        """Have a value from a time on. Raises TypeError, ValueError, and NotSupportedError within a value curve."""
+        """Set the value at a time. Raises TypeError, ValueError, and NotSupportedError within a value curve."""
         value, time = number(value, "value"), self._time(start_time, "start_time")
         return self._add(partial(SetValue, time, value))
 

@@ -14,12 +14,11 @@ Media and time
 - ``timelapse``: the times of frames in a film that plays faster than it was recorded
 - ``orientation``: how pictures are cropped, flipped, rotated and captioned
 - ``motion``: when motion before a camera begins and ends
-- ``level``: the peaks of sound
 - ``screens``: the base class of what shows a preview
 - ``window``: the requested part of a capture, and pauses
 - ``playing``: the position of what is played, and the sound on its way to a speaker
 - ``channels``: chosen channels of a device
-- ``level``: the peak of sound, and silence
+- ``level``: the levels of sound: peaks, loudness and silence
 - ``shaping``: crop, scale and drop frames for derived settings
 - ``annexb``, ``codedpictures``, ``h264``, ``hevc``, ``jpeg``: the headers of H.264, HEVC and JPEG chunks
 - ``references``: which chunks depend on a lost one
@@ -46,6 +45,7 @@ Infrastructure
 
 - ``eventloop``: bounded frame queues, and tasks for the consumer's thread
 - ``threads``: threads that leave signals to the main thread
+- ``children``: starts processes of our own
 - ``locks``: locks that a signal handler may find held by its own thread
 - ``events``: events and event targets
 - ``errors``: the errors of the API

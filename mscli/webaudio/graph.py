@@ -81,7 +81,7 @@ class Graph:
 
     def _sort(self) -> None:
         """Put the nodes in order. Those in a cycle are muted, unless a delay breaks it."""
-        self._order, self._breakers, self._changed = [], [], False  # what nobody holds is gone now
+        self._order, self._breakers, self._changed = [], [], False  # drops nodes without a reference
         nodes = list(self._nodes)
         sources = {node: node.sources() for node in nodes}
         for part in _components(nodes, sources):

@@ -87,8 +87,8 @@ class FrameLog:
     def _missing(self, frame: Media, facts: TrackFacts) -> dict[str, int]:
         """Return what is missing before a frame: lost before it reached us, and dropped by us or as damaged.
 
-        Where pictures are shown in another order than they come, a number that is left out may follow. It counts as dropped if
-        it has not come after so many lines as a decoder can hold pictures.
+        If pictures are shown in another order than they come, a missing number may still follow. It counts as dropped once it
+        is more lines late than a decoder can hold pictures.
         """
         begin = facts.first_sequence if self._next_sequence is None else self._next_sequence
         lost, omitted = facts.lost - self._lost, facts.omitted - self._omitted

@@ -6,8 +6,6 @@ import json
 import os
 import select
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any
 import av
 
 from mscli.core.addresses import scrubbed
+from mscli.core.children import start_child
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import DOMException, NotReadableError, NotSupportedError
 from mscli.core.limits import RELAY_STARTS_S
@@ -51,14 +50,7 @@ class RelayLink:
     """The connection to the process that reads a stream."""
 
     def __init__(self, order: Mapping[str, Any]) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            process_group=0,  # Ctrl-C is for this process, which ends the other
-        )
+        self._child = start_child(CHILD)
         assert self._child.stdin
         assert self._child.stdout
         self._fd = self._child.stdout.fileno()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import gcd, sqrt
 
 SEQUENCE_RANGE = 1 << 32
-LEARNED = 8  # so many rises by multiples of a step, at the nominal rate, make it the driver's
+LEARNED = 8  # the number of rises by multiples of a step, at the nominal rate, after which the step is believed
 
 
 class Numbering:

@@ -6,8 +6,6 @@ import base64
 import io
 import json
 import os
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +15,7 @@ from typing import Any
 
 import av
 
+from mscli.core.children import start_child
 from mscli.encode.chunks import PacketStream
 from mscli.sinks.recording.network.publish_child import HEAD, LONGEST_LINE
 
@@ -31,14 +30,7 @@ class PublishChild:
 
     def __init__(self) -> None:
         """Start it. Raises OSError."""
-        self._running = subprocess.Popen(
-            [sys.executable, "-P", CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            process_group=0,  # Ctrl-C is for this process, which ends the other
-        )
+        self._running = start_child(CHILD)
         assert self._running.stdin
         assert self._running.stdout
         self.orders, self.news = self._running.stdin.fileno(), self._running.stdout.fileno()

@@ -37,7 +37,7 @@ LONGEST_LINE = 1 << 22
 
 _BASE = Fraction(1, 1_000_000)
 _SOCKET_BYTES = 1 << 18  # what the system holds for a server that is slow; with more, nobody would notice for long
-_OFTEN_S = 0.1  # how often the number of packets is told
+_OFTEN_S = 0.1  # the interval between two reports of the number of packets
 _LOG_LINES = 6  # of FFmpeg, with a failure
 _DATAGRAM = 1316  # bytes: seven packets of MPEG-TS
 _OK, _ALIVE, _CONTINUE = range(200, 300), range(200, 500), 100
@@ -55,7 +55,7 @@ class StatusError(Exception):
 
 
 def main() -> None:
-    """Read the order and the packets, and send them, until the end or until nobody wants that any more."""
+    """Read the order and the packets, and send them, until the end or until the parent leaves."""
     import av
 
     _limit_memory()

@@ -1,4 +1,4 @@
-"""The packet sink of a server. Whatever happens to the server and the network, it holds up nobody, and comes back by itself.
+"""The packet sink of a server. It never blocks the recording, and it reconnects by itself.
 
 The first failure, before anything was sent, is an error. Later ones are not: packets are left out until the server is there
 again, and the stream goes on with a key frame.
