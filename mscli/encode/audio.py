@@ -66,6 +66,10 @@ def placed_av(sound: AudioData, begin: int, layout: str, codec: AudioCodec) -> a
     return labelled(frame, layout)
 
 
+HELD_FRAMES = 2  # the most frames that an audio encoder holds back
+LOSSY_FRAME = 768  # bytes of each channel in the largest packet of a lossy codec (AAC: 6144 bits)
+
+
 class SoundPackets:
     """An encoder of a track's sound for any number of files. Its packets count samples from ``origin_us``.
 
@@ -75,6 +79,7 @@ class SoundPackets:
 
     def __init__(self, codec: AudioCodec, shape: SoundShape, options: SinkOptions, origin_us: int) -> None:
         self.codec = codec
+        self.most_bytes = LOSSY_FRAME * shape.channels  # of a packet
         self._shape = shape
         self._origin_us = origin_us
         self._home = EncoderHome(av.AudioStream, codec.encoder(shape.bits, floating=shape.floating)[0])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from mscli.core.clock import MICROSECONDS
@@ -45,11 +46,19 @@ _CLUSTERS = {"cluster_time_limit": str(FRAGMENT_US // 1000)}
 
 
 class Overhead(NamedTuple):
-    """The most bytes that a container adds to a file, to each packet (including its index entry), and to each fragment."""
+    """The most bytes that a container adds to a file, to each packet (including its index entry), and to each fragment.
+
+    ``growth``: the bytes in the file for each byte of a packet, of a container that does not hold packets as they are.
+    """
 
     head: int
     packet: int
     fragment: int
+    growth: float = 1.0
+
+    def cost(self, size: int, *, key: bool = False) -> int:
+        """Return the most bytes that a packet of this size needs. ``key``: whether it is a key frame: these begin fragments."""
+        return ceil(size * self.growth) + self.packet + (self.fragment if key else 0)
 
 
 _OF_MP4 = Overhead(4096, 40, 300)
@@ -60,7 +69,7 @@ _OF_OTHERS = Overhead(8192 + 512, 12, 40)  # FLAC reserves 8 KiB after its heade
 class Container(NamedTuple):
     """A container: the codecs that it can hold, the default one first, and the options of FFmpeg's muxer.
 
-    For a ``PacketSink`` of another package, only the codecs count.
+    For a ``PacketSink`` of another package, only the codecs count, and ``overhead`` if it can be split or limited in size.
     """
 
     suffix: str

@@ -34,9 +34,15 @@ class PacketSink(ABC):
 
     All calls come from the encoding's thread. ``end`` and ``abort`` may come before ``begin``, and repeatedly. If ``watches``
     is set, ``coming`` and ``passed`` are called before and after each frame is encoded.
+
+    A sink of one file can be wrapped: by a series of files (``Segments``), by one that waits for triggers (``Triggered``), by a
+    size limit (``Bounded``), and by these round one another. A wrapper is a packet sink, too. A series makes a sink for each
+    file, and notes its ``name`` and ``begin_us``. Wrappers use ``cost`` and ``most_bytes`` for sizes; ``begun``, ``done`` and
+    ``identity`` for files. All have defaults, which fit a sink that writes at once what it gets.
     """
 
-    takes: Container  # its container, which determines the codecs
+    takes: Container  # its container, which determines the codecs, and what packets cost
+    name = "the output"  # in messages; of a file in a series, its name
     watches = False  # whether ``coming``, ``passed`` and ``ending`` are called
     shares_sound = False  # whether it takes lossy audio as packets, which cannot be cut
     triggered = False  # whether files only begin with ``trigger``
@@ -46,6 +52,9 @@ class PacketSink(ABC):
     end_by_s = inf  # the end of that time on the monotonic clock, once known
     missed = 0  # triggers without a file
     kept_until_us: int | None = None  # the end of what can be read or was taken, if it has failed
+    begin_us = 0  # when its file begins in a series
+    done = True  # after ``end``: whether everything is written; until then, ``drain`` waits
+    identity: tuple[int, int] | None = None  # device and inode of its file, once that is complete
 
     @abstractmethod
     def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
@@ -107,6 +116,24 @@ class PacketSink(ABC):
     @abstractmethod
     def left_out(self, track: int) -> Mapping[str, int]:
         """Return how many of the track's frames or samples are in no file, by the keys of ``Sink.corrections``."""
+
+    @property
+    def begun(self) -> bool:
+        """Return whether anything was written. A file of which nothing was written does not stay."""
+        return self.bytes_written > 0
+
+    @property
+    def most_bytes(self) -> int:
+        """Return the bytes that its file cannot exceed if it ends now."""
+        return self.bytes_written
+
+    def cost(self, track: int, piece: Piece) -> int:  # noqa: ARG002
+        """Return the most bytes that the file can grow by with that piece."""
+        key = isinstance(piece, EncodedVideoChunk) and piece.key
+        return self.takes.overhead.cost(piece.nbytes, key=key)
+
+    def abandon_reader(self) -> None:  # noqa: B027
+        """Give up what waits for a stalled reader. Called repeatedly, from any thread."""
 
 
 class EncodedTrack:

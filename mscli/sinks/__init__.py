@@ -54,7 +54,8 @@ class SinkRow(NamedTuple):
 
     ``module``, ``cls``: of its ``Sink``, which is made with the row, a target and ``SinkOptions``. ``schemes``: the addresses
     that it writes to; a row for these alone has no suffix. ``package``: the package that brought the row, which the registry
-    notes. ``takes``: the codecs, of a ``PacketSink``.
+    notes. ``takes``: the codecs, of a ``PacketSink``. ``splits``: whether a recording can be in several files of this kind, or
+    limited in size; a ``PacketSink`` is then made for each file, with its name.
     """
 
     suffix: str
@@ -67,16 +68,12 @@ class SinkRow(NamedTuple):
     schemes: tuple[str, ...] = ()
     package: str = ""
     takes: Container | None = None
+    splits: bool = False
 
     @property
     def encodes(self) -> bool:
         """Return whether tracks are encoded for it."""
-        return self.takes is not None or self.splits or self.publishes
-
-    @property
-    def splits(self) -> bool:
-        """Return whether a recording can be in several files of this kind, or limited in size."""
-        return (self.module, self.cls) == _CONTAINER
+        return self.takes is not None or (self.module, self.cls) == _CONTAINER or self.publishes
 
     @property
     def publishes(self) -> bool:
@@ -117,15 +114,15 @@ SINKS: dict[str, SinkRow] = {
         SinkRow("tiff", "image/tiff", *_IMAGE, still=True),
         SinkRow("ppm", "image/x-portable-pixmap", *_IMAGE, still=True),
         SinkRow("pgm", "image/x-portable-graymap", *_IMAGE, still=True),
-        SinkRow("mp4", "video/mp4", *_CONTAINER, video=True, audio=True),
-        SinkRow("webm", "video/webm", *_CONTAINER, video=True, audio=True),
-        SinkRow("mkv", "video/x-matroska", *_CONTAINER, video=True, audio=True),
-        SinkRow("mov", "video/quicktime", *_CONTAINER, video=True, audio=True),
-        SinkRow("wav", "audio/wav", *_CONTAINER, audio=True),
-        SinkRow("flac", "audio/flac", *_CONTAINER, audio=True),
-        SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True),
-        SinkRow("mp3", "audio/mpeg", *_CONTAINER, audio=True),
-        SinkRow("m4a", "audio/x-m4a", *_CONTAINER, audio=True),
+        SinkRow("mp4", "video/mp4", *_CONTAINER, video=True, audio=True, splits=True),
+        SinkRow("webm", "video/webm", *_CONTAINER, video=True, audio=True, splits=True),
+        SinkRow("mkv", "video/x-matroska", *_CONTAINER, video=True, audio=True, splits=True),
+        SinkRow("mov", "video/quicktime", *_CONTAINER, video=True, audio=True, splits=True),
+        SinkRow("wav", "audio/wav", *_CONTAINER, audio=True, splits=True),
+        SinkRow("flac", "audio/flac", *_CONTAINER, audio=True, splits=True),
+        SinkRow("ogg", "audio/ogg", *_CONTAINER, audio=True, splits=True),
+        SinkRow("mp3", "audio/mpeg", *_CONTAINER, audio=True, splits=True),
+        SinkRow("m4a", "audio/x-m4a", *_CONTAINER, audio=True, splits=True),
         SinkRow("raw", "application/octet-stream", *_RAW, video=True, audio=True, schemes=("unix", "tcp", "shm")),
     )
 }
@@ -304,7 +301,7 @@ def load_sink(row: SinkRow, target: Target, options: SinkOptions) -> Sink:
 
     Raises OperationError if writing the target is certain to fail.
     """
-    check_cut(row, options)
+    check_cut(row, options, target)
     sink: Sink = _class(row)(row, target, options)
     return sink
 
@@ -349,7 +346,7 @@ def load_sinks(plans: Sequence[SinkPlan], shared: dict[str, Any] | None = None) 
     common = {} if shared is None else shared
     alike: dict[object, list[int]] = {}
     for index, plan in enumerate(plans):
-        check_cut(plan.row, plan.options)
+        check_cut(plan.row, plan.options, plan.target)
         alike.setdefault(_shared_by(plan) or index, []).append(index)
     groups = []
     for members in alike.values():
@@ -531,17 +528,20 @@ def index_place(names: Sequence[str]) -> str:
     return max(found - {""}, key=PLACES.index, default="")
 
 
-def check_cut(row: SinkRow, options: SinkOptions) -> None:
-    """Raise NotSupportedError if a size limit or several files are requested for an output that is not a recording."""
+def check_cut(row: SinkRow, options: SinkOptions, target: Target | None = None) -> None:
+    """Raise NotSupportedError if a size limit or several files are requested of an output that cannot have them."""
     series = options.series
     asked = {
         "wait for triggers with": series is not None and series.triggered,
         "split": series is not None and not series.triggered,
         "limit the size of": options.max_bytes is not None,
     }
-    refused = next((what for what, is_asked in asked.items() if is_asked and not row.splits), "")
-    if refused:
+    refused = next((what for what, is_asked in asked.items() if is_asked), "")
+    if refused and not (row.splits and row.encodes):
         raise NotSupportedError(f"cannot {refused} {row.name} output", hints=["use .mkv or .mp4"])
+    if series is not None and isinstance(target, str) and row.writes_to(target):
+        use = f".{row.suffix}" if row.suffix else ".mkv or .mp4"
+        raise NotSupportedError(f"cannot {refused} {scheme_of(target)}: addresses, which are not files", hints=[f"use {use}"])
 
 
 def _class(row: SinkRow) -> Any:

@@ -56,6 +56,11 @@ class Sink(ABC):
     on_link: Callable[[str, Mapping[str, Any]], object] | None = None  # called with an event of a server, and its details
     facts: Callable[[int], TrackFacts] | None = None  # returns the facts about a track, for a log of frames
     gather_s = 0.0  # how long audio and encoded video may wait for each other before they are written
+    identity: tuple[int, int] | None = None  # device and inode of the finished file, if it is one
+    track: TrackFormat | None = None  # of a picture: its camera as it is set when the picture is taken
+    size = (0, 0)  # of the picture that was written, if the sink says so
+    another: Callable[[], str] | None = None  # chooses another name for a picture if another program has just taken this one
+    goes_on = False  # whether it can take the next picture of a series, with ``go_on``
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:  # noqa: ARG002 (the subclass's)
         """Remember the target without opening or creating anything. Raises OperationError if writing is certain to fail."""
@@ -93,6 +98,10 @@ class Sink(ABC):
     @abstractmethod
     def bytes_written(self) -> int:
         """Return how many bytes the output has taken so far."""
+
+    def go_on(self, path: str) -> None:  # noqa: ARG002 (most are made for each picture)
+        """Take the next picture, for another file. Only called if it ``goes_on``."""
+        raise InvalidStateError("it takes one picture")
 
     def abandon(self) -> None:  # noqa: B027 (most have nothing to leave out)
         """Leave out, from now on, what would take long and is not needed to read the output. Called from any thread."""

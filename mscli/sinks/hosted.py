@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from threading import Condition
 from time import monotonic
@@ -19,6 +20,7 @@ from mscli.core.threads import Thread
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.base import Sink
+from mscli.sinks.files.hidden import identity_of
 
 if TYPE_CHECKING:
     from mscli.sinks import SinkRow, Target
@@ -40,7 +42,7 @@ _FACTS: Mapping[str, type | tuple[type, ...]] = {  # what a sink says of itself 
     "finish_s": _NUMBER,
     "missed": int,
 }
-_TOLD = ("paused_us", "end_us", "end_by_s")  # what the recorder tells a sink
+_TOLD = ("paused_us", "end_us", "end_by_s", "track")  # what a sink is told
 
 _log = Log("sinks")
 
@@ -77,6 +79,13 @@ class PluginThread:
     def started(self) -> bool:
         """Return whether calls are possible, or were."""
         return self._thread is not None
+
+    @property
+    def hangs(self) -> bool:
+        """Return whether no call is possible any more, because one takes too long or the thread has ended."""
+        with self._changed, suppress(DOMException):
+            self._check()
+        return self.gone is not None
 
     def start(self) -> None:
         """Start the thread."""
@@ -165,6 +174,7 @@ class HostedSink(Sink):
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:
         super().__init__(row, target, options)
+        self._target = target
         self._facts: dict[str, Any] = {}
         self._track_facts: dict[int, tuple[int, Faults, Mapping[str, int]]] = {}
         self._tracks = 0
@@ -227,6 +237,11 @@ class HostedSink(Sink):
     def name(self) -> str:  # type: ignore[override]
         """Return the sink's name of the output."""
         return str(self._facts["name"])
+
+    @property
+    def identity(self) -> tuple[int, int] | None:  # type: ignore[override]
+        """Return the device and inode of the file with the target's name."""
+        return identity_of(self._target)
 
     @property
     def bytes_written(self) -> int:

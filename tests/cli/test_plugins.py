@@ -170,9 +170,94 @@ def test_a_packet_sink_that_raises_harms_no_other_output(where: str, extended: E
     assert (extended.fake.folder / "x.mkv").stat().st_size > 1000
 
 
-def test_a_packet_sink_of_another_package_is_no_series(extended: Extended) -> None:
-    line = error_line(extended("record", "--segment-duration", "1", "x.packets", code=7))
-    assert "cannot split .packets output" in line
+def listed(path: Path) -> dict[str, list[int]]:
+    """The times of the packets in a list, by codec."""
+    head, *rest = [line.split() for line in path.read_text().splitlines()]
+    assert head[0] == "tracks"
+    return {codec: sorted(int(one[3]) for one in rest if one[1] == codec) for codec in {one[1] for one in rest}}
+
+
+def frames(extended: Extended, count: int) -> tuple[str, ...]:
+    """Flags for a film with as many pictures, one every 40 ms, and a beep: it is read as fast as it is written."""
+    film = extended.fake.folder / "film.mkv"
+    if not film.exists():
+        sources = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25", "-f", "lavfi", "-i", "sine=r=48000")
+        run("ffmpeg", "-v", "error", *sources, "-t", str(count / 25), "-c:v", "ffv1", "-c:a", "pcm_s16le", film)
+    return ("record", "-i", str(film), "--video-codec", "h264", "--json")
+
+
+def test_a_packet_sink_of_another_package_is_a_series(extended: Extended) -> None:
+    """Each file begins with a key frame; all have all packets together, and sound from the sample of the cut on."""
+    report = extended.json(*frames(extended, 75), "--segment-duration", "1", "a-{index}.packets")
+    names = [f"a-{number}.packets" for number in (1, 2, 3)]
+    assert report["files"] == names
+    files = [listed(extended.fake.folder / name) for name in names]
+    assert [len(file["h264"]) for file in files] == [25, 25, 25]
+    begin = files[0]["h264"][0]
+    assert [us for file in files for us in file["h264"]] == [begin + number * 40_000 for number in range(75)]
+    for number, (name, file) in enumerate(zip(names, files, strict=True)):
+        begin_us = begin + number * 1_000_000
+        first = next(line for line in (extended.fake.folder / name).read_text().splitlines() if "h264" in line)
+        assert first.split()[2:4] == ["key", str(begin_us)]
+        assert -20_000 < file["opus"][0] - begin_us <= 0  # the encoder's delay is before the cut
+        assert 980_000 <= file["opus"][-1] - begin_us < 1_000_000
+    assert [track["frames"] for track in report["tracks"] if track["kind"] == "video"] == [75]
+
+
+def test_the_oldest_files_of_a_packet_sink_are_removed(extended: Extended) -> None:
+    report = extended.json(*frames(extended, 75), "--segment-duration", "1", "--keep", "2", "a-{index}.packets")
+    assert report["files"] == ["a-2.packets", "a-3.packets"]
+    assert extended.fake.files == ["a-2.packets", "a-3.packets", "film.mkv"]
+
+
+@pytest.mark.parametrize("limit", ["--max-size", "--segment-size"])
+def test_the_files_of_a_packet_sink_are_limited_in_size(limit: str, extended: Extended) -> None:
+    report = extended.json(*frames(extended, 75), limit, "2000", "a-{index}.packets")
+    sizes = [(extended.fake.folder / name).stat().st_size for name in report["files"]]
+    assert all(500 < size <= 2000 for size in sizes[:-1] or sizes)
+    assert report["reason"] == ("size" if limit == "--max-size" else "ended")
+    pictures = [us for name in report["files"] for us in listed(extended.fake.folder / name).get("h264", [])]
+    assert len(sizes) == 1 if limit == "--max-size" else len(set(pictures)) == len(pictures) == 75
+
+
+def test_a_trigger_begins_a_file_of_a_packet_sink(extended: Extended) -> None:
+    flags = ("--trigger", "stdin", "--pre-roll", "0.5", "--duration", "0.5", "--json")
+    done = extended("record", *flags, "a-{index}.packets", "x.mkv", stdin=b"\n", code=0)
+    ours, theirs = json.loads(done.stdout)["outputs"]
+    assert ours["files"] == ["a-1.packets"]
+    packets = listed(extended.fake.folder / "a-1.packets")
+    assert len(packets["h264"]) >= 10
+    assert packets["opus"]
+    assert len(theirs["files"]) == 1
+
+
+@pytest.mark.parametrize("where", ["constructor", "begin", "put", "end"])
+def test_a_file_of_a_series_that_raises_harms_no_other_output(where: str, extended: Extended) -> None:
+    flags = ("--segment-duration", "1", "--quiet")
+    done = extended(*frames(extended, 75), *flags, f"a-{{index}}?fail={where}.packets", "b-{index}.mkv", code=9)
+    ours, theirs = json.loads(done.stdout)["outputs"]
+    assert f"no luck in {where}" in ours["error"]["message"]
+    assert theirs["error"] is None
+    assert theirs["files"] == [f"b-{number}.mkv" for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        (("--segment-duration", "1"), "split"),
+        (("--trigger", "stdin"), "wait for triggers with"),
+        (("--max-size", "10000"), "limit the size of"),
+    ],
+)
+def test_what_a_packet_sink_cannot_do_is_named(flags: tuple[str, ...], what: str, extended: Extended) -> None:
+    assert f"cannot {what} stream: output" in error_line(extended("record", *flags, "stream://x", code=7))
+    if what != "limit the size of":
+        line = error_line(extended("record", *flags, "packets://x", code=7))
+        assert f"cannot {what} packets: addresses, which are not files" in line
+    assert extended.fake.files == []
+
+
+def test_a_packet_sink_of_another_package_holds_its_codecs(extended: Extended) -> None:
     line = error_line(extended("record", "--video-codec", "vp8", "x.packets", code=7))
     assert "a .packets file cannot hold VP8" in line
 
@@ -430,3 +515,6 @@ def test_the_examples_for_contributors_work(fake: FakeMachine, tmp_path_factory:
     mscli("record", "--frames", "3", "z.mkv", "z.sizes", code=0)
     packets = [line.split() for line in (fake.folder / "z.sizes").read_text().splitlines()]
     assert {(track, kind) for track, kind, *_ in packets} == {("0", "key"), ("1", "key"), ("1", "delta")}
+    mscli("record", "--duration", "1", "--segment-duration", "0.5", "z-{index}.sizes", code=0)
+    assert len((fake.folder / "z-1.sizes").read_text().splitlines()) >= 5
+    assert (fake.folder / "z-2.sizes").exists()

@@ -6,7 +6,7 @@ A sink has a line in ``SINKS``. Most tests play the packets of one real encoding
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +20,11 @@ from mscli.encode.codecs import CONTAINERS, Container
 from mscli.encode.encoding import EncodedTrack, Encoding, Outlet, PacketSink
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS as ROWS
-from mscli.sinks.files.output import NamedFile, Output
+from mscli.sinks import SinkRow
+from mscli.sinks.files.output import NamedFile
 from mscli.sinks.files.series import FileSeries
-from mscli.sinks.recording.onefile import FULL, Bounded, Budget, FileSink, OneFile
+from mscli.sinks.recording.onefile import FULL, Bounded, Budget, OneFile
+from mscli.sinks.recording.packets import HostedPackets
 from mscli.sinks.recording.queued import Queued
 from mscli.sinks.recording.segments import Segments
 from mscli.sinks.recording.triggered import Triggered
@@ -36,16 +38,26 @@ Make = Callable[[Path, Container, int | None], PacketSink]
 Step = tuple[str, tuple[object, ...]]  # a method of a sink, and what it is given
 
 
-def one_file(path: Path, container: Container, most_bytes: int | None, *, queued: bool = False) -> FileSink:
-    output: Output = NamedFile(str(path), overwrite=False)
-    limit = None if most_bytes is None else Budget(most_bytes, lambda: end(made))
-    made = file_on(Queued(output) if queued else output, container, limit)
+Kind = Callable[[str, Container], PacketSink]  # makes the sink of the file with a name
+
+
+def named(name: str, container: Container) -> PacketSink:
+    return OneFile(container, NamedFile(name, overwrite=False))
+
+
+def queued(name: str, container: Container) -> PacketSink:
+    return OneFile(container, Queued(NamedFile(name, overwrite=False)))
+
+
+def hosted(name: str, container: Container) -> PacketSink:
+    row = SinkRow(container.suffix, "", "tests.sinks.foreign", "ForeignFile", True, True, package="foreign", takes=container)
+    return HostedPackets(row, name, SinkOptions())
+
+
+def one_file(kind: Kind, path: Path, container: Container, most_bytes: int | None) -> PacketSink:
+    file = kind(str(path), container)
+    made = file if most_bytes is None else Bounded(file, Budget(most_bytes, lambda: end(made)))
     return made
-
-
-def file_on(output: Output, container: Container, limit: Budget | None) -> FileSink:
-    file = OneFile(container, output)
-    return file if limit is None else Bounded(file, limit)
 
 
 def end(sink: PacketSink) -> None:
@@ -53,26 +65,28 @@ def end(sink: PacketSink) -> None:
 
 
 def in_series(
-    cls: type[Segments | Triggered], path: Path, container: Container, most_bytes: int | None, *, queued: bool = False
+    cls: type[Segments | Triggered], kind: Kind, path: Path, container: Container, most_bytes: int | None
 ) -> PacketSink:
     plan = Series(triggered=True, pre_roll_s=10) if cls is Triggered else Series(duration_s=0.8)
     limit = None if most_bytes is None else Budget(most_bytes, lambda: end(made))
-    files = FileSeries(str(path), SinkOptions(), plan, wrap=Queued if queued else lambda output: output)
-    made = cls(files, container, lambda output: file_on(output, container, limit))
+
+    def make(name: str) -> PacketSink:
+        file = kind(name, container)
+        return file if limit is None else Bounded(file, limit)
+
+    made = cls(FileSeries(str(path), SinkOptions(), plan), container, make)
     if cls is Triggered:
         made.trigger(T0, 1)
     return made
 
 
 SINKS: dict[str, Make] = {
-    "file": one_file,
-    "queued": lambda *given: one_file(*given, queued=True),
-    "bounded": lambda path, container, most: one_file(path, container, 1 << 30 if most is None else most),
-    "segments": lambda *given: in_series(Segments, *given),
-    "segments-queued": lambda *given: in_series(Segments, *given, queued=True),
-    "triggered": lambda *given: in_series(Triggered, *given),
-    "triggered-queued": lambda *given: in_series(Triggered, *given, queued=True),
+    "bounded": lambda path, container, most: one_file(named, path, container, 1 << 30 if most is None else most),
 }
+for kind in (named, queued, hosted):
+    SINKS[kind.__name__] = partial(one_file, kind)
+    SINKS[f"segments-{kind.__name__}"] = partial(in_series, Segments, kind)
+    SINKS[f"triggered-{kind.__name__}"] = partial(in_series, Triggered, kind)
 
 
 class Noted(NoFile):
@@ -215,6 +229,7 @@ def test_its_end_comes_once(method: str, sink: PacketSink, tmp_path: Path) -> No
 def test_what_can_be_read_stays_if_it_is_given_up(sink: PacketSink, tmp_path: Path) -> None:
     play(sink, half())
     sink.abort()
+    sink.drain()
     there = found(tmp_path)
     assert there.pictures == given_pictures()[: len(there.pictures)]
     assert not any(name.startswith(".") for name in there.names)

@@ -334,3 +334,11 @@ def _path_of(fd: int, wanted: tuple[int, int] | None) -> str:
 def identity(found: os.stat_result) -> tuple[int, int]:
     """Return a file's device and inode, which identify it under any name while it is open or exists."""
     return found.st_dev, found.st_ino
+
+
+def identity_of(target: object) -> tuple[int, int] | None:
+    """Return the identity of the file with a name, or None if there is none."""
+    try:
+        return identity(os.stat(target)) if isinstance(target, str) else None
+    except OSError:
+        return None

@@ -955,6 +955,11 @@ class OutputSink(Sink):
         return self.output.seekable()
 
     @property
+    def identity(self) -> tuple[int, int] | None:  # type: ignore[override]
+        """Return the device and inode of a regular file that has its name."""
+        return self.output.identity
+
+    @property
     def bytes_written(self) -> int:
         """Return the bytes that the output has taken so far."""
         return self.output.size if self.output.kept_bytes is None else self.output.kept_bytes

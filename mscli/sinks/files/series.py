@@ -25,7 +25,6 @@ from mscli.sinks.files.output import NamedFile, free_bytes, output_error, output
 
 if TYPE_CHECKING:
     from mscli.sinks import Target
-    from mscli.sinks.files.output import Output
 
 _COUNTER = r"%0(\d)d|\{index\}"
 _TIME = r"%(?:0\dd|[A-Za-z%])|\{index\}"
@@ -175,7 +174,7 @@ class Retention:
 
 
 class FileSeries:
-    """The outputs of a series. It removes the oldest of its finished files if there are too many."""
+    """The files of a series, by their names. It removes the oldest of its finished files if there are too many."""
 
     def __init__(
         self,
@@ -183,16 +182,14 @@ class FileSeries:
         options: SinkOptions,
         series: Series,
         on_file: Callable[[str], object] = lambda _: None,
-        wrap: Callable[[Output], Output] = lambda output: output,
     ) -> None:
-        """Check the target. ``on_file``: called with the name of each finished file. ``wrap``: wraps each output."""
+        """Check the target. ``on_file``: called with the name of each finished file."""
         if not isinstance(target, str):
             hints = ["use a name with a time or a number, such as clip-%03d.mkv"]
             raise NotSupportedError("cannot write several files to an open output", hints=hints)
         self._options = options
         self.plan = series
         self._on_file = on_file
-        self._wrap = wrap
         self._pattern = with_counter(target)
         self._names = Names(self._pattern, self._is_taken)
         self._began: list[str] = []  # files that are not finished
@@ -220,30 +217,27 @@ class FileSeries:
             folder = os.path.dirname(folder)
         return free_bytes(folder)
 
-    def begin(self, at: datetime) -> Output:
-        """Open and return the output of the next file. ``at``: the time for its name. Raises OperationError."""
+    def begin(self, at: datetime) -> str:
+        """Return the name of the next file, whose folder exists. ``at``: the time for its name."""
         name = self._names.next(at)
         make_folder(self._pattern, name)
-        output = self._wrap(output_for(name, self._options, on_loss=self._report_loss))
-        output.open()
         self._began.append(name)
         self.begun += 1
-        return output
+        return name
 
-    def end(self, output: Output) -> None:
-        """Count a closed file, if it exists, and remove surplus ones. Raises OperationError."""
-        self._began.remove(output.name)
-        if self._kept.add(output.name, output.identity):
-            self.finished.append(output.name)
-            self._on_file(output.name)
+    def end(self, name: str, own: tuple[int, int] | None) -> None:
+        """Count a closed file, if it exists, and remove surplus ones. ``own``: its device and inode. Raises OperationError."""
+        self._began.remove(name)
+        if self._kept.add(name, own):
+            self.finished.append(name)
+            self._on_file(name)
 
-    def drop(self, output: Output) -> None:
-        """Remove a file that could not begin."""
-        self._began.remove(output.name)
-        with suppress(OperationError):  # the reason is already being raised
-            output.discard()
+    def drop(self, name: str) -> None:
+        """Forget a file that could not begin."""
+        self._began.remove(name)
+        self.begun -= 1
 
-    def _report_loss(self, loss: OperationError) -> None:
+    def report_loss(self, loss: OperationError) -> None:
         """Report that a file is gone. The series continues."""
         if self._options.on_note is not None:
             self._options.on_note(str(loss))

@@ -14,10 +14,8 @@ from mscli.core.errors import OperationError
 from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series, SinkOptions
 from mscli.sinks import SinkRow, load_sink
-from mscli.sinks.files.hidden import identity, is_taken
-from mscli.sinks.files.output import OutputSink
+from mscli.sinks.files.hidden import is_taken
 from mscli.sinks.files.series import Names, Retention, is_counted, is_timed, make_folder, with_counter
-from mscli.sinks.pictures.image import ImageSink
 
 if TYPE_CHECKING:
     from mscli.encode.options import TrackFormat
@@ -60,39 +58,33 @@ class Album:
         sink, name = self._opened, self._file
         if self.is_named:
             name = self._next_name(self._names.next, taken_us)
-        if self._is_series and isinstance(sink, ImageSink) and sink.is_file:
+        if self._is_series and sink is not None and sink.goes_on:
             sink.go_on(name)
             return sink
         return load_sink(self._row, sys.stdout.fileno() if self.to_stdout else name, self._options)
 
     def open(self, sink: Sink, track: TrackFormat) -> None:
         """Open a sink, unless that is done. Let it know how the camera is set when the picture is taken."""
-        if isinstance(sink, ImageSink):
-            sink.another = self._another if self._keeps else None
-        if isinstance(sink, ImageSink) and sink.track is not None:
-            sink.track = track
-        elif sink is not self._opened:
+        sink.another = self._another if self._keeps else None
+        if sink is not self._opened:
             sink.open([track])
-        self._opened = sink
+        sink.track, self._opened = track, sink
 
     def rename(self, sink: Sink, taken_us: int | None) -> None:
         """Name the picture of an open sink, which was named before it was taken, by the time at which it was."""
-        if self._is_timed and isinstance(sink, ImageSink) and sink.is_file:
+        if self._is_timed and sink.goes_on:
             sink.go_on(self._next_name(self._names.again, taken_us))
 
     def add(self, sink: Sink, size: tuple[int, int]) -> str:
         """Count a picture that was written, remove surplus ones, and return its name, or "". Raises OperationError.
 
-        ``size``: that of the camera's pictures, for a sink of another package, which says neither size nor file.
+        ``size``: that of the camera's pictures, for a sink that does not say what it has written.
         """
-        self.size = sink.size if isinstance(sink, ImageSink) else size
+        self.size = sink.size if any(sink.size) else size
         if not self.is_named:
             return ""
-        name, own = self._name, _identity(self._name)
-        if isinstance(sink, OutputSink):
-            name, own = sink.output.name, sink.output.identity
-        self._kept.add(name, own)
-        return name
+        self._kept.add(self._name, sink.identity)
+        return self._name
 
     def link(self, name: str) -> None:
         """Let the link to the newest picture, if there is one, point to this file. Raises OperationError."""
@@ -119,14 +111,6 @@ def next_mark_us(interval_s: int) -> int:
     now = now_us()
     wall = wall_clock(now)
     return now + (next_boundary(wall, interval_s) - wall) // timedelta(microseconds=1)
-
-
-def _identity(name: str) -> tuple[int, int] | None:
-    """Return the identity of a file that a sink of another package has written, or None if it wrote none of this name."""
-    try:
-        return identity(os.stat(name))
-    except OSError:
-        return None
 
 
 def _link(link: str, name: str) -> None:

@@ -106,15 +106,9 @@ STILLS = {
 
 
 class ImageSink(OutputSink):
-    """A sink for one picture in one file.
-
-    ``track``: its camera as it is set when the picture is taken, for the metadata.
-    """
+    """A sink for one picture in one file. The facts about its ``track`` go into the metadata."""
 
     codecs = VIDEO_CODECS
-    size = (0, 0)  # of the picture that was written
-    track: TrackFormat | None = None
-    another: Callable[[], str] | None = None  # chooses another name if another program has just taken this one
     _written = False
     _reader: PictureReader | None = None  # for frames that must be decoded
     _captioner: Captioner | None = None
@@ -141,6 +135,11 @@ class ImageSink(OutputSink):
         (self.track,) = tracks
         self.output.durable = self.output.at_once = True
         self._with_free_name(lambda: self.output.open())
+
+    @property
+    def goes_on(self) -> bool:  # type: ignore[override]
+        """Return whether there can be another file."""
+        return self.is_file
 
     def go_on(self, path: str) -> None:
         """Take the next picture, for another file. Whether that can be created shows when the picture is written."""

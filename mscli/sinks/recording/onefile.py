@@ -9,7 +9,6 @@ Timestamps count from the file's beginning. A packet may go into several files, 
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -29,7 +28,7 @@ from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk, EncodedVideoC
 from mscli.core.limits import INTERLEAVE_US
 from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
-from mscli.encode.audio import encoder_options, placed_av, set_up_sound
+from mscli.encode.audio import HELD_FRAMES, LOSSY_FRAME, encoder_options, placed_av, set_up_sound
 from mscli.encode.chunks import PacketStream, Piece, SoundShape, SoundStream
 from mscli.encode.codecs import FRAGMENT_US, Container, Overhead, fragment_us, in_fragments
 from mscli.encode.encoding import EncodedTrack, PacketSink, first_camera
@@ -54,6 +53,7 @@ class SizeBound:
     """An upper bound for the size of a file, given its packets. ``fragment_us``: the length of its fragments."""
 
     def __init__(self, overhead: Overhead, fragment_us: int) -> None:
+        self.cost = overhead.cost
         self._row = overhead
         self._fragment_us = fragment_us
         self._packets = 0  # bytes, including their overhead
@@ -67,10 +67,6 @@ class SizeBound:
     def add_head(self, tracks: int, title_bytes: int) -> None:
         """Add the size of the header's tracks and titles. The fixed part already includes two tracks without a title."""
         self._packets += _TRACK_HEAD * max(0, tracks - 2) + title_bytes
-
-    def cost(self, size: int, *, key: bool = False) -> int:
-        """Return the bytes that a packet of this size needs. ``key``: whether it is a key frame, which begins a fragment."""
-        return size + self._row.packet + (self._row.fragment if key else 0)
 
     def add(self, size: int, until_us: int, *, key: bool = False) -> None:
         """Add a packet that ends at ``until_us`` in the file."""
@@ -284,10 +280,6 @@ class Muxer:
             file.close()
 
 
-_HELD_FRAMES = 2  # the most frames that an audio encoder holds back
-_LOSSY_FRAME = 768  # bytes of each channel in the largest packet of a lossy codec (AAC: 6144 bits)
-
-
 def packet_of(data: memoryview) -> Packet:
     """Return a packet with a copy of these bytes, and with the side data of the packet that owns them, if there is one.
 
@@ -387,8 +379,8 @@ class SoundTrack(FileTrack):
         context = self._stream.codec_context
         open_encoder(context, encoder_options(codec, shape), codec.title, set_up_sound(context, codec, shape, options))
         self._sample_bytes = shape.channels * context.format.bytes
-        frame = _LOSSY_FRAME * shape.channels if codec.lossy else context.frame_size * self._sample_bytes
-        self.rest = _HELD_FRAMES * frame
+        frame = LOSSY_FRAME * shape.channels if codec.lossy else context.frame_size * self._sample_bytes
+        self.rest = HELD_FRAMES * frame
 
     def cost(self, sound: AudioData) -> int:
         """Return the most bytes that the samples can add to the file."""
@@ -418,47 +410,6 @@ def track_in(muxer: Muxer, track: EncodedTrack, begin_us: int) -> PacketTrack | 
 
 
 FULL = "size"  # the reason of a recording that ends at its size limit
-
-
-class FileSink(PacketSink):
-    """The interface of a sink of one file, for series and size limits."""
-
-    output: Output
-    begin_us = 0  # when it begins
-    paused_us = 0  # the total length of the pauses before it, which ``begin_us`` excludes
-
-    @property
-    def bytes_written(self) -> int:
-        """Return the size of the file so far, in bytes. A file without a packet does not stay."""
-        return self.output.size if self.begun else 0
-
-    @property
-    def readable(self) -> bool:
-        """Return whether the file can be read so far."""
-        return self.output.readable
-
-    @property
-    @abstractmethod
-    def kept_until_us(self) -> int | None:  # type: ignore[override]
-        """Return when the file ends if its output has failed, or else None."""
-
-    @abstractmethod
-    def written(self, track: int) -> int:
-        """Return how many pictures or samples of the track were written."""
-
-    @property
-    @abstractmethod
-    def begun(self) -> bool:
-        """Return whether anything was written."""
-
-    @property
-    @abstractmethod
-    def most_bytes(self) -> int:
-        """Return the bytes that the file cannot exceed if it is finished now."""
-
-    @abstractmethod
-    def cost(self, track: int, piece: Piece) -> int:
-        """Return the most bytes that the file can grow by with that piece."""
 
 
 class Skips:
@@ -549,7 +500,7 @@ class Receipts:
             self._taken[one.track] = KeptStream(kept.units + one.units, kept.size + one.size, max(kept.end_us, one.end_us))
 
 
-class OneFile(FileSink):
+class OneFile(PacketSink):
     """A sink that writes one file, video tracks first. It does not wait for a slow output.
 
     If the queue of a slow output is full, packets are skipped and counted, up to the next key frame that fits.
@@ -559,10 +510,10 @@ class OneFile(FileSink):
         self.takes = container
         self._options = options or SinkOptions()
         self.output = output
+        self.name = output.name
         self.tracks: dict[int, Any] = {}  # until the file ends
         self._streams: dict[int, int] = {}  # track → index of its stream in the file
         self._skips = Skips(output.name)
-        self._written: Counter[int] = Counter()  # track → pictures or samples
         self._receipts: Receipts | None = None  # of an output that cannot be read back
         self._undecodable: Counter[int] = Counter()  # track → frames before its first key frame
         self._muxer: Muxer | None = None
@@ -597,12 +548,10 @@ class OneFile(FileSink):
                 return
         if receipts is None:
             inner.write(piece)
-            self._written[track] += piece.count
             return
         size, nbytes = self.output.size, self._muxed(track)
         try:
             inner.write(piece)
-            self._written[track] += piece.count
         finally:
             receipts.note(track, piece, self._muxed(track) - nbytes, size)
 
@@ -644,6 +593,26 @@ class OneFile(FileSink):
                 self._salvage()
 
     @property
+    def bytes_written(self) -> int:
+        """Return the size of the file so far, in bytes. A file without a packet does not stay."""
+        return self.output.size if self.begun else 0
+
+    @property
+    def readable(self) -> bool:
+        """Return whether the file can be read so far."""
+        return self.output.readable
+
+    @property
+    def done(self) -> bool:  # type: ignore[override]
+        """Return whether a slow output has written everything."""
+        return self.output.done
+
+    @property
+    def identity(self) -> tuple[int, int] | None:  # type: ignore[override]
+        """Return the device and inode of a regular file that has its name."""
+        return self.output.identity
+
+    @property
     def begun(self) -> bool:
         """Return whether anything was written."""
         return self._muxer is not None and any(self._muxer.bytes.values())
@@ -651,7 +620,8 @@ class OneFile(FileSink):
     @property
     def most_bytes(self) -> int:
         """Return the bytes that the file cannot exceed if it is finished now."""
-        assert self._muxer is not None, "begun"
+        if self._muxer is None or self._ended or self.output.failed:
+            return self.output.size
         return self._muxer.bound.bytes + int(sum(track.rest for track in self.tracks.values()))
 
     def cost(self, track: int, piece: Piece) -> int:
@@ -673,10 +643,6 @@ class OneFile(FileSink):
         """Return how many pictures or samples the file has if it was cut, after an error, to what can be read of it."""
         kept = self._kept_of(track)
         return None if kept is None else kept.units
-
-    def written(self, track: int) -> int:
-        """Return how many pictures or samples were written."""
-        return self._written[track]
 
     @property
     def kept_until_us(self) -> int | None:  # type: ignore[override]
@@ -725,19 +691,23 @@ class Budget:
         self.full = False
         self._on_full = on_full
         self._spent = 0  # bytes of files that are finished
-        self._open: list[FileSink] = []
+        self._open: list[PacketSink] = []  # and those that a slow output has not finished
+        self._ended: list[PacketSink] = []
 
-    def open(self, file: FileSink) -> None:
+    def open(self, file: PacketSink) -> None:
         """Count a file while it grows."""
         self._open.append(file)
 
-    def close(self, file: FileSink) -> None:
-        """Count a file that is finished."""
-        if file in self._open:
-            self._open.remove(file)
-            self._spent += file.output.size
+    def close(self, file: PacketSink) -> None:
+        """Count a file that has ended."""
+        if file in self._open and file not in self._ended:
+            self._ended.append(file)
+        for one in [one for one in self._ended if one.done]:
+            self._ended.remove(one)
+            self._open.remove(one)
+            self._spent += one.most_bytes
 
-    def admits(self, file: FileSink, track: int, piece: Piece) -> bool:
+    def admits(self, file: PacketSink, track: int, piece: Piece) -> bool:
         """Return whether the packet fits. After one that does not, none does.
 
         Raises NotSupportedError if not even the first one fits.
@@ -754,32 +724,36 @@ class Budget:
         return False
 
 
-class Bounded(FileSink):
+class Bounded(PacketSink):
     """A sink that writes into another while the budget permits, and counts the rest."""
 
-    def __init__(self, file: FileSink, budget: Budget) -> None:
-        self.takes, self.output = file.takes, file.output
+    def __init__(self, file: PacketSink, budget: Budget) -> None:
+        self.takes, self.name, self.shares_sound = file.takes, file.name, file.shares_sound
         self._file = file
         self._budget = budget
         self._unwritten: Counter[int] = Counter()
 
     def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
         """Begin the file."""
-        self.begin_us, self._file.paused_us = origin_us, self.paused_us
+        self.begin_us, self._file.name = origin_us, self.name
+        self._tell()
         self._file.begin(tracks, origin_us)
         self._budget.open(self._file)
 
     def put(self, track: int, piece: Piece) -> None:
         """Write the packet if it fits."""
+        self._tell()
         if self._budget.admits(self._file, track, piece):
             self._file.put(track, piece)
+            self.ended = self.ended or self._file.ended
         else:
             if not self._unwritten:
-                _log.info("“%s”: full: what follows is left out", self.output.name)
+                _log.info("“%s”: full: what follows is left out", self.name)
             self._unwritten[track] += piece.count
 
     def end(self) -> None:
         """Finish the file."""
+        self._tell()
         try:
             self._file.end()
         finally:
@@ -793,6 +767,30 @@ class Bounded(FileSink):
         """Give up the file."""
         self._file.abort()
         self._budget.close(self._file)
+
+    def abandon_reader(self) -> None:
+        """Give up a stalled reader of the file."""
+        self._file.abandon_reader()
+
+    @property
+    def finish_s(self) -> float:  # type: ignore[override]
+        """Return how long the file may take at the end."""
+        return self._file.finish_s
+
+    @property
+    def readable(self) -> bool:
+        """Return whether the file can be read so far."""
+        return self._file.readable
+
+    @property
+    def done(self) -> bool:  # type: ignore[override]
+        """Return whether the file is written."""
+        return self._file.done
+
+    @property
+    def identity(self) -> tuple[int, int] | None:  # type: ignore[override]
+        """Return the device and inode of the file."""
+        return self._file.identity
 
     @property
     def begun(self) -> bool:
@@ -826,11 +824,11 @@ class Bounded(FileSink):
         """Return how many pictures or samples the file has if its output has failed."""
         return self._file.kept(track)
 
-    def written(self, track: int) -> int:
-        """Return how many pictures or samples were written."""
-        return self._file.written(track)
-
     @property
     def kept_until_us(self) -> int | None:  # type: ignore[override]
         """Return when the file ends if its output has failed."""
         return self._file.kept_until_us
+
+    def _tell(self) -> None:
+        """Pass on what the recording tells its sink."""
+        self._file.paused_us, self._file.end_by_s = self.paused_us, self.end_by_s

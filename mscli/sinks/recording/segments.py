@@ -33,8 +33,6 @@ from mscli.sinks.files.series import FileSeries
 if TYPE_CHECKING:
     from mscli.encode.chunks import Piece
     from mscli.encode.codecs import Container
-    from mscli.sinks.files.output import Output
-    from mscli.sinks.recording.onefile import FileSink
 
 _log = Log("sinks")
 
@@ -96,21 +94,22 @@ class Schedule:
 class SeriesSink(PacketSink):
     """A sink of several files: the common base of ``Segments`` and ``Triggered``.
 
-    ``container``: the files' container. ``make`` creates the sink of a file.
+    ``container``: the files' container. ``make`` returns the packet sink of the file with a name.
     """
 
     watches = True
 
-    def __init__(self, files: FileSeries, container: Container, make: Callable[[Output], FileSink]) -> None:
+    def __init__(self, files: FileSeries, container: Container, make: Callable[[str], PacketSink]) -> None:
         self.takes = container
         self.series = files
         self.plan = files.plan
         self._make = make
         self._tracks: Sequence[EncodedTrack] = ()
-        self._open: list[FileSink] = []  # the oldest first
-        self._closing: list[FileSink] = []  # finished, but not yet completely written by slow outputs
+        self._open: list[PacketSink] = []  # the oldest first
+        self._closing: list[PacketSink] = []  # finished, but not yet completely written by slow outputs
         self._closed_bytes = 0  # the size of finished files
         self._track_bytes: Counter[int] = Counter()  # the same for each track
+        self._put: dict[PacketSink, Counter[int]] = defaultdict(Counter)  # open file → track → pictures or samples given to it
         self._in_files: Counter[int] = Counter()  # track → pictures or samples of finished files
         self._was_cut = False  # whether one of them was cut after an error
         self._silences: dict[int, Silence] = {}  # of the tracks of sound, if silence ends files
@@ -133,13 +132,18 @@ class SeriesSink(PacketSink):
     def passed(self, at_us: int) -> None:
         """Count the files that slow outputs have finished in the meantime, in their order."""
         del at_us
-        while self._closing and self._closing[0].output.done:
+        while self._closing and self._closing[0].done:
             self._settle(self._closing.pop(0))
 
     def end(self) -> None:
         """Finish all files."""
         while self._open:
             self._finish_oldest()
+
+    def abandon_reader(self) -> None:
+        """Give up the stalled readers of the files."""
+        for file in self._writing:
+            file.abandon_reader()
 
     def drain(self) -> None:
         """Wait for slow outputs."""
@@ -164,7 +168,7 @@ class SeriesSink(PacketSink):
     @property
     def readable(self) -> bool:
         """Return whether an open file can be read."""
-        return any(file.output.readable for file in self._open)
+        return any(file.readable for file in self._open)
 
     def track_bytes(self, track: int) -> int:
         """Return the total size of the track's packets in all files, in bytes."""
@@ -186,7 +190,7 @@ class SeriesSink(PacketSink):
         """Begin at ``origin_us``. The tracks are known now."""
 
     @property
-    def _writing(self) -> list[FileSink]:
+    def _writing(self) -> list[PacketSink]:
         return [*self._closing, *self._open]
 
     def _wall(self, at_us: int) -> datetime:
@@ -199,48 +203,58 @@ class SeriesSink(PacketSink):
         part = between(sound, position(begin_us), last if end_us is None else position(end_us))
         return part if part.count else None
 
-    def _begin_file(self, begin_us: int, named_us: int) -> FileSink:
+    def _begin_file(self, begin_us: int, named_us: int) -> PacketSink:
         """Begin the next file at ``begin_us``. ``named_us`` is the time in its name."""
-        output = self.series.begin(self._wall(named_us))
+        name, file = self.series.begin(self._wall(named_us)), None
         try:
-            file = self._make(output)
-            file.paused_us = self.paused_us
+            file = self._make(name)
+            file.name, file.begin_us, file.paused_us = name, begin_us, self.paused_us
             file.begin(self._tracks, begin_us)
         except BaseException:
-            self.series.drop(output)
+            self.series.drop(name)
+            if file is not None:
+                file.abort()
             raise
         self._open.append(file)
         return file
 
-    def _finish_oldest(self) -> FileSink:
+    def _write(self, file: PacketSink, track: int, piece: Piece) -> None:
+        """Give a piece to a file."""
+        self._put[file][track] += piece.count
+        file.put(track, piece)
+        self.ended = self.ended or file.ended
+
+    def _finish_oldest(self) -> PacketSink:
         """Finish the oldest file. After an error it is still open. Raises OperationError, BrokenPipeError."""
         file = self._open[0]
+        file.end_by_s = self.end_by_s
         file.end()
         self._closing.append(self._open.pop(0))
-        while self._closing and self._closing[0].output.done:
+        while self._closing and self._closing[0].done:
             self._settle(self._closing.pop(0))
         return file
 
-    def _settle(self, file: FileSink) -> None:
+    def _settle(self, file: PacketSink) -> None:
         """Count a finished file. Raises OperationError, BrokenPipeError."""
         try:
             file.drain()
         finally:
             self._closed_bytes += file.bytes_written
             self.kept_until_us = file.kept_until_us or self.kept_until_us
-            for track in self._tracks:
-                self._track_bytes[track.index] += file.track_bytes(track.index)
-                kept = file.kept(track.index)
+            put = self._put.pop(file, Counter())
+            for track in (one.index for one in self._tracks):
+                self._track_bytes[track] += file.track_bytes(track)
+                kept, left_out = file.kept(track), file.left_out(track)
                 self._was_cut = self._was_cut or kept is not None
-                self._in_files[track.index] += file.written(track.index) if kept is None else kept
-                self._left_out[track.index].update(file.left_out(track.index))
-            self.series.end(file.output)
+                self._in_files[track] += put[track] - sum(left_out.values()) if kept is None else kept
+                self._left_out[track].update(left_out)
+            self.series.end(file.name, file.identity)
 
 
 class Segments(SeriesSink):
     """A sink of consecutive files. Two are open while the older one still gets packets."""
 
-    def __init__(self, files: FileSeries, container: Container, make: Callable[[Output], FileSink]) -> None:
+    def __init__(self, files: FileSeries, container: Container, make: Callable[[str], PacketSink]) -> None:
         super().__init__(files, container, make)
         self._most_bytes = self.plan.size_bytes  # of a file
         self._gap_us = inf if self.plan.silence is None else self.plan.silence.seconds * MICROSECONDS
@@ -251,8 +265,8 @@ class Segments(SeriesSink):
         self._seen_us: dict[int, int] = {}  # video track → capture time of its latest frame
         self._now_us = 0  # the capture time of the latest frame of any track
         self._early_us = 0  # how long before the due end of a file a picture may end it
-        self._keyed: dict[int, FileSink] = {}  # track → the file that begins with the latest requested key frame
-        self._pictured: dict[int, FileSink] = {}  # track → the file with its latest picture
+        self._keyed: dict[int, PacketSink] = {}  # track → the file that begins with the latest requested key frame
+        self._pictured: dict[int, PacketSink] = {}  # track → the file with its latest picture
         self._apart: set[int] = set()  # tracks that can only continue with a key frame
         self._held: list[tuple[int, AudioData]] = []  # tracks and samples that wait for pictures, for LEAD_US at most
         self._ending = False  # whether no more cuts follow
@@ -323,7 +337,7 @@ class Segments(SeriesSink):
         self._begin_file(begin_us, self._schedule.named_us(after_us))
         self._due_us = self._schedule.due_us(after_us)
 
-    def _force_key(self, track: int, file: FileSink) -> None:
+    def _force_key(self, track: int, file: PacketSink) -> None:
         """Request a key frame to begin the track's part of the file, unless that has been done."""
         if self._keyed[track] is not file:
             self._tracks[track].force_key()
@@ -398,7 +412,7 @@ class Segments(SeriesSink):
         self._pictured[track] = file
         self._put_counted(file, track, chunk)
 
-    def _file_at(self, at_us: int) -> FileSink:
+    def _file_at(self, at_us: int) -> PacketSink:
         """Return the open file to which a time belongs."""
         return next((file for file in reversed(self._open) if file.begin_us <= at_us), self._open[0])
 
@@ -412,10 +426,10 @@ class Segments(SeriesSink):
                 self._put_counted(file, track, part)
         self._heard[track] = sound.sequence + sound.count
 
-    def _put_counted(self, file: FileSink, track: int, piece: Piece) -> None:
+    def _put_counted(self, file: PacketSink, track: int, piece: Piece) -> None:
         if self._most_bytes is not None:
             self._largest[track] = max(self._largest.get(track, 0), file.cost(track, piece))
-        file.put(track, piece)
+        self._write(file, track, piece)
 
     # Cameras that fall silent
 
@@ -435,7 +449,7 @@ class Segments(SeriesSink):
             if self._keyed[track].begin_us < file.begin_us < until_us:
                 self._push(track, file, file.begin_us)
 
-    def _push(self, track: int, file: FileSink, at_us: int, after_us: int = 0) -> None:
+    def _push(self, track: int, file: PacketSink, at_us: int, after_us: int = 0) -> None:
         """Repeat a camera's last frame at ``at_us`` to begin its part of a file, if that is at least ``after_us`` later."""
         latest = self._pictured.get(track)
         if latest is not None and latest.begin_us >= file.begin_us:

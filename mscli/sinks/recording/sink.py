@@ -13,7 +13,6 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from mscli.core.addresses import masked
 from mscli.core.boxes import Scalar
 from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL, CAMERA_CODECS, VIDEO_CODECS, VideoCodec
 from mscli.core.errors import DOMException, InvalidStateError, NotSupportedError
@@ -68,24 +67,25 @@ class RecordingOutput:
         self.on_link: Callable[[str, Mapping[str, Any]], object] | None = None  # called with an event of a server
         self._publisher: Publisher | None = None
         self._is_address = isinstance(target, str) and row.writes_to(target)
-        if row.takes is not None:
+        if options.series is not None:
+            from mscli.sinks.files.series import FileSeries
+
+            self._series = FileSeries(target, options, options.series, on_file)
+            self.name = str(target)
+        elif row.takes is not None:
             from mscli.sinks.recording.packets import HostedPackets
 
-            self._hosted = HostedPackets(row, target, options)
-            self.name = masked(target) if isinstance(target, str) else row.name
+            self._hosted = hosted = HostedPackets(row, target, options)
+            hosted.prepare()
+            self.name = hosted.name
         elif row.publishes:
             from mscli.sinks.recording.network.publisher import Publisher
 
             self._hosted = self._publisher = Publisher(row, target, options, self._note_link)
             self.name = self._publisher.name
-        elif options.series is None:
+        else:
             self._output = self._wrap(output_for(target, options))
             self.name = self._output.name
-        else:
-            from mscli.sinks.files.series import FileSeries
-
-            self._series = FileSeries(target, options, options.series, on_file, self._wrap)
-            self.name = str(target)
 
     def open(self, encoding: Encoding, tracks: Sequence[TrackFormat]) -> None:
         """Open the output and add it to the encoding. Raises OperationError, NotSupportedError."""
@@ -147,8 +147,8 @@ class RecordingOutput:
 
     def abandon_reader(self) -> bool:
         """Give up a stalled reader."""
-        if self._hosted is not None:
-            self._hosted.abandon_reader()
+        if self.outlet is not None:
+            self.outlet.sink.abandon_reader()
         return self._output is not None and self._output.abandon_reader()
 
     def abandon(self) -> None:
@@ -257,30 +257,48 @@ class RecordingOutput:
         return self.outlet.sink
 
     def _packet_sink(self) -> PacketSink:
-        """Compose the sink of the packets: a file, optionally with a size limit, optionally in a series; or the package's."""
-        if self._hosted is not None:
-            return self._hosted
-        from mscli.sinks.recording.onefile import FULL, Bounded, Budget, FileSink, OneFile
+        """Compose the sink of the packets: a file, or a package's sink. It may have a size limit, and be in a series."""
+        from mscli.sinks.recording.onefile import FULL, Bounded, Budget
 
         def on_full() -> None:
             self.sink.ended = FULL
 
-        most, container = self.options.max_bytes, self.container
+        most = self.options.max_bytes
         budget = None if most is None else Budget(most, on_full)
 
-        def make(output: Output) -> FileSink:
-            if self.options.faststart and container.index_first is not None:
-                output.rearrange = partial(container.index_first, self._check_wanted)
-            file = OneFile(container, output, self.options)
-            return file if budget is None else Bounded(file, budget)
+        def limited(sink: PacketSink) -> PacketSink:
+            return sink if budget is None else Bounded(sink, budget)
 
-        if self._series is None:
-            assert self._output is not None, "one of them"
-            return make(self._output)
+        if self._hosted is not None:
+            return limited(self._hosted)
+        if self._output is not None:
+            return limited(self._file(self._output))
         from mscli.sinks.recording.segments import Segments
         from mscli.sinks.recording.triggered import Triggered
 
-        return (Triggered if self._series.plan.triggered else Segments)(self._series, container, make)
+        assert self._series is not None, "one of them"
+        cls = Triggered if self._series.plan.triggered else Segments
+        return cls(self._series, self.container, lambda name: limited(self._segment(name)))
+
+    def _segment(self, name: str) -> PacketSink:
+        """Return the sink of a file of the series."""
+        if self.row.takes is not None:
+            from mscli.sinks.recording.packets import HostedPackets
+
+            hosted = HostedPackets(self.row, name, self.options)
+            hosted.waits = self._waits
+            return hosted
+        assert self._series is not None, "its file"
+        output = self._wrap(output_for(name, self.options, on_loss=self._series.report_loss))
+        output.open()
+        return self._file(output)
+
+    def _file(self, output: Output) -> PacketSink:
+        from mscli.sinks.recording.onefile import OneFile
+
+        if self.options.faststart and self.container.index_first is not None:
+            output.rearrange = partial(self.container.index_first, self._check_wanted)
+        return OneFile(self.container, output, self.options)
 
 
 def _queued_if_it_may_sleep(output: Output) -> Output:

@@ -20,15 +20,13 @@ from mscli.core.frames import AudioData, Media
 from mscli.core.limits import BEHIND_US, TRIGGERED_S
 from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
-from mscli.encode.encoding import first_camera
+from mscli.encode.encoding import PacketSink, first_camera
 from mscli.sinks.recording.segments import SeriesSink
 
 if TYPE_CHECKING:
     from mscli.encode.chunks import Piece
     from mscli.encode.codecs import Container
-    from mscli.sinks.files.output import Output
     from mscli.sinks.files.series import FileSeries
-    from mscli.sinks.recording.onefile import FileSink
 
 RING_BYTES = 256 * 1024 * 1024  # half a minute of MJPEG in 1080p, many minutes of H.264
 MOST_FILES = 32  # more than half a minute of triggers, one a second; each has a descriptor and a flushing thread
@@ -139,15 +137,15 @@ class Triggered(SeriesSink):
     triggered = True
     finish_s = TRIGGERED_S
 
-    def __init__(self, files: FileSeries, container: Container, make: Callable[[Output], FileSink]) -> None:
+    def __init__(self, files: FileSeries, container: Container, make: Callable[[str], PacketSink]) -> None:
         super().__init__(files, container, make)
         self._pre_roll_us = round(self.plan.pre_roll_s * MICROSECONDS)
         self._length_us = None if self.plan.duration_s is None else round(self.plan.duration_s * MICROSECONDS)
         self._ring = Ring(self.plan.pre_roll_s)
         self._asked: deque[int] = deque()  # triggers for which no file has begun yet
         self._origin_us: int | None = None
-        self._end_us: dict[FileSink, int] = {}
-        self._keyed: set[tuple[FileSink, int]] = set()  # files and tracks that have begun in them
+        self._end_us: dict[PacketSink, int] = {}
+        self._keyed: set[tuple[PacketSink, int]] = set()  # files and tracks that have begun in them
         self._used: set[int] = set()  # ids of packets in the ring that are in a file
         self._absences: dict[int, _Absence] = defaultdict(_Absence)  # track → its absence
         self._missing = Burst(_log, f"%d trigger(s) missed: {MOST_FILES} files are open or waited for")
@@ -226,7 +224,7 @@ class Triggered(SeriesSink):
         if self._last and (self._length_us is None or not (self._asked or self._open)):
             self.ended = self.ended or "pipe"
 
-    def _settle(self, file: FileSink) -> None:
+    def _settle(self, file: PacketSink) -> None:
         """Count a finished file, or its trigger as missed if nothing came before the next one. Raises what the base does."""
         empty = not file.begun
         super()._settle(file)
@@ -263,13 +261,13 @@ class Triggered(SeriesSink):
         end_us = self._tracks[track].instant_us(piece.sequence + piece.count)
         return Kept(track, piece, piece.timestamp, end_us, piece.nbytes, self._lead is None)
 
-    def _put_inside(self, file: FileSink, one: Kept) -> None:
+    def _put_inside(self, file: PacketSink, one: Kept) -> None:
         """Write the part of the packet between the file's beginning and its end."""
         for piece in self._inside(file, one):
-            file.put(one.track, piece)
+            self._write(file, one.track, piece)
             self._used.add(id(one.piece))
 
-    def _inside(self, file: FileSink, one: Kept) -> Iterator[Piece]:
+    def _inside(self, file: PacketSink, one: Kept) -> Iterator[Piece]:
         end_us = self._end_us.get(file)
         if not isinstance(one.piece, AudioData):
             inside = file.begin_us <= one.at_us and (end_us is None or one.piece.timestamp < end_us)
@@ -280,13 +278,13 @@ class Triggered(SeriesSink):
         if part is not None:
             yield part
 
-    def _begins_in(self, file: FileSink, one: Kept) -> bool:
+    def _begins_in(self, file: PacketSink, one: Kept) -> bool:
         """Return whether the file has a key frame of the camera, or this packet is one. Otherwise it could not be decoded."""
         if one.key or self._tracks[one.track].kind != "video":
             self._keyed.add((file, one.track))
         return (file, one.track) in self._keyed
 
-    def _forget_file(self, file: FileSink) -> None:
+    def _forget_file(self, file: PacketSink) -> None:
         self._end_us.pop(file, None)
         self._keyed = {(other, track) for other, track in self._keyed if other is not file}
 

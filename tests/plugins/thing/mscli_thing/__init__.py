@@ -14,7 +14,8 @@ SOURCE = mscli.SourceRow("mscli_thing.source", "ThingBackend", kinds=("videoinpu
 SINK = mscli.SinkRow("thing", "video/x-thing", "mscli_thing.sink", "ThingSink", video=True, audio=True, schemes=("thing",))
 PICTURE = mscli.SinkRow("mote", "image/x-mote", "mscli_thing.sink", "ThingSink", still=True)
 
-HOLDS = mscli.Container("packets", ("video/x-packets",), video=("h264", "mjpeg"), audio=("opus",))
-PACKETS = mscli.SinkRow(
-    "packets", "video/x-packets", "mscli_thing.packets", "PacketsSink", True, True, schemes=("packets",), takes=HOLDS
-)
+LINES = mscli.Overhead(head=60, packet=60, fragment=0, growth=0)
+HOLDS = mscli.Container("packets", ("video/x-packets",), video=("h264", "mjpeg"), audio=("opus",), overhead=LINES)
+OF_PACKETS = ("video/x-packets", "mscli_thing.packets", "PacketsSink", True, True)
+PACKETS = mscli.SinkRow("packets", *OF_PACKETS, schemes=("packets",), takes=HOLDS, splits=True)
+STREAM = mscli.SinkRow("", *OF_PACKETS, schemes=("stream",), takes=HOLDS)

@@ -18,8 +18,8 @@ class PacketsSink(mscli.PacketSink):
     readable = True
 
     def __init__(self, row: mscli.SinkRow, target: str, options: mscli.SinkOptions) -> None:
-        path, _, self._fails = target.removeprefix("packets://").partition("?fail=")
-        self._path = Path(path)
+        path, _, fails = target.removeprefix("packets://").partition("?fail=")
+        self._path, self._fails = Path(path), fails.removesuffix(".packets")
         self._sizes: Counter[int] = Counter()
         fail(self._fails, "constructor")
 
