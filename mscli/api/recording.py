@@ -743,6 +743,8 @@ class Group:
         self._paused = [PausedTrack(pauses, paced=track.paced) for track in tracks]
         self._dropping = [Burst(_log, "%d frame(s) dropped: they build on frames that fell into a pause") for _ in tracks]
         self._missing = Burst(_log, "%d trigger(s) missed: the recording is paused, or behind")
+        self._dropped_before = [0] * len(tracks)  # frames that the queues had dropped before the latest frame was written
+        self._past_end = [0] * len(tracks)  # dropped frames that came after the end
         self._written = False
         self._waking = shared_lock()  # held while the thread is sent a signal, so that it does not end meanwhile
         self._thread = Thread(target=self._run, name="mscli-recorder", daemon=True)
@@ -785,7 +787,8 @@ class Group:
     @property
     def dropped(self) -> list[int]:
         """Return the dropped frames (samples per channel) of each track."""
-        return [queue.dropped + dropped for queue, dropped in zip(self._queues, self.delivery.dropped, strict=True)]
+        counts = zip(self._queues, self.delivery.dropped, self._past_end, strict=True)
+        return [queue.dropped + dropped - late for queue, dropped, late in counts]
 
     def note_joined(self, output: Any) -> None:
         """Count what an added output misses from now on."""
@@ -926,10 +929,18 @@ class Group:
             self.sink.close()
         except Exception as error:
             self._end(error)
+            self._leave_out_late_drops()
             self.sink.abort()
         finally:
             with self._waking:
                 self._written = True
+
+    def _leave_out_late_drops(self) -> None:
+        """Count no more frames as dropped, in the time of a call that has failed, than were still to come."""
+        for track, queue in enumerate(self._queues):
+            left = self._window.left(track)
+            if left is not None:
+                self._past_end[track] = max(0, queue.dropped - self._dropped_before[track] - left)
 
     def _count(self) -> None:
         self._counted = True
@@ -1011,6 +1022,8 @@ class Group:
             self._slices.begin_frame(admitted.timestamp)
         if self._queues_end != (self._window.end_us, self._pauses.passed_us):
             self._end_queues()  # before the sink gets the frame, as it may not come back
+        for place, queue in enumerate(self._queues):
+            self._dropped_before[place] = queue.dropped
         began_s = monotonic()
         self.delivery.put(track, admitted)
         ended_s = monotonic()

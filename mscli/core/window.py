@@ -80,6 +80,10 @@ class Window:
         """Return whether frames are limited and every counted track has reached its limit or ended."""
         return self._limited and not any(self._left.values())
 
+    def left(self, track: int) -> int | None:
+        """Return how many frames of a track are still to come, or None if they are not counted."""
+        return self._left.get(track)
+
     @property
     def limited(self) -> bool:
         """Return whether a duration or a number of frames was requested."""

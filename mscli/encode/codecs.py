@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from math import ceil
 from typing import Any
 
 from mscli.core.clock import MICROSECONDS
@@ -55,10 +54,6 @@ class Overhead(NamedTuple):
     packet: int
     fragment: int
     growth: float = 1.0
-
-    def cost(self, size: int, *, key: bool = False) -> int:
-        """Return the most bytes that a packet of this size needs. ``key``: whether it is a key frame: these begin fragments."""
-        return ceil(size * self.growth) + self.packet + (self.fragment if key else 0)
 
 
 _OF_MP4 = Overhead(4096, 40, 300)

@@ -41,7 +41,7 @@ class PacketSink(ABC):
     ``identity`` for files. All have defaults, which fit a sink that writes at once what it gets.
     """
 
-    takes: Container  # its container, which determines the codecs, and what packets cost
+    takes: Container  # its container, which determines the codecs
     name = "the output"  # in messages; of a file in a series, its name
     watches = False  # whether ``coming``, ``passed`` and ``ending`` are called
     shares_sound = False  # whether it takes lossy audio as packets, which cannot be cut
@@ -129,8 +129,7 @@ class PacketSink(ABC):
 
     def cost(self, track: int, piece: Piece) -> int:  # noqa: ARG002
         """Return the most bytes that the file can grow by with that piece."""
-        key = isinstance(piece, EncodedVideoChunk) and piece.key
-        return self.takes.overhead.cost(piece.nbytes, key=key)
+        return piece.nbytes
 
     def abandon_reader(self) -> None:  # noqa: B027
         """Give up what waits for a stalled reader. Called repeatedly, from any thread."""

@@ -8,6 +8,7 @@ import pytest
 
 from mscli.api import recording
 from mscli.api.recording import THROUGHPUT_S, Overload, Throughput
+from mscli.core.errors import OperationError
 from mscli.core.frames import Media
 from mscli.encode.options import SinkOptions
 from tests.unit.stage import MemorySink, Recording, Stage, camera, microphone, picture, push, silent
@@ -62,6 +63,27 @@ def test_the_end_is_known_before_a_frame_is_written_that_may_take_long(monkeypat
     one.recorder.stop()
     one.finish()
     assert ends[0] is not None
+    stage.close()
+
+
+def test_an_output_that_hangs_has_dropped_no_more_frames_than_were_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(silent(camera()))
+    one = Recording(stage, "video", window=(None, 5))
+
+    written = list[Media]()
+
+    def hang(_sink: MemorySink, _track: int, frame: Media) -> None:
+        written.append(frame)
+        if len(written) == 2:
+            one.run.groups[0]._queues[0].dropped += 100  # meanwhile
+            raise OperationError("it hangs")
+
+    monkeypatch.setattr(MemorySink, "write", hang)
+    one.recorder.start()
+    one.run.groups[0]._queues[0].dropped = 7
+    push(one.track, picture(), picture())
+    assert "error" in one.finish()
+    assert one.run.dropped == [7 + 3]
     stage.close()
 
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
+from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -53,7 +54,6 @@ class SizeBound:
     """An upper bound for the size of a file, given its packets. ``fragment_us``: the length of its fragments."""
 
     def __init__(self, overhead: Overhead, fragment_us: int) -> None:
-        self.cost = overhead.cost
         self._row = overhead
         self._fragment_us = fragment_us
         self._packets = 0  # bytes, including their overhead
@@ -67,6 +67,10 @@ class SizeBound:
     def add_head(self, tracks: int, title_bytes: int) -> None:
         """Add the size of the header's tracks and titles. The fixed part already includes two tracks without a title."""
         self._packets += _TRACK_HEAD * max(0, tracks - 2) + title_bytes
+
+    def cost(self, size: int, *, key: bool = False) -> int:
+        """Return the bytes that a packet of this size needs. ``key``: whether it is a key frame, which begins a fragment."""
+        return ceil(size * self._row.growth) + self._row.packet + (self._row.fragment if key else 0)
 
     def add(self, size: int, until_us: int, *, key: bool = False) -> None:
         """Add a packet that ends at ``until_us`` in the file."""
