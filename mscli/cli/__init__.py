@@ -29,7 +29,7 @@ During a capture
 - ``opening``: opens the devices
 - ``signals``, ``leaving``: signals during, before and after a command
 - ``keys``, ``trigger``, ``control``, ``commands``: commands from keys, signals, stdin and a socket
-- ``eventlog``, ``follower``: ``--events``
+- ``eventlog``: ``--events``; ``change`` follows the devices for it
 
 Output for people and scripts
 

@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from mscli.api.getusermedia import Choice
     from mscli.api.mediastreamtrack import MediaStreamTrack
     from mscli.api.monitoring import Monitor
-    from mscli.cli.change import DeviceListChange
-    from mscli.cli.follower import Follower
+    from mscli.cli.change import DeviceListChange, Follower
     from mscli.cli.target import Contents
 
 _LOGGED_AS = {"configurationchange": "settings"}  # the contract's names in --events
@@ -413,7 +412,7 @@ class Session:
     def _follow_devices(self) -> None:
         """Report devices that come and go to --events."""
         if self.events.written:
-            from mscli.cli.follower import Follower
+            from mscli.cli.change import Follower
 
             self._follower = Follower(self.devices, self.event_loop, self._on_device_change)
 

@@ -11,6 +11,6 @@
 - ``shared``: sound that several encodings share
 - ``copier``: a camera's encoded video, without re-encoding
 - ``ffmpeg``: FFmpeg's encoders and streams
-- ``headers``: correct headers of growing WAV files and of MP3s
+- ``headers``: headers of WAV files, correct ones of growing files and of MP3s
 - ``mp4``: the index of an MP4 in front
 """

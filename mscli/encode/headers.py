@@ -1,4 +1,4 @@
-"""Correct headers that FFmpeg only completes at the end: of growing WAV files, and of MP3s.
+"""Write the headers of WAV files, and correct those that FFmpeg only completes at the end: of growing WAV files, and of MP3s.
 
 WAV: http://soundfile.sapp.org/doc/WaveFormat/. Programs that trust the header could not read the recording of a killed process.
 A file above 4 GiB becomes an RF64 file, in the space that FFmpeg reserves: https://tech.ebu.ch/docs/tech/tech3306v1_0.pdf.
@@ -23,6 +23,7 @@ _HEAD_BYTES = 1 << 20  # the samples begin within them, however long titles are
 _MOST = 2**32 - 1  # the largest size in bytes; in RF64 it means that the size is elsewhere
 _ROOM_AT = 12  # the offset in bytes of the chunk JUNK, which becomes ds64
 _ROOM_BYTES = 28
+_PCM, _FLOAT = 1, 3
 
 
 class WavHeader:
@@ -56,6 +57,15 @@ class WavHeader:
         self._head += begin[: chunks[b"data"] + 8]
         self._count_at = chunks.get(b"fact", -8) + 8
         (self._sample_bytes,) = struct.unpack_from("<H", begin, chunks[b"fmt "] + 20)
+
+
+def wav_header(rate: int, channels: int, bits: int, *, is_float: bool) -> bytes:
+    """Return the header of a file of unknown length, which ``WavHeader`` can complete."""
+    frame = channels * bits // 8
+    sound = struct.pack("<HHIIHH", _FLOAT if is_float else _PCM, channels, rate, rate * frame, frame, bits)
+    room = b"JUNK" + struct.pack("<I", _ROOM_BYTES) + bytes(_ROOM_BYTES)
+    riff = b"RIFF" + struct.pack("<I", _MOST) + b"WAVE" + room
+    return riff + b"fmt " + struct.pack("<I", len(sound)) + sound + b"data" + struct.pack("<I", _MOST)
 
 
 def _chunks(head: bytes) -> Iterator[tuple[bytes, int]]:

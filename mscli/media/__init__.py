@@ -18,9 +18,8 @@
 - ``placing``: sound on the common clock: fills gaps, corrects drift
 - ``mixing``: several inputs as one
 - ``levels``: loudness and peaks
-- ``tempo``: sound that is played faster or slower
 - ``timeline``: the position of audio blocks on the common clock: gaps, drift, late starts
-- ``stretch``: correction of drift
+- ``stretch``: correction of drift; sound that is played faster or slower
 
 Apart from ``timeline``, ``chunkfilter`` and ``unpack``, these modules import PyAV. The functions below import them on
 first use.
@@ -166,7 +165,7 @@ def load_mix(inputs: int, shape: AudioData) -> Mix:
 
 def load_tempo(rate: float) -> Callable[[AudioData], list[AudioData]]:
     """Return a function that plays blocks of sound at another rate and the same pitch, and returns what is ready."""
-    from mscli.media.tempo import Tempo
+    from mscli.media.stretch import Tempo
 
     return Tempo(rate).play
 

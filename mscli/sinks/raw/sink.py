@@ -9,8 +9,10 @@ The output does not describe its pictures, so all have one format: the requested
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mscli.core.addresses import scheme_of
@@ -38,6 +40,7 @@ from mscli.core.nearest import did_you_mean
 from mscli.core.outputformats import (
     CONTAINERS,
     NATIVE,
+    NPY_HEAD_BYTES,
     OUTPUT_FORMATS,
     PACKED_BITS,
     RAW,
@@ -366,16 +369,13 @@ class RawSink(OutputSink):
         return self._array_head(layout, block.number_of_frames)
 
     def _array_head(self, layout: ArrayLayout, least: int) -> bytes:
-        from mscli.sinks.raw.headers import array_update
-
         if self.output.seekable():
-            self.output.on_mark = array_update(layout)
+            self.output.on_mark = partial(_count_in_header, layout)
             return layout.header(0)
         return layout.header(self.options.frames or least)
 
     def _wav_head(self, block: AudioData) -> bytes:
-        from mscli.encode.headers import WavHeader
-        from mscli.sinks.raw.headers import wav_header
+        from mscli.encode.headers import WavHeader, wav_header
 
         if self.output.seekable():
             self.output.on_mark = WavHeader().update
@@ -534,3 +534,8 @@ def y4m_rate(frame_rate: object) -> str:
 
     interval = (1 / Fraction(frame_rate)).limit_denominator(1001)
     return f"{interval.denominator}:{interval.numerator}"
+
+
+def _count_in_header(layout: ArrayLayout, fd: int, size: int) -> None:
+    """Write the number of complete frames into the header of NumPy's file, which has ``size`` bytes."""
+    os.pwrite(fd, layout.header(max(0, size - NPY_HEAD_BYTES) // layout.nbytes), 0)
