@@ -15,7 +15,7 @@ from mscli.api.blob import Blob
 from mscli.api.listening import listening_of
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
-from mscli.api.recording import Calls, GroupPlan, Plan, Recording, Slices, check_room
+from mscli.api.recording import Callbacks, GroupPlan, Plan, Recording, Slices, check_room
 from mscli.core.addresses import masked, scheme_of, suffix_of
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.codecs import AUDIO_BITS_PER_CHANNEL
@@ -449,7 +449,7 @@ class MediaRecorder(EventTarget):
                 levels=options.levels,
                 listening=listening_of(options),
             ),
-            Calls(self._on_slice, self._on_file, self._on_failure, self._on_end, self._sink_options.on_note, self._on_link),
+            Callbacks(self._on_slice, self._on_file, self._on_failure, self._on_end, self._sink_options.on_note, self._on_link),
         )
 
     def _plan(self, output: RecorderOutput, formats: Sequence[TrackFormat], slices: Slices, *, alone: bool) -> SinkPlan:

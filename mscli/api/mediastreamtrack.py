@@ -499,7 +499,7 @@ class MediaStreamTrack(EventTarget):
         """Set controls of the camera, whatever the constraints say (beyond the standard). Raises NotReadableError."""
         with self.source.turn:
             if self.ready_state == "live" and controls:
-                self.source.set(controls)
+                self.source.set_controls(controls)
         self.follow()
 
     @property

@@ -648,7 +648,7 @@ def _ignore(*_: object) -> None:
     """Call nobody."""
 
 
-class Calls(NamedTuple):
+class Callbacks(NamedTuple):
     """The callbacks of a recording. They run on the thread of the group concerned."""
 
     on_slice: Callable[..., object]
@@ -660,7 +660,9 @@ class Calls(NamedTuple):
     on_sound: Callable[[int], object] = _ignore  # called with the time of sound that begins a file
 
 
-_NO_CALLS = Calls(_ignore, _ignore, _ignore, _ignore)  # once it has ended: so that it and the recorder are freed at once
+_NO_CALLBACKS = Callbacks(
+    _ignore, _ignore, _ignore, _ignore
+)  # once it has ended: so that it and the recorder are freed at once
 
 
 class GroupPlan(NamedTuple):
@@ -702,7 +704,7 @@ class Group:
         pauses: Pauses,
         extent: Extent,
         slices: Slices | None,
-        calls: Calls,
+        calls: Callbacks,
     ) -> None:
         self.tracks = list(tracks)
         self.sink = sink
@@ -710,7 +712,7 @@ class Group:
         self._reached = ""  # the reason if it ended by itself; written by its own thread only
         self._pauses = pauses
         self._slices = slices
-        self._calls = calls
+        self._callbacks = calls
         self._window = Window([track.kind for track in tracks], plan.duration_s, plan.frames, extent, counts=plan.counts)
         self.delivery = Delivery(
             sink,
@@ -911,7 +913,7 @@ class Group:
             for step in (self._write_to_end, self._count):
                 self._attempt(step)
         finally:
-            calls, self._calls = self._calls, _NO_CALLS
+            calls, self._callbacks = self._callbacks, _NO_CALLBACKS
             self.sink.on_failure = self.sink.on_file = self.sink.facts = self.sink.on_link = None
             calls.on_end(self)
 
@@ -953,11 +955,11 @@ class Group:
 
     def _on_failure(self, output: Any) -> None:
         self.note_left(output)
-        self._calls.on_failure(output)
+        self._callbacks.on_failure(output)
 
     def _on_sound(self, at_us: int) -> None:
         if not self._pulled and self.sink.idle_at(at_us):
-            self._calls.on_sound(at_us)
+            self._callbacks.on_sound(at_us)
 
     def _hand_trigger_on(self) -> None:
         at_us, times = self._pulled.popleft()
@@ -1044,19 +1046,19 @@ class Group:
             for camera, counts, dropped in zip(cameras, self.counts, self.dropped, strict=True)
         ]
         found = throughput.judge(counts, at_s)
-        if found is None or self._calls.warn is None:
+        if found is None or self._callbacks.warn is None:
             return
         self._throughput = None
         camera, busiest = self.tracks[found.camera], self.tracks[found.busiest]
         all_frames, what = found.dropped + found.written, "pictures" if busiest.kind == "video" else "sound"
         lost = f"{found.dropped} of {all_frames} frames of {camera.source_name} were dropped in the last {found.lasted_s:.0f} s"
         if self.sink.encodes:
-            self._calls.warn(
+            self._callbacks.warn(
                 f"the recording cannot keep up: {lost}. Encoding and writing the {what} of {busiest.source_name} took "
                 f"{found.share:.0%} of the time: {_FASTER[busiest.kind]}"
             )
         else:
-            self._calls.warn(
+            self._callbacks.warn(
                 f"“{masked(self.sink.name)}” cannot keep up: {lost}. Writing to it took {found.whole_share:.0%} of the time"
             )
 
@@ -1075,7 +1077,7 @@ class Group:
             self._slice_begin_us = at_us
         if at_us - self._slice_begin_us >= slice_us and not slices.empty:
             self._slice_begin_us = at_us
-            self._calls.on_slice()
+            self._callbacks.on_slice()
 
 
 class Recording:
@@ -1091,7 +1093,7 @@ class Recording:
         places: Sequence[tuple[int, int]],
         mime_type: Callable[[], str],
         plan: Plan,
-        calls: Calls,
+        calls: Callbacks,
     ) -> None:
         """Create the groups without starting them. ``mime_type`` returns the type of the recording."""
         self.tracks = tracks
@@ -1102,7 +1104,7 @@ class Recording:
         self.asked_reason = ""  # the reason of whoever ended it; written by that thread only
         self.triggers = 0  # the number of triggers
         self._places = list(places)
-        self._calls = calls
+        self._callbacks = calls
         self._failure: Exception | None = None  # the reason of whoever ended it, if that is a failure
         self._reported: list[Any] = []  # outputs whose failure was reported
         self._removed: set[int] = set()  # the positions of outputs that were removed
@@ -1111,7 +1113,7 @@ class Recording:
         self._leaving = shared_lock()
         self._plan = plan
         self._heard: set[int] = set()  # microphones that a group listens to
-        self._each = Calls(
+        self._each = Callbacks(
             partial(calls.on_slice, self),
             partial(calls.on_file, self),
             self._on_failure,
@@ -1417,7 +1419,7 @@ class Recording:
 
     def _on_failure(self, output: Any) -> None:
         self._reported.append(output)
-        self._calls.on_failure(self, output, output.error)
+        self._callbacks.on_failure(self, output, output.error)
 
     def _on_group_end(self, group: Group) -> None:
         reason = group.reached or self.asked_reason or group.stopped_by
@@ -1428,9 +1430,9 @@ class Recording:
         if not any(one.counting for one in self.groups if one is not group):
             self._extent.end(0)  # nobody counts frames any more
         if over:
-            calls, self._calls, self._each = self._calls, _NO_CALLS, _NO_CALLS
+            calls, self._callbacks, self._each = self._callbacks, _NO_CALLBACKS, _NO_CALLBACKS
             calls.on_end(self)
             return
         for output in group.sink.outputs if group.error is not None else ():
             if output not in self._reported:
-                self._calls.on_failure(self, output, output.error or group.error)
+                self._callbacks.on_failure(self, output, output.error or group.error)

@@ -150,7 +150,7 @@ def remember_source(source: TrackSource) -> Callable[[], None]:
             if source.wanted and not source.runs(mode_in(settings), mode):
                 source.apply(SettingsChange(settings, mode, bring_back, bring_back))
             elif source.wanted:
-                source.set(controls_in(settings))
+                source.set_controls(controls_in(settings))
                 bring_back()
 
     return put_back
@@ -169,12 +169,12 @@ def _adapting_to(source: TrackSource) -> list[Consumer]:
 def _set_controls(source: TrackSource, controls: Settings, required: Sequence[Rule]) -> None:
     """Set controls. If the result does not satisfy ``required``, undo it and raise OverconstrainedError."""
     before = controls_in(source.settings())
-    if not source.set(controls):
+    if not source.set_controls(controls):
         return
     now = controls_in(source.settings())
     for rule in required:
         if rule.name in now and not rule.allows(now[rule.name]):
-            source.set({name: value for name, value in before.items() if now.get(name) != value})
+            source.set_controls({name: value for name, value in before.items() if now.get(name) != value})
             message = f"{source.name} set {rule.name} to {now[rule.name]} instead of {rule.in_words()}"
             raise OverconstrainedError(rule.name, message, conflict=[rule.name], nearest=now)
 

@@ -17,7 +17,7 @@ from mscli.api.listening import Listener, listening_of
 from mscli.api.mediastream import MediaStream
 from mscli.api.mediastreamtrack import MediaStreamTrack
 from mscli.api.nativeformats import NativeFormats
-from mscli.api.recording import Calls, Delivery, GroupPlan, Plan, Recording, facts_of, seconds_left
+from mscli.api.recording import Callbacks, Delivery, GroupPlan, Plan, Recording, facts_of, seconds_left
 from mscli.api.wanted import Wanted
 from mscli.cli.commands import SessionRun, keys_text, obey_signals, open_control, press
 from mscli.cli.exitcodes import ExitCode
@@ -39,7 +39,7 @@ from mscli.core.limits import ASLEEP_S
 from mscli.core.log import Log
 from mscli.core.nearest import did_you_mean
 from mscli.core.orientation import PictureFilters
-from mscli.core.outputformats import BY_SUFFIX, CONTAINERS, OUTPUT_FORMATS, RAW, OutputFormat, Stream, read_by
+from mscli.core.outputformats import BY_SUFFIX, CONTAINERS, OUTPUT_FORMATS, RAW, OutputContents, OutputFormat, read_by
 from mscli.core.properties import AUDIO, KINDS, VIDEO
 from mscli.core.tuples import NamedTuple
 from mscli.core.window import PausedTrack, Pauses, Window
@@ -105,7 +105,7 @@ def run(
     limits = (buffer or QueueLimits())._replace(when_full=when_full or "")
     wanted = wanted_of(options, kinds)
     check_one(written_of(options, wanted), "raw output holds", "use “mscli record”, or --mix")
-    printed = [Stream.ffmpeg] * print_ffmpeg + [Stream.gst] * print_gst
+    printed = [OutputContents.ffmpeg] * print_ffmpeg + [OutputContents.gst] * print_gst
     if not (options.dry_run or printed):
         refuse_terminal(outputs, _INSTEAD)
     if frame_log is not None and plans[0].format.row.container:
@@ -309,7 +309,7 @@ def _print_readers(
     wanted: Sequence[Wanted],
     preferred: Sequence[str],
     plans: Sequence[tuple[Planned, SinkOptions]],
-    printed: Sequence[Callable[[Stream], str]],
+    printed: Sequence[Callable[[OutputContents], str]],
 ) -> None:
     """Print, for each output, what makes FFmpeg or GStreamer read it. No device is started."""
     tracks = [_format_of(session, choice) for choice in session.negotiate(wanted, preferred)]
@@ -317,7 +317,7 @@ def _print_readers(
         track = next(track for track in tracks if plan.holds(track.kind))
         stream = output_stream(options, track)
         for text in printed:
-            print(read_by(text(stream), plan.name, of_ffmpeg=text is Stream.ffmpeg))  # noqa: T201
+            print(read_by(text(stream), plan.name, of_ffmpeg=text is OutputContents.ffmpeg))  # noqa: T201
 
 
 class _Capture:
@@ -559,7 +559,7 @@ class _SeveralOutputs:
             for sink in opened:
                 sink.abort()
             raise
-        calls = Calls(_nothing, _nothing, self._on_failure, self._on_end, self.session.voice.warn)
+        calls = Callbacks(_nothing, _nothing, self._on_failure, self._on_end, self.session.voice.warn)
         groups = [GroupPlan(sink, held) for sink, held in zip(self.sinks, places, strict=True)]
         self.recording = Recording(tracks, groups, [(index, 0) for index in range(len(groups))], str, self.plan, calls)
         self.recording.start()

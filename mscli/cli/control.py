@@ -183,7 +183,7 @@ class ControlChannel:
         source = self._stdin or self._listener
         assert source is not None, "it was entered"
         self._wake = os.pipe()
-        server = _Server(source, run, self._closing, self._wake[0])
+        server = _ControlThread(source, run, self._closing, self._wake[0])
         self._thread = Thread(target=server.run, name="mscli-control", daemon=True)
         self._thread.start()
 
@@ -322,7 +322,7 @@ class Client(Channel):
         self._connection.close()
 
 
-class _Server:
+class _ControlThread:
     """The thread of the control channel: it reads lines, executes them and answers."""
 
     def __init__(self, source: Stdin | ControlSocket, run: Run, closing: Flag, wake: int) -> None:

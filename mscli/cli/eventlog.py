@@ -15,7 +15,7 @@ from mscli.cli.forgiving import STDERR, STDOUT
 from mscli.cli.printable import json_text
 from mscli.cli.target import STDOUT_NAMES
 from mscli.core.clock import MICROSECONDS, now_us, wall_time
-from mscli.core.descriptors import Reader, point_nowhere
+from mscli.core.descriptors import OutputReader, point_nowhere
 from mscli.core.errors import OperationError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class EventLog:
         self._path = path
         self._warn = warn
         self._file: FileIO | None = None
-        self._reader = Reader()
+        self._reader = OutputReader()
         self._last_us = 0
 
     def open(self, look: Callable[[], object]) -> None:

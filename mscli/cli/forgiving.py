@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from mscli.core.descriptors import Reader, point_nowhere
+from mscli.core.descriptors import OutputReader, point_nowhere
 
 STDOUT, STDERR = 1, 2
 
@@ -23,7 +23,7 @@ class Readers:
     """The readers of our output on some descriptors."""
 
     def __init__(self, *fds: int) -> None:
-        self._readers = {fd: Reader() for fd in fds}
+        self._readers = {fd: OutputReader() for fd in fds}
 
     def abandon_reader(self) -> None:
         """Stop writing to readers that are stalled. Called repeatedly.

@@ -22,7 +22,7 @@ def takes_more(fd: int, timeout_s: float | None = 0.0) -> bool:
     return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
 
-class Reader:
+class OutputReader:
     """A watch on the process that reads our output. It notices when that process stops reading."""
 
     def __init__(self) -> None:

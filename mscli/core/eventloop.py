@@ -339,7 +339,7 @@ class _Waiting(NamedTuple):
         return isinstance(self.frame, VideoMedia) and self.since_s < before_s
 
 
-class _Bell(Condition):
+class _RingingCondition(Condition):
     """A condition that also calls ``on_ring``, from any thread, for a consumer that waits in another way."""
 
     on_ring: Callable[[], object] | None = None
@@ -372,7 +372,7 @@ class EventLoop:
 
     def __init__(self, gather_s: float = 0.0, pauses: Pauses | None = None) -> None:
         self.lock = shared_lock()  # taken for each frame: going through the condition would take twice as long
-        self.changed = _Bell(self.lock)
+        self.changed = _RingingCondition(self.lock)
         self.gathers = gather_s > 0
         self.pauses = pauses
         self._gather_s = gather_s

@@ -50,7 +50,7 @@ Listener = Callable[[Any], object]
 Handler = Listener | None  # the value of an ``on…`` attribute
 
 
-class _Listening(NamedTuple):
+class _Registration(NamedTuple):
     listener: Listener
     once: bool  # whether it is removed before its first call
 
@@ -65,7 +65,7 @@ class EventTarget:
     EVENTS: tuple[str, ...] = ()
 
     def __init__(self) -> None:
-        self._listeners: dict[str, list[_Listening]] = {}
+        self._listeners: dict[str, list[_Registration]] = {}
         for name in self.EVENTS:
             setattr(self, "on" + name, None)
 
@@ -76,7 +76,7 @@ class EventTarget:
         """
         listening = self._listeners.setdefault(type, [])
         if all(one.listener != listener for one in listening):
-            listening.append(_Listening(listener, once))
+            listening.append(_Registration(listener, once))
 
     def remove_event_listener(self, type: str, listener: Listener) -> None:  # noqa: A002
         """Stop calling ``listener``. Unknown listeners are ignored."""

@@ -19,7 +19,7 @@ class OutputFormat(NamedTuple):
     """A format of an output.
 
     ``ffmpeg``, ``gst``: FFmpeg's options before ``-i``, and GStreamer's elements behind the source; with the fields of
-    ``Stream``. "" if it cannot be read.
+    ``OutputContents``. "" if it cannot be read.
     """
 
     name: str
@@ -93,7 +93,7 @@ _GST_PIXEL_NAMES = {
 }  # fmt: skip
 
 
-class Stream(NamedTuple):
+class OutputContents(NamedTuple):
     """The contents of an output: its format, and of its pictures or its sound what no header may tell."""
 
     form: OutputFormat

@@ -255,7 +255,7 @@ class Gaps:
         self._before: deque[tuple[int, int]] = deque(
             maxlen=2 * MOST_LATE
         )  # the times of the latest frames, and ``_count`` then
-        self._burst: _Burst | None = None  # the frames behind a gap that may have been late only
+        self._burst: _LateFrames | None = None  # the frames behind a gap that may have been late only
 
     def leap(self) -> None:
         """Take nothing for missing before the next frame, because the last one had a wrong time."""
@@ -303,7 +303,7 @@ class Gaps:
         if step.each_us <= LONG * usual_us:
             return 0
         if after.each_us < REGULAR * usual_us:
-            self._burst = _Burst(usual_us, step, after)
+            self._burst = _LateFrames(usual_us, step, after)
             return 0
         return self._missing(round(step.us / usual_us) - 1 - step.known, at_us, nominal_us, 1)
 
@@ -334,7 +334,7 @@ class _Interval(NamedTuple):
     each_us: float  # per frame
 
 
-class _Burst:
+class _LateFrames:
     """Frames at short distances behind a gap. They may be those that seemed to be missing: late, not lost.
 
     ``count``: the distances so far, with that of the gap.

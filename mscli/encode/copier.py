@@ -18,13 +18,13 @@ from mscli.core.log import Burst, Log
 from mscli.encode.chunks import PacketStream
 from mscli.encode.codecs import check_copied
 from mscli.encode.options import TrackFormat
-from mscli.encode.video import DEFAULT_RATE, Pictures
+from mscli.encode.video import DEFAULT_RATE, PicturesToChunks
 from mscli.media.chunkfilter import ChunkFilter, Faults
 
 _log = Log("encode")
 
 
-class VideoCopier(Pictures):
+class VideoCopier(PicturesToChunks):
     """A copier of the chunks of a video track. ``formats``: the camera formats that the container accepts."""
 
     forces_keys = False

@@ -85,7 +85,7 @@ class SharedMedia:
             return min(self.origin_us, *begun)
 
 
-class _Step(NamedTuple):
+class _Placed(NamedTuple):
     """The result of one block: silence and its sound. ``sent``, ``silence``, ``skipped``: the numbers of samples before."""
 
     key: tuple[int, int] | None  # the block's time and sequence, or None for silence because no block has come
@@ -107,7 +107,7 @@ class SharedSound:
         self.over = False  # whether all readers have left
         self.readers: list[SharedSoundReader] = []
         self.packets: dict[PacketKey, SharedPackets] = {}
-        self.steps: deque[_Step] = deque()
+        self.steps: deque[_Placed] = deque()
         self.first = 0  # the number of the oldest step
 
     @property
@@ -125,7 +125,7 @@ class SharedSound:
         sent, (silence, skipped) = self.placer.sent, self.placed
         pieces = tuple(place())
         if pieces or key is not None:
-            self.steps.append(_Step(key, heard, pieces, sent, silence, skipped))
+            self.steps.append(_Placed(key, heard, pieces, sent, silence, skipped))
 
     @property
     def placed(self) -> tuple[int, int]:

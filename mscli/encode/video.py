@@ -208,7 +208,7 @@ def _note(options: SinkOptions, sentence: str) -> None:
 MOST_STEP_US = 6 * 3600 * MICROSECONDS  # between pictures: MP4 and QuickTime have 31 bits for it, in 1/90000 s
 
 
-class Pictures(ABC):
+class PicturesToChunks(ABC):
     """The base class of what turns a track's pictures into chunks."""
 
     end_us: int | None = None  # the recording's end, once known; every picture that comes is before it
@@ -252,7 +252,7 @@ class Pictures(ABC):
 _REPEAT_US = 500_000
 
 
-class VideoEncoder(Pictures):
+class VideoEncoder(PicturesToChunks):
     """An encoder of a video track. It scales pictures to the size of the first one, and drops and counts damaged ones."""
 
     forces_keys = True

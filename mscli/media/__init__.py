@@ -13,7 +13,7 @@
 - ``unpack``: camera formats that FFmpeg cannot read, into ones that it can
 - ``chunkfilter``: checks of chunks before they are decoded or copied
 - ``resample``: sample rates and channel counts
-- ``mix``: fewer channels from a device's many, and chosen ones
+- ``downmix``: fewer channels from a device's many, and chosen ones
 - ``gain``: amplified sound, and the sum of several
 - ``placing``: sound on the common clock: fills gaps, corrects drift
 - ``mixing``: several inputs as one
@@ -130,14 +130,14 @@ def load_motion_measure() -> MotionMeasure:
 
 def load_mixer(channels: int) -> Callable[[AudioData], AudioData]:
     """Return a function that mixes blocks of sound to fewer channels."""
-    from mscli.media.mix import Mixer
+    from mscli.media.downmix import Mixer
 
     return Mixer(channels).mix
 
 
 def load_channel_mapper(plan: ChannelPlan) -> Callable[[AudioData], AudioData]:
     """Return a function that gives blocks of sound the channels of a plan."""
-    from mscli.media.mix import ChannelMapper
+    from mscli.media.downmix import ChannelMapper
 
     return ChannelMapper(plan).map
 

@@ -16,7 +16,7 @@ import av
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import SAMPLE_FORMATS, AudioData
-from mscli.media.mix import Mixer
+from mscli.media.downmix import Mixer
 from mscli.media.sound import as_samples, layout_name
 
 _UNITS: Mapping[int, Literal["B", "H", "I"]] = {1: "B", 2: "H", 4: "I"}  # by size in bytes

@@ -39,7 +39,7 @@ from mscli.encode.options import Series, SinkOptions, TrackFormat
 if TYPE_CHECKING:
     import av
 
-    from mscli.core.outputformats import Stream
+    from mscli.core.outputformats import OutputContents
     from mscli.encode.codecs import Container
     from mscli.sinks.base import Sink
     from mscli.sinks.pictures.album import Album
@@ -444,7 +444,7 @@ def is_ring(name: str) -> bool:
     return scheme_of(name) == "shm"
 
 
-def output_stream(options: SinkOptions, track: TrackFormat) -> Stream:
+def output_stream(options: SinkOptions, track: TrackFormat) -> OutputContents:
     """Return what a raw output of a track holds. See ``mscli.sinks.raw.sink.raw_stream``."""
     from mscli.sinks.raw.sink import raw_stream as found
 

@@ -134,7 +134,7 @@ def _abilities_of_video(content: VideoContent) -> Abilities:
     return Abilities([*modes, Mode(codec.camera, *size)])
 
 
-class Step(NamedTuple):
+class Completed(NamedTuple):
     """The media that one packet of a kind completes. ``until_us``: later packets are decoded after this time."""
 
     kind: str
@@ -297,7 +297,9 @@ class InputContainer:
     def _seek(self, to_us: int) -> None:
         self._opened.seek(max(0, to_us) + self._start_us)
 
-    def steps(self, readers: Callable[[str], StreamReader | None], *, ordered: bool, onward: bool = False) -> Iterator[Step]:
+    def steps(
+        self, readers: Callable[[str], StreamReader | None], *, ordered: bool, onward: bool = False
+    ) -> Iterator[Completed]:
         """Yield what each packet completes, to the end. ``readers``: returns the reader of a kind, or None if nobody wants it.
 
         A packet that another process has read has its stream's index in ``opaque``, because nothing else can be set.
@@ -319,11 +321,11 @@ class InputContainer:
             kind = kinds[index]
             reader = readers(kind)
             media = reader.read(packet) if reader is not None else []
-            yield Step(kind, scales[index].order_us(packet), media)
+            yield Completed(kind, scales[index].order_us(packet), media)
         for kind in self._streams:
             reader = readers(kind)
             if reader is not None:
-                yield Step(kind, 0, reader.read(None))
+                yield Completed(kind, 0, reader.read(None))
 
     def _packets(self, streams: list[Any]) -> Iterator[Packet]:
         packets = (packet for packet in self._opened.demux(streams) if packet.size)

@@ -566,7 +566,7 @@ class DeviceSource(TrackSource):
                 self._go_back(error)
                 raise
 
-    def set(self, controls: Mapping[str, Scalar]) -> bool:
+    def set_controls(self, controls: Mapping[str, Scalar]) -> bool:
         """Set controls while the device runs, without interrupting frames. Return whether there was anything to set.
 
         ``settings`` then contains the resulting values. Raises NotReadableError, also if the device is gone.

@@ -10,7 +10,7 @@ from itertools import count
 from mscli.core.clock import MICROSECONDS, time_text
 from mscli.core.frames import AudioData, Media
 from mscli.core.properties import AUDIO
-from mscli.sources.demux import InputContainer, InputContent, Step, StreamReader
+from mscli.sources.demux import Completed, InputContainer, InputContent, StreamReader
 from mscli.sources.feed import InputFeed, InputFeedSource, due_us
 
 MOST_GAP_US = 600 * MICROSECONDS  # the longest gap in an input with sound: silence has to fill it
@@ -46,7 +46,7 @@ class StreamReaders:
             reader.lost = 0
 
 
-def by_time(steps: Iterable[Step], ahead_us: int = AHEAD_US) -> Iterator[tuple[str, Media]]:
+def by_time(steps: Iterable[Completed], ahead_us: int = AHEAD_US) -> Iterator[tuple[str, Media]]:
     """Yield what the steps complete, with its kind, in order of time. The last ``ahead_us`` wait for later steps."""
     waiting: list[tuple[int, int, str, Media]] = []
     numbers = count()

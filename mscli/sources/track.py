@@ -208,7 +208,7 @@ class TrackSource(ABC):
         """
         raise NotSupportedError(f"{self.name} has no other settings")
 
-    def set(self, controls: Mapping[str, Scalar]) -> bool:  # noqa: ARG002 (most have no controls)
+    def set_controls(self, controls: Mapping[str, Scalar]) -> bool:  # noqa: ARG002 (most have no controls)
         """Set controls while the source runs, without interrupting frames. Return whether there was anything to set.
 
         ``settings`` then contains the resulting values. Raises NotReadableError, also if the source is gone.

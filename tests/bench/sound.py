@@ -15,8 +15,8 @@ from pathlib import Path
 
 from mscli.core.channels import ChannelPlan
 from mscli.core.frames import AudioData
+from mscli.media.downmix import ChannelMapper
 from mscli.media.levels import LevelMeter
-from mscli.media.mix import ChannelMapper
 from mscli.media.mixing import Mix
 from tests.backends.pulse_rig import private_pulse
 from tests.bench.measure import SCRIPT, Row, costs

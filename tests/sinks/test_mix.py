@@ -7,7 +7,7 @@ from array import array
 import pytest
 
 from mscli.core.frames import AudioData
-from mscli.media.mix import Mixer
+from mscli.media.downmix import Mixer
 
 
 @pytest.mark.parametrize(

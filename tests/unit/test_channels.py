@@ -11,7 +11,7 @@ import mscli
 from mscli.core.channels import ChannelPlan, parse_channels, plan_channels
 from mscli.core.errors import InvalidStateError, OverconstrainedError
 from mscli.core.frames import AudioData, with_channels
-from mscli.media.mix import ChannelMapper
+from mscli.media.downmix import ChannelMapper
 from tests.unit.stage import TIMEOUT_S
 from tests.untyped import untyped
 

@@ -323,7 +323,7 @@ def test_a_camera_that_is_gone_takes_no_control(stage: Setting) -> None:
     here.clock.jump(0.2)
     here.run_until(lambda: track.ready_state == "ended")
     track.apply_constraints({"zoom": 300})  # nothing happens on a track that has ended
-    assert not device(track).set({"zoom": 300})
+    assert not device(track).set_controls({"zoom": 300})
 
 
 def test_a_camera_that_returns_has_its_controls_set_again(stage: Setting, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mscli.core import descriptors
-from mscli.core.descriptors import Reader, point_nowhere, takes_more
+from mscli.core.descriptors import OutputReader, point_nowhere, takes_more
 from mscli.core.limits import SLEEPS_S
 from mscli.sinks.files.output import Descriptor, NamedFile
 
@@ -78,7 +78,7 @@ def test_a_reader_that_still_takes_something_does_not_sleep(monkeypatch: pytest.
     monkeypatch.setattr(descriptors, "monotonic", lambda: at_s)
     reading, writing = os.pipe()
     fill(writing)
-    reader = Reader()
+    reader = OutputReader()
     for taken in range(10):
         assert not reader.sleeps(writing, taken)
         assert reader.kept_waiting

@@ -21,7 +21,7 @@ from threading import Event, RLock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from mscli.core.descriptors import Reader, point_nowhere, takes_more
+from mscli.core.descriptors import OutputReader, point_nowhere, takes_more
 from mscli.core.errors import DisplacedError, OperationError
 from mscli.core.limits import FILE_GATHER_S, FLUSH_S, SLEEPS_S
 from mscli.core.log import Log
@@ -627,7 +627,7 @@ class Descriptor(Output):
     def __init__(self, fd: int) -> None:
         self.name = _DESCRIPTOR_NAMES.get(fd, f"descriptor {fd}")
         self._fd = fd
-        self._reader = Reader()
+        self._reader = OutputReader()
         self._taken = 0  # bytes taken by its reader
         self._abandoned_reader = False
         self.may_wait: Callable[[float], bool] | None = None  # called with the seconds of a stall; None: wait forever

@@ -51,7 +51,7 @@ class _Unit(NamedTuple):
     first: bool
 
 
-class _Reader:
+class _SocketReader:
     """A reader and its queue."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -121,7 +121,7 @@ class SocketOutput(Output):
         self._path = address[len(f"{UNIX}:") :] if scheme_of(address) == UNIX else ""
         self._place = None if self._path else _place(address)
         self._listener: socket.socket | None = None
-        self._readers: list[_Reader] = []
+        self._readers: list[_SocketReader] = []
         self._lock = Lock()
         self._end_by_s: float | None = None  # once it is finished: when to stop sending, on the monotonic clock
         self._thread = Thread(target=self._serve, name="mscli-sockets", daemon=True)
@@ -198,7 +198,7 @@ class SocketOutput(Output):
             return False
         return monotonic() > self._end_by_s or not any(reader.units for reader in self._readers)
 
-    def _serve_reader(self, reader: _Reader) -> None:
+    def _serve_reader(self, reader: _SocketReader) -> None:
         try:
             reader.send()
         except OSError:
@@ -206,7 +206,7 @@ class SocketOutput(Output):
             return
         self._watch(reader, (selectors.EVENT_READ if reader.speaks else 0) | (selectors.EVENT_WRITE if reader.units else 0))
 
-    def _watch(self, reader: _Reader, events: int) -> None:
+    def _watch(self, reader: _SocketReader, events: int) -> None:
         if events and reader.events:
             self._selector.modify(reader.connection, events, reader)
         elif events:
@@ -215,7 +215,7 @@ class SocketOutput(Output):
             self._selector.unregister(reader.connection)
         reader.events = events
 
-    def _hear(self, reader: _Reader) -> None:
+    def _hear(self, reader: _SocketReader) -> None:
         """Ignore what a reader sends. One that has closed its side may still read: it has left once sending fails."""
         with self._lock:
             try:
@@ -233,10 +233,10 @@ class SocketOutput(Output):
                 return
             connection.setblocking(False)
             with self._lock:
-                self._readers.append(_Reader(connection))
+                self._readers.append(_SocketReader(connection))
             _log.info("“%s”: a reader has come", self.name)
 
-    def _dismiss(self, reader: _Reader) -> None:
+    def _dismiss(self, reader: _SocketReader) -> None:
         if reader in self._readers:
             self._readers.remove(reader)
             self._watch(reader, 0)

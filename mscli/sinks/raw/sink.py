@@ -47,8 +47,8 @@ from mscli.core.outputformats import (
     STORED_AS,
     Y4M_CHROMA,
     ArrayLayout,
+    OutputContents,
     OutputFormat,
-    Stream,
 )
 from mscli.core.selection import picture_in_words, sound_in_words
 from mscli.encode.options import SinkOptions, TrackFormat
@@ -494,7 +494,7 @@ def _check_row(form: OutputFormat, options: SinkOptions, kind: str) -> None:
         raise NotSupportedError(f"{form.name} cannot carry {name}", hints=hints)
 
 
-def raw_stream(options: SinkOptions, track: TrackFormat) -> Stream:
+def raw_stream(options: SinkOptions, track: TrackFormat) -> OutputContents:
     """Return what an output of a track holds, as far as is known before its first frame."""
     form, settings = OUTPUT_FORMATS.get(options.format, RAW), track.settings
     if track.kind == "audio":
@@ -502,13 +502,13 @@ def raw_stream(options: SinkOptions, track: TrackFormat) -> Stream:
         captured = track.pixel_format or next((name for name, row in SAMPLE_FORMATS.items() if row.bits >= bits), "s32")
         named = options.format if options.format in SAMPLE_FORMATS else form.samples
         hertz, channels = (int(settings.get(name) or usual) for name, usual in (("sampleRate", 48000), ("channelCount", 1)))
-        return Stream(form, samples=named or captured, hertz=hertz, channels=channels)
+        return OutputContents(form, samples=named or captured, hertz=hertz, channels=channels)
     wanted = options.pixel_format if options.format in OUTPUT_FORMATS else options.format
     plain = track.pixel_format if track.pixel_format not in CAMERA_CODECS else _DECODED
     pixels = {"": _DECODED if form.name == Y4M else plain, NATIVE: track.pixel_format}.get(wanted) or camera_format(wanted)
     width, height = (int(settings.get(name) or 0) for name in ("width", "height"))
     rate = y4m_rate(settings.get("frameRate")).replace(":", "/")
-    return Stream(form, pixels, width, height, rate)
+    return OutputContents(form, pixels, width, height, rate)
 
 
 def _check_pixels(name: str) -> None:

@@ -42,7 +42,7 @@ from mscli.sinks.recording.kept import KeptStream, read_kept
 if TYPE_CHECKING:
     from mscli.encode.ffmpeg import Packet
 
-    Stream = av.VideoStream | av.AudioStream
+    AvStream = av.VideoStream | av.AudioStream
 
 
 _TRACK_HEAD = 1500  # bytes per further track: MP4 needs 1320
@@ -146,7 +146,7 @@ class Muxer:
             buffer_size=_BUFFER_BYTES,
         )
 
-    def add_like(self, pattern: Stream, codec: str, time_base: Fraction = TIME_BASE) -> Stream:
+    def add_like(self, pattern: AvStream, codec: str, time_base: Fraction = TIME_BASE) -> AvStream:
         """Add a stream for packets of an encoder that somebody else opened. ``codec``: our name."""
         stream = self._file.add_stream_from_template(pattern, opaque=True, time_base=time_base)
         if codec in self._container.tags:

@@ -15,7 +15,7 @@ from mscli.sinks.files.output import Descriptor, Output
 
 QUEUE_BYTES = 32 * 1024 * 1024  # half a minute of H.264 in 1080p; with more, the output is behind
 
-Step = Callable[[], object]
+Operation = Callable[[], object]
 
 
 class Queued(Output):
@@ -37,7 +37,7 @@ class Queued(Output):
         self._output = output
         self._at = 0  # bytes from the start
         self._changed = Condition()
-        self._steps: deque[tuple[int, Step]] = deque()  # each with its size in bytes
+        self._steps: deque[tuple[int, Operation]] = deque()  # each with its size in bytes
         self._waiting = 0  # bytes
         self._ending = False  # whether no more steps follow
         self._asked = False  # whether to give up a stalled reader
@@ -180,7 +180,7 @@ class Queued(Output):
         """Return how many bytes may wait before the writer does."""
         return 0 if self._alone else QUEUE_BYTES if self.waits else inf
 
-    def _enqueue(self, count: int, step: Step) -> None:
+    def _enqueue(self, count: int, step: Operation) -> None:
         with self._changed:
             if self._error is not None or self._ending:
                 return
@@ -211,7 +211,7 @@ class Queued(Output):
             with suppress(Exception):  # the first error is the reason
                 self._output.discard()
 
-    def _next(self) -> tuple[int, Step] | None:
+    def _next(self) -> tuple[int, Operation] | None:
         with self._changed:
             while not self._steps and not self._ending:
                 self._changed.wait()

@@ -239,7 +239,7 @@ class _Connections:
             one.close()
 
 
-class _Connection(http.client.HTTPConnection):
+class _NotedConnection(http.client.HTTPConnection):
     """A connection that can be ended, and whose answer is noted."""
 
     def __init__(self, connections: _Connections, *arguments: Any, **named: Any) -> None:
@@ -255,7 +255,7 @@ class _Connection(http.client.HTTPConnection):
         return response
 
 
-class _SafeConnection(_Connection, http.client.HTTPSConnection):
+class _SafeConnection(_NotedConnection, http.client.HTTPSConnection):
     """A connection with TLS that can be ended."""
 
 
@@ -268,7 +268,7 @@ class _Http(urllib.request.HTTPHandler):
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         """Open a connection."""
-        return self.do_open(partial(_Connection, self._connections), request)
+        return self.do_open(partial(_NotedConnection, self._connections), request)
 
 
 class _Https(urllib.request.HTTPSHandler):

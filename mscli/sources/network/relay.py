@@ -140,7 +140,7 @@ _CHECK = "check the address with ffprobe"
 
 
 @dataclass(frozen=True)
-class _Stream:
+class _RelayedStream:
     """A stream as FFmpeg describes it."""
 
     index: int
@@ -152,7 +152,7 @@ class _Stream:
     disposition: int = 0
 
 
-class _Format:
+class _RelayedFormat:
     name = ""  # it is read by the other process
     flags = 0
 
@@ -160,7 +160,7 @@ class _Format:
 class Relayed:
     """The container in the other process, as PyAV would present it."""
 
-    format = _Format()
+    format = _RelayedFormat()
     duration = None
 
     def __init__(self, reader: LinkReader, told: Mapping[str, Any]) -> None:
@@ -173,11 +173,11 @@ class Relayed:
         """Return what chooses streams."""
         return self
 
-    def best(self, kind: str) -> _Stream | None:
+    def best(self, kind: str) -> _RelayedStream | None:
         """Return the stream of a kind."""
         return next((one for one in self._streams if one.type == kind), None)
 
-    def demux(self, _streams: Sequence[_Stream]) -> Iterator[Any]:
+    def demux(self, _streams: Sequence[_RelayedStream]) -> Iterator[Any]:
         """Yield packets, with the index of their stream in ``opaque``, to the end.
 
         Raises NotReadableError for a failure of the process, and if it ends without saying that this is the end.
@@ -212,7 +212,7 @@ class Relayed:
         self._reader.close()
 
 
-def _stream(told: Mapping[str, Any]) -> _Stream:
+def _stream(told: Mapping[str, Any]) -> _RelayedStream:
     base, codec, context = Fraction(*told["base"]), told.get("codec"), None
     if codec:
         context = av.CodecContext.create(codec, "r")
@@ -220,4 +220,4 @@ def _stream(told: Mapping[str, Any]) -> _Stream:
         for name in ("width", "height", "pix_fmt", "sample_rate", "layout", "format"):
             if told.get(name):
                 setattr(context, name, told[name])
-    return _Stream(told["index"], told["kind"], context, base, told.get("rate"))
+    return _RelayedStream(told["index"], told["kind"], context, base, told.get("rate"))

@@ -118,13 +118,13 @@ class _Interface(Structure):
     _fields_ = (("type", c_char_p), ("version", c_uint32), ("cb", _Callbacks))
 
 
-class _Loop(Structure):
+class _PwLoop(Structure):
     """``pw_loop``."""
 
     _fields_ = (("system", c_void_p), ("loop", c_void_p), ("control", POINTER(_Interface)), ("utils", c_void_p))
 
 
-class _Control(Structure):
+class _PwLoopControl(Structure):
     """``spa_loop_control_methods``."""
 
     _fields_ = (
@@ -180,8 +180,8 @@ class Loop:
 
     def __init__(self) -> None:
         self.pointer = _not_null(libpipewire().pw_loop_new(None), "a loop")
-        control = ctypes.cast(self.pointer, POINTER(_Loop)).contents.control.contents.cb
-        self._methods, self._object = ctypes.cast(control.funcs, POINTER(_Control)).contents, control.data
+        control = ctypes.cast(self.pointer, POINTER(_PwLoop)).contents.control.contents.cb
+        self._methods, self._object = ctypes.cast(control.funcs, POINTER(_PwLoopControl)).contents, control.data
         self._woken = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll = select.poll()
         for descriptor in (self._methods.get_fd(self._object), self._woken):

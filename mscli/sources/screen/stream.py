@@ -45,7 +45,7 @@ class ScreenSource(ThreadedSource):
         self._given = {**settings, "screenPixelRatio": pixel_ratio}
         self._cursor = str(settings.get("cursor", ALWAYS))
         self._period_us = MICROSECONDS / float(settings["frameRate"])
-        self._pictures = _Pictures(server, round(self._period_us))
+        self._pictures = _Grabber(server, round(self._period_us))
         self._pointer = _Pointer(server)
         self._muted = False
         self._due_us = 0.0  # when the next picture is due
@@ -187,7 +187,7 @@ class ScreenSource(ThreadedSource):
         self._mute(True)
 
 
-class _Pictures:
+class _Grabber:
     """A taker of pictures of a place, in shared memory if the server can write into it."""
 
     def __init__(self, server: XServer, duration_us: int) -> None:

@@ -74,7 +74,7 @@ class Listed(NamedTuple):
     default: bool
 
 
-class _Silence:
+class _QuietLibraries:
     """A lock on the output of C libraries: PortAudio and ALSA print to C's ``stderr``, also from their own threads.
 
     Only glibc's ``FILE *`` is redirected, not file descriptor 2, so Python's ``sys.stderr`` still works. ``hold`` and
@@ -128,7 +128,7 @@ class _Silence:
         return before
 
 
-silence = _Silence()
+silence = _QuietLibraries()
 
 
 @contextmanager
