@@ -11,7 +11,7 @@ import pytest
 
 import mscli
 from mscli.api.mediarecorder import RecorderOutput
-from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, hosted, load_sink
 from mscli.sinks.base import Sink
 from mscli.sinks.recording import packets
@@ -130,6 +130,38 @@ def test_a_packet_sink_that_hangs_is_abandoned_and_the_other_output_is_whole(whe
     assert isinstance(hung.error, mscli.OperationError)
     assert whole.error is None
     assert len(probe(path, "-show_packets")["packets"]) == 60
+
+
+@pytest.mark.parametrize("where", ["constructor", "begin", "put", "end"])
+def test_a_file_of_a_series_that_hangs_is_abandoned_and_the_other_output_is_whole(where: str, tmp_path: Path) -> None:
+    path = tmp_path / "whole.mkv"
+    options = SinkOptions(video_codec="mjpeg")
+    row, series = PACKETS._replace(splits=True), Series(duration_s=0.5)
+    outputs = [
+        RecorderOutput(str(path), options=options, row=SINKS["mkv"]),
+        RecorderOutput(f"{tmp_path}/x-{{index}}?fail=hang-{where}", row, options._replace(series=series)),
+    ]
+    with mscli.MediaDevices(backends=[]) as devices:
+        stream = mscli.MediaStream([devices.add_source(Generated(60))])
+        recorder = mscli.MediaRecorder(stream, outputs=outputs)
+        recorder.start()
+        with pytest.raises(mscli.OperationError, match=f"the package mscli-thing did not return from (its )?{where}"):
+            recorder.join(TIMEOUT_S)
+        assert recorder.recording is not None
+        whole, hung = recorder.recording.outputs
+    assert isinstance(hung.error, mscli.OperationError)
+    assert whole.error is None
+    assert len(probe(path, "-show_packets")["packets"]) == 60
+
+
+def test_a_package_that_is_larger_than_it_says_ends_at_its_limit(tmp_path: Path) -> None:
+    overhead = mscli.Overhead(head=0, packet=0, fragment=0, growth=0)
+    sink = HostedPackets(PACKETS._replace(takes=HOLDS._replace(overhead=overhead)), f"packets://{tmp_path}/x", SinkOptions())
+    sink.begin([], 0)
+    sink.put(0, chunk(0))
+    sink.end()
+    sink.drain()
+    assert sink.most_bytes == sink.bytes_written == (tmp_path / "x").stat().st_size > 0
 
 
 def packet_sink(path: Path, fails: str = "nowhere") -> HostedPackets:
