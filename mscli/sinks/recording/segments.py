@@ -5,9 +5,9 @@ cut may come. The video encoder keeps running.
 
 Each file has its own audio encoder, even if other outputs share packets of the same codec, because few files can begin within
 a packet. MP4 and QuickTime can, by their edit list. Matroska, WebM, Ogg and MP3, as FFmpeg writes them, leave out the same
-number of samples in every file: one cut within a packet begins 333 (Opus) to 525 (MP3) samples early in the middle of a
-packet, and some 4,000 with the packets that a decoder needs to settle. A second encoder costs 0.7 % (Opus) to 1.6 % (AAC, MP3)
-of a core.
+number of samples in every file. A file cut within a packet would begin up to 24 ms early, with the whole packet, and 80 ms
+earlier with the packets that a decoder of Opus needs to settle. A second encoder costs 0.7 % (Opus) to 1.6 % (AAC, MP3) of a
+core.
 
 A camera that delivers nothing delays the other tracks by LEAD_US at most. Then another camera determines the cuts, or else the
 audio. The camera's last frame is encoded again, to flush its encoder and to begin its part of later files. If its video is
