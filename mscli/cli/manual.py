@@ -1344,6 +1344,11 @@ settled then, there is a warning. A camera whose exposure and white balance are 
 skips 10 frames instead. Damaged, black and green frames are not the picture either: if there is nothing else for that time, the
 exit code is 5. `--settle off` skips none of these, and takes the first whole frame, even a black one.
 
+The noise of a camera makes each of its frames different, so a frame that is equal to the one before is skipped as frozen. A
+virtual camera can show a still picture: if all frames are equal for half of that time, they are the picture. A camera that
+freezes later is waited for until the time is over; then the picture is taken, with a warning. `-v` and `--json` say what was
+skipped.
+
 # SERIES OF PICTURES
 
 `--count`, `--interval`, `--at-clock`, `--trigger`, `--burst` and `--bracket` take several pictures. Intervals count from the

@@ -51,35 +51,51 @@ class Settling:
 
     def __init__(self) -> None:
         self.skipped: dict[str, int] = {}
+        self.fault = ""  # why the latest picture was skipped
         self._latest: deque[PictureMeans] = deque(maxlen=WINDOW)
-        self._seen = 0  # pictures that show something
+        self._seen = 0  # pictures that show something and are not frozen
+        self._digest: int | None = None  # of the latest picture that shows something
+        self._equal = 0  # pictures that were equal, from the first one on that shows something
+        self._moves = False  # whether any was different
 
-    def is_settled(self, means: PictureMeans) -> bool:
-        """Take the next picture. Return whether it may be kept. Count it as skipped otherwise."""
+    def is_settled(self, means: PictureMeans, *, waited: bool = True) -> bool:
+        """Take the next picture. Return whether it may be kept. Count it as skipped otherwise.
+
+        ``waited``: whether a camera that has shown one picture only has had time to show another.
+        """
         self._latest.append(means)
-        why = self._fault(means)
-        if why:
-            self.skipped[why] = self.skipped.get(why, 0) + 1
-        return not why
+        self.fault = self._fault(means, waited=waited)
+        if self.fault:
+            self.skipped[self.fault] = self.skipped.get(self.fault, 0) + 1
+        return not self.fault
 
     @property
     def newest(self) -> PictureMeans | None:
         """Return the last picture's means."""
         return self._latest[-1] if self._latest else None
 
-    def _fault(self, means: PictureMeans) -> str:
+    def _fault(self, means: PictureMeans, *, waited: bool) -> str:
         fault = fault_of(means)
         if fault:
             return fault
-        seen = list(self._latest)
-        digests = [means.digest for means in seen]
-        is_still_scene = len(digests) == WINDOW and len(set(digests)) == 1
-        if digests[-2:-1] == digests[-1:] and not is_still_scene:
+        if self._is_frozen(means.digest, waited=waited):
             return "frozen"
+        seen = list(self._latest)
         self._seen += 1
         if self._seen == STEADY and _steady(seen):
             return ""
         return "" if len(seen) == WINDOW and _level(seen) else "unsettled"
+
+    def _is_frozen(self, digest: int, *, waited: bool) -> bool:
+        """Return whether the camera repeats a picture. The noise of a real one makes all of its pictures different.
+
+        If it has shown nothing else for a while, it is a virtual camera with a still picture.
+        """
+        repeats = digest == self._digest
+        self._moves = self._moves or not (repeats or self._digest is None)
+        self._digest = digest
+        self._equal += not self._moves
+        return repeats and (self._moves or self._equal < WINDOW or not waited)
 
 
 def fault_of(means: PictureMeans) -> str:
@@ -131,6 +147,7 @@ class Warmup:
 
     def __init__(self, settle: Settle) -> None:
         self.is_capped = False  # whether the time was over before the picture had settled
+        self.is_frozen = False  # whether it repeated the one before even then
         self._settle = settle
         self._settling = Settling()
         self._reader = PictureReader(strict=True)
@@ -167,9 +184,10 @@ class Warmup:
         self.is_hopeless = bool(why) and waited_s >= self._settle.seconds * (1 + self._has_shown)
         if not self._settle.judged:
             return self._skip(why) if why else True
-        if self._settling.is_settled(means):
+        if self._settling.is_settled(means, waited=waited_s >= self._settle.seconds / 2):
             return True
         self.is_capped = is_late and not why
+        self.is_frozen = self.is_capped and self._settling.fault == "frozen"
         return self.is_capped
 
     def _skip(self, why: str) -> bool:

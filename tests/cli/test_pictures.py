@@ -269,6 +269,11 @@ def test_a_black_frozen_or_torn_frame_is_never_the_picture(fault: str, why: str,
     assert mean(fake.folder / "x.jpg") == pytest.approx(mean(fake.folder / "usual.jpg"), abs=3)
 
 
+def test_a_camera_that_freezes_for_half_a_second_is_waited_for(fake: FakeMachine) -> None:
+    fake.plug(camera(faults={"frozenFrames": 15}))
+    assert fake.json("snapshot", "--json", "x.png")["skipped"]["frozen"] >= 10
+
+
 def test_a_camera_that_shows_only_black_is_an_error(fake: FakeMachine) -> None:
     fake.plug(camera(faults={"blackFrames": 1_000_000}))
     done = fake("snapshot", "--settle", "0.3s", "x.png", code=5)

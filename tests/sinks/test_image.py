@@ -187,6 +187,16 @@ def test_deep_grey_keeps_its_depth(name: str, bits: int, suffix: str, tmp_path: 
     assert deep == values
 
 
+@pytest.mark.parametrize(("name", "bits"), [("Y10", 10), ("Y12", 12), ("Y16", 12)])
+def test_an_avif_keeps_up_to_twelve_bits_of_grey(name: str, bits: int, tmp_path: Path) -> None:
+    plane = memoryview(b"".join((index * 257 >> 16 - int(name[1:])).to_bytes(2, "little") for index in range(256)))
+    path = saved(tmp_path / "a.avif", VideoFrame(name, 256, 1, 0, (plane,), (512,)), quality=1.0)
+    assert probe(path)["streams"][0]["pix_fmt"] == f"gray{bits}le"
+    read = run("ffmpeg", "-v", "error", "-i", path, "-pix_fmt", f"gray{bits}le", "-f", "rawvideo", "-")
+    values = [int.from_bytes(read[at : at + 2], "little") for at in range(0, len(read), 2)]
+    assert values == pytest.approx([index * 257 >> 16 - bits for index in range(256)], abs=1)
+
+
 @pytest.mark.parametrize("suffix", ["avif", "tiff", "ppm"])
 def test_further_formats_keep_the_colour(suffix: str, tmp_path: Path) -> None:
     path = saved(tmp_path / f"a.{suffix}", picture("NV12", 64, 48, BLUE))

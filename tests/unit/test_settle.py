@@ -75,8 +75,25 @@ def test_nothing_is_never_a_picture(look: PictureMeans, why: str) -> None:
     assert settling.skipped == {why: CAP}
 
 
-def test_the_same_picture_again_and_again_is_frozen_until_it_must_be_the_scene() -> None:
+def test_a_camera_that_shows_one_picture_only_has_a_still_scene() -> None:
     settling = Settling()
-    kept = [settling.is_settled(PictureMeans(110, digest=7)) for _ in range(WINDOW)]
-    assert kept == [True] if kept[0] else kept.index(True) == WINDOW - 1
-    assert settling.skipped == {"unsettled": 1, "frozen": WINDOW - 2}
+    kept = [settling.is_settled(PictureMeans(110, digest=7), waited=number > WINDOW) for number in range(WINDOW + 2)]
+    assert kept == [False] * (WINDOW + 1) + [True]
+    assert settling.skipped == {"unsettled": 1, "frozen": WINDOW}
+
+
+def test_a_camera_that_repeats_a_picture_after_others_is_frozen() -> None:
+    """However long it lasts, and also after black pictures, which are all the same."""
+    settling = Settling()
+    black = [PictureMeans(0)] * 3
+    moving = [PictureMeans(100 + number, digest=number) for number in range(3)]
+    kept = [settling.is_settled(look) for look in black + moving + [moving[-1]] * CAP]
+    assert not any(kept)
+    assert settling.skipped == {"black": 3, "unsettled": 3, "frozen": CAP}
+
+
+def test_a_frame_that_comes_twice_does_not_keep_the_picture_from_settling() -> None:
+    """As from a camera that exposes longer than its frame rate allows."""
+    settling = Settling()
+    kept = [settling.is_settled(PictureMeans(110, digest=number // 2)) for number in range(WINDOW)]
+    assert kept.index(True) == 4
