@@ -116,12 +116,13 @@ STILLS = {
 class ImageSink(OutputSink):
     """A sink for one picture in one file.
 
-    ``track``: its camera as it is set when the picture is taken, for the metadata.
+    ``track``: its camera as it is set when the picture is taken, for the metadata. ``name_durable``: see ``Output``.
     """
 
     codecs = VIDEO_CODECS
     size = (0, 0)  # of the picture that was written
     track: TrackFormat | None = None
+    name_durable = True
     another: Callable[[], str] | None = None  # chooses another name if another program has just taken this one
     _written = False
     _reader: PictureReader | None = None  # for frames that must be decoded
@@ -147,14 +148,18 @@ class ImageSink(OutputSink):
 
         self.check(self.row, self.options, [track.kind for track in tracks])
         (self.track,) = tracks
-        self.output.durable = self.output.at_once = True
+        self._begin()
         self._with_free_name(lambda: self.output.open())
 
     def go_on(self, path: str) -> None:
         """Take the next picture, for another file. Whether that can be created shows when the picture is written."""
         self.output = NamedFile(path, self.options.overwrite, on_note=self.options.on_note)
-        self.output.durable = self.output.at_once = True
+        self._begin()
         self._written, self._reader = False, None
+
+    def _begin(self) -> None:
+        self.output.durable = self.output.at_once = True
+        self.output.name_durable = self.name_durable
 
     def write(self, track: int, frame: Media) -> None:  # noqa: ARG002
         """Write the picture, or nothing if it is damaged: then try the next. Raises InvalidStateError for a second picture."""
