@@ -356,7 +356,6 @@ class Camera:
         self._dropped = 0  # by queues that are closed
         self._warmup: Any = None  # while the camera settles
         self._unsettled = 0  # how often the time to settle was too short
-        self._frozen = 0  # how often it was over while the camera repeated a frame
         self._told: set[float] = set()  # compensations that the camera did not set as wished
         self._exposed = 0.0  # the exposure time to which compensations refer, in units of 100 µs
 
@@ -543,12 +542,9 @@ class Camera:
 
     def warnings(self) -> list[str]:
         """Return sentences about pictures that may not be what people wanted."""
-        after, told = f"after {self._plan.settle_s:g} s; --settle sets a longer time", []
-        if self._unsettled:
-            told.append(f"exposure or white balance had not settled {after}")
-        if self._frozen:
-            told.append(f"{self.track.source_name} still sent the same frame again and again {after}")
-        return told
+        if not self._unsettled:
+            return []
+        return [f"exposure or white balance had not settled after {self._plan.settle_s:g} s; --settle sets a longer time"]
 
     def _warm_up(self) -> None:
         plan = self._plan
@@ -560,8 +556,7 @@ class Camera:
         self._warmup = load_warmup(plan.settle_s, plan.settle_frames or 0, judged=settles)
 
     def _end_warmup(self) -> None:
-        self._frozen += self._warmup.is_frozen
-        self._unsettled += self._warmup.is_capped and not self._warmup.is_frozen
+        self._unsettled += self._warmup.is_capped
         self._note_skipped()
         self._warmup = None
 

@@ -155,7 +155,8 @@ def show_capabilities(
     out.print(*called, _name(info), Text(printable(info.path or info.device_id), style="dim"))
     more = ("now", "default", "") if controls else ()
     table = _table("property", "values", *more, file=sys.stdout)
-    others = dict.fromkeys((name for name in controls if name not in capabilities), "any")  # the standard does not list them
+    # the standard does not list any points, nor the driver's own controls that can only be read
+    others = {name: "" if "readOnly" in one else "any" for name, one in controls.items() if name not in capabilities}
     for name, value in {**capabilities, **others}.items():
         row = _control_row(name, controls, capabilities) if controls else ()
         table.add_row(name, printable(f"{_values(value)} {PROPERTIES[name].unit}".rstrip()), *row)

@@ -47,24 +47,24 @@ class PictureMeans(NamedTuple):
 
 
 class Settling:
-    """A judge of pictures in their order. ``skipped``: how many came before the one that is good, by reason."""
+    """A judge of pictures in their order. ``skipped``: how many came before the one that is good, by reason.
 
-    def __init__(self) -> None:
+    A picture that is equal to the one before is frozen: the noise of a camera makes all of its pictures different. After
+    ``still_s`` seconds, the scene is still, as before a virtual camera or an HDMI grabber.
+    """
+
+    def __init__(self, still_s: float = SETTLE_S / 2) -> None:
         self.skipped: dict[str, int] = {}
         self.fault = ""  # why the latest picture was skipped
+        self._still_s = still_s
         self._latest: deque[PictureMeans] = deque(maxlen=WINDOW)
         self._seen = 0  # pictures that show something and are not frozen
-        self._digest: int | None = None  # of the latest picture that shows something
-        self._equal = 0  # pictures that were equal, from the first one on that shows something
-        self._moves = False  # whether any was different
+        self._same: tuple[int, float] | None = None  # the digest of the latest such picture, and when it came first (seconds)
 
-    def is_settled(self, means: PictureMeans, *, waited: bool = True) -> bool:
-        """Take the next picture. Return whether it may be kept. Count it as skipped otherwise.
-
-        ``waited``: whether a camera that has shown one picture only has had time to show another.
-        """
+    def is_settled(self, means: PictureMeans, at_s: float) -> bool:
+        """Take the next picture, captured at ``at_s``. Return whether it may be kept. Count it as skipped otherwise."""
         self._latest.append(means)
-        self.fault = self._fault(means, waited=waited)
+        self.fault = self._fault(means, at_s)
         if self.fault:
             self.skipped[self.fault] = self.skipped.get(self.fault, 0) + 1
         return not self.fault
@@ -74,28 +74,18 @@ class Settling:
         """Return the last picture's means."""
         return self._latest[-1] if self._latest else None
 
-    def _fault(self, means: PictureMeans, *, waited: bool) -> str:
+    def _fault(self, means: PictureMeans, at_s: float) -> str:
         fault = fault_of(means)
         if fault:
             return fault
-        if self._is_frozen(means.digest, waited=waited):
-            return "frozen"
+        if self._same is not None and self._same[0] == means.digest:
+            return "frozen" if at_s - self._same[1] < self._still_s else ""
+        self._same = means.digest, at_s
         seen = list(self._latest)
         self._seen += 1
         if self._seen == STEADY and _steady(seen):
             return ""
         return "" if len(seen) == WINDOW and _level(seen) else "unsettled"
-
-    def _is_frozen(self, digest: int, *, waited: bool) -> bool:
-        """Return whether the camera repeats a picture. The noise of a real one makes all of its pictures different.
-
-        If it has shown nothing else for a while, it is a virtual camera with a still picture.
-        """
-        repeats = digest == self._digest
-        self._moves = self._moves or not (repeats or self._digest is None)
-        self._digest = digest
-        self._equal += not self._moves
-        return repeats and (self._moves or self._equal < WINDOW or not waited)
 
 
 def fault_of(means: PictureMeans) -> str:
@@ -147,9 +137,8 @@ class Warmup:
 
     def __init__(self, settle: Settle) -> None:
         self.is_capped = False  # whether the time was over before the picture had settled
-        self.is_frozen = False  # whether it repeated the one before even then
         self._settle = settle
-        self._settling = Settling()
+        self._settling = Settling(settle.seconds / 2)
         self._reader = PictureReader(strict=True)
         self._sampler = Sampler()
         self.is_hopeless = False  # whether the time is over and there was nothing to see, or long nothing more
@@ -164,7 +153,7 @@ class Warmup:
         return self._settling.skipped
 
     def is_good(self, frame: VideoFrame | EncodedVideoChunk) -> bool:
-        """Return whether the frame may be kept. A damaged or black one never is, an unsettled one when the time is over.
+        """Return whether the frame may be kept. A damaged, black or frozen one never is, an unsettled one when the time is over.
 
         If the frame at the end of the time is black, and others were not, the next one that is not is waited for as long again.
         """
@@ -184,10 +173,9 @@ class Warmup:
         self.is_hopeless = bool(why) and waited_s >= self._settle.seconds * (1 + self._has_shown)
         if not self._settle.judged:
             return self._skip(why) if why else True
-        if self._settling.is_settled(means, waited=waited_s >= self._settle.seconds / 2):
+        if self._settling.is_settled(means, waited_s):
             return True
-        self.is_capped = is_late and not why
-        self.is_frozen = self.is_capped and self._settling.fault == "frozen"
+        self.is_capped = is_late and self._settling.fault == "unsettled"
         return self.is_capped
 
     def _skip(self, why: str) -> bool:

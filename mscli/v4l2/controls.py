@@ -187,7 +187,7 @@ class CameraControls:
         """
         if any(name.startswith(NATIVE) for name in wanted):
             self._find_native()
-        self._set |= self._driven.keys() & wanted.keys()
+        self._set |= {name for name in self._driven.keys() & wanted.keys() if self._driven[name].is_settable}
         for name, value in plan(wanted, self.read()):
             self._set_one(name, value)
         return self.read()

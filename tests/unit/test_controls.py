@@ -9,8 +9,9 @@ import pytest
 
 import mscli
 from mscli.api.mediadeviceinfo import device_info
+from mscli.api.settings_space import space_of
 from mscli.cli.tables import show_capabilities
-from mscli.core.boxes import Box, Scalar, Span
+from mscli.core.boxes import Box, Mode, Scalar, Span
 from mscli.core.constraints import Rule, parse_constraints
 from mscli.core.controls import Control, plan, unfold, unmet
 from mscli.core.select import select_settings
@@ -127,11 +128,19 @@ def test_the_list_says_why_a_control_cannot_be_set(capsys: pytest.CaptureFixture
         "v4l2:hue": {"value": 0, "inactive": True},
         "v4l2:privacy": {"value": 0, "readOnly": True},
     }
-    show_capabilities(info, {name: [0, 1] for name in controls}, [], [], controls)
+    show_capabilities(info, {name: [0, 1] for name in controls if name != "v4l2:privacy"}, [], [], controls)
     rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if "v4l2:" in line)
     assert rows["v4l2:gain"].rstrip().endswith("inactive until v4l2:gain_automatic is 0")
     assert rows["v4l2:hue"].rstrip().endswith("inactive")
-    assert rows["v4l2:privacy"].rstrip().endswith("read-only")
+    assert rows["v4l2:privacy"].split() == ["0", "read-only"]
+
+
+def test_a_drivers_own_control_that_is_read_only_is_no_setting() -> None:
+    """Its value may change by itself at any time."""
+    controls = {"v4l2:light": Control((5,), 5, read_only=True), "zoom": Control((7,), 7, read_only=True)}
+    boxes = space_of("video", Abilities([Mode("GREY", 64, 48, 30)], controls=controls), None)
+    settings = select_settings(boxes, parse_constraints({"v4l2:light": 9.0}, "video")).settings
+    assert {name: value for name, value in settings.items() if name in controls} == {"zoom": 7}
 
 
 # The choice
