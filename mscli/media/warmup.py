@@ -153,7 +153,7 @@ class Warmup:
         return self._settling.skipped
 
     def is_good(self, frame: VideoFrame | EncodedVideoChunk) -> bool:
-        """Return whether the frame may be kept: never if it is damaged, black or frozen, if it is unsettled when the time is over.
+        """Return whether the frame may be kept: not if it is damaged, black or frozen, nor, until the time is over, unsettled.
 
         If the frame at the end of the time is black, and others were not, the next one that is not is waited for as long again.
         """
