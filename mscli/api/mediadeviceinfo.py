@@ -92,7 +92,10 @@ class InputDeviceInfo(MediaDeviceInfo):
         return [one._asdict() for one in self._abilities.unusable]
 
     def get_controls(self) -> dict[str, dict[str, Any]]:
-        """Return a camera's controls with their ``value``, ``default`` and, if setting it has no effect now, ``inactive``."""
+        """Return a camera's controls with their ``value``, ``default`` and, if setting it has no effect, why.
+
+        ``inactive``: the camera sets it by itself now. ``readOnly``: it can never be set.
+        """
         controls = self._abilities.controls
         return {name: _control(name, control) for name, control in controls.items() if name not in PROPERTIES.of_photos}
 
@@ -128,7 +131,8 @@ def _not_here(device: Device) -> Abilities:
 def _control(name: str, control: Control) -> dict[str, Any]:
     known = {"value": control.value} if control.default is None else {"value": control.value, "default": control.default}
     values = {key: shown({name: value})[name] for key, value in known.items()}
-    return {**values, **({"inactive": True} if control.inactive else {})}
+    why = {"inactive": control.inactive, "readOnly": control.read_only}
+    return {**values, **{name: True for name, applies in why.items() if applies}}
 
 
 def device_info(device: Device, abilities: Callable[[Device], Abilities]) -> MediaDeviceInfo:

@@ -438,8 +438,8 @@ class MediaStreamTrack(EventTarget):
     @property
     def current_settings(self) -> dict[str, Scalar]:
         """Return the same as ``get_settings``, as a plain dictionary with any names."""
-        known = _INHERENT if self.ready_state == "ended" else self.settings
-        return {name: value for name, value in shown(self.settings).items() if name in known}
+        settings = shown(self.settings)
+        return settings if self.ready_state != "ended" else {name: settings[name] for name in _INHERENT if name in settings}
 
     def get_constraints(self) -> MediaTrackConstraints:
         """Return the constraints applied last, as given (after WebIDL conversion)."""

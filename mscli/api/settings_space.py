@@ -26,7 +26,7 @@ def boxes_of(device: Device, abilities: Abilities, place: int) -> list[Box]:
 
 def space_of(kind: str, abilities: Abilities, origin: object, place: int = 0) -> list[Box]:
     """Return the settings space of tracks of this kind, given their source's abilities. ``origin``: the boxes' device."""
-    controls = {name: control.values for name, control in abilities.controls.items()}
+    controls = {name: one.values for name, one in abilities.controls.items() if not (one.read_only and name.startswith(NATIVE))}
     common = {**abilities.values, **controls}
     if kind != "video":
         return with_twin(Box(common, origin, None, Rank(place)), abilities)

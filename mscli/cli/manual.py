@@ -1344,6 +1344,10 @@ settled then, there is a warning. A camera whose exposure and white balance are 
 skips 10 frames instead. Damaged, black and green frames are not the picture either: if there is nothing else for that time, the
 exit code is 5. `--settle off` skips none of these, and takes the first whole frame, even a black one.
 
+The noise of a camera makes each of its frames different, so a frame that is equal to the one before is skipped as frozen. If
+all are equal for half of that time, the scene is still, as before a virtual camera or an HDMI grabber, and the picture is
+taken. `-v` and `--json` say what was skipped.
+
 # SERIES OF PICTURES
 
 `--count`, `--interval`, `--at-clock`, `--trigger`, `--burst` and `--bracket` take several pictures. Intervals count from the

@@ -27,9 +27,10 @@ from mscli.cli.resolve import find_device
 from mscli.cli.say import Voice, warn_of_unknown
 from mscli.cli.signals import Stopper
 from mscli.core.addresses import masked
+from mscli.core.boxes import Scalar
 from mscli.core.channels import MIXES
 from mscli.core.clock import now_us
-from mscli.core.controls import controls_in
+from mscli.core.controls import controls_in, mode_in
 from mscli.core.derived import mode_behind
 from mscli.core.errors import DOMException, NotFoundError, OverconstrainedError
 from mscli.core.eventloop import EventLoop
@@ -67,6 +68,7 @@ class Session:
         self._abandoning: list[Callable[[], object]] = [self.events.abandon_reader, Readers(STDOUT, STDERR).abandon_reader]
         self.devices = open_devices(options, self.event_loop, warn=self.voice.warn)
         self.tracks: list[MediaStreamTrack] = []
+        self._known: dict[MediaStreamTrack, dict[str, Scalar]] = {}  # the settings that people know of
         self.ended: list[MediaStreamTrack] = []  # tracks whose device ended by itself
         self.filling = ""  # what the output does with filler frames, for people: "recording", or "" if it gets none
         self._monitor: Monitor | None = None
@@ -134,6 +136,7 @@ class Session:
 
     def release_cameras(self) -> None:
         """Save and restore the cameras' controls, as requested, before they are closed."""
+        self._known.clear()  # nobody needs to read of what was asked for
         self._settings.finish(self.tracks)
 
     def write_to(self, abandon_reader_output: Callable[[], object], *, to_stdout: bool) -> None:
@@ -406,6 +409,7 @@ class Session:
         for clause in track.unmet_wishes:
             self.voice.warn(f"{track.source_name} {clause}")
         self.events.emit("settings", track, settings=track.get_settings())
+        self._known[track] = dict(track.settings)
         for name in track.EVENTS:
             track.add_event_listener(name, self._on_track_event)
 
@@ -425,7 +429,7 @@ class Session:
 
     def report_settings(self, track: MediaStreamTrack) -> None:
         """Report a track's settings after a command has changed them."""
-        self.voice.info(f"changed: {_described(track)}")
+        self._tell(self.told_change(track))
         self.events.emit("settings", track, settings=track.get_settings())
 
     def _on_track_event(self, event: Event) -> None:
@@ -445,6 +449,17 @@ class Session:
             self.voice.warn(reason)
         else:
             self._tell(_SENTENCES[event.type](self, track, reason) if event.type in _SENTENCES else reason)
+
+    def told_change(self, track: MediaStreamTrack) -> str:
+        """Return a sentence about what is new in a track's settings: its controls, or else how it is set now."""
+        if track not in self._known:
+            return ""
+        now, before = dict(track.settings), self._known[track]
+        self._known[track] = now
+        controls = {name: value for name, value in controls_in(now).items() if before.get(name) != value}
+        if not controls or mode_in(now) != mode_in(before):
+            return f"changed: {_described(track)}"
+        return f"changed: {track.source_name}: {', '.join(f'{name} {_written(value)}' for name, value in controls.items())}"
 
     def _tell(self, sentence: str) -> None:
         if sentence:
@@ -489,6 +504,10 @@ def _unknown(path: str) -> str:
     *above, name = path.split(".")
     known = RANGE_MEMBERS if above and above[-1] in PROPERTIES else tuple(PROPERTIES) if above else tuple(KINDS)
     return f"unknown {'constraint' if above else 'kind of track'} “{name}”{did_you_mean(name, known)}"
+
+
+def _written(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _described(track: MediaStreamTrack) -> str:
@@ -545,7 +564,7 @@ _SENTENCES: Mapping[str, Callable[[Session, MediaStreamTrack, str], str]] = {  #
     "mute": Session._muted_sentence,
     "overconstrained": lambda *_: "",  # the track is muted for the same reason
     "unmute": lambda _, track, __: f"“{track.label}” is back: {describe_settings(track.settings)}",
-    "configurationchange": lambda _, track, __: f"changed: {_described(track)}",
+    "configurationchange": lambda session, track, __: session.told_change(track),
 }
 
 

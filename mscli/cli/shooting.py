@@ -141,7 +141,8 @@ class Shooting:
         self._plan = plan
         self._shown = shown
         self._pictures = TakenPictures(session, row, file, options, plan)
-        self._camera = Camera(session, wanted, plan, self._pictures.begin, shown, decodes=not options.deinterlace)
+        begin, idle = self._pictures.begin, self._pictures.sync
+        self._camera = Camera(session, wanted, plan, begin, idle, shown, decodes=not options.deinterlace)
         self._trigger = Trigger(plan.trigger, session.wake, session.stopper.count)
         self._keys = Keys(wanted=shown.in_terminal and not self._trigger.reads)
         self._run = ShootingRun(session)
@@ -215,9 +216,10 @@ class Shooting:
 
     def _count_on(self, due_us: int) -> None:
         """Count the intervals from the first picture on. A later one that was long awaited stands for all that were due."""
-        shown_us, frame_us = self._camera.shown_us, self._camera.frame_us
+        shown_us = self._camera.shown_us
         if self._plan.interval_s is None or shown_us is None:
             return
+        frame_us = self._camera.frame_us
         interval_us = round(self._plan.interval_s * MICROSECONDS)
         if self._times is None:
             self._times = Ticks(interval_us, shown_us + interval_us - frame_us // 2)
@@ -330,12 +332,16 @@ class Camera:
         wanted: Sequence[Wanted],
         plan: ShootingPlan,
         begin: Callable[[MediaStreamTrack], object],
+        idle: Callable[[], object],
         shown: CommandPreview,
         *,
         decodes: bool,
     ) -> None:
-        """Open nothing yet. ``decodes``: whether chunks that depend on each other are decoded here, once for each shot."""
-        self._session, self._wanted, self._plan, self._begin = session, wanted, plan, begin
+        """Open nothing yet. ``begin``: called with the track when it is opened. ``idle``: called again and again meanwhile.
+
+        ``decodes``: whether chunks that depend on each other are decoded here, once for each shot.
+        """
+        self._session, self._wanted, self._plan, self._begin, self._idle = session, wanted, plan, begin, idle
         self._shown, self._decodes = shown, decodes
         self._decoder: Any = None  # of a shot, once there is such a chunk
         self.faults = NO_FAULTS  # of chunks that were decoded here, in all shots
@@ -578,6 +584,7 @@ class Camera:
             if session.stopper.requested:
                 return None
             taken = session.event_loop.take(_WAIT_S)
+            self._idle()
             if taken is not None and isinstance(taken.frame, VideoFrame | EncodedVideoChunk):
                 return taken.frame
             session.check_source(self.pictures)
@@ -733,6 +740,7 @@ class TakenPictures:
 
     def finish(self) -> None:
         """Wait for the commands that still run, and forget the output of a picture that was not taken."""
+        self.sync(at_once=True)
         if self._session.voice.live:
             self.hide()
         if self._sink is not None:
@@ -742,6 +750,7 @@ class TakenPictures:
 
     def wait(self, what: str, left_s: float | None) -> None:
         """Show on a terminal how many pictures there are, and what comes next, perhaps in some seconds."""
+        self.sync()
         voice = self._session.voice
         if not voice.live:
             return
@@ -751,6 +760,10 @@ class TakenPictures:
         count = Item(f"{self.taken} picture{'s' if self.taken != 1 else ''}", 2)
         items = fitting([Item("Ctrl-C stop", 3, "dim"), count, Item(f"{what}{when}", 1)], voice.columns - 1)
         voice.show_status(*line_of(items))
+
+    def sync(self, *, at_once: bool = False) -> None:
+        """Flush the names of the pictures to the disk, if that is due."""
+        self._album.sync(at_once=at_once)
 
     def hide(self) -> None:
         """Remove the line from the terminal."""

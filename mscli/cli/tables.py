@@ -17,6 +17,7 @@ from mscli.cli.forgiving import forgiving_stderr
 from mscli.cli.printable import printable
 from mscli.cli.say import warning_line
 from mscli.core.boxes import Span
+from mscli.core.controls import switch_of
 from mscli.core.derived import mode_behind
 from mscli.core.properties import PROPERTIES
 from mscli.core.selection import describe_reshaping, describe_settings
@@ -154,9 +155,10 @@ def show_capabilities(
     out.print(*called, _name(info), Text(printable(info.path or info.device_id), style="dim"))
     more = ("now", "default", "") if controls else ()
     table = _table("property", "values", *more, file=sys.stdout)
-    others = dict.fromkeys((name for name in controls if name not in capabilities), "any")  # the standard does not list them
+    # the standard does not list any points, nor the driver's own controls that can only be read
+    others = {name: "" if "readOnly" in one else "any" for name, one in controls.items() if name not in capabilities}
     for name, value in {**capabilities, **others}.items():
-        row = _control_row(name, controls.get(name)) if controls else ()
+        row = _control_row(name, controls, capabilities) if controls else ()
         table.add_row(name, printable(f"{_values(value)} {PROPERTIES[name].unit}".rstrip()), *row)
     out.print(table)
     if modes:
@@ -165,14 +167,27 @@ def show_capabilities(
         out.print(printable(f"cannot use {one['what']}: {one['why']}"), style="dim", markup=False)
 
 
-def _control_row(name: str, control: Mapping[str, Any] | None) -> tuple[str, str, str]:
+def _control_row(name: str, controls: Mapping[str, Mapping[str, Any]], capabilities: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return a control's value, its default, and why it cannot be set now."""
+    control = controls.get(name)
     if control is None:
         return "", "", ""
     default = _word(control["default"]) if "default" in control else ""
-    held = PROPERTIES[name].only_while
-    why = "" if "inactive" not in control else f"inactive until {held[0]} is {held[1][0]}" if held else "inactive"
+    why = "read-only" if "readOnly" in control else ""
+    if "inactive" in control and not why:
+        why = " ".join(filter(None, ("inactive", _remedy(name, controls, capabilities))))
     return _word(control["value"]), default, why
+
+
+def _remedy(name: str, controls: Mapping[str, Mapping[str, Any]], capabilities: Mapping[str, Any]) -> str:
+    """Return until when a control is inactive, or "" if nobody knows."""
+    held, switch = PROPERTIES[name].only_while, switch_of(name, controls)
+    if held is None:
+        return f"until {switch} is 0" if switch else ""
+    mode, (needed, *_) = held
+    if needed in capabilities.get(mode, ()):
+        return f"until {mode} is {needed}"
+    return f"because {mode} is always {_word(controls[mode]['value'])}" if mode in controls else ""
 
 
 def _values(value: Any) -> str:

@@ -19,12 +19,14 @@ class Control(NamedTuple):
     """A control of one camera: its allowed values, current value and default.
 
     ``inactive``: the driver reports that setting it has no effect now, because something else determines its value.
+    ``read_only``: programs cannot set it.
     """
 
     values: Values
     value: Scalar
     default: Scalar | None = None
     inactive: bool = False
+    read_only: bool = False
 
 
 NO_POINTS = "[]"
@@ -79,10 +81,20 @@ def plan(wanted: Mapping[str, Scalar], now: Mapping[str, Scalar]) -> list[tuple[
     return [(name, wanted[name]) for name in sorted(turns, key=lambda name: (turns[name], name))]
 
 
+def switch_of(name: str, known: Iterable[str]) -> str:
+    """Return the driver's own switch that lets the camera set a control by itself, or "": v4l2:gain_automatic for v4l2:gain.
+
+    Drivers only tell by its name which control it is for.
+    """
+    begin = f"{NATIVE}{name.removeprefix(NATIVE)}_auto"
+    return next((one for one in known if one.startswith(begin)), "")
+
+
 def _mode_changes(name: str, now: Mapping[str, Scalar], after: Mapping[str, Scalar]) -> bool:
     """Return whether the mode on which a control depends changes. The known value of the control is stale after that."""
     held = PROPERTIES[name].only_while
-    return held is not None and now.get(held[0]) != after.get(held[0])
+    mode = held[0] if held is not None else switch_of(name, after)
+    return now.get(mode) != after.get(mode)
 
 
 def _can_be_set(name: str, settings: Mapping[str, Scalar]) -> bool:
@@ -101,6 +113,8 @@ BEFORE_MODES = -1  # the position of controls that can only be set in the old mo
 def _turn(name: str, value: Scalar) -> int:
     if name in MODES:
         return 0 if value == MANUAL else 2
+    if name.startswith(NATIVE) and "_auto" in name:
+        return 2 if value else 0
     held = PROPERTIES[name].only_while
     return 1 if held is None or MANUAL in held[1] else 3
 
@@ -154,6 +168,11 @@ def _unmet(rule: Rule, settings: Mapping[str, Scalar], controls: Mapping[str, Co
         return f"has no {name}{did_you_mean(name, natives) if name.startswith(NATIVE) else ''}"
     if now is None or rule.ideal is None or now in rule.ideal:
         return ""
+    if control.read_only:
+        return f"cannot set {name}, which is read-only"
+    switch = switch_of(name, known)
+    if control.inactive and name.startswith(NATIVE) and switch not in wished:
+        return f"cannot set {name} while the camera sets it by itself{f'; set {switch} to 0' if switch else ''}"
     held = PROPERTIES[name].only_while
     if held is not None and not _can_be_set(name, settings):
         rival = next((one for one in wished if _needs(one, held[0]) and one in controls and _can_be_set(one, settings)), None)

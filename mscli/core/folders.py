@@ -73,11 +73,16 @@ class FolderEntry:
 
     def sync(self) -> None:
         """Flush the folder's names to the disk."""
-        fd = os.open(".", os.O_RDONLY, dir_fd=self.folder)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync_folder(".", self.folder)
+
+
+def sync_folder(path: str, within: int | None = None) -> None:
+    """Flush the names in a folder to the disk. ``within``: the open folder in which a relative path begins."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=within)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def find_entry(path: str) -> FolderEntry:

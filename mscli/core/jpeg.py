@@ -182,9 +182,10 @@ def _segments(jpeg: memoryview) -> Iterator[tuple[int, int]]:
     """Yield the offset and marker of each segment. The last one is the scan."""
     at = len(_START)
     for _ in range(_SEGMENTS):
-        fill = re.compile(_FILL).match(jpeg, at)
-        at = fill.end() if fill else at
         head = bytes(jpeg[at : at + 4])
+        if head[:2] == b"\xff\xff" and (fill := re.compile(_FILL).match(jpeg, at)):
+            at = fill.end()
+            head = bytes(jpeg[at : at + 4])
         if len(head) < 4 or head[0] != 0xFF:
             raise BrokenJpegError("ends before its image data")
         marker = head[1]

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mscli.core.errors import NotReadableError
-from mscli.core.frames import EncodedVideoChunk, VideoColorSpace, VideoFrame
+from mscli.core.frames import FORMATS, EncodedVideoChunk, VideoColorSpace, VideoFrame
 from mscli.media.pictures import PictureReader
 
 if TYPE_CHECKING:
     import av
 
 Picture = VideoFrame | EncodedVideoChunk
+
+_RGB, _GREY, _DEEP_GREY = "RGB24", "GREY", "Y16"  # the formats of a mean
 
 
 def sharpest(frames: Iterable[Picture]) -> Picture:
@@ -38,24 +40,31 @@ def sharpness(picture: av.VideoFrame) -> float:
 
 
 def mean_of(frames: Iterable[Picture]) -> VideoFrame:
-    """Return the mean of the frames as RGB24, which has less noise. Raises NotReadableError."""
+    """Return the mean of the frames, which has less noise: grey as it is, all others as RGB24. Raises NotReadableError."""
     import numpy as np
 
     reader, count = PictureReader(strict=True), 0
     total: Any = 0
     newest: Picture | None = None
+    form = ""
     for frame in frames:
         for picture in reader.read(frame)[-1:]:
-            pixels = picture.to_ndarray(format="rgb24")
-            total = pixels.astype(np.uint32) + total
+            form = _form_of(picture)
+            total = picture.to_ndarray(format=FORMATS[form].ffmpeg).astype(np.uint32) + total
             count, newest = count + 1, frame
     if newest is None:
         raise NotReadableError("none of the frames is a whole picture")
-    return _frame((total + count // 2) // count, newest)
+    return _frame((total + count // 2) // count, form, newest)
 
 
-def _frame(pixels: Any, like: Picture) -> VideoFrame:
+def _form_of(picture: av.VideoFrame) -> str:
+    name = picture.format.name
+    return _RGB if not name.startswith("gray") else _GREY if name == "gray" else _DEEP_GREY
+
+
+def _frame(pixels: Any, form: str, like: Picture) -> VideoFrame:
     height, width = pixels.shape[:2]
-    plane = memoryview(pixels.astype("uint8").tobytes())
+    plane = memoryview(pixels.astype("<u2" if form == _DEEP_GREY else "u1").tobytes())
+    strides = (plane.nbytes // height,)
     color = VideoColorSpace(full_range=True)
-    return VideoFrame("RGB24", width, height, like.timestamp, (plane,), (3 * width,), like.duration, like.sequence, color)
+    return VideoFrame(form, width, height, like.timestamp, (plane,), strides, like.duration, like.sequence, color)

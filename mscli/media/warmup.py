@@ -47,35 +47,41 @@ class PictureMeans(NamedTuple):
 
 
 class Settling:
-    """A judge of pictures in their order. ``skipped``: how many came before the one that is good, by reason."""
+    """A judge of pictures in their order. ``skipped``: how many came before the one that is good, by reason.
 
-    def __init__(self) -> None:
+    A picture that is equal to the one before is frozen: the noise of a camera makes all of its pictures different. After
+    ``still_s`` seconds, the scene is still, as before a virtual camera or an HDMI grabber.
+    """
+
+    def __init__(self, still_s: float = SETTLE_S / 2) -> None:
         self.skipped: dict[str, int] = {}
+        self.fault = ""  # why the latest picture was skipped
+        self._still_s = still_s
         self._latest: deque[PictureMeans] = deque(maxlen=WINDOW)
-        self._seen = 0  # pictures that show something
+        self._seen = 0  # pictures that show something and are not frozen
+        self._same: tuple[int, float] | None = None  # the digest of the latest such picture, and when it came first (seconds)
 
-    def is_settled(self, means: PictureMeans) -> bool:
-        """Take the next picture. Return whether it may be kept. Count it as skipped otherwise."""
+    def is_settled(self, means: PictureMeans, at_s: float) -> bool:
+        """Take the next picture, captured at ``at_s``. Return whether it may be kept. Count it as skipped otherwise."""
         self._latest.append(means)
-        why = self._fault(means)
-        if why:
-            self.skipped[why] = self.skipped.get(why, 0) + 1
-        return not why
+        self.fault = self._fault(means, at_s)
+        if self.fault:
+            self.skipped[self.fault] = self.skipped.get(self.fault, 0) + 1
+        return not self.fault
 
     @property
     def newest(self) -> PictureMeans | None:
         """Return the last picture's means."""
         return self._latest[-1] if self._latest else None
 
-    def _fault(self, means: PictureMeans) -> str:
+    def _fault(self, means: PictureMeans, at_s: float) -> str:
         fault = fault_of(means)
         if fault:
             return fault
+        if self._same is not None and self._same[0] == means.digest:
+            return "frozen" if at_s - self._same[1] < self._still_s else ""
+        self._same = means.digest, at_s
         seen = list(self._latest)
-        digests = [means.digest for means in seen]
-        is_still_scene = len(digests) == WINDOW and len(set(digests)) == 1
-        if digests[-2:-1] == digests[-1:] and not is_still_scene:
-            return "frozen"
         self._seen += 1
         if self._seen == STEADY and _steady(seen):
             return ""
@@ -132,7 +138,7 @@ class Warmup:
     def __init__(self, settle: Settle) -> None:
         self.is_capped = False  # whether the time was over before the picture had settled
         self._settle = settle
-        self._settling = Settling()
+        self._settling = Settling(settle.seconds / 2)
         self._reader = PictureReader(strict=True)
         self._sampler = Sampler()
         self.is_hopeless = False  # whether the time is over and there was nothing to see, or long nothing more
@@ -147,7 +153,7 @@ class Warmup:
         return self._settling.skipped
 
     def is_good(self, frame: VideoFrame | EncodedVideoChunk) -> bool:
-        """Return whether the frame may be kept. A damaged or black one never is, an unsettled one when the time is over.
+        """Return whether the frame may be kept: not if it is damaged, black or frozen, nor, until the time is over, unsettled.
 
         If the frame at the end of the time is black, and others were not, the next one that is not is waited for as long again.
         """
@@ -167,9 +173,9 @@ class Warmup:
         self.is_hopeless = bool(why) and waited_s >= self._settle.seconds * (1 + self._has_shown)
         if not self._settle.judged:
             return self._skip(why) if why else True
-        if self._settling.is_settled(means):
+        if self._settling.is_settled(means, waited_s):
             return True
-        self.is_capped = is_late and not why
+        self.is_capped = is_late and self._settling.fault == "unsettled"
         return self.is_capped
 
     def _skip(self, why: str) -> bool:

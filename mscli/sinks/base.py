@@ -60,6 +60,7 @@ class Sink(ABC):
     track: TrackFormat | None = None  # of a picture: its camera as it is set when the picture is taken
     size = (0, 0)  # of the picture that was written, if the sink says so
     another: Callable[[], str] | None = None  # chooses another name for a picture if another program has just taken this one
+    name_durable = True  # whether it flushes the picture's name to the disk; False if somebody else flushes its folder
     goes_on = False  # whether it can take the next picture of a series, with ``go_on``
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions) -> None:  # noqa: ARG002 (the subclass's)

@@ -159,7 +159,7 @@ class CameraControls:
             if values is not None and name in now:
                 values = values if driven.is_settable else (now[name],)
                 inactive = bool(driven.flags & abi.CTRL_INACTIVE)
-                found[name] = Control(values, now[name], driven.value(driven.default), inactive)
+                found[name] = Control(values, now[name], driven.value(driven.default), inactive, not driven.is_settable)
         return found | {name: Control((NO_POINTS,), points, NO_POINTS) for name, points in self._points().items()}
 
     def read(self) -> dict[str, Scalar]:
@@ -187,7 +187,7 @@ class CameraControls:
         """
         if any(name.startswith(NATIVE) for name in wanted):
             self._find_native()
-        self._set |= self._driven.keys() & wanted.keys()
+        self._set |= {name for name in self._driven.keys() & wanted.keys() if self._driven[name].is_settable}
         for name, value in plan(wanted, self.read()):
             self._set_one(name, value)
         return self.read()
@@ -250,11 +250,11 @@ _STANDARD = frozenset(row.id for row in CONTROLS)
 
 
 def _native(node: Node) -> Iterator[tuple[str, Driven]]:
-    """Yield the driver's other controls that hold a number and can be set, under their own names."""
+    """Yield the driver's other controls that hold a number, under their own names."""
     query = abi.ControlQuery(id=abi.CTRL_NEXT)
     while _has(node, abi.QUERY_EXT_CTRL, query):
         is_number = query.type in (*NUMBERS, *MENUS) and not query.nr_of_dims
-        if is_number and query.id not in _STANDARD and not query.flags & abi.CTRL_READ_ONLY:
+        if is_number and query.id not in _STANDARD:
             row = Row(f"{NATIVE}{_slug(bytes(query.name).decode(errors='replace'))}", query.id)
             driven = _driven(node, row, query)
             if driven is not None:

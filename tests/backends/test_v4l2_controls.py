@@ -209,8 +209,15 @@ def test_a_control_that_is_only_read_has_the_one_value(driver: Driver) -> None:
     driver.flags[abi.CID_PAN_ABSOLUTE] = abi.CTRL_DISABLED
     with Node(os.devnull) as node:
         found = CameraControls(node).abilities()
-    assert found["zoom"].values == (100,)
+    assert found["zoom"] == Control((100,), 100, 100, read_only=True)
     assert "pan" not in found
+
+
+def test_a_control_of_the_driver_that_is_only_read_is_listed(driver: Driver) -> None:
+    driver.native[0x980950], driver.controls[0x980950] = b"Light Level", (NUMBER, 0, 9, 1, 0)
+    driver.now[0x980950], driver.flags[0x980950] = 4, abi.CTRL_READ_ONLY
+    with Node(os.devnull) as node:
+        assert CameraControls(node).abilities()["v4l2:light_level"] == Control((4,), 4, 0, read_only=True)
 
 
 def test_a_camera_that_is_gone_is_said_to_be(driver: Driver, controls: CameraControls) -> None:

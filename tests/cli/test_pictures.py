@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections import deque
@@ -269,6 +270,11 @@ def test_a_black_frozen_or_torn_frame_is_never_the_picture(fault: str, why: str,
     assert mean(fake.folder / "x.jpg") == pytest.approx(mean(fake.folder / "usual.jpg"), abs=3)
 
 
+def test_a_camera_that_freezes_for_half_a_second_is_waited_for(fake: FakeMachine) -> None:
+    fake.plug(camera(faults={"frozenFrames": 15}))
+    assert fake.json("snapshot", "--json", "x.png")["skipped"]["frozen"] >= 10
+
+
 def test_a_camera_that_shows_only_black_is_an_error(fake: FakeMachine) -> None:
     fake.plug(camera(faults={"blackFrames": 1_000_000}))
     done = fake("snapshot", "--settle", "0.3s", "x.png", code=5)
@@ -459,9 +465,15 @@ def test_controls_are_restored_at_the_end_if_asked(fake: FakeMachine) -> None:
     stdin = "".join(json.dumps(line) + "\n" for line in lines).encode()
     done = fake("capture", "--restore", "--events", "log", "--control", "-", "-o", "x.raw", stdin=stdin, code=0)
     assert done.stderr.count(b"could not be restored") == 0
+    assert re.findall(r"changed: .*", done.stderr.decode()) == ["changed: camera “Camera”: brightness 200"]
     events = [json.loads(line) for line in (fake.folder / "log").read_text().splitlines()]
     brightness = [event["settings"]["brightness"] for event in events if event["type"] == "settings"]
     assert brightness[:2] == [100, 200]
+
+
+def test_what_is_restored_is_not_talked_about(fake: FakeMachine) -> None:
+    fake.plug(camera(controls=CONTROLS))
+    assert b"changed" not in fake("snapshot", "--restore", "--brightness", "200", "x.png", code=0).stderr
 
 
 def test_saved_settings_are_constraints_that_set_the_camera_again(fake: FakeMachine) -> None:
@@ -505,6 +517,11 @@ def test_capabilities_tell_what_controls_are_set_to_and_why_one_is_inactive(fake
     (zoom,) = (row.split() for row in rows if row.startswith("zoom"))
     assert zoom == ["zoom", "100", "–", "400", "150", "100"]
     assert any("exposureTime" in row and "inactive until exposureMode is manual" in row for row in rows)
+
+
+def test_a_control_that_the_camera_always_sets_by_itself_says_so(fake: FakeMachine) -> None:
+    fake.plug(camera(controls={**TIMES, "exposureMode": ["continuous"]}))
+    assert "inactive because exposureMode is always continuous" in fake("capabilities", code=0).stdout.decode()
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ import pytest
 
 from mscli.core.clock import MICROSECONDS, now_us, wall_clock
 from mscli.core.errors import InvalidStateError, NotSupportedError, OperationError
-from mscli.core.folders import find_entry
+from mscli.core.folders import FolderEntry, find_entry
 from mscli.core.frames import BT601, BT709, JPEG_COLOR, PIXEL_FORMATS, Media, Rect, VideoColorSpace, VideoFrame
 from mscli.core.jpeg import file_parts
 from mscli.core.orientation import Orientation
 from mscli.encode.options import Series, SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_album
 from mscli.sinks.base import Sink
+from mscli.sinks.pictures import album as pictures
 from mscli.sinks.pictures.image import jpeg_scale
 from tests.sinks.synth import (
     BLUE,
@@ -187,6 +188,16 @@ def test_deep_grey_keeps_its_depth(name: str, bits: int, suffix: str, tmp_path: 
     assert deep == values
 
 
+@pytest.mark.parametrize(("name", "bits"), [("Y10", 10), ("Y12", 12), ("Y16", 12)])
+def test_an_avif_keeps_up_to_twelve_bits_of_grey(name: str, bits: int, tmp_path: Path) -> None:
+    plane = memoryview(b"".join((index * 257 >> 16 - int(name[1:])).to_bytes(2, "little") for index in range(256)))
+    path = saved(tmp_path / "a.avif", VideoFrame(name, 256, 1, 0, (plane,), (512,)), quality=1.0)
+    assert probe(path)["streams"][0]["pix_fmt"] == f"gray{bits}le"
+    read = run("ffmpeg", "-v", "error", "-i", path, "-pix_fmt", f"gray{bits}le", "-f", "rawvideo", "-")
+    values = [int.from_bytes(read[at : at + 2], "little") for at in range(0, len(read), 2)]
+    assert values == pytest.approx([index * 257 >> 16 - bits for index in range(256)], abs=1)
+
+
 @pytest.mark.parametrize("suffix", ["avif", "tiff", "ppm"])
 def test_further_formats_keep_the_colour(suffix: str, tmp_path: Path) -> None:
     path = saved(tmp_path / f"a.{suffix}", picture("NV12", 64, 48, BLUE))
@@ -261,6 +272,35 @@ def test_later_pictures_of_a_series_walk_to_their_folder_once(tmp_path: Path) ->
         assert album.add(sink, (0, 0)) == str(tmp_path / f"x-00{number}.jpg")
         walks.append(sum(one.callcount for one in counted.getstats() if one.code == find_entry.__code__))
     assert walks == [3, 1]  # the first is checked before the camera's light goes on, and again when it is opened
+
+
+def test_the_names_of_a_series_are_flushed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str | None] = []  # folders, by path or as they are open
+    monkeypatch.setattr(pictures, "FLUSH_S", 3600)
+    monkeypatch.setattr(pictures, "sync_folder", flushed.append)
+    monkeypatch.setattr(FolderEntry, "sync", lambda _: flushed.append(None))
+    album = load_album(SINKS["jpg"], str(tmp_path / "x.jpg"), SinkOptions(metadata=False), Series())
+    for _ in range(3):
+        album.open(sink := album.next_sink(), TrackFormat("video"))
+        sink.write(0, picture("RGB24", 64, 48, RED))
+        sink.close()
+        album.add(sink, (0, 0))
+    assert flushed == [str(tmp_path)]  # the first one is due
+    album.sync()
+    assert flushed == [str(tmp_path)]
+    album.sync(at_once=True)
+    album.sync(at_once=True)
+    assert flushed == [str(tmp_path)] * 2
+
+
+def test_the_name_of_a_single_picture_is_flushed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(FolderEntry, "sync", lambda entry: flushed.append(entry.name))
+    album = load_album(SINKS["jpg"], str(tmp_path / "x.jpg"), SinkOptions(metadata=False), None)
+    album.open(sink := album.next_sink(), TrackFormat("video"))
+    sink.write(0, picture("RGB24", 64, 48, RED))
+    sink.close()
+    assert flushed == ["x.jpg"]
 
 
 def test_a_series_that_may_replace_files_replaces_no_pipe(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -23,12 +25,31 @@ def test_the_mean_has_less_noise() -> None:
     chance = random.Random(1)
     frames = [grey(bytes(min(255, max(0, round(chance.gauss(100, 8)))) for _ in range(SIZE)), n) for n in range(16)]
     mean = mean_of(frames)
-    levels = bytes(mean.planes[0])[::3]
+    levels = bytes(mean.planes[0])
     middle = sum(levels) / SIZE
     deviation = (sum((level - middle) ** 2 for level in levels) / SIZE) ** 0.5
     assert abs(middle - 100) < 0.5
     assert deviation < 8 / 16**0.5 + 0.2
     assert mean.timestamp == 15
+
+
+@pytest.mark.parametrize(("name", "bits"), [("GREY", 8), ("Y10", 10), ("Y12", 12), ("Y14", 14), ("Y16", 16), ("Y16BE", 16)])
+def test_the_mean_of_grey_is_as_deep_as_its_frames(name: str, bits: int) -> None:
+    """Full scale in the first and last sample, and halves between two frames."""
+    deep = bits > 8
+    order: Literal["big", "little"] = "big" if name.endswith("BE") else "little"
+    top = 2**bits - 1
+    frames = []
+    for step in (0, 1):
+        samples = [0, 1, 2 + step, top - 2 - 3 * step, top]
+        plane = b"".join(sample.to_bytes(2 if deep else 1, order) for sample in samples)
+        frames.append(VideoFrame(name, 5, 1, step, (memoryview(plane),), (len(plane),)))
+    mean = mean_of(frames)
+    assert mean.format == ("Y16" if deep else "GREY")
+    width = 2 if deep else 1
+    found = [int.from_bytes(mean.planes[0][at : at + width], "little") for at in range(0, 5 * width, width)]
+    scale = (65_535 if deep else 255) / top
+    assert found == pytest.approx([scale * sample for sample in (0, 1, 2.5, top - 3.5, top)], abs=1)
 
 
 def test_the_sharpest_frame_is_kept_as_it_came() -> None:
@@ -96,6 +117,16 @@ def test_a_black_frame_at_the_end_of_the_time_is_not_all_that_there_is() -> None
     assert not warmup.is_hopeless
     assert first_good(warmup, [0] * 62) is None
     assert warmup.is_hopeless
+
+
+def test_a_camera_that_freezes_is_waited_for_also_at_the_end_of_the_time() -> None:
+    moving, stuck = [frame(60 + 100 * (n % 2), n) for n in range(50)], grey(bytes([102]) * SIZE)
+    frozen = [replace(stuck, timestamp=n * 33_333) for n in range(50, 90)]
+    again = [frame(104, n) for n in range(75, 90)]
+    for frames, kept in (([*moving, *frozen[:25], *again], again[0]), ([*moving, *frozen], frozen[31])):
+        warmup = Warmup(Settle(2.0))
+        assert next(one for one in frames if warmup.is_good(one)) is kept
+        assert not warmup.is_capped
 
 
 def test_a_number_of_frames_is_skipped_unseen_and_black_ones_after_them() -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 import mscli
-from mscli.core.boxes import Box, Scalar, Span
+from mscli.api.mediadeviceinfo import device_info
+from mscli.api.settings_space import space_of
+from mscli.cli.tables import show_capabilities
+from mscli.core.boxes import Box, Mode, Scalar, Span
 from mscli.core.constraints import Rule, parse_constraints
-from mscli.core.controls import plan, unfold
+from mscli.core.controls import Control, plan, unfold, unmet
 from mscli.core.select import select_settings
-from mscli.sources.base import Device, Request, Source
+from mscli.sources.base import Abilities, Device, Request, Source
 from tests.unit.lost import Pluggable, Scene
 from tests.unit.stage import Heard, Stage, camera, device, reader, silent, waiting
 from tests.untyped import untyped
@@ -70,6 +73,16 @@ NOW: dict[str, Scalar] = {"exposureMode": "continuous", "exposureTime": 333, "ex
         ({"exposureMode": "manual"}, {"exposureCompensation": 1}, []),
         ({}, {"exposureMode": "manual", "exposureTime": 333}, ["exposureMode", "exposureTime"]),  # what is known of it is old
         ({}, {"zoom": 100, "iso": 5}, []),  # as it is, and not there
+        (
+            {"v4l2:gain": 31, "v4l2:gain_automatic": 1},
+            {"v4l2:gain": 31, "v4l2:gain_automatic": 0},
+            ["v4l2:gain_automatic", "v4l2:gain"],
+        ),
+        (
+            {"v4l2:gain": 31, "v4l2:gain_automatic": 0},
+            {"v4l2:gain_automatic": 1, "v4l2:gain": 100},
+            ["v4l2:gain", "v4l2:gain_automatic"],
+        ),
     ],
 )
 def test_automatics_go_off_first_and_on_last(now: dict[str, Scalar], wanted: dict[str, Scalar], expected: list[str]) -> None:
@@ -80,6 +93,54 @@ def test_automatics_go_off_first_and_on_last(now: dict[str, Scalar], wanted: dic
 
 def test_a_value_can_be_set_if_the_camera_lacks_its_mode() -> None:
     assert plan({"exposureTime": 5}, {"exposureTime": 6}) == [("exposureTime", 5)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "control", "said"),
+    [
+        ({"zoom": 5.0}, Control((100,), 100, read_only=True), "cannot set zoom, which is read-only"),
+        (
+            {"v4l2:gain": 5.0},
+            Control(Span(0, 255, 1), 100, inactive=True),
+            "cannot set v4l2:gain while the camera sets it by itself; set v4l2:gain_automatic to 0",
+        ),
+        (
+            {"v4l2:hue": 5.0},
+            Control(Span(0, 255, 1), 100, inactive=True),
+            "cannot set v4l2:hue while the camera sets it by itself",
+        ),
+        ({"v4l2:gain": 5.0, "v4l2:gain_automatic": 0.0}, Control(Span(6, 9, 1), 100, inactive=True), "from 6 to 9 is possible"),
+    ],
+)
+def test_a_control_that_cannot_be_set_says_why(wanted: dict[str, Any], control: Control, said: str) -> None:
+    (name, *_) = wanted
+    controls = {name: control, "v4l2:gain_automatic": Control(Span(0, 1, 1), 0)}
+    (clause,) = unmet(parse_constraints(wanted, "video").basic, {name: 100, "v4l2:gain_automatic": 0}, controls)
+    assert said in clause
+
+
+def test_the_list_says_why_a_control_cannot_be_set(capsys: pytest.CaptureFixture[str]) -> None:
+    info = device_info(Device("v0", "videoinput", "Camera", "", "fake"), lambda _: Abilities())
+    switch = {"value": 1, "default": 1}
+    controls = {
+        "v4l2:gain": {"value": 31, "inactive": True},
+        "v4l2:gain_automatic": switch,
+        "v4l2:hue": {"value": 0, "inactive": True},
+        "v4l2:privacy": {"value": 0, "readOnly": True},
+    }
+    show_capabilities(info, {name: [0, 1] for name in controls if name != "v4l2:privacy"}, [], [], controls)
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if "v4l2:" in line)
+    assert rows["v4l2:gain"].rstrip().endswith("inactive until v4l2:gain_automatic is 0")
+    assert rows["v4l2:hue"].rstrip().endswith("inactive")
+    assert rows["v4l2:privacy"].split() == ["0", "read-only"]
+
+
+def test_a_drivers_own_control_that_is_read_only_is_no_setting() -> None:
+    """Its value may change by itself at any time."""
+    controls = {"v4l2:light": Control((5,), 5, read_only=True), "zoom": Control((7,), 7, read_only=True)}
+    boxes = space_of("video", Abilities([Mode("GREY", 64, 48, 30)], controls=controls), None)
+    settings = select_settings(boxes, parse_constraints({"v4l2:light": 9.0}, "video")).settings
+    assert {name: value for name, value in settings.items() if name in controls} == {"zoom": 7}
 
 
 # The choice

@@ -11,6 +11,7 @@ import pytest
 from mscli.media.warmup import WINDOW, PictureMeans, Settling
 
 CAP = 90  # frames
+RATE = 30
 
 
 def settled_at(curve: Callable[[int], PictureMeans], noise: float = 0.05) -> int | None:
@@ -19,7 +20,7 @@ def settled_at(curve: Callable[[int], PictureMeans], noise: float = 0.05) -> int
     for number in range(CAP):
         look = curve(number)
         noisy = PictureMeans(look.luma + chance.gauss(0, noise), look.cb, look.cr, number if look.digest == 0 else look.digest)
-        if settling.is_settled(noisy):
+        if settling.is_settled(noisy, number / RATE):
             assert sum(settling.skipped.values()) == number
             return number
     return None
@@ -71,12 +72,31 @@ def test_a_picture_that_keeps_changing_never_settles() -> None:
 )
 def test_nothing_is_never_a_picture(look: PictureMeans, why: str) -> None:
     settling = Settling()
-    assert not any(settling.is_settled(look) for _ in range(CAP))
+    assert not any(settling.is_settled(look, number / RATE) for number in range(CAP))
     assert settling.skipped == {why: CAP}
 
 
-def test_the_same_picture_again_and_again_is_frozen_until_it_must_be_the_scene() -> None:
+STUCK = PictureMeans(110, digest=7)
+
+
+@pytest.mark.parametrize("before", [[], [PictureMeans(0)] * 3, [PictureMeans(100 + n, digest=n) for n in range(4)]])
+def test_the_same_picture_again_and_again_is_frozen_until_it_must_be_the_scene(before: list[PictureMeans]) -> None:
+    settling = Settling(1.0)
+    looks = [*before, *[STUCK] * CAP]
+    kept = next(number for number, look in enumerate(looks) if settling.is_settled(look, number / RATE))
+    assert kept == len(before) + RATE
+    assert settling.skipped["frozen"] == RATE - 1
+
+
+def test_a_frozen_picture_is_not_kept_once_the_camera_goes_on() -> None:
+    settling = Settling(1.0)
+    looks = [STUCK] * (RATE - 2) + [PictureMeans(110, digest=100 + number) for number in range(WINDOW)]
+    kept = [settling.is_settled(look, number / RATE) for number, look in enumerate(looks)]
+    assert kept.index(True) >= RATE - 2
+
+
+def test_a_frame_that_comes_twice_does_not_keep_the_picture_from_settling() -> None:
+    """As from a camera that exposes longer than its frame rate allows."""
     settling = Settling()
-    kept = [settling.is_settled(PictureMeans(110, digest=7)) for _ in range(WINDOW)]
-    assert kept == [True] if kept[0] else kept.index(True) == WINDOW - 1
-    assert settling.skipped == {"unsettled": 1, "frozen": WINDOW - 2}
+    kept = [settling.is_settled(PictureMeans(110, digest=number // 2), number / RATE) for number in range(WINDOW)]
+    assert kept.index(True) == 4

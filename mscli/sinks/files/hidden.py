@@ -90,10 +90,11 @@ class HiddenFile:
         """Return the path of another name in the folder."""
         return os.path.join(os.path.dirname(self.path), name)
 
-    def publish(self, *, durable: bool, complete: bool = False) -> None:
+    def publish(self, *, durable: bool, complete: bool = False, with_name: bool = True) -> None:
         """Give the file its final name. If that fails, remove it. Raises OSError.
 
-        ``durable``: flush the file and its name to the disk. ``complete``: whether it will not grow, so that it is closed next.
+        ``durable``: flush the file to the disk, and ``with_name`` its name, too. ``complete``: whether it will not grow, and is
+        closed next.
         """
         assert self._entry is not None, "created"
         try:
@@ -107,7 +108,7 @@ class HiddenFile:
         if not complete:
             with suppress(OSError):  # it has been moved already
                 self._followed = self._entry.open(getattr(os, "O_PATH", os.O_RDONLY))
-        if durable:
+        if durable and with_name:
             with suppress(OSError):  # not every file system can
                 self._entry.sync()
 

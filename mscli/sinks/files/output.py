@@ -129,7 +129,8 @@ class Output(ABC):
     size = 0  # the largest written position, in bytes
     failed = False
     identity: tuple[int, int] | None = None  # device and inode of the regular file, once it has its name
-    durable = False  # whether readable data must survive a power cut
+    durable = False  # whether readable data must survive a power cut,
+    name_durable = True  # and with it the name of the file; False if somebody else flushes its folder
     at_once = False  # whether each write is written at once, because all of the data comes with it
     on_mark: Callable[[int, int], None] | None = None  # for a regular file: called with its descriptor and its size
     rearrange: Callable[[int], Iterable[bytes]] | None = None  # for a regular file: returns the pieces of a better one
@@ -422,7 +423,7 @@ class NamedFile(Output):
         _log.info("“%s”: begun, as %s", self.name, self._file.hidden)
 
     def _publish(self, *, complete: bool = False) -> None:
-        self._file.publish(durable=self.durable, complete=complete)
+        self._file.publish(durable=self.durable, complete=complete, with_name=self.name_durable)
         self.identity = self._file.identity
         _log.debug("“%s”: got its name after %d bytes", self.name, self.size)
 

@@ -7,10 +7,14 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from mscli.core.clock import now_us, wall_clock
 from mscli.core.errors import OperationError
+from mscli.core.folders import sync_folder
+from mscli.core.limits import FLUSH_S
 from mscli.core.ticks import next_boundary
 from mscli.encode.options import Series, SinkOptions
 from mscli.sinks import SinkRow, load_sink
@@ -20,6 +24,8 @@ from mscli.sinks.files.series import Names, Retention, is_counted, is_timed, mak
 if TYPE_CHECKING:
     from mscli.encode.options import TrackFormat
     from mscli.sinks.base import Sink
+
+_ANY_TIME = datetime(2000, 1, 1)
 
 
 class Album:
@@ -43,7 +49,9 @@ class Album:
         self._taken_us: int | None = None  # when that was taken, if known
         self.size = (0, 0)  # of the latest picture, if known
         self._opened: Sink | None = None  # the latest one
-        self._is_timed = self.is_named and is_timed(file)
+        self._unsynced: set[str] = set()  # folders with names of pictures that are not on the disk yet
+        self._synced_s = -inf  # when the folders were flushed
+        self._is_timed = self.is_named and is_timed(file)  # otherwise a name needs no time
 
     @property
     def files(self) -> list[str]:
@@ -66,6 +74,7 @@ class Album:
     def open(self, sink: Sink, track: TrackFormat) -> None:
         """Open a sink, unless that is done. Let it know how the camera is set when the picture is taken."""
         sink.another = self._another if self._keeps else None
+        sink.name_durable = not self._is_series
         if sink is not self._opened:
             sink.open([track])
         sink.track, self._opened = track, sink
@@ -84,7 +93,20 @@ class Album:
         if not self.is_named:
             return ""
         self._kept.add(self._name, sink.identity)
+        if self._is_series:
+            self._unsynced.add(os.path.dirname(self._name) or ".")
+            self.sync()
         return self._name
+
+    def sync(self, *, at_once: bool = False) -> None:
+        """Flush the names of the pictures to the disk, if that is due: it costs as much as writing a picture."""
+        if not self._unsynced or not (at_once or monotonic() - self._synced_s >= FLUSH_S):
+            return
+        for folder in self._unsynced:
+            with suppress(OSError):  # not every file system can
+                sync_folder(folder)
+        self._unsynced.clear()
+        self._synced_s = monotonic()
 
     def link(self, name: str) -> None:
         """Let the link to the newest picture, if there is one, point to this file. Raises OperationError."""
@@ -97,7 +119,7 @@ class Album:
 
     def _next_name(self, choose: Callable[[datetime], str], taken_us: int | None) -> str:
         self._taken_us = taken_us
-        name = choose(wall_clock(now_us() if taken_us is None else taken_us))
+        name = choose(wall_clock(now_us() if taken_us is None else taken_us) if self._is_timed else _ANY_TIME)
         make_folder(self._pattern, name)
         self._name = name
         return name

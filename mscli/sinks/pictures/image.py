@@ -3,7 +3,7 @@ AVIF with OpenCV's.
 
 The picture of a camera's own JPEG is written unchanged, unless another quality or orientation is wanted. Colour is converted to
 what each file format implies: full-range BT.601 for JPEG, video-range BT.601 for WebP, sRGB for all others. PNG, TIFF and PGM
-keep grey of 10 to 16 bits.
+keep grey of 10 to 16 bits, AVIF up to 12 of them.
 """
 
 from __future__ import annotations
@@ -92,7 +92,15 @@ _TIFF = Still(
 )
 _PPM = Still("ppm", {"": "rgb24"}, VideoColorSpace(full_range=True), 1)
 _PGM = Still("pgm", {**dict.fromkeys(_DEEP_GREY, "gray16be"), "": "gray"}, VideoColorSpace(full_range=True), 1)
-_AVIF = Still(".avif", {"gray": "gray", **dict.fromkeys(_ALPHA, "bgra"), "": "bgr24"}, VideoColorSpace(full_range=True), 0.8)
+_AVIF = Still(
+    ".avif",
+    {
+        "gray": "gray", "gray10le": "gray10le", **dict.fromkeys(_DEEP_GREY[1:], "gray12le"),
+        **dict.fromkeys(_ALPHA, "bgra"), "": "bgr24",
+    },
+    VideoColorSpace(full_range=True),
+    0.8,
+)  # fmt: skip
 
 STILLS = {
     "image/png": _PNG,
@@ -133,7 +141,7 @@ class ImageSink(OutputSink):
 
         self.check(self.row, self.options, [track.kind for track in tracks])
         (self.track,) = tracks
-        self.output.durable = self.output.at_once = True
+        self._begin()
         self._with_free_name(lambda: self.output.open())
 
     @property
@@ -144,8 +152,12 @@ class ImageSink(OutputSink):
     def go_on(self, path: str) -> None:
         """Take the next picture, for another file. Whether that can be created shows when the picture is written."""
         self.output = NamedFile(path, self.options.overwrite, on_note=self.options.on_note)
-        self.output.durable = self.output.at_once = True
+        self._begin()
         self._written, self._reader = False, None
+
+    def _begin(self) -> None:
+        self.output.durable = self.output.at_once = True
+        self.output.name_durable = self.name_durable
 
     def write(self, track: int, frame: Media) -> None:  # noqa: ARG002
         """Write the picture, or nothing if it is damaged: then try the next. Raises InvalidStateError for a second picture."""
@@ -286,7 +298,8 @@ def _encode_by_opencv(still: Still, picture: av.VideoFrame, quality: float | Non
     import numpy as np
 
     kinds, blobs = ([cv2.IMAGE_METADATA_EXIF], [np.frombuffer(metadata, np.uint8)]) if metadata else ([], [])
-    parameters = [cv2.IMWRITE_AVIF_QUALITY, round(_quality(still, quality) * 100)]
+    depth = max(component.bits for component in picture.format.components)
+    parameters = [cv2.IMWRITE_AVIF_QUALITY, round(_quality(still, quality) * 100), cv2.IMWRITE_AVIF_DEPTH, depth]
     written, data = cv2.imencodeWithMetadata(still.encoder, picture.to_ndarray(), kinds, blobs, parameters)
     if not written:
         raise NotSupportedError(f"this OpenCV cannot write {still.encoder} pictures", hints=["use .png, .jpg or .webp"])
