@@ -95,6 +95,11 @@ class ChunkFilter:
         """Return the counts of the chunks that were not passed on."""
         return Faults(self._damaged, self._early, self._parts, why=self._why)
 
+    @property
+    def sets(self) -> bytes:
+        """Return the latest parameter sets, or b"" for a codec without."""
+        return self._sets
+
     def pass_on(self, chunk: EncodedVideoChunk) -> memoryview | None:
         """Return the usable bytes of the chunk, or None if it has no usable picture."""
         bad, codec, begun = self._damaged + self._early, VIDEO_CODECS[chunk.codec], self._begun
