@@ -17,6 +17,7 @@ _UNIT = rb"(?s)\x00\x00\x01([\x00-\x7f])"  # a start code and the header, whose 
 START_CODE = b"\0\0\1"
 _MOST_UNITS = 8192  # in a chunk: more than any encoder makes of a picture, and found in two milliseconds
 LATER = 1 << 32  # a place of a slice that is not the first
+_RECOVERY = b"\6"  # the type of a message
 _PLACE_BYTES = 6  # of a slice's header, with the place where the slice begins
 
 
@@ -49,6 +50,17 @@ class Units(NamedTuple):
     def is_start(self, data: memoryview) -> bool:
         """Return whether decoding can start at the chunk."""
         return re.search(self.start, data) is not None
+
+    def recovery(self, data: memoryview) -> bytes:
+        """Return the message of a recovery point before the picture of a chunk, or b"" if there is none."""
+        for match in find_units(data):
+            at = match.start(1) + self.header
+            kind = match[1][0] >> self.shift & self.kinds[-1]
+            if kind in self.pictures:
+                break
+            if kind == self.messages[0] and data[at : at + 1] == _RECOVERY:
+                return bytes(data[at + 2 : at + 2 + data[at + 1]])
+        return b""
 
     def slice_place(self, data: memoryview) -> int | None:
         """Return where in its picture the slice begins that the chunk begins with: 0 for the first slice, or LATER if unknown.

@@ -535,15 +535,25 @@ def _decode(
 ) -> list[av.VideoFrame]:
     packet = av.Packet(cast(bytes, data))
     packet.pts, packet.time_base, packet.opaque = chunk.timestamp, CLOCK, origin
-    return _pictures(decoder, packet, chunk)
+    return _pictures(decoder, packet, chunk, origin)
 
 
 def _pictures(
-    decoder: av.VideoCodecContext, packet: av.Packet[Any] | None, chunk: EncodedVideoChunk | None = None
+    decoder: av.VideoCodecContext,
+    packet: av.Packet[Any] | None,
+    chunk: EncodedVideoChunk | None = None,
+    latest: Origin | None = None,
 ) -> list[av.VideoFrame]:
-    """Return the pictures that the packet completes, or without one those that the decoder holds. Raises av.FFmpegError."""
+    """Return the pictures that the packet completes, or without one those that the decoder holds. Raises av.FFmpegError.
+
+    One without an origin among those with one replaces a lost picture. It is torn.
+    """
     shown = []
     for picture in decoder.decode(packet):
+        if picture.opaque is None and packet is None:
+            continue
+        if picture.opaque is None and latest is not None:
+            picture.opaque = latest._replace(is_torn=True)
         origin = origin_of(picture, chunk)
         assert isinstance(origin, EncodedVideoChunk), "decoded"
         shown.append(_shown(picture, origin))
