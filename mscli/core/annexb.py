@@ -95,7 +95,7 @@ class Units(NamedTuple):
         return Content(not kinds.isdisjoint(self.pictures), sets, frozenset(kinds.intersection(self.needed)))
 
     def sets_apart(self, data: memoryview) -> tuple[list[bytes], list[memoryview]]:
-        """Return the parameter sets before the first slice, without their start codes, and the parts that are left of the chunk."""
+        """Return the parameter sets before the first slice, without start codes, and the parts that are left of the chunk."""
         sets: list[bytes] = []
         rest: list[memoryview] = []
         at, kind = 0, -1

@@ -198,7 +198,6 @@ class NumberedReferences(References):
         self._number: int | None = None  # of the latest of them
         self._picture: H264Picture | None = None  # of the latest chunk
         self._references = self._before = 0  # how many there were, and how many before the latest chunk
-        self._has_others = False  # whether there were pictures on which none depends
         self._start: int | None = None  # the source's number of the latest chunk at which decoding can start
         self._distance = 0  # from one of these to the next, once known
 
@@ -221,8 +220,8 @@ class NumberedReferences(References):
 
     def _can_be_start(self, after: int, before: int) -> bool:
         """Return whether a key frame can be among the missing chunks between two numbers."""
-        if self._start is None or not self._distance:
-            return not self._has_others
+        if self._start is None or not self._distance:  # some drivers number what is no picture
+            return False
         return (before - 1 - self._start) // self._distance > (after - self._start) // self._distance
 
     def _misses(self, chunk: EncodedVideoChunk) -> bool:
@@ -236,7 +235,6 @@ class NumberedReferences(References):
         if picture.reference:
             self._number = picture.frame_number
             self._references += 1
-        self._has_others = self._has_others or not picture.reference
         if last is None or picture.resets or picture.intra:
             return False
         if picture.sps.gaps_allowed:  # only the source's numbers can tell

@@ -20,7 +20,9 @@ class References:
 
     def __init__(self) -> None:
         self.leads = self.refreshes = False
-        self._lacks = self._lacked = False  # whether the latest chunk depends on a missing one, and whether one at its place would
+        self._lacks = self._lacked = (
+            False  # whether the latest chunk depends on a missing one, and whether one at its place would
+        )
         self._whole_at: int | None = None  # the place of the first whole picture behind a recovery point
         self._began = False  # whether decoding has begun there
         self._begin: int | None = None  # where the first picture is shown, until others are shown after it

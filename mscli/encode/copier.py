@@ -122,7 +122,10 @@ class VideoCopier(Pictures):
     def stream(self) -> PacketStream:
         """Return the description of the track for a file's header. A first chunk must have come."""
         assert self._first is not None, "started"
-        size, carries_sets = (self._first.coded_width, self._first.coded_height), VIDEO_CODECS[self._first.codec].units is not None
+        size, carries_sets = (
+            (self._first.coded_width, self._first.coded_height),
+            VIDEO_CODECS[self._first.codec].units is not None,
+        )
         return PacketStream(self._first.codec, self._pattern, size, carries_sets=carries_sets)
 
     def corrections(self) -> Mapping[str, int]:

@@ -1,11 +1,11 @@
 """Put the parameter sets of a copied H.264 or HEVC stream where MP4 and QuickTime files have them.
 
-ISO/IEC 14496-15, section 8.3.2: with the tag ``hvc1``, the sets are in the sample entry and nowhere else. With ``hev1``, they may
-be in the samples, too, and replace those with the same number. A decoder begins anew where another sample entry begins.
+ISO/IEC 14496-15, section 8.3.2: with the tag ``hvc1``, the sets are in the sample entry and nowhere else. With ``hev1``, they
+may be in the samples, too, and replace those with the same number. A decoder begins anew where another sample entry begins.
 
 So HEVC is written as ``hev1``, without the sets that the sample entry has. If others come, they stay in the samples, because a
 growing file has one sample entry, and the finished file also has a sample entry for them: a player that seeks back needs the
-earlier ones. If none come, the file becomes ``hvc1`` at its end. H.264 keeps all sets in its samples, which every player accepts.
+earlier ones. If none come, the file becomes ``hvc1`` at its end. H.264 keeps all sets in its samples, which players accept.
 """
 
 from __future__ import annotations

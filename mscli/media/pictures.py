@@ -360,7 +360,7 @@ class PictureReader:
         except av.FFmpegError:
             if units is None or not units.has_messages(data):
                 raise
-        pictures = _decode(decoder, memoryview(units.without_messages(data)), chunk, origin)
+        pictures = _decode(decoder, memoryview(units.without_messages(data)), chunk, origin, again=not self._bad_messages)
         self._bad_messages = True
         return pictures
 
@@ -531,11 +531,17 @@ def _is_torn(picture: av.VideoFrame) -> bool:
 
 
 def _decode(
-    decoder: av.VideoCodecContext, data: memoryview, chunk: EncodedVideoChunk, origin: Origin | None = None
+    decoder: av.VideoCodecContext,
+    data: memoryview,
+    chunk: EncodedVideoChunk,
+    origin: Origin | None = None,
+    *,
+    again: bool = False,
 ) -> list[av.VideoFrame]:
+    """Return the pictures that a chunk completes. ``again``: the decoder has failed, and may have lost the picture's origin."""
     packet = av.Packet(cast(bytes, data))
     packet.pts, packet.time_base, packet.opaque = chunk.timestamp, CLOCK, origin
-    return _pictures(decoder, packet, chunk, origin)
+    return _pictures(decoder, packet, chunk, None if again else origin)
 
 
 def _pictures(

@@ -153,9 +153,7 @@ class Muxer:
             buffer_size=_BUFFER_BYTES,
         )
 
-    def add_like(
-        self, pattern: Stream, codec: str, time_base: Fraction = TIME_BASE, sets: SampleSets | None = None
-    ) -> Stream:
+    def add_like(self, pattern: Stream, codec: str, time_base: Fraction = TIME_BASE, sets: SampleSets | None = None) -> Stream:
         """Add a stream for packets of an encoder that somebody else opened. ``codec``: our name. ``sets``: those of a copy."""
         stream = self._file.add_stream_from_template(pattern, opaque=True, time_base=time_base)
         final, growing = (tags.get(codec, "") for tags in (self._container.tags, self._container.growing_tags))
@@ -170,7 +168,7 @@ class Muxer:
         return stream
 
     def sample_sets(self, codec: str, pattern: Stream | None) -> SampleSets | None:
-        """Return what puts the parameter sets of a copy where this container has them, or None if they are in all key frames."""
+        """Return what puts the parameter sets of a copy where this container has them, or None if it does not matter."""
         units = VIDEO_CODECS[codec].units
         if not self._container.growing_tags or units is None or pattern is None:
             return None
