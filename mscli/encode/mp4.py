@@ -1,4 +1,4 @@
-"""Find the index (``moov``) of an MP4 or QuickTime file, move it to the front of a finished one, or do without it.
+"""Find the index (``moov``) of an MP4 or QuickTime file, move it to the front of a finished one, change it, or do without it.
 
 ISO/IEC 14496-12, sections 4.2 and 8.7.5: https://developer.apple.com/documentation/quicktime-file-format/movie_atom. A player
 that gets the file over a network can begin before it has the end. The media stays as it is; only its place is new.
