@@ -62,7 +62,8 @@ unless `--video-codec` or `--audio-codec` selects another:
 Video is stored as 4:2:0 with 8 bits (`yuv420p`), which every player supports, except with `ffv1`. It keeps the matrix of the
 camera (BT.601, BT.709, BT.2020 or SMPTE 240M; by default BT.601) and has limited range. The file names them, with primaries and
 transfer. `vp8` always uses BT.601, `mjpeg` BT.601 with full range, and `ffv1` keeps both. HEVC in MP4 and QuickTime has the tag
-`hvc1`, as Apple's players require.
+`hvc1`, as Apple's players require. Copied HEVC has it once the file is finished. In a pipe, and in what a killed run leaves,
+the tag is `hev1`. It stays, with a warning, if the camera changes its parameter sets meanwhile. Other players show such files.
 
 WAV is Broadcast Wave (EBU Tech 3285): its chunk `bext` has the local date and time of the first sample, and as time reference
 the number of samples since midnight, so that editors place recordings by the time of day. Above 4 GiB it becomes RF64.
@@ -443,15 +444,17 @@ a microphone with an accurate clock contains its exact samples. The report count
 
 Timestamps of a device are kept if they are possible: not before the previous frame, and at most 0.1 seconds (for sound 0.5
 seconds) after the frame arrived. Other timestamps are replaced by smoothed arrival times. A constant offset from the system
-clock is removed. These frames count as `retimed`, with one warning. So wrong timestamps alone never cause silence, black frames
-or the end of a recording.
+clock is removed. A clock that is up to 3 % slow or fast is corrected at its own rate, once it is two frames (at least 40 ms)
+off, and a slow one after a minute, or once it is eight frames off, because a busy machine could cause less. All of these frames
+count as `retimed`, with one warning. So wrong timestamps alone never cause silence, black frames or the end of a recording.
 
 What is missing in a stall counts as `lost`: sound after 15 ms, and frames if at least two are missing between frames at the
 usual interval. The longer intervals of a camera in the dark are not a loss. After 0.8 seconds, or while a device is away,
 black or silence fills the gap until the next frame. It counts as `blank`, not as `lost`. A copied track (`--video-codec copy`)
-gets no black frames: its last frame is shown longer, and the missing frames count as `lost`. A late start is not a loss. A
-camera that starts more than a second late is black until its first frame, unless it is copied; these frames count as
-`duplicated`. A camera that never sends a frame is an error.
+gets no black frames: its last frame is shown longer, and the missing frames count as `lost`. MP4 and QuickTime cannot hold a
+frame that lasts more than six hours. It is repeated there, and a copy continues with the next key frame: the frames before that
+count as `damaged`. A late start is not a loss. A camera that starts more than a second late is black until its first frame,
+unless it is copied; these frames count as `duplicated`. A camera that never sends a frame is an error.
 
 # OVERLOAD
 

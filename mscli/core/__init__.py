@@ -10,6 +10,7 @@ Media and time
 - ``loans``: memory that is lent without copying, and used again
 - ``clock``: CLOCK_MONOTONIC in microseconds, and its conversion to UTC
 - ``timing``: the times of a device's frames: replaces impossible ones, finds missing frames, and makes filler frames
+- ``drift``: finds a source's clock that runs at another rate than ours
 - ``ticks``: the times of a series of pictures or files
 - ``timelapse``: the times of frames in a film that plays faster than it was recorded
 - ``orientation``: how pictures are cropped, flipped, rotated and captioned

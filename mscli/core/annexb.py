@@ -14,8 +14,10 @@ from mscli.core.tuples import NamedTuple
 
 # Patterns are compiled when they are first used, because most runs use none.
 _UNIT = rb"(?s)\x00\x00\x01([\x00-\x7f])"  # a start code and the header, whose first bit must be 0
+START_CODE = b"\0\0\1"
 _MOST_UNITS = 8192  # in a chunk: more than any encoder makes of a picture, and found in two milliseconds
 LATER = 1 << 32  # a place of a slice that is not the first
+_RECOVERY = b"\6"  # the type of a message
 _PLACE_BYTES = 6  # of a slice's header, with the place where the slice begins
 
 
@@ -49,6 +51,17 @@ class Units(NamedTuple):
         """Return whether decoding can start at the chunk."""
         return re.search(self.start, data) is not None
 
+    def recovery(self, data: memoryview) -> bytes:
+        """Return the message of a recovery point before the picture of a chunk, or b"" if there is none."""
+        for match in find_units(data):
+            at = match.start(1) + self.header
+            kind = match[1][0] >> self.shift & self.kinds[-1]
+            if kind in self.pictures:
+                break
+            if kind == self.messages[0] and data[at : at + 1] == _RECOVERY:
+                return bytes(data[at + 2 : at + 2 + data[at + 1]])
+        return b""
+
     def slice_place(self, data: memoryview) -> int | None:
         """Return where in its picture the slice begins that the chunk begins with: 0 for the first slice, or LATER if unknown.
 
@@ -80,6 +93,26 @@ class Units(NamedTuple):
         sets = b"".join(b"\0" + bytes(unit).rstrip(b"\0") for kind, unit in units if kind in self.needed)
         kinds = {kind for kind, _ in units}
         return Content(not kinds.isdisjoint(self.pictures), sets, frozenset(kinds.intersection(self.needed)))
+
+    def sets_apart(self, data: memoryview) -> tuple[list[bytes], list[memoryview]]:
+        """Return the parameter sets before the first slice, without start codes, and the parts that are left of the chunk."""
+        sets: list[bytes] = []
+        rest: list[memoryview] = []
+        at, kind = 0, -1
+        for match in find_units(data):
+            begin = match.start()
+            self._sort(data[at:begin], kind, sets, rest)
+            at, kind = begin, match[1][0] >> self.shift & self.kinds[-1]
+            if kind in self.pictures:
+                break
+        self._sort(data[at:], kind, sets, rest)
+        return sets, rest
+
+    def _sort(self, unit: memoryview, kind: int, sets: list[bytes], rest: list[memoryview]) -> None:
+        if kind in self.needed:
+            sets.append(bytes(unit[len(START_CODE) :]).rstrip(b"\0"))
+        elif unit.nbytes:
+            rest.append(unit)
 
     def has_messages(self, data: memoryview) -> bool:
         """Return whether a unit of the chunk is a message."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mscli.core.annexb import find_units
+from mscli.core.annexb import H264, find_units
 from mscli.core.codedpictures import Bits, CodedPicture, full_order
 from mscli.core.frames import EncodedVideoChunk
 from mscli.core.references import References
@@ -181,6 +181,14 @@ def _reordered(bits: Bits) -> int | None:
     return bits.ue()
 
 
+def _recovery_count(message: bytes) -> int:
+    """Return how many pictures that others depend on come before the first whole one: annex D.1.8."""
+    try:
+        return Bits(message).ue()
+    except IndexError:
+        return 0
+
+
 class NumberedReferences(References):
     """The numbers of the pictures of a stream that others depend on. They tell if one did not arrive."""
 
@@ -189,22 +197,48 @@ class NumberedReferences(References):
         self._headers = H264Headers()
         self._number: int | None = None  # of the latest of them
         self._picture: H264Picture | None = None  # of the latest chunk
+        self._references = self._before = 0  # how many there were, and how many before the latest chunk
+        self._start: int | None = None  # the source's number of the latest chunk at which decoding can start
+        self._distance = 0  # from one of these to the next, once known
 
     def note(self, chunk: EncodedVideoChunk, *, starts: bool, begins: bool = False) -> bool:
         lacks = super().note(chunk, starts=starts)
-        self.leads = self._is_shown_before_first(self._picture, begins=begins)
-        return lacks
+        picture = self._picture
+        self.leads = self._is_shown_before_first(picture, begins=begins)
+        if starts:
+            self._note_start(chunk.sequence)
+        recovery = H264.recovery(chunk.data) if starts and picture is not None and not picture.resets else b""
+        is_partial = self._is_partial(self._before, _recovery_count(recovery), starts=starts, begins=begins)
+        return lacks or (is_partial and not self.refreshes)
+
+    def _note_start(self, number: int) -> None:
+        """Note the number of a chunk at which decoding can start. If one was lost before it, the distance stays."""
+        if self._start is not None and number > self._start:
+            distance = number - self._start
+            self._distance = self._distance if self._distance and distance % self._distance == 0 else distance
+        self._start = number
+
+    def _can_be_start(self, after: int, before: int) -> bool:
+        """Return whether a key frame can be among the missing chunks between two numbers."""
+        if self._start is None or not self._distance:  # some drivers number what is no picture
+            return False
+        return (before - 1 - self._start) // self._distance > (after - self._start) // self._distance
 
     def _misses(self, chunk: EncodedVideoChunk) -> bool:
+        latest = self._at
         is_gap = super()._misses(chunk)
         picture, last = self._headers.read(chunk.data), self._number
         self._picture = picture
         if picture is None:
             return False
+        self._before = self._references
         if picture.reference:
             self._number = picture.frame_number
+            self._references += 1
         if last is None or picture.resets or picture.intra:
             return False
         if picture.sps.gaps_allowed:  # only the source's numbers can tell
             return is_gap
+        if is_gap and latest is not None and self._can_be_start(latest[0], chunk.sequence):
+            return True  # its number may fit: a key frame sets it to 0, and it has few bits
         return picture.frame_number not in (last, (last + 1) % (1 << picture.sps.frame_number_bits))

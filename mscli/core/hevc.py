@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mscli.core.annexb import find_units
+from mscli.core.annexb import HEVC, find_units
 from mscli.core.codedpictures import Bits, CodedPicture, full_order
 from mscli.core.frames import EncodedVideoChunk
 from mscli.core.references import References
@@ -226,6 +226,14 @@ def _skip_scaling_lists(bits: Bits) -> None:
             bits.skip(*[0] * (min(64, 1 << 4 + 2 * size) + (size > 1)))
 
 
+def _recovery_count(message: bytes) -> int:
+    """Return how far the first whole picture is from a recovery point, in the order of display: annex D.2.8."""
+    try:
+        return Bits(message).se()
+    except IndexError:
+        return 0
+
+
 class KeptReferences(References):
     """The pictures that a decoder keeps. Each picture tells on which it depends, so that missing ones are known."""
 
@@ -250,11 +258,13 @@ class KeptReferences(References):
             found = {order: whole for order, whole in self._whole.items() if one.is_at(order)}
             broken = broken or (one.used and not any(found.values()))
             kept |= found
-        self._lacks = broken and not starts
+        recovery = HEVC.recovery(chunk.data) if starts and not picture.resets else b""
+        is_partial = self._is_partial(picture.order, _recovery_count(recovery), starts=starts, begins=begins)
+        self._lacks = broken and not (starts or is_partial)  # what is refreshed may depend on missing ones
         self.leads = is_early and broken
         self._order = picture.order
         self._whole = {**kept, picture.order: not self._lacks}
-        return self._lacks
+        return self._lacks or (is_partial and not self.refreshes)
 
     def lose(self) -> None:
         super().lose()

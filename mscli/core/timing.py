@@ -7,6 +7,7 @@ frame's arrival. Otherwise:
 - the frame gets its smoothed arrival time, minus the delay measured from trusted stamps;
 - a stamp slightly before the last frame is a glitch, and its clock stays trusted;
 - a clock at a constant distance from ours is trusted after subtracting that distance;
+- a clock at another rate is trusted after subtracting what it is off, once that is known (``mscli.core.drift``);
 - a clock by which frames come later and later, steadily, is slow and not trusted.
 
 Whatever the input, the output times rise, and none is more than ``early_us`` after the frame's arrival.
@@ -29,6 +30,7 @@ from math import ceil
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.codecs import VIDEO_CODECS
+from mscli.core.drift import Drift
 from mscli.core.frames import AudioMedia, EncodedVideoChunk, Frame, Media, VideoFrame, blank_outline
 from mscli.core.limits import CLOSE_US, SLOW_FRAMES
 from mscli.core.tuples import NamedTuple
@@ -77,6 +79,8 @@ class Stamps:
         self._distance_us: int | None = 0  # how far the source's clock is ahead of ours; None: not trusted
         self._distances: deque[int] = deque(maxlen=MOST_FRAMES)  # from arrival to stamp, for a clock other than ours
         self._needed = STEADY_FRAMES
+        self._drift = Drift()
+        self._base_us = 0  # the delay from capture to arrival, if the clock drifts
         self._delays: deque[int] = deque(maxlen=MOST_FRAMES)  # from stamp to arrival, while stamps are trusted unchanged
         self._stale_since_us: int | None = None
         self._lags: deque[tuple[int, int]] = deque(
@@ -98,6 +102,11 @@ class Stamps:
         self._last_us, self._lasts_us, self._begun = placed_us, lasts_us, True
         return placed_us
 
+    @property
+    def slow(self) -> float:
+        """Return by which share of the time the clock is slow, if that is taken out, or 0."""
+        return self._drift.rate if self._drift.is_steady else 0.0
+
     def _by_stamp(self, stamp_us: int, arrival_us: int, lasts_us: int) -> int | None:
         """Return the time by the source's clock, or None if that clock is not trusted."""
         if self._distance_us is not None:
@@ -114,8 +123,12 @@ class Stamps:
 
     def _by_believed_clock(self, stamp_us: int, arrival_us: int, lasts_us: int) -> int | None:
         assert self._distance_us is not None, "it is believed"
-        if self._distance_us:
-            self._follow(stamp_us - arrival_us, lasts_us)
+        was_steady = self._drift.is_steady
+        self._drift.note(arrival_us, arrival_us - stamp_us, lasts_us)
+        if self._drift.is_steady and not was_steady:
+            self._base_us = self._delay_us if self._distance_us else self._drift.begin_us
+        if self._distance_us or self._drift.is_steady:
+            self._follow(stamp_us, arrival_us, lasts_us)
         own_us = stamp_us - self._distance_us
         lag_us = arrival_us - own_us
         if self._is_stale(arrival_us, lag_us > _late_us(lasts_us)) or self._is_slow(arrival_us, lag_us, lasts_us):
@@ -176,6 +189,7 @@ class Stamps:
         if self._distance_us:
             self._needed = min(2 * self._needed, MOST_FRAMES)
         self._distance_us = self._stale_since_us = None
+        self._drift.forget()
         self._distances.clear()
         self._lags.clear()
 
@@ -192,12 +206,20 @@ class Stamps:
         self._distance_us = distance_us
         return own_us
 
-    def _follow(self, distance_us: int, lasts_us: int) -> None:
-        """Follow a clock that drifts. A frame may arrive late but never early, so the largest distance counts."""
+    def _follow(self, stamp_us: int, arrival_us: int, lasts_us: int) -> None:
+        """Follow a clock that drifts: at its rate, if that is known, without a step that can be noticed.
+
+        A frame may arrive late but never early, so the largest distance counts.
+        """
         assert self._distance_us is not None, "it is believed"
-        self._distances.append(distance_us)
-        off_us = max(self._distances) + self._delay_us - self._distance_us
-        self._distance_us += max(-round(FORTH * lasts_us), min(off_us, round(BACK * lasts_us)))
+        self._distances.append(stamp_us - arrival_us)
+        if self._drift.is_steady:
+            off_us = self._base_us - self._drift.late_us(arrival_us) - self._distance_us
+            back = forth = BACK + abs(self._drift.rate)
+        else:
+            off_us = max(self._distances) + self._delay_us - self._distance_us
+            back, forth = BACK, FORTH
+        self._distance_us += max(-round(forth * lasts_us), min(off_us, round(back * lasts_us)))
 
     @property
     def _delay_us(self) -> int:

@@ -12,5 +12,6 @@
 - ``copier``: a camera's encoded video, without re-encoding
 - ``ffmpeg``: FFmpeg's encoders and streams
 - ``headers``: headers of WAV files, correct ones of growing files and of MP3s
-- ``mp4``: the index of an MP4 in front
+- ``mp4``: the index of an MP4 in front, and its sample entries
+- ``samplesets``: where an MP4 has the parameter sets of a copy
 """

@@ -40,6 +40,7 @@ class PacketStream(NamedTuple):
     size: tuple[int, int] = (0, 0)  # width and height in pixels, if there is no pattern
     rate: int = TICKS  # time units per second: ticks of video, samples of audio
     origin_us: int = 0  # the instant of sample 0
+    carries_sets: bool = False  # whether the chunks have parameter sets, which may become others than the pattern's
 
 
 class SoundStream(NamedTuple):

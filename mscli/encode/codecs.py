@@ -75,6 +75,8 @@ class Container(NamedTuple):
     options: Mapping[str, str] = {}  # for a file
     streaming: Mapping[str, str] = {}  # for an output that cannot seek
     tags: Mapping[str, str] = {}  # codec → the tag that players of this container expect
+    growing_tags: Mapping[str, str] = {}  # codec → the tag of copied chunks with parameter sets, until the file is finished
+    most_step_us: int = 0  # the longest time from a picture to the next, or 0 for any
     packets: int = 1  # how many packets readers need to recognise the file
     head: Callable[[], Callable[[int, int], None]] | None = None  # returns what keeps the header of a growing file correct
     date: str = "creation_time"  # FFmpeg's name for the recording time in the metadata
@@ -104,8 +106,10 @@ _HYBRID = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov+default_base_
 _FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", **_FRAGMENTS}
 _CONTINUED = {"movflags": "frag_keyframe+delay_moov+default_base_moof+frag_discont+skip_trailer", **_FRAGMENTS}
 _HVC1 = {"hevc": "hvc1"}
+_HEV1 = {"hevc": "hev1"}
 _INDEXED: Any = {
-    "continued": _CONTINUED, "index_first": index_first, "unindexed": without_index, "overhead": _OF_MP4,
+    "continued": _CONTINUED, "index_first": index_first, "unindexed": without_index, "overhead": _OF_MP4, "growing_tags": _HEV1,
+    "most_step_us": 6 * 3600 * MICROSECONDS,  # FFmpeg's muxer has 31 bits for it, in 1/90000 s
 }  # fmt: skip
 # JPEG in MP4 is object type 0x6C of https://mp4ra.org/registered-types/object-types; Matroska and QuickTime have names for it.
 _COPIED = ("H264", "HEVC", "VP9", "VP8", "MJPEG")

@@ -37,7 +37,8 @@ class VideoCopier(PicturesToChunks):
         self._duration_us = round(MICROSECONDS / float(track.settings.get("frameRate") or DEFAULT_RATE))
         self._first: EncodedVideoChunk | None = None  # without its data, which belongs to the driver
         self.restrict(formats)
-        self._pattern: av.VideoStream | None = None  # of the first key chunk, if it contains parameter sets
+        self._pattern: av.VideoStream | None = None  # of a key chunk with the latest parameter sets, if it has any
+        self._sets = b""  # these sets
         self._chunk_filter = ChunkFilter(whole=True)
         self._hiding = Burst(_log, "%d black frame(s) left out: copied video has none")
         self._beheaded = Burst(_log, "%d key frame(s) left out: a file's header cannot be made of them")
@@ -92,6 +93,7 @@ class VideoCopier(PicturesToChunks):
             data = self._chunk_filter.pass_on(frame)
         if data is None:
             return bridge
+        self._follow_sets(frame, data)
         self._torn += self._chunk_filter.broken
         return [*bridge, self._chunk(frame, data)]
 
@@ -120,7 +122,11 @@ class VideoCopier(PicturesToChunks):
     def stream(self) -> PacketStream:
         """Return the description of the track for a file's header. A first chunk must have come."""
         assert self._first is not None, "started"
-        return PacketStream(self._first.codec, self._pattern, (self._first.coded_width, self._first.coded_height))
+        size, carries_sets = (
+            (self._first.coded_width, self._first.coded_height),
+            VIDEO_CODECS[self._first.codec].units is not None,
+        )
+        return PacketStream(self._first.codec, self._pattern, size, carries_sets=carries_sets)
 
     def corrections(self) -> Mapping[str, int]:
         """Return the corrections for the report."""
@@ -143,12 +149,19 @@ class VideoCopier(PicturesToChunks):
         codec = VIDEO_CODECS[frame.codec]
         if codec.image is not None:
             return True
-        self._pattern = _read_head(data, codec)
+        self._pattern, self._sets = _read_head(data, codec), self._chunk_filter.sets
         if self._pattern is None:
             self._headless += 1
             self._beheaded.note(1)
             self._chunk_filter.begin_again(passed=False)
         return self._pattern is not None
+
+    def _follow_sets(self, frame: EncodedVideoChunk, data: memoryview) -> None:
+        """Take the pattern for later files from a key chunk with other parameter sets than those before."""
+        codec, sets = VIDEO_CODECS[frame.codec], self._chunk_filter.sets
+        if sets != self._sets and (frame.key or codec.starts(data)):
+            self._sets = sets
+            self._pattern = _read_head(memoryview(sets + bytes(data)), codec) or self._pattern
 
     def _chunk(self, frame: EncodedVideoChunk, data: memoryview) -> EncodedVideoChunk:
         if self._first is None:

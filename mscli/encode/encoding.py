@@ -26,7 +26,7 @@ from mscli.encode.codecs import Container, audio_codec, copied_formats, video_co
 from mscli.encode.copier import VideoCopier
 from mscli.encode.options import COPY, SinkOptions, TrackFormat
 from mscli.encode.shared import PacketReader, SharedMedia, SharedSound, SharedSoundReader, packet_key
-from mscli.encode.video import Shape, VideoEncoder
+from mscli.encode.video import PicturesToChunks, Shape, VideoEncoder
 
 
 class PacketSink(ABC):
@@ -266,6 +266,8 @@ class Encoding:
         """Add an output. During the recording, it begins with the next key frame."""
         self._check_sound(outlet)
         for encoder in self.encoders:
+            if isinstance(encoder, PicturesToChunks):
+                encoder.limit_step(outlet.sink.takes.most_step_us)
             if isinstance(encoder, VideoCopier):
                 encoder.restrict(copied_formats(outlet.sink.takes))
         self.outlets.append(outlet)

@@ -1,4 +1,4 @@
-"""Find the index (``moov``) of an MP4 or QuickTime file, move it to the front of a finished one, or do without it.
+"""Find the index (``moov``) of an MP4 or QuickTime file, move it to the front of a finished one, change it, or do without it.
 
 ISO/IEC 14496-12, sections 4.2 and 8.7.5: https://developer.apple.com/documentation/quicktime-file-format/movie_atom. A player
 that gets the file over a network can begin before it has the end. The media stays as it is; only its place is new.
@@ -7,6 +7,7 @@ that gets the file over a network can begin before it has the end. The media sta
 from __future__ import annotations
 
 import os
+import re
 import struct
 import sys
 from array import array
@@ -91,6 +92,41 @@ def without_index(data: bytes) -> bytes:
     return b"".join(data[box.at : box.end] for box in boxes(data) if box.kind != b"moov")
 
 
+_ENTRY = rb"(?s)%s.{82}hvcC"  # a sample entry of HEVC, from its tag on
+_ENTRY_BYTES = 1 << 16  # more than one has
+_ARRAYS_AT = 4 + 82 + 4 + 22  # of parameter sets: their number, and the arrays
+
+
+class SampleEntries:
+    """The sample entries of a growing file with copied HEVC, which get another tag at its end. ``tag``: the present one."""
+
+    def __init__(self, tag: str) -> None:
+        self._pattern = _ENTRY % tag.encode()
+        self._found: dict[int, bytes] = {}  # place → the first bytes
+        self._last = b""  # the latest bytes
+        self._end = 0  # and where they end
+
+    def note(self, at: int, data: bytes | memoryview) -> None:
+        """Look at a part of an index that is written at ``at``."""
+        if at == self._end:
+            at, data = at - len(self._last), self._last + data
+        for match in re.finditer(self._pattern, data):
+            self._found[at + match.start()] = bytes(data[match.start() : match.start() + _ENTRY_BYTES])
+        self._end, self._last = at + len(data), bytes(data[-_ENTRY_BYTES:])
+
+    def retagged(self, tag: str) -> Iterator[tuple[int, bytes]]:
+        """Yield the places of what changes, with the new bytes. All parameter sets are then in the sample entries."""
+        for at, entry in self._found.items():
+            end, changed = _ARRAYS_AT + 1, bytearray(entry)
+            for _ in range(entry[_ARRAYS_AT]):
+                changed[end] |= 0x80  # array_completeness
+                count, end = int.from_bytes(entry[end + 1 : end + 3]), end + 3
+                for _ in range(count):
+                    end += 2 + int.from_bytes(entry[end : end + 2])
+            changed[:4] = tag.encode()
+            yield at, bytes(changed[:end])
+
+
 class Fragments:
     """The target of one of several muxers that write a file in fragments, one after the other.
 
@@ -100,12 +136,14 @@ class Fragments:
 
     def __init__(self, target: Any, begun: int = 0, *, alone: bool = False) -> None:
         """Count fragments. ``target``: the file's output. ``begun``: the fragments that the file has already."""
+        self.entries: SampleEntries | None = None  # what looks at the indexes
         self.alone = alone
         self.begun = begun
         self._target = target
         self._head = b""  # of the next box, as far as it has come
         self._left = 0  # bytes of the current box that have not come yet
-        self._passes = False  # whether the current box is passed on
+        self._kind = b""  # of the current box
+        self._kinds: set[bytes] = set()  # of the boxes in the latest write
         self._ending = False  # whether the muxer writes its index or completes its header
 
     def seekable(self) -> bool:
@@ -124,7 +162,10 @@ class Fragments:
     def write(self, data: bytes | memoryview) -> int:
         """Write what is to be passed on."""
         view = memoryview(data).cast("B")
+        self._kinds = {self._kind}
         parts = [] if self._ending else [*self._parts(view)]
+        if self.entries is not None and not self.alone and (self._ending or b"moov" in self._kinds):
+            self.entries.note(self._target.tell(), view)
         if not self.alone:
             parts = [view]
         if parts:
@@ -141,15 +182,15 @@ class Fragments:
                 self._head, view = self._head + bytes(view[:missing]), view[missing:]
                 if len(self._head) < _HEAD_BYTES:
                     return
-                self._left, kind = struct.unpack(">I4s", self._head)
+                self._left, self._kind = struct.unpack(">I4s", self._head)
+                self._kinds.add(self._kind)
                 if self._left < _HEAD_BYTES:  # the muxer seeks back to it once it knows the size of the index
                     self._ending = True
                     return
-                self._passes = kind in _FRAGMENT
-                self.begun += kind == b"moof"
+                self.begun += self._kind == b"moof"
                 part, self._head = memoryview(self._head), b""
             self._left -= part.nbytes
-            if self._passes:
+            if self._kind in _FRAGMENT:
                 yield part
 
 

@@ -205,9 +205,6 @@ def _note(options: SinkOptions, sentence: str) -> None:
 # The common part of encoding and copying: chunks wait for the start.
 
 
-MOST_STEP_US = 6 * 3600 * MICROSECONDS  # between pictures: MP4 and QuickTime have 31 bits for it, in 1/90000 s
-
-
 class PicturesToChunks(ABC):
     """The base class of what turns a track's pictures into chunks."""
 
@@ -216,6 +213,12 @@ class PicturesToChunks(ABC):
     def __init__(self) -> None:
         self.first_us: int | None = None  # the capture time of the first picture, once there is one (microseconds)
         self._early: list[EncodedVideoChunk] = []
+        self._most_step_us = 0  # the longest time from a picture to the next, or 0 for any
+
+    def limit_step(self, most_us: int) -> None:
+        """Let no two pictures be further apart, for one more container. 0: it has no limit."""
+        if most_us:
+            self._most_step_us = min(most_us, self._most_step_us or most_us)
 
     @abstractmethod
     def close(self) -> None:
@@ -243,10 +246,11 @@ class PicturesToChunks(ABC):
         """Repeat the last picture, if any, at ``at_us``, if that is at least ``after_us`` after it. Return the chunks."""
 
     def _bridge(self, shown_us: int, at_us: int) -> list[EncodedVideoChunk]:
-        """Repeat the picture from ``shown_us`` as often as needed, so that no two are more than MOST_STEP_US apart."""
-        if self.first_us is None or at_us <= shown_us + MOST_STEP_US:
+        """Repeat the picture from ``shown_us`` as often as the containers need it."""
+        step_us = self._most_step_us
+        if self.first_us is None or not step_us or at_us <= shown_us + step_us:
             return []
-        return [chunk for then_us in range(shown_us + MOST_STEP_US, at_us, MOST_STEP_US) for chunk in self.repeat(then_us)]
+        return [chunk for then_us in range(shown_us + step_us, at_us, step_us) for chunk in self.repeat(then_us)]
 
 
 _REPEAT_US = 500_000

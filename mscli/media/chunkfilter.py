@@ -25,6 +25,7 @@ _log = Log("media")
 _NOTHING = "holds no {} (no start code)"
 _NO_SETS = "lacks the parameter sets ({}) that {} needs"
 _NO_KEY = "depends on a key frame that did not arrive"
+_REFRESHES = "is not whole yet, behind a recovery point"
 NO_REFERENCE = "depends on a frame that was lost"
 
 
@@ -95,6 +96,11 @@ class ChunkFilter:
         """Return the counts of the chunks that were not passed on."""
         return Faults(self._damaged, self._early, self._parts, why=self._why)
 
+    @property
+    def sets(self) -> bytes:
+        """Return the latest parameter sets, or b"" for a codec without."""
+        return self._sets
+
     def pass_on(self, chunk: EncodedVideoChunk) -> memoryview | None:
         """Return the usable bytes of the chunk, or None if it has no usable picture."""
         bad, codec, begun = self._damaged + self._early, VIDEO_CODECS[chunk.codec], self._begun
@@ -115,12 +121,17 @@ class ChunkFilter:
     def _follow_references(
         self, chunk: EncodedVideoChunk, codec: VideoCodec, data: memoryview | None, *, begins: bool
     ) -> memoryview | None:
-        """Return the bytes to pass on: none of a chunk that depends on one before the first."""
+        """Return the bytes to pass on: none of a chunk that depends on one before the first.
+
+        One that is not whole yet is needed by later ones. A player does not show it, so that it counts as early in a copy.
+        """
         references = self._references = self._references or codec.references()
         lacks = references.note(chunk, starts=chunk.key or codec.starts(chunk.data), begins=begins)
         if data is not None and references.leads:
             self._note_early(_NO_KEY)
             data = None
+        if data is not None and self._whole and references.refreshes:
+            self._note_early(_REFRESHES)
         self.broken = data is not None and lacks
         if self.broken:
             self._why = NO_REFERENCE

@@ -360,7 +360,7 @@ class PictureReader:
         except av.FFmpegError:
             if units is None or not units.has_messages(data):
                 raise
-        pictures = _decode(decoder, memoryview(units.without_messages(data)), chunk, origin)
+        pictures = _decode(decoder, memoryview(units.without_messages(data)), chunk, origin, again=not self._bad_messages)
         self._bad_messages = True
         return pictures
 
@@ -531,19 +531,35 @@ def _is_torn(picture: av.VideoFrame) -> bool:
 
 
 def _decode(
-    decoder: av.VideoCodecContext, data: memoryview, chunk: EncodedVideoChunk, origin: Origin | None = None
+    decoder: av.VideoCodecContext,
+    data: memoryview,
+    chunk: EncodedVideoChunk,
+    origin: Origin | None = None,
+    *,
+    again: bool = False,
 ) -> list[av.VideoFrame]:
+    """Return the pictures that a chunk completes. ``again``: the decoder has failed, and may have lost the picture's origin."""
     packet = av.Packet(cast(bytes, data))
     packet.pts, packet.time_base, packet.opaque = chunk.timestamp, CLOCK, origin
-    return _pictures(decoder, packet, chunk)
+    return _pictures(decoder, packet, chunk, None if again else origin)
 
 
 def _pictures(
-    decoder: av.VideoCodecContext, packet: av.Packet[Any] | None, chunk: EncodedVideoChunk | None = None
+    decoder: av.VideoCodecContext,
+    packet: av.Packet[Any] | None,
+    chunk: EncodedVideoChunk | None = None,
+    latest: Origin | None = None,
 ) -> list[av.VideoFrame]:
-    """Return the pictures that the packet completes, or without one those that the decoder holds. Raises av.FFmpegError."""
+    """Return the pictures that the packet completes, or without one those that the decoder holds. Raises av.FFmpegError.
+
+    One without an origin among those with one replaces a lost picture. It is torn.
+    """
     shown = []
     for picture in decoder.decode(packet):
+        if picture.opaque is None and packet is None:
+            continue
+        if picture.opaque is None and latest is not None:
+            picture.opaque = latest._replace(is_torn=True)
         origin = origin_of(picture, chunk)
         assert isinstance(origin, EncodedVideoChunk), "decoded"
         shown.append(_shown(picture, origin))

@@ -117,8 +117,11 @@ class PortOwner(Receiver, Protocol):
     def on_paced_frame(self, frame: Media) -> None:
         """Take a frame of a source that is not live, and wait until its readers have room. The caller holds no lock."""
 
-    def on_retimed(self, count: int, off_us: int) -> None:
-        """Note that ``count`` frames (samples per channel) had an impossible timestamp, off by ``off_us``."""
+    def on_retimed(self, count: int, off_us: int, slow: float = 0) -> None:
+        """Note that ``count`` frames (samples per channel) had an impossible timestamp, off by ``off_us``.
+
+        ``slow``: by which share of the time the source's clock is slow, if it runs at another rate; fast if that is negative.
+        """
 
     def on_leap(self) -> None:
         """Note that the next frame's time says nothing of its distance to the one before, whose time was wrong."""
@@ -184,7 +187,7 @@ class Port:
         if self._stamps.leapt:
             self._owner.on_leap()
         if off_us:
-            self._owner.on_retimed(frame.count, off_us)
+            self._owner.on_retimed(frame.count, off_us, self._stamps.slow)
             frame = replace(frame, timestamp=frame.timestamp - off_us)
         return frame
 
@@ -695,11 +698,11 @@ class DeviceSource(TrackSource):
             self.lost += count
             self._losing.note(count)
 
-    def on_retimed(self, count: int, off_us: int) -> None:
+    def on_retimed(self, count: int, off_us: int, slow: float = 0) -> None:
         """Count frames with an impossible timestamp, and warn once."""
         with self._lock:
             if not self.retimed:
-                self.on_warned(self._wrong_times(off_us))
+                self.on_warned(self._wrong_times(off_us, slow))
             self.retimed += count
 
     def on_leap(self) -> None:
@@ -714,7 +717,11 @@ class DeviceSource(TrackSource):
             for consumer in self.consumers:
                 consumer.source_warned(self, reason)
 
-    def _wrong_times(self, off_us: int) -> str:
+    def _wrong_times(self, off_us: int, slow: float) -> str:
+        if slow:
+            return (
+                f"{self.name} has a clock that is {abs(slow):.2%} {'slow' if slow > 0 else 'fast'}; correcting its timestamps"
+            )
         off = f"{time_text(abs(off_us))} {'ahead' if off_us > 0 else 'behind'}"
         return f"{self.name} sends impossible timestamps, the first {off}; using arrival times instead"
 

@@ -1,4 +1,5 @@
-"""A long day of packets in every container, as fast as it goes: each keeps its time, and memory, descriptors and threads stay.
+"""A long day of packets in every container, as fast as it goes: each keeps its time, picture and sound stay in step, and so do
+memory, descriptors and threads.
 
 Each track has ``PACKETS`` packets, spread over thirty hours. They are those of the real encoders, again and again, because to
 encode a day would take hours. ``MSCLI_DAY_PACKETS=2592000`` has as many as a camera gives in a day, and takes long.
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
+import numpy as np
 import pytest
 
 from mscli.core.clock import MICROSECONDS
@@ -42,7 +44,8 @@ START_S = 0.05  # by which sound may begin earlier, because of its encoder's del
 FILES = 20  # so that each look comes at the end of one
 INDEX_BYTES = {"mp4": 120, "mov": 120, "m4a": 120}  # of memory for a packet that is a fragment of its own
 NO_INDEX_BYTES = 10
-TIMED = ("mp4", "mov", "m4a", "mkv", "webm")  # whose packets have times; in others they follow each other
+TIMED = ("mp4", "mov", "m4a", "mkv", "webm")  # whose packets have times
+SAMPLED = ("wav", "flac")  # whose samples follow each other, all of the day
 ALLOWED_BYTES = 3 * GATHER_BYTES  # what waits to be written differs from look to look
 ALLOWED_OBJECTS = 6000  # with the place of each of these packets
 pytestmark = [
@@ -148,19 +151,27 @@ def check(found: Sequence[Held], tracks: int, index_bytes: int) -> None:
 
 def check_times(path: Path, kinds: Sequence[str]) -> None:
     """Compare the time of each packet, and the file's duration, with what was written."""
-    times: dict[str, list[float]] = {kind: [] for kind in kinds}
+    found: list[list[int]] = [[] for _ in kinds]
     with av.open(str(path), "r") as file:
         assert [stream.type for stream in file.streams] == kinds
-        assert file.duration is not None
+        units = [float(stream.time_base or 0) for stream in file.streams]
         assert file.duration == pytest.approx(DAY_US, abs=2 * DAY_US / PACKETS)
         for packet in file.demux():
-            if packet.pts is not None and packet.time_base is not None:
-                times[packet.stream.type].append(float(packet.pts * packet.time_base))
-    for kind in kinds:
-        begin_s = times[kind][0]
-        assert abs(begin_s) < START_S
-        wanted = [begin_s + (instant_us(number) - T0) / MICROSECONDS for number in range(PACKETS)]
-        assert times[kind] == pytest.approx(wanted, abs=EXACT_S), kind
+            if packet.pts is not None:
+                found[packet.stream.index].append(packet.pts)
+    wanted = (np.arange(PACKETS) * DAY_US // PACKETS) / MICROSECONDS
+    times = [np.array(ticks) * unit for ticks, unit in zip(found, units, strict=True)]
+    for kind, of_track in zip(kinds, times, strict=True):
+        assert abs(of_track[0]) < START_S
+        assert of_track - of_track[0] == pytest.approx(wanted, abs=EXACT_S), kind
+    apart = times[-1] - times[0]
+    assert np.ptp(apart) <= 2 * EXACT_S, "picture and sound are as far from each other in the evening as in the morning"
+
+
+def check_duration(path: Path) -> None:
+    """Compare the duration of what has no packets with times."""
+    with av.open(str(path), "r") as file:
+        assert file.duration == DAY_US
 
 
 def test_a_leak_of_an_object_for_each_packet_would_be_found() -> None:
@@ -192,6 +203,8 @@ def day_in_one_file(suffix: str, tmp_path: Path) -> tuple[list[Held], int]:
     found = looks(partial(put, number) for number in range(PACKETS))
     file.end()
     encoding.abort()
+    if suffix in SAMPLED:
+        check_duration(tmp_path / f"day.{suffix}")
     if suffix in TIMED:
         check_times(tmp_path / f"day.{suffix}", [track.kind for track in noted.tracks])
     return found, len(noted.pieces)

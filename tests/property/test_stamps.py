@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mscli.core import drift
+from mscli.core.drift import LEAST_OFF_FRAMES, LEAST_WINDOWS, LONG_US, QUEUE_FRAMES, WINDOW_US
 from mscli.core.limits import CLOSE_US
 from mscli.core.timing import (
     EARLY_US,
@@ -188,6 +190,50 @@ def test_the_slow_clock_of_a_camera_below_its_rate_is_noticed_within_eight_frame
     assert max(map(abs, off)) <= (most_us + step_us + jitter_us) * 1.1 + DELAY_US
     noticed = int(most_us / (1 - pace) / step_us * 1.1) + 15  # and taken over smoothly
     assert max(map(abs, off[noticed:])) <= DELAY_US + 2 * jitter_us + step_us
+
+
+QUEUE_US = (QUEUE_FRAMES + 1) * STEP_US  # by which a slow clock may be off, since a full queue looks like it
+FIRST_RATES = [0.001, 0.003, 0.01, 0.02, 0.029]
+
+
+@pytest.mark.parametrize("rate", [*FIRST_RATES, *(-rate for rate in FIRST_RATES)])
+@pytest.mark.parametrize("late", [0, 0.02], ids=["", "some late"])
+@pytest.mark.parametrize("offset_us", [0, DAY_OF_TIME_US])
+def test_a_clock_of_another_rate_is_measured_and_corrected_without_a_step(rate: float, late: float, offset_us: int) -> None:
+    chance = random.Random(1)
+    jitter = [chance.randrange(15_000) + (chance.randrange(200_000) if chance.random() < late else 0) for _ in range(5000)]
+    first_us = shots(lambda _, at: at)[0].true_us
+    frames = shots(lambda _, at: offset_us + at - round((at - first_us) * rate), jitter)
+    arrivals = accumulate((frame.arrival_us for frame in frames), max)
+    frames = [frame._replace(arrival_us=at) for frame, at in zip(frames, arrivals, strict=True)]
+    off = errors(frames)
+    long_us = max(LEAST_OFF_FRAMES * STEP_US, rate * 1.1 * LONG_US)
+    slow_us = min(long_us, QUEUE_US + rate * LEAST_WINDOWS * WINDOW_US)
+    assert max(map(abs, off)) <= (slow_us if rate > 0 else EARLY_US) + 2 * DELAY_US + 200_000 * (late > 0)
+    settled = int(1.2 * max(map(abs, off)) / abs(rate) / STEP_US) + 900
+    assert max(map(abs, off[settled:])) <= DELAY_US + 10_000
+    if not late:
+        steps = [b - a - STEP_US for a, b in pairwise(placed(frames)[settled:])]
+        assert max(map(abs, steps)) <= STEP_US / 10, "none that can be seen"
+
+
+@pytest.mark.parametrize("overload", [0.005, 0.01, 0.03])
+def test_a_queue_that_fills_slowly_makes_no_clock_slow(overload: float) -> None:
+    backlog_us = [min(number * STEP_US * overload, 7 * STEP_US) for number in range(3000)]
+    backlog_us[2000:] = [0] * 1000
+    frames = shots(lambda _, at: at, [round(late) for late in backlog_us])
+    arrivals = accumulate((frame.arrival_us for frame in frames), max)
+    assert not any(errors([frame._replace(arrival_us=at) for frame, at in zip(frames, arrivals, strict=True)]))
+
+
+def test_a_right_clock_is_left_alone_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift, "WINDOW_US", 400_000)  # as many windows as in five times as long
+    chance = random.Random(2)
+    jitter = [chance.randrange(12_000) + 100_000 * (chance.random() < 0.01) for _ in range(30_000)]
+    jitter = [late + 20_000 * (number > 9_000) for number, late in enumerate(jitter)]  # once something gets slower
+    frames = shots(lambda _, at: at, jitter)
+    arrivals = accumulate((frame.arrival_us for frame in frames), max)
+    assert not any(errors([frame._replace(arrival_us=at) for frame, at in zip(frames, arrivals, strict=True)]))
 
 
 @given(

@@ -115,3 +115,51 @@ def test_the_size_of_a_chunk_of_too_many_units_is_not_looked_for(monkeypatch: py
         chunk = EncodedVideoChunk("key", 0, memoryview(data), "h264", 96, 64)
         OwnSizes().in_its_own(chunk, (96, 64))
     assert asked == [len(sets)]
+
+
+def told(chunks: Sequence[bytes], lost: int, codec: str = "h264") -> list[int]:
+    """Which chunks depend on a lost one, given the source's numbers."""
+    chosen = [
+        EncodedVideoChunk("delta", number * 33_333, memoryview(data), codec, 96, 64, 33_333, number)
+        for number, data in enumerate(chunks)
+        if number != lost
+    ]
+    row = VIDEO_CODECS[codec]
+    references = row.references()
+    return [chunk.sequence for chunk in chosen if references.note(chunk, starts=row.starts(chunk.data))]
+
+
+@pytest.mark.parametrize("distance", [16, 17, 18, 20, 33])
+@pytest.mark.parametrize("parameters", ["bframes=0", "bframes=0:ref=1", "bframes=3:b-adapt=0:b-pyramid=strict"])
+def test_a_lost_key_frame_is_missed_whatever_number_comes_behind_it(
+    parameters: str, distance: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.KEY_EVERY", distance)
+    monkeypatch.setattr(f"{__name__}.PICTURES", 4 * distance)
+    chunks = stream(parameters)
+    assert [n for n, data in enumerate(chunks) if VIDEO_CODECS["h264"].starts(memoryview(data))] == [
+        group * distance for group in range(4)
+    ]
+    assert told(chunks, 2 * distance) == list(range(2 * distance + 1, 3 * distance))
+
+
+def test_a_lost_picture_on_which_none_depends_is_not_missed_where_no_key_frame_is_due() -> None:
+    chunks = stream("bframes=3:b-adapt=0:b-pyramid=none")
+    headers = H264Headers()
+    free = []
+    for number, data in enumerate(chunks):
+        picture = headers.read(memoryview(data))
+        assert picture is not None
+        free += [number] if not picture.reference else []
+    assert len(free) > 10
+    assert [told(chunks, lost) for lost in free if lost % KEY_EVERY != KEY_EVERY - 1] == [[]] * len(
+        [lost for lost in free if lost % KEY_EVERY != KEY_EVERY - 1]
+    )
+
+
+@pytest.mark.parametrize("lost", [5, KEY_EVERY - 1])
+def test_pictures_behind_a_loss_are_whole_only_when_they_are_refreshed(lost: int) -> None:
+    chunks = stream("bframes=0:intra-refresh=1")  # four columns of macroblocks, one a picture
+    found = told(chunks, lost)
+    assert found == list(range(lost + 1, found[-1] + 1))
+    assert KEY_EVERY < found[-1] < KEY_EVERY + 8

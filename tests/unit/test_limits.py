@@ -266,9 +266,11 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         api.monitoring LATENCY_S · api.soundoutput TARGET_S LOW_TARGET_S MOST_S ·
         cli.series _SOUND_ENDS_S ·
         core.timing EARLY_US LATE_US STALE_US SHORTEST_US LONGEST_US SPREAD_US ARRIVAL_GAP_US LOST_SLACK_US SOUND_GAP_US
-        SLOWER_US · core.references _USUAL_US · core.window JITTER_US · encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US ·
+        SLOWER_US ·
+        core.drift WINDOW_US LEAST_OFF_US FAST_US LONG_US FORGET_US · core.references _USUAL_US · core.window JITTER_US ·
+        encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US ·
         encode.tuning USUAL_KEY_INTERVAL_S ·
-        encode.video _CORE_PIXELS_S _HELD_S MOST_STEP_US _REPEAT_US ·
+        encode.video _CORE_PIXELS_S _HELD_S _REPEAT_US ·
         media.mixing _LEAST_S _MOST_S · media.timeline FORGET_S RUNAWAY_US MEASURE_S UNHEARD_S CORRECTED_S SILENT_PIECE_S ·
         sinks.recording.segments _PUSH_US _SAME_MARK_US · sources.device EARLY_SOUND_US · sources.fake.backend LATE_US ·
         sources.fake.description JITTERS_MS · sources.feed _STALLED_US _JUMP_US GAP_US ·

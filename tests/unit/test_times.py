@@ -95,6 +95,20 @@ def test_the_warning_names_the_device_and_what_is_wrong(play: Play) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_clock_of_another_rate_is_corrected_counted_and_named(play: Play, kind: str) -> None:
+    one = play(kind)
+    slow_us = [-round(0.02 * STEP_S * 1e6 * number) for number in range(900)]
+    for at in range(0, len(slow_us), 100):
+        last = one.play(*slow_us[at : at + 100])[-1]
+    lasts_us = 0 if kind == "video" else round(STEP_S * 1e6)
+    assert abs(last.timestamp + lasts_us - one.here.clock.now_us()) < 5_000, "0.6 s by its own clock"
+    (reason,) = one.reasons
+    device = "camera “Camera 0”" if kind == "video" else "microphone “Microphone 0”"
+    assert reason == f"{device} has a clock that is 2.00% slow; correcting its timestamps"
+    assert 0 < one.track.retimed < len(slow_us) * (1 if kind == "video" else 1600)
+
+
 def test_a_track_counts_from_when_it_began(play: Play) -> None:
     one = play()
     one.play(None, None)

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import av
 import av.container
+from av.packet import PacketSideData, packet_sidedata_type_from_literal
 
 from mscli.core.clock import MICROSECONDS, wall_clock
-from mscli.core.codecs import AUDIO_CODECS, AudioCodec
+from mscli.core.codecs import AUDIO_CODECS, VIDEO_CODECS, AudioCodec
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import AudioData, Chunk, EncodedAudioChunk, EncodedVideoChunk
 from mscli.core.limits import INTERLEAVE_US
@@ -34,8 +35,9 @@ from mscli.encode.chunks import PacketStream, Piece, SoundShape, SoundStream
 from mscli.encode.codecs import FRAGMENT_US, Container, Overhead, fragment_us, in_fragments
 from mscli.encode.encoding import EncodedTrack, PacketSink, first_camera
 from mscli.encode.ffmpeg import TIME_BASE, add_stream, open_encoder
-from mscli.encode.mp4 import Fragments
+from mscli.encode.mp4 import Fragments, SampleEntries
 from mscli.encode.options import SinkOptions
+from mscli.encode.samplesets import SampleSets
 from mscli.sinks.files.output import Headed, Output
 from mscli.sinks.recording.kept import KeptStream, read_kept
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     AvStream = av.VideoStream | av.AudioStream
 
 
+_ENTRY_HEAD = 300  # bytes of a sample entry without its parameter sets, and of the table that refers to it
 _TRACK_HEAD = 1500  # bytes per further track: MP4 needs 1320
 
 _log = Log("sinks")
@@ -103,12 +106,14 @@ class Muxer:
         metadata: bool = True,
         tags: Mapping[str, str] = MappingProxyType({}),
         fragment_us: int = FRAGMENT_US,
+        on_note: Callable[[str], object] | None = None,
     ) -> None:
         """Open FFmpeg's muxer.
 
         ``metadata``: whether to write when and by what the file was recorded. ``tags``: what else. ``fragment_us``: the
-        length of a fragment.
+        length of a fragment. ``on_note`` gets messages for people.
         """
+        self._on_note = on_note or _log.warning
         self.started = False
         self._closed = False
         self.bytes: Counter[int] = Counter()  # stream index → size of its packets
@@ -124,6 +129,8 @@ class Muxer:
         self._firsts: dict[int, int] = {}  # stream index → the decoding time of its first packet
         self._earlier: dict[int, int] | None = None  # the same → what another muxer takes from its times; None: it is the first
         self._fragment_us = fragment_us
+        self._sets: list[SampleSets] = []  # of the streams whose tag may be another at the end
+        self._final_tag = ""  # that tag
         self._fragments = Fragments(output)
         options = container.options if output.seekable() else container.streaming
         self._metadata = metadata
@@ -146,14 +153,28 @@ class Muxer:
             buffer_size=_BUFFER_BYTES,
         )
 
-    def add_like(self, pattern: AvStream, codec: str, time_base: Fraction = TIME_BASE) -> AvStream:
-        """Add a stream for packets of an encoder that somebody else opened. ``codec``: our name."""
+    def add_like(
+        self, pattern: AvStream, codec: str, time_base: Fraction = TIME_BASE, sets: SampleSets | None = None
+    ) -> AvStream:
+        """Add a stream for packets of an encoder that somebody else opened. ``codec``: our name. ``sets``: those of a copy."""
         stream = self._file.add_stream_from_template(pattern, opaque=True, time_base=time_base)
-        if codec in self._container.tags:
-            stream.codec_context.codec_tag = self._container.tags[codec]
+        final, growing = (tags.get(codec, "") for tags in (self._container.tags, self._container.growing_tags))
+        if sets is not None and growing:
+            self._sets.append(sets)
+            if self._output.seekable():  # a pipe keeps it
+                self._final_tag, self._fragments.entries = final, SampleEntries(growing)
+        if final:
+            stream.codec_context.codec_tag = final if sets is None else growing
         if codec in AUDIO_CODECS:
             self._delays[stream.index] = AUDIO_CODECS[codec]
         return stream
+
+    def sample_sets(self, codec: str, pattern: AvStream | None) -> SampleSets | None:
+        """Return what puts the parameter sets of a copy where this container has them, or None if it does not matter."""
+        units = VIDEO_CODECS[codec].units
+        if not self._container.growing_tags or units is None or pattern is None:
+            return None
+        return SampleSets(units, pattern.codec_context.extradata or b"", strips=codec in self._container.growing_tags)
 
     def add_copied(self, codec: str, width: int, height: int) -> av.VideoStream:
         """Add a stream for a camera's packets. ``codec``: FFmpeg's name."""
@@ -218,8 +239,9 @@ class Muxer:
         streams = [*self._file.streams]
         self._fragments.alone = True
         self._file.close()
-        begun = self._fragments.begun
+        begun, entries = self._fragments.begun, self._fragments.entries
         self._fragments = Fragments(self._output, begun, alone=True)
+        self._fragments.entries = entries
         options = {**self._container.continued, "fragment_index": str(begun + 1)}
         self._file = self._opened(self._fragments, options)
         for stream in streams:
@@ -267,6 +289,7 @@ class Muxer:
         """Write the trailer, finish the output and free the streams. Raises OperationError, BrokenPipeError."""
         self._output.finishing(self._container.unindexed)
         self._close_file()
+        self._retag()
         self._output.commit()
 
     def salvage(self) -> None:
@@ -275,6 +298,21 @@ class Muxer:
         with suppress(av.FFmpegError, OperationError, BrokenPipeError):
             self._close_file()
         self._output.discard()
+
+    def note_change(self, at_s: float) -> None:
+        """Note that the parameter sets of a copy have become others. Say so if the file cannot get its usual tag."""
+        if self._final_tag:
+            what = f"the camera's parameter sets changed at {at_s:.3g} s"
+            self._on_note(f"{self._output.name} keeps the tag hev1, which Apple's players refuse: {what}")
+
+    def _retag(self) -> None:
+        """Change the tag of a finished file in which no stream needs that of a growing one any longer."""
+        entries = self._fragments.entries
+        if entries is None or any(sets.changed for sets in self._sets):
+            return
+        for at, data in entries.retagged(self._final_tag):
+            cast(Any, self._output).seek(at)
+            self._output.write(data)
 
     def _close_file(self) -> None:
         """Close FFmpeg's file, and free it with its encoders."""
@@ -316,9 +354,10 @@ class PacketTrack(FileTrack):
     """
 
     def __init__(self, muxer: Muxer, described: PacketStream, begin_us: int) -> None:
-        codec, pattern, size, rate, origin_us = described
+        codec, pattern, size, rate, origin_us, carries_sets = described
         self._unit = Fraction(1, rate)
-        stream = muxer.add_copied(codec, *size) if pattern is None else muxer.add_like(pattern, codec, self._unit)
+        self._sets = muxer.sample_sets(codec, pattern) if carries_sets else None
+        stream = muxer.add_copied(codec, *size) if pattern is None else muxer.add_like(pattern, codec, self._unit, self._sets)
         super().__init__(muxer, stream)
         self._stream = stream
         self._pictures = stream.type == "video"
@@ -335,7 +374,8 @@ class PacketTrack(FileTrack):
 
     def cost(self, chunk: Chunk) -> int:
         """Return the most bytes that the chunk can add to the file."""
-        return self._muxer.bound.cost(chunk.nbytes, key=chunk.key and self._pictures)
+        room = 0 if self._sets is None or not chunk.key else self._sets.room
+        return self._muxer.bound.cost(chunk.nbytes + room, key=chunk.key and self._pictures)
 
     def write(self, chunk: Chunk) -> None:
         """Write the chunk, or hold it until the next one."""
@@ -348,7 +388,10 @@ class PacketTrack(FileTrack):
             self._mux(held)
 
     def _mux(self, chunk: Chunk, *, is_last: bool = False) -> None:
-        packet = packet_of(chunk.data)
+        if self._sets is not None and isinstance(chunk, EncodedVideoChunk):
+            packet = self._sets_placed(self._sets, chunk)
+        else:
+            packet = packet_of(chunk.data)
         if isinstance(chunk, EncodedAudioChunk):
             shown = decoded = chunk.sequence - self._begin
         else:
@@ -363,6 +406,20 @@ class PacketTrack(FileTrack):
         packet.time_base, packet.is_keyframe = self._unit, chunk.key
         packet.stream = self._stream
         self._muxer.mux([packet], self._rate)
+
+    def _sets_placed(self, sets: SampleSets, chunk: EncodedVideoChunk) -> Packet:
+        """Return a packet with the parameter sets that it needs in this file."""
+        known = sets.changed
+        data, entry = sets.sample(chunk)
+        packet = packet_of(memoryview(data))
+        if entry:
+            new = cast(Any, PacketSideData)(packet_sidedata_type_from_literal("new_extradata"), len(entry))
+            new.update(entry)
+            new.to_packet(packet)
+            self._muxer.bound.add_head(0, len(entry) + _ENTRY_HEAD)
+        if sets.changed and not known:
+            self._muxer.note_change((chunk.timestamp - self._begin_us) / MICROSECONDS)
+        return packet
 
     def finish(self) -> None:
         """Write the chunk that is held."""
@@ -530,7 +587,9 @@ class OneFile(PacketSink):
         if self.takes.head is not None and hasattr(os, "pwrite"):
             self.output.on_mark = self.takes.head()
         said, length_us = self._options, fragment_us(self._options)
-        self._muxer = Muxer(self.takes, self.output, metadata=said.metadata, tags=said.tags, fragment_us=length_us)
+        self._muxer = Muxer(
+            self.takes, self.output, metadata=said.metadata, tags=said.tags, fragment_us=length_us, on_note=said.on_note
+        )
         order = sorted(tracks, key=lambda track: track.kind != "video")
         self._skips.lead = first_camera(tracks)
         if not self.output.seekable():
