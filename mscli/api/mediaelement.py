@@ -23,6 +23,7 @@ from mscli.api.mediadevices import MediaDevices
 from mscli.api.mediastream import MediaStream
 from mscli.api.programs import EventOwner
 from mscli.api.soundoutput import SoundOutput
+from mscli.api.timeranges import TimeRanges
 from mscli.core.addresses import masked
 from mscli.core.blobs import address_of_bytes, revoke_address
 from mscli.core.clock import MICROSECONDS, now_us
@@ -99,8 +100,8 @@ class MediaElement(EventTarget):
 
     Of a stream it plays the first live track of each kind.
 
-    Setting ``src`` begins to load it, on a thread of its own. Events fire on a thread of their own, in order. All times are
-    seconds.
+    Setting ``src`` begins to load it, on a thread of its own. With ``autoplay``, it plays as soon as it is loaded. Events fire
+    on a thread of their own, in order. All times are seconds.
 
     Sound is played by the default speaker, or by the one that ``set_sink_id`` chose, unless it is ``muted``. Without a speaker,
     or if it was unplugged, playing goes on, and nothing is heard until it is there again.
@@ -118,6 +119,7 @@ class MediaElement(EventTarget):
     )  # fmt: skip
     HAVE_NOTHING, HAVE_METADATA, HAVE_CURRENT_DATA, HAVE_FUTURE_DATA, HAVE_ENOUGH_DATA = range(5)
 
+    autoplay: bool
     loop: bool
     onloadstart: Handler
     onemptied: Handler
@@ -149,7 +151,7 @@ class MediaElement(EventTarget):
         window: bool = False,
     ) -> None:
         super().__init__()
-        self.loop = False
+        self.autoplay = self.loop = False
         self._paused, self._seeking, self._is_ended = True, False, False
         self._error: MediaError | None = None
         self._ready_state = self.HAVE_NOTHING
@@ -292,6 +294,11 @@ class MediaElement(EventTarget):
         begin_us, self._begin_us = self._begin_us, 0
         if begin_us:
             self._seek(begin_us)
+        if self.autoplay and self._paused:
+            try:
+                self._begin_playing()
+            except NotSupportedError as error:  # no display for the window; what cannot be played is an error already
+                _log.info("does not play by itself: %s", error)
 
     def _unload(self) -> None:
         """Stop, and give up what is played."""
@@ -343,30 +350,34 @@ class MediaElement(EventTarget):
         self._wait_for_load()
         with self._turn:
             self._check_open()
-            self._check_error()
-            if self._medium is None:
-                raise NotSupportedError("there is nothing to play", hints=["set src or src_object first"])
-            if self._shows_window and self._window is None:
-                self._window = load_preview(self._medium.label)
+            self._begin_playing()
+
+    def _begin_playing(self) -> None:
+        """Play what is loaded. Raises NotSupportedError if it cannot."""
+        self._check_error()
+        if self._medium is None:
+            raise NotSupportedError("there is nothing to play", hints=["set src or src_object first"])
+        if self._shows_window and self._window is None:
+            self._window = load_preview(self._medium.label)
+        with self._transport.changed:
+            again, was_paused, arrived = self._is_ended, self._paused, self._arrived
+            self._paused = False
+        if again:
+            self._is_ended = False
+            self._begin_captures()
+        if was_paused:
+            self._post("play")
+        if again and self._medium.seekable:
+            self._seek(0)
+        elif self._player is None:
+            self._start_player()
+        elif arrived and was_paused:
             with self._transport.changed:
-                again, was_paused, arrived = self._is_ended, self._paused, self._arrived
-                self._paused = False
-            if again:
-                self._is_ended = False
-                self._begin_captures()
-            if was_paused:
-                self._post("play")
-            if again and self._medium.seekable:
-                self._seek(0)
-            elif self._player is None:
-                self._start_player()
-            elif arrived and was_paused:
-                with self._transport.changed:
-                    self._transport.clock.run(now_us())
-                    self._transport.changed.notify_all()
-                self._post("playing")
-            self._mute_captures()
-            self._check_error()
+                self._transport.clock.run(now_us())
+                self._transport.changed.notify_all()
+            self._post("playing")
+        self._mute_captures()
+        self._check_error()
 
     def _check_error(self) -> None:
         if self._error is not None:
@@ -433,6 +444,12 @@ class MediaElement(EventTarget):
             return nan
         length_us = self._transport.clock.length_us
         return inf if length_us is None else length_us / MICROSECONDS
+
+    @property
+    def seekable(self) -> TimeRanges:
+        """Return where ``current_time`` may go: nowhere in a stream, or in what cannot be read from anywhere."""
+        medium, length = self._medium, self.duration
+        return TimeRanges([(0.0, length)] if medium is not None and medium.seekable and isfinite(length) else [])
 
     @property
     def ended(self) -> bool:
