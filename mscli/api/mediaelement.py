@@ -30,7 +30,7 @@ from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, NotSupportedError
 from mscli.core.events import Event, EventTarget, Handler
 from mscli.core.frames import AudioData, VideoFrame
-from mscli.core.locks import shared_lock
+from mscli.core.locks import outside, shared_lock
 from mscli.core.log import Log
 from mscli.core.playing import FASTEST, SLOWEST
 from mscli.core.properties import AUDIO, VIDEO
@@ -105,6 +105,8 @@ class MediaElement(EventTarget):
 
     Sound is played by the default speaker, or by the one that ``set_sink_id`` chose, unless it is ``muted``. Without a speaker,
     or if it was unplugged, playing goes on, and nothing is heard until it is there again.
+
+    In a signal handler that interrupts a call of this element, what changes it is done after that call.
 
     An element that plays is held until its end. ``close`` ends it; so does the end of the program.
 
@@ -203,6 +205,13 @@ class MediaElement(EventTarget):
 
         Call it again if you like, also in a listener.
         """
+        self._in_turn(self._close)
+
+    def _in_turn(self, work: Callable[[], None]) -> None:
+        """Do work in the element's turn: now, or after the turn that a signal handler has interrupted, which calls this."""
+        outside(work, "mscli-turn")
+
+    def _close(self) -> None:
         with self._turn:
             if self._closed:
                 return
@@ -244,6 +253,9 @@ class MediaElement(EventTarget):
 
     def load(self) -> None:
         """Stop what is played, and load what is set, from its beginning. It does not wait: see ``play``."""
+        self._in_turn(self._begin_loading)
+
+    def _begin_loading(self) -> None:
         with self._turn:
             self._check_open()
             self._unload()
@@ -347,6 +359,9 @@ class MediaElement(EventTarget):
         Raises NotSupportedError if there is nothing to play, or nothing that can be (``error`` has the reason), or if there is
         no display for the window, and InvalidStateError after ``close``.
         """
+        self._in_turn(self._play)
+
+    def _play(self) -> None:
         self._wait_for_load()
         with self._turn:
             self._check_open()
@@ -386,6 +401,9 @@ class MediaElement(EventTarget):
 
     def pause(self) -> None:
         """Pause. The captured tracks are muted until it plays again."""
+        self._in_turn(self._pause)
+
+    def _pause(self) -> None:
         self._wait_for_load()
         with self._turn:
             if not self._paused:
@@ -430,6 +448,9 @@ class MediaElement(EventTarget):
     @current_time.setter
     def current_time(self, seconds: float) -> None:
         position_us = round(_number(seconds, "current_time") * MICROSECONDS)
+        self._in_turn(partial(self._go_to, position_us))
+
+    def _go_to(self, position_us: int) -> None:
         with self._turn:
             self._check_open()
             if self._medium is None:
@@ -470,6 +491,9 @@ class MediaElement(EventTarget):
         rate = _number(rate, "playback_rate")
         if rate and not SLOWEST <= rate <= FASTEST:
             raise NotSupportedError(f"a playback rate is 0, or from 1/16 to 16, not {rate:g}")
+        self._in_turn(partial(self._change_rate, rate))
+
+    def _change_rate(self, rate: float) -> None:
         with self._turn:
             if rate == self._rate or isinstance(self._medium, StreamMedium):
                 return
