@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from mscli.api.mediadevices import MediaDevices as MediaDevices
     from mscli.api.mediaelement import MediaElement as MediaElement
     from mscli.api.mediaelement import MediaError as MediaError
+    from mscli.api.timeranges import TimeRanges as TimeRanges
     from mscli.api.mediarecorder import BlobEvent as BlobEvent
     from mscli.api.mediarecorder import ErrorEvent as ErrorEvent
     from mscli.api.mediarecorder import MediaRecorder as MediaRecorder
@@ -265,6 +266,7 @@ _HOMES = {  # module → its public names
     "mscli.api.mediadeviceinfo": "DisplayInfo InputDeviceInfo MediaDeviceInfo",
     "mscli.api.mediadevices": "MediaDevices",
     "mscli.api.mediaelement": "MediaElement MediaError",
+    "mscli.api.timeranges": "TimeRanges",
     "mscli.api.mediarecorder": "BlobEvent ErrorEvent MediaRecorder",
     "mscli.api.mediastream": "MediaStream",
     "mscli.api.mediastreamtrack": (

@@ -14,7 +14,7 @@ Interfaces
 - ``mediastream``, ``mediastreamtrack``: streams and tracks, and what a source has delivered to a track
 - ``mediastreamtrackprocessor``: reads a track's frames
 - ``canvas``, ``trackgenerator``, ``trackfrom``, ``programs``: tracks of frames that a program makes, and what they share
-- ``mediaelement``: plays files, addresses and streams
+- ``mediaelement``, ``timeranges``: plays files, addresses and streams, and the parts where it can
 - ``elementmedia``, ``elementcapture``, ``soundoutput``: reads them at their pace, captures them, brings sound to a speaker
 - ``audiocontext``, ``offlineaudiocontext``: audio graphs, in real time and into memory
 - ``audionode``, ``audionodes``, ``audiosources``, ``audiostreams``: their nodes: what is common, effects, tones, and streams

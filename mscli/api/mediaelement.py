@@ -23,13 +23,14 @@ from mscli.api.mediadevices import MediaDevices
 from mscli.api.mediastream import MediaStream
 from mscli.api.programs import EventOwner
 from mscli.api.soundoutput import SoundOutput
+from mscli.api.timeranges import TimeRanges
 from mscli.core.addresses import masked
 from mscli.core.blobs import address_of_bytes, revoke_address
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import ArgumentError, DOMException, InvalidStateError, NotSupportedError
 from mscli.core.events import Event, EventTarget, Handler
 from mscli.core.frames import AudioData, VideoFrame
-from mscli.core.locks import shared_lock
+from mscli.core.locks import outside, shared_lock
 from mscli.core.log import Log
 from mscli.core.playing import FASTEST, SLOWEST
 from mscli.core.properties import AUDIO, VIDEO
@@ -99,11 +100,13 @@ class MediaElement(EventTarget):
 
     Of a stream it plays the first live track of each kind.
 
-    Setting ``src`` begins to load it, on a thread of its own. Events fire on a thread of their own, in order. All times are
-    seconds.
+    Setting ``src`` begins to load it, on a thread of its own. With ``autoplay``, it plays as soon as it is loaded. Events fire
+    on a thread of their own, in order. All times are seconds.
 
     Sound is played by the default speaker, or by the one that ``set_sink_id`` chose, unless it is ``muted``. Without a speaker,
     or if it was unplugged, playing goes on, and nothing is heard until it is there again.
+
+    In a signal handler that interrupts a call of this element, what changes it is done after that call.
 
     An element that plays is held until its end. ``close`` ends it; so does the end of the program.
 
@@ -118,6 +121,7 @@ class MediaElement(EventTarget):
     )  # fmt: skip
     HAVE_NOTHING, HAVE_METADATA, HAVE_CURRENT_DATA, HAVE_FUTURE_DATA, HAVE_ENOUGH_DATA = range(5)
 
+    autoplay: bool
     loop: bool
     onloadstart: Handler
     onemptied: Handler
@@ -149,7 +153,7 @@ class MediaElement(EventTarget):
         window: bool = False,
     ) -> None:
         super().__init__()
-        self.loop = False
+        self.autoplay = self.loop = False
         self._paused, self._seeking, self._is_ended = True, False, False
         self._error: MediaError | None = None
         self._ready_state = self.HAVE_NOTHING
@@ -201,6 +205,13 @@ class MediaElement(EventTarget):
 
         Call it again if you like, also in a listener.
         """
+        self._in_turn(self._close)
+
+    def _in_turn(self, work: Callable[[], None]) -> None:
+        """Do work in the element's turn: now, or after the turn that a signal handler has interrupted, which calls this."""
+        outside(work, "mscli-turn")
+
+    def _close(self) -> None:
         with self._turn:
             if self._closed:
                 return
@@ -242,6 +253,9 @@ class MediaElement(EventTarget):
 
     def load(self) -> None:
         """Stop what is played, and load what is set, from its beginning. It does not wait: see ``play``."""
+        self._in_turn(self._begin_loading)
+
+    def _begin_loading(self) -> None:
         with self._turn:
             self._check_open()
             self._unload()
@@ -292,6 +306,11 @@ class MediaElement(EventTarget):
         begin_us, self._begin_us = self._begin_us, 0
         if begin_us:
             self._seek(begin_us)
+        if self.autoplay and self._paused:
+            try:
+                self._begin_playing()
+            except NotSupportedError as error:  # no display for the window; what cannot be played is an error already
+                _log.info("does not play by itself: %s", error)
 
     def _unload(self) -> None:
         """Stop, and give up what is played."""
@@ -340,33 +359,40 @@ class MediaElement(EventTarget):
         Raises NotSupportedError if there is nothing to play, or nothing that can be (``error`` has the reason), or if there is
         no display for the window, and InvalidStateError after ``close``.
         """
+        self._in_turn(self._play)
+
+    def _play(self) -> None:
         self._wait_for_load()
         with self._turn:
             self._check_open()
-            self._check_error()
-            if self._medium is None:
-                raise NotSupportedError("there is nothing to play", hints=["set src or src_object first"])
-            if self._shows_window and self._window is None:
-                self._window = load_preview(self._medium.label)
+            self._begin_playing()
+
+    def _begin_playing(self) -> None:
+        """Play what is loaded. Raises NotSupportedError if it cannot."""
+        self._check_error()
+        if self._medium is None:
+            raise NotSupportedError("there is nothing to play", hints=["set src or src_object first"])
+        if self._shows_window and self._window is None:
+            self._window = load_preview(self._medium.label)
+        with self._transport.changed:
+            again, was_paused, arrived = self._is_ended, self._paused, self._arrived
+            self._paused = False
+        if again:
+            self._is_ended = False
+            self._begin_captures()
+        if was_paused:
+            self._post("play")
+        if again and self._medium.seekable:
+            self._seek(0)
+        elif self._player is None:
+            self._start_player()
+        elif arrived and was_paused:
             with self._transport.changed:
-                again, was_paused, arrived = self._is_ended, self._paused, self._arrived
-                self._paused = False
-            if again:
-                self._is_ended = False
-                self._begin_captures()
-            if was_paused:
-                self._post("play")
-            if again and self._medium.seekable:
-                self._seek(0)
-            elif self._player is None:
-                self._start_player()
-            elif arrived and was_paused:
-                with self._transport.changed:
-                    self._transport.clock.run(now_us())
-                    self._transport.changed.notify_all()
-                self._post("playing")
-            self._mute_captures()
-            self._check_error()
+                self._transport.clock.run(now_us())
+                self._transport.changed.notify_all()
+            self._post("playing")
+        self._mute_captures()
+        self._check_error()
 
     def _check_error(self) -> None:
         if self._error is not None:
@@ -375,6 +401,9 @@ class MediaElement(EventTarget):
 
     def pause(self) -> None:
         """Pause. The captured tracks are muted until it plays again."""
+        self._in_turn(self._pause)
+
+    def _pause(self) -> None:
         self._wait_for_load()
         with self._turn:
             if not self._paused:
@@ -419,6 +448,9 @@ class MediaElement(EventTarget):
     @current_time.setter
     def current_time(self, seconds: float) -> None:
         position_us = round(_number(seconds, "current_time") * MICROSECONDS)
+        self._in_turn(partial(self._go_to, position_us))
+
+    def _go_to(self, position_us: int) -> None:
         with self._turn:
             self._check_open()
             if self._medium is None:
@@ -433,6 +465,12 @@ class MediaElement(EventTarget):
             return nan
         length_us = self._transport.clock.length_us
         return inf if length_us is None else length_us / MICROSECONDS
+
+    @property
+    def seekable(self) -> TimeRanges:
+        """Return where ``current_time`` may go: nowhere in a stream, or in what cannot be read from anywhere."""
+        medium, length = self._medium, self.duration
+        return TimeRanges([(0.0, length)] if medium is not None and medium.seekable and isfinite(length) else [])
 
     @property
     def ended(self) -> bool:
@@ -453,6 +491,9 @@ class MediaElement(EventTarget):
         rate = _number(rate, "playback_rate")
         if rate and not SLOWEST <= rate <= FASTEST:
             raise NotSupportedError(f"a playback rate is 0, or from 1/16 to 16, not {rate:g}")
+        self._in_turn(partial(self._change_rate, rate))
+
+    def _change_rate(self, rate: float) -> None:
         with self._turn:
             if rate == self._rate or isinstance(self._medium, StreamMedium):
                 return

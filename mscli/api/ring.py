@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 from collections.abc import Iterator
 from math import inf
 from time import monotonic, sleep
@@ -18,7 +19,7 @@ from types import TracebackType
 
 from mscli.core.codecs import VIDEO_CODECS
 from mscli.core.errors import InvalidStateError, NotFoundError, OperationError
-from mscli.core.frames import FORMATS, EncodedVideoChunk, VideoFrame, split_planes
+from mscli.core.frames import FORMATS, EncodedVideoChunk, VideoFrame, frame_bytes, split_planes
 from mscli.core.limits import RING_POLL_S, RING_WRITER_S
 from mscli.core.ring import (
     COUNT_WORD,
@@ -74,6 +75,11 @@ class RingReader:
         self._next = 0  # the number of the next frame
         self._header = RingHeader(0, 0, 0, 0)
         try:
+            found = os.fstat(self._fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise OperationError(f"“{self._name}” is not a ring of frames")
+            if found.st_uid not in (os.geteuid(), 0):  # who could truncate it, which would end this process
+                raise OperationError(f"cannot read the ring “{self._name}”: it belongs to another user")
             self._map()
         except BaseException:
             os.close(self._fd)
@@ -139,7 +145,7 @@ class RingReader:
         if memory is None or header is None or (header.slots and size < HEADER_BYTES + header.slots * header.slot_bytes):
             raise OperationError(f"“{self._name}” is not a ring of frames of this version")
         self._memory, self._header = memory, header
-        self._words = memoryview(memory).cast("Q")
+        self._words = memoryview(memory)[: size // 8 * 8].cast("Q")
         self._bell = Bell(memory, np.frombuffer(memory, np.uint8).ctypes.data)
 
     def _taken(self, *, newest: bool) -> RingFrame | None:
@@ -169,7 +175,8 @@ class RingReader:
         if self._words[at // 8] != locked_as(index):
             return None
         begin = at + SLOT_HEADER_BYTES
-        return RingFrame(self._words, at, facts, memoryview(self._memory)[begin : begin + facts.nbytes])
+        data = memoryview(self._memory)[begin : begin + min(facts.nbytes, self._header.slot_bytes - SLOT_HEADER_BYTES)]
+        return RingFrame(self._words, at, facts, data)
 
     def _wait(self, seen: int, left_s: float) -> None:
         if self._bell.can_wait:
@@ -187,7 +194,9 @@ def open_ring(name: str) -> RingReader:
 
 
 def _media(facts: SlotHeader, data: memoryview) -> VideoFrame | EncodedVideoChunk:
-    form = facts.form.rstrip(b"\0").decode()
+    form = facts.form.rstrip(b"\0").decode(errors="replace")
+    if facts.nbytes != data.nbytes or (form in FORMATS and not _fits(facts, form)):
+        raise OperationError(f"a ring has a frame of {form}, {facts.width}×{facts.height}, that is damaged")
     if form in VIDEO_CODECS:
         kind = "key" if facts.key else "delta"
         return EncodedVideoChunk(kind, facts.timestamp, data, form, facts.width, facts.height, sequence=facts.sequence)
@@ -197,10 +206,14 @@ def _media(facts: SlotHeader, data: memoryview) -> VideoFrame | EncodedVideoChun
     return VideoFrame(form, facts.width, facts.height, facts.timestamp, planes, strides, None, facts.sequence)
 
 
+def _fits(facts: SlotHeader, form: str) -> bool:
+    return facts.width > 0 and facts.height > 0 and frame_bytes(form, facts.width, facts.height) == facts.nbytes
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has such a number
         return False
     except OSError:  # it belongs to somebody else
         return True

@@ -9,10 +9,8 @@ that reads no answer for ``CLIENT_SLEEPS_S`` is dropped.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
-import stat
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
@@ -29,10 +27,10 @@ from mscli.cli.paramtypes import STDIN, UNIX
 from mscli.cli.shared import parse_json
 from mscli.core.clock import now_us
 from mscli.core.errors import ArgumentError, DOMException, NotSupportedError, OperationError
-from mscli.core.folders import DistrustedError, FolderEntry, find_entry
 from mscli.core.limits import CLIENT_SLEEPS_S, COMMAND_CLOSED_S
 from mscli.core.log import Log
 from mscli.core.threads import Thread
+from mscli.core.unixsocket import UnixListener
 
 if TYPE_CHECKING:
     from mscli.cli.session import Session
@@ -41,10 +39,8 @@ LINE_BYTES = 1 << 20
 ANSWER_BYTES = 1 << 16
 MOST_CLIENTS = 16
 
-_MODE = stat.S_IRUSR | stat.S_IWUSR
 _READ_BYTES = 1 << 16
 _POLL_S = 0.5  # the interval between checks for stalled clients
-_REFUSED = (errno.ECONNREFUSED, errno.ENOENT)  # the errors of a socket without a listener
 
 _log = Log("control")
 
@@ -257,23 +253,16 @@ class ControlSocket:
         if not hasattr(socket, "AF_UNIX"):
             raise NotSupportedError("this system has no Unix sockets", hints=["--control - reads commands from stdin"])
         try:
-            self._entry = _entry(path)
-            try:
-                self.socket = _listening(self._entry, path)
-            except BaseException:
-                self._entry.close()
-                raise
+            self._listener = UnixListener(path, MOST_CLIENTS)
         except OSError as error:
-            raise _refusal(path, error.strerror or str(error)) from error
-        self._identity = _identity(self._entry)
+            hints = ["choose another name for --control unix:PATH"]
+            raise OperationError(f"cannot create the control socket {path}: {error.strerror or error}", hints=hints) from error
+        self.socket = self._listener.socket
         _log.info("listening at %s", os.path.abspath(path))
 
     def close(self) -> None:
         """Remove the socket, unless something else has taken its path."""
-        self.socket.close()
-        with suppress(OSError), self._entry as entry:
-            if _identity(entry) == self._identity:
-                entry.unlink(entry.name)
+        self._listener.close()
 
 
 class Client(Channel):
@@ -437,73 +426,3 @@ def _parse(line: bytes | None, number: int) -> dict[str, Any]:
     if not isinstance(command, dict):
         raise ArgumentError(f'{where} is not an object such as {{"pause": true}}')
     return command
-
-
-def _entry(path: str) -> FolderEntry:
-    """Return the entry of the socket. A link at the end of the path is not followed, as ``bind`` follows none."""
-    folder, name = os.path.split(path.rstrip("/"))
-    entry = find_entry(f"{folder or '.'}/.")
-    entry.name = name or "."
-    return entry
-
-
-def _listening(entry: FolderEntry, path: str) -> socket.socket:
-    """Return the socket, which listens. Raises OSError and OperationError."""
-    there = f"/proc/self/fd/{entry.folder}"  # the folder that was found, whatever becomes of its path
-    address = os.path.join(there, entry.name) if os.path.exists(there) else os.path.abspath(path)
-    _make_room(entry, address, path)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with suppress(OSError):
-            os.fchmod(made.fileno(), _MODE)  # on Linux, bind then creates the socket with this mode
-        made.bind(address)
-        if stat.S_IMODE(os.lstat(address).st_mode) != _MODE:
-            os.chmod(address, _MODE)
-        made.listen(MOST_CLIENTS)
-        made.setblocking(False)
-    except BaseException:
-        made.close()
-        raise
-    return made
-
-
-def _make_room(entry: FolderEntry, address: str, path: str) -> None:
-    """Remove a socket without a listener. Raises OperationError if the name is taken by anything else, and DistrustedError."""
-    found = entry.stat()
-    if found is None:
-        return
-    if not stat.S_ISSOCK(found.st_mode):
-        raise _refusal(path, "the name belongs to something that is not a socket")
-    if not entry.trusts(found):
-        raise DistrustedError("a socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-        asking.setblocking(False)
-        try:
-            asking.connect(address)
-        except OSError as error:
-            if error.errno in _REFUSED:
-                _remove_stale(entry, path)
-                return
-            if error.errno != errno.EAGAIN:  # EAGAIN means that somebody listens but is busy
-                raise _refusal(path, error.strerror or str(error)) from error
-    raise _refusal(path, "another program listens on it")
-
-
-def _remove_stale(entry: FolderEntry, path: str) -> None:
-    try:
-        entry.unlink(entry.name)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise _refusal(path, f"an old socket cannot be removed: {error.strerror}") from error
-
-
-def _refusal(path: str, why: str) -> OperationError:
-    return OperationError(
-        f"cannot create the control socket {path}: {why}", hints=["choose another name for --control unix:PATH"]
-    )
-
-
-def _identity(entry: FolderEntry) -> tuple[int, int] | None:
-    found = entry.stat()
-    return None if found is None else (found.st_dev, found.st_ino)

@@ -12,6 +12,7 @@ from time import monotonic
 
 from mscli.core.limits import HOOK_S
 
+_LOOK_S = 0.05  # how often to look for a signal while a command runs
 MOST_HOOKS = 4  # commands that run at the same time; while this number runs, no other is started
 
 
@@ -19,12 +20,14 @@ class Hooks:
     """The commands that are run for pictures, without a shell: the same arguments, in which ``{}`` stands for the file.
 
     Each is a process group, which Ctrl-C does not interrupt, and which is terminated with all that it has started.
+    ``silent``: what they print is dropped. If not, it goes to stderr.
     """
 
-    def __init__(self, command: Sequence[str], warn: Callable[[str], object]) -> None:
+    def __init__(self, command: Sequence[str], warn: Callable[[str], object], *, silent: bool = False) -> None:
         self.failed = 0
         self._arguments = list(command)
         self._warn = warn
+        self._output = (subprocess.DEVNULL, subprocess.DEVNULL) if silent else (sys.stderr.fileno(), None)
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(self, name: str) -> None:
@@ -37,20 +40,23 @@ class Hooks:
         if arguments == self._arguments:
             arguments.append(name)
         try:
-            running = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), process_group=0)
+            stdout, stderr = self._output
+            running = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, process_group=0)
         except OSError as error:
             self._fail(f"--exec cannot run “{arguments[0]}”: {os.strerror(error.errno or 0).lower()}")
         else:
             self._running.append((name, running))
 
-    def finish(self) -> None:
-        """Wait for the commands, and terminate those that do not end."""
-        end_s = monotonic() + HOOK_S
+    def finish(self, abandoned: Callable[[], bool] = lambda: False) -> None:
+        """Wait for the commands, and terminate those that do not end. ``abandoned``: whether nobody wants to wait any more."""
+        begin_s = monotonic()
         for name, running in self._running:
-            try:
-                running.wait(max(0, end_s - monotonic()))
-            except subprocess.TimeoutExpired:
-                self._fail(f"--exec did not end within {HOOK_S:g} s for {name} and was terminated")
+            while running.poll() is None and monotonic() < begin_s + HOOK_S and not abandoned():
+                with suppress(subprocess.TimeoutExpired):
+                    running.wait(min(_LOOK_S, HOOK_S))
+            if running.poll() is None:
+                limit = f" within {HOOK_S:g} s" if monotonic() >= begin_s + HOOK_S else ""
+                self._fail(f"--exec did not end{limit} for {name} and was terminated")
                 with suppress(OSError):  # it has just ended
                     os.killpg(running.pid, signal.SIGKILL)
                 running.wait()

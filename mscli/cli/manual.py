@@ -1377,7 +1377,8 @@ The camera stays open between pictures, unless they are more than a minute apart
 `--latest` makes a symbolic link to the newest picture. A link of that name is replaced, any other file only with `--force`.
 
 `--exec` runs a command for each picture without a shell, at most 4 at a time. If one fails, or does not end within 10 seconds
-after the last picture, there is a warning, and the exit code is 9.
+after the last picture, there is a warning, and the exit code is 9. A second Ctrl-C terminates those that run. What they print
+goes to stderr. With `--json` it is dropped, so that every line there is JSON.
 
 # PICTURES
 

@@ -618,7 +618,7 @@ class TakenPictures:
         self._counts = Counts()
         self._why = ""  # what was found of the latest damaged frame
         self._bytes = 0
-        self._hooks = _load_hooks(plan.command, session.voice.warn) if plan.command else None
+        self._hooks = _load_hooks(plan.command, session) if plan.command else None
 
     @property
     def failed(self) -> bool:
@@ -746,7 +746,7 @@ class TakenPictures:
         if self._sink is not None:
             self._sink.abort()
         if self._hooks is not None:
-            self._hooks.finish()
+            self._hooks.finish(lambda: self._session.stopper.abandoned)
 
     def wait(self, what: str, left_s: float | None) -> None:
         """Show on a terminal how many pictures there are, and what comes next, perhaps in some seconds."""
@@ -792,10 +792,10 @@ def _format(track: MediaStreamTrack) -> TrackFormat:
     return TrackFormat(VIDEO, track.current_settings, track.pixel_format, track.label, track.maker, track.paced)
 
 
-def _load_hooks(command: Sequence[str], warn: Callable[[str], object]) -> Hooks:
+def _load_hooks(command: Sequence[str], session: Session) -> Hooks:
     from mscli.cli.hooks import Hooks
 
-    return Hooks(command, warn)
+    return Hooks(command, session.voice.warn, silent=session.options.json)  # every line of stderr is JSON then
 
 
 def _closing(frames: Iterator[Picture], close: Callable[[], object] | None) -> Iterator[Picture]:

@@ -54,7 +54,7 @@ def run(options: Options, file: str, **given: Any) -> int:
     if file == "-" or row.writes_to(file):
         _refuse_of_files(given, masked(file))
     elif plan.latest:
-        refuse_link(plan.latest, file, series=plan.is_series, replaces=given["force"])
+        refuse_link(plan.latest, file, options, series=plan.is_series, replaces=given["force"])
     with Session(options) as session:
         sink_options = SinkOptions(
             quality=given["quality"],

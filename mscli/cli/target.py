@@ -138,11 +138,14 @@ def refuse_written_within(outputs: Sequence[str], options: Options, more: Mappin
                 raise click.UsageError(f"{other} and {flag} are the same file, {earlier}; use different files")
 
 
-def refuse_link(link: str, output: str, *, series: bool, replaces: bool) -> None:
-    """Raise click.UsageError if a picture may have the name of the link to the newest one, OperationError if a file has it.
+def refuse_link(link: str, output: str, options: Options, *, series: bool, replaces: bool) -> None:
+    """Raise click.UsageError if a picture or a log may have the name of the link to the newest picture.
 
-    ``replaces``: whether that file may be lost.
+    Raises OperationError if a file has it. ``replaces``: whether that file may be lost.
     """
+    for flag, file in (("--events", options.events), ("--save-settings", options.save_settings)):
+        if file and _in_its_folder(link) == _in_its_folder(file):
+            raise click.UsageError(f"--latest and {flag} have the same name, {link}; use different names")
     if in_place_of(link, output, series=series):
         raise click.UsageError(f"--latest {link} may be the name of a picture itself; use another name")
     if os.path.islink(link) or os.path.isdir(link) or not os.path.lexists(link):
@@ -151,6 +154,12 @@ def refuse_link(link: str, output: str, *, series: bool, replaces: bool) -> None
         raise OperationError(f"{link} is a pipe or a device, which --latest must not replace", hints=["use another name"])
     if not replaces:
         raise OperationError(f"{link} already exists, and is no link; use --force to replace it")
+
+
+def _in_its_folder(path: str) -> str:
+    """Return the real path of a name. A link with that name is not followed."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder or "."), name)
 
 
 def refuse_shared(names: Sequence[str], *, series: bool) -> None:

@@ -59,6 +59,7 @@ Infrastructure
 - ``quantities``: durations, sizes and rates as people write them
 - ``blobs``: the addresses of blobs
 - ``folders``: resolves a path to a name in an open folder, without following links of other users
+- ``unixsocket``: a Unix socket at a path, by the same rules
 - ``descriptors``: stalled readers of file descriptors
 - ``reported``: loops that survive unexpected exceptions
 - ``version``: the version of mscli

@@ -13,8 +13,16 @@ import os
 import stat
 from types import TracebackType
 
+SMALL_BYTES = 1 << 20  # of a file of logins or tokens
+
 _MOST_LINKS = 40  # the kernel's limit
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)  # O_PATH needs no permission to list
+
+
+def is_small_file(path: str) -> bool:
+    """Return whether this is an ordinary file that can be read as a whole. Raises OSError if it is absent."""
+    found = os.stat(path)
+    return stat.S_ISREG(found.st_mode) and found.st_size <= SMALL_BYTES
 
 
 class DistrustedError(PermissionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from urllib.parse import quote, unquote, urlsplit
 
@@ -79,7 +80,11 @@ def _from_netrc(host: str) -> tuple[str, str]:
     """Return the user name and the password that ~/.netrc has for a host, or nothing."""
     import netrc
 
+    from mscli.core.folders import is_small_file
+
     try:
+        if not is_small_file(os.path.join(os.path.expanduser("~"), ".netrc")):
+            return "", ""
         found = netrc.netrc().authenticators(host)
     except (OSError, netrc.NetrcParseError):
         return "", ""

@@ -159,11 +159,23 @@ def _layout(row: PixelFormat, width: int, height: int) -> tuple[list[int], list[
 
 def read_by(text: str, name: str, *, of_ffmpeg: bool) -> str:
     """Return what a reader's command line says to read an output with this name, or “-” for a pipe. A shell can run it."""
+    if of_ffmpeg:
+        return f"{text} -i {_quoted(name)}"
+    return f"{'fdsrc' if name == '-' else f'filesrc location={_quoted(name)}'} ! {text}"
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a shell takes it, without characters that a terminal would obey."""
     from shlex import quote
 
-    if of_ffmpeg:
-        return f"{text} -i {quote(name)}"
-    return f"{'fdsrc' if name == '-' else f'filesrc location={quote(name)}'} ! {text}"
+    if name.isprintable():
+        return quote(name)
+    shown = (one if one.isprintable() and one not in "\\'" else _octal(one) for one in name)
+    return f"$'{''.join(shown)}'"
+
+
+def _octal(character: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in character.encode(errors="surrogateescape"))
 
 
 # NumPy's files: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html

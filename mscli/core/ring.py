@@ -81,7 +81,8 @@ def read_header(data: Any) -> RingHeader | None:
     if len(data) < HEADER_BYTES:
         return None
     magic, version, _, slots, _, slot_bytes, pid, state = _HEADER.unpack_from(data)
-    return RingHeader(slots, slot_bytes, pid, state) if (magic, version) == (MAGIC, VERSION) else None
+    fits = slots == 0 or (slot_bytes > SLOT_HEADER_BYTES and slot_bytes % 8 == 0)
+    return RingHeader(slots, slot_bytes, pid, state) if (magic, version) == (MAGIC, VERSION) and fits else None
 
 
 def slots_for(nbytes: int) -> tuple[int, int]:
@@ -108,8 +109,16 @@ def shared_name(address: str) -> str:
 def open_shared(name: str, flags: int) -> int:
     """Return a descriptor of shared memory. Raises OSError, and NotSupportedError if the system has none."""
     if _FOLDER:
-        return os.open(_FOLDER + name, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return os.open(_FOLDER + name, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)  # a pipe opens, too
     return int(_posix().shm_open(f"/{name}", flags, mode=0o600))
+
+
+def is_shared_as(name: str, fd: int) -> bool:
+    """Return whether this descriptor's memory still has the name, as far as the system tells."""
+    try:
+        return not _FOLDER or os.path.samestat(os.stat(_FOLDER + name, follow_symlinks=False), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 def unlink_shared(name: str) -> None:

@@ -31,7 +31,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mscli.core.addresses import is_url, masked, scheme_of, suffix_of
-from mscli.core.errors import NotSupportedError
+from mscli.core.errors import ArgumentError, NotSupportedError
 from mscli.core.nearest import did_you_mean
 from mscli.core.tuples import NamedTuple
 from mscli.encode.options import Series, SinkOptions, TrackFormat
@@ -196,7 +196,10 @@ def _server_row(name: str) -> SinkRow | None:
         return None
     from urllib.parse import urlsplit
 
-    suffix = suffix_of(urlsplit(name).path)
+    try:
+        suffix = suffix_of(urlsplit(name).path)
+    except ValueError:
+        raise ArgumentError(f"{masked(name)} is not an address: write it as SCHEME://HOST:PORT/PATH") from None
     if rows[0].suffix == "m3u8" and suffix != "m3u8":
         hints = ["only a recording as HLS can: end the address with the name of a playlist, NAME.m3u8"]
         raise NotSupportedError(f"cannot write to {scheme_of(name)}: addresses", hints=hints)

@@ -318,6 +318,7 @@ class InputContainer:
             packets = map(_Onward(scales).place, packets)
         for packet in _in_order(packets, scales) if ordered else packets:
             index = packet.stream_index if packet.opaque is None else cast("tuple[int]", packet.opaque)[0]
+            packet.opaque = None  # no thread of a decoder may have to free an object of Python's: it could wait for ever
             kind = kinds[index]
             reader = readers(kind)
             media = reader.read(packet) if reader is not None else []

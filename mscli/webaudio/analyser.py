@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
+from threading import RLock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ class Analyser(Processor):
         super().__init__()
         self._kept = np.zeros(MOST, np.float32)
         self._end = 0
-        self._writing = Lock()
+        self._writing = RLock()  # a signal handler may find it held by its own thread
 
     def process(self, inputs: Sequence[Block | None], span: AudioSpan) -> Sequence[Block | None]:
         """Keep the input in mono, and return it."""

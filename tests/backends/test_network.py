@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,9 @@ from mscli.core.errors import (
     NotSupportedError,
     SecurityError,
 )
+from mscli.core.folders import SMALL_BYTES
 from mscli.core.frames import AudioData, EncodedVideoChunk
+from mscli.core.location import locate
 from mscli.sources.base import AUDIO_INPUT, VIDEO_INPUT, InputOptions, Request
 from mscli.sources.network.backend import NetworkBackend
 from mscli.sources.network.feeds import LiveClock
@@ -368,6 +371,19 @@ def test_a_login_comes_from_netrc(web: Web, images: list[bytes], tmp_path: Path,
     file.write_text("machine localhost login me password se/cr@et\n")
     file.chmod(0o600)
     NetworkBackend(web.page("/still", guarded(whole(images[0], "image/jpeg"))), PATIENT).close()
+
+
+@pytest.mark.parametrize("what", ["device", "pipe", "large"])
+def test_a_netrc_that_is_no_small_file_is_not_read(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / ".netrc"
+    if what == "device":
+        file.symlink_to("/dev/zero")
+    elif what == "pipe":
+        os.mkfifo(file)
+    else:
+        file.write_text("machine h login me password secret\n" + "#" * SMALL_BYTES)
+    assert locate("http://h/").user == ""
 
 
 def test_a_login_does_not_follow_to_another_server(web: Web) -> None:

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -201,6 +203,40 @@ def test_an_end_that_is_not_told_is_an_error(told: bytes) -> None:
         with pytest.raises(NotReadableError) as found:
             list(relayed.demux([]))
     assert found.value.message in ("rtsp://host/live has ended the stream", "cannot read rtsp://host/live: gone")
+
+
+DROPPED = """
+import sys, av
+from mscli.sources.network.relay import Relayed
+from mscli.sources.network.relay_child import HEAD, SHOWN
+
+class Reader:
+    def __init__(self, messages):
+        self.left = b"".join(messages)
+
+    def fill(self, into):
+        into[:], self.left = self.left[: len(into)], self.left[len(into) :]
+        return True
+
+with av.open(sys.argv[1]) as film:
+    packets = [bytes(packet) for packet in film.demux(video=0) if packet.size]
+messages = [HEAD.pack(0, SHOWN, at, 0, 1, len(packet)) + packet for at, packet in enumerate(packets)]
+stream = {"index": 0, "kind": "video", "base": [1, 25], "codec": "h264", "extradata": ""}
+for _ in range(100):
+    relayed = Relayed(Reader(messages), {"start": 0, "streams": [stream]})
+    decoder = relayed.best("video").codec_context
+    decoder.thread_type, decoder.thread_count = "FRAME", 4
+    for packet, _ in zip(relayed.demux([]), packets[:-1]):
+        decoder.decode(packet)
+    del relayed, decoder, packet
+print("done")
+"""
+
+
+def test_a_decoder_whose_threads_still_work_can_be_dropped(tmp_path: Path) -> None:
+    film = make(tmp_path / "film.ts")
+    run = subprocess.run([sys.executable, "-c", DROPPED, film], capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr) == ("done\n", "")
 
 
 class Pair:

@@ -336,6 +336,22 @@ def test_tokens_are_kept_for_their_owner_only(tmp_path: Path, monkeypatch: pytes
     assert (kept_token("window:"), os.listdir(file.parent)) == ("c", ["screens.json"])
 
 
+def test_tokens_come_from_no_pipe_and_go_into_no_folder_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder, file = tmp_path / "mscli", tmp_path / "mscli/screens.json"
+    folder.mkdir(0o700)
+    os.mkfifo(file)
+    assert kept_token("screen:") == ""
+    file.unlink()
+    file.symlink_to(tmp_path / "dotfiles.json")
+    keep_token("screen:", "a")
+    assert (file.is_symlink(), json.loads((tmp_path / "dotfiles.json").read_text())) == (True, {"screen:": "a"})
+    folder.chmod(0o777)
+    file.unlink()
+    keep_token("screen:", "b")
+    assert (os.listdir(folder), kept_token("screen:")) == ([], "")
+
+
 def test_without_a_place_for_tokens_the_choice_holds_for_this_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))

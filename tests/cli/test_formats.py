@@ -268,6 +268,15 @@ def test_a_file_is_printed_with_its_name(fake: FakeMachine) -> None:
     assert fake.files == ["a b.raw"]
 
 
+def test_what_is_printed_steers_no_terminal_and_names_the_file(fake: FakeMachine) -> None:
+    name = "a\x9b31m\033]0;x\007 'b'\\\u202e.raw"
+    fake("capture", "--quiet", "--frames", "3", "-o", name, code=0)
+    printed = fake("capture", "-o", name, "--print-ffmpeg", code=0).stdout.decode()
+    assert printed.removesuffix("\n").isprintable()
+    done = subprocess.run(["bash", "-c", f"printf %s {printed.rpartition(' -i ')[2]}"], capture_output=True, check=True)
+    assert done.stdout.decode() == name
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -103,6 +103,7 @@ def test_only_the_newest_are_kept_and_a_link_points_to_the_last(fake: FakeMachin
         (("--latest", "keep.jpg", "keep.jpg"), "--latest keep.jpg may be the name of a picture itself", 2),
         (("--latest", "./s-002.jpg", "--count", "3", "s-%03d.jpg"), "--latest ./s-002.jpg may be", 2),
         (("--latest", "s-002.jpg", "--count", "3", "s.jpg"), "--latest s-002.jpg may be", 2),
+        (("--latest", "now", "--events", "./now", "x.jpg"), "--latest and --events have the same name, now", 2),
         (("--latest", "notes.txt", "x.jpg"), "notes.txt already exists, and is no link; use --force", 9),
         (("--latest", "now.jpg", "-"), "--latest has no effect: “-” is no file", 2),
         (("--show", "-"), "--show has no effect: “-” is no file", 2),
@@ -133,6 +134,24 @@ def test_a_link_of_an_earlier_run_is_made_anew(series: tuple[str, ...], fake: Fa
 def test_a_command_is_run_for_each_picture(fake: FakeMachine) -> None:
     fake("snapshot", "--count", "2", "--exec", "cp {} copy-of-{}", "a b.png", code=0)
     assert fake.files == ["a b-001.png", "a b-002.png", "copy-of-a b-001.png", "copy-of-a b-002.png"]
+
+
+def test_what_a_command_prints_is_no_line_among_json(fake: FakeMachine) -> None:
+    command = "sh -c 'echo out; echo err >&2; exit 3' {}"
+    done = fake("snapshot", "--json", "--exec", command, "x.png", code=9)
+    assert [json.loads(line) for line in done.stderr.splitlines()] == [{"warning": "--exec failed for x.png with exit code 3"}]
+    done = fake("snapshot", "--force", "--exec", command, "x.png", code=9)
+    assert {b"out", b"err"} < set(done.stderr.splitlines())
+
+
+def test_a_second_signal_ends_a_command_that_does_not_end(fake: FakeMachine) -> None:
+    with fake.running("snapshot", "--exec", "sh -c 'exec sleep 1000'", "x.png") as running:
+        assert eventually(lambda: "x.png" in fake.files)
+        while running.process.poll() is None:
+            running.process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        done = running.end()
+    assert (done.returncode, b"--exec did not end for x.png and was terminated" in done.stderr) == (9, True)
 
 
 @pytest.mark.parametrize(("command", "said"), [("false", b"exit code 1"), ("/no/such/program", b"cannot run")])

@@ -108,6 +108,10 @@ def test_people_are_told_of_what_was_published(fake: FakeMachine, server: tuple[
         ("rtmp://host/live/x#bitrates=1M", 2),
         ("rtmp://host/live/x#video=vp9", 7),
         ("udp://127.0.0.1", 2),
+        ("rtmp://[x/" + SECRET, 2),
+        ("http://[::1/x.m3u8", 2),
+        ("rtsp://user:pa[" + SECRET + "@h/x", 2),
+        ("rtmp://host:99999/live/" + SECRET, 2),
         ("rtmp://127.0.0.1:{port}/live/" + SECRET + " rtmp://127.0.0.1:{port}/live/" + SECRET, 2),
     ],
 )

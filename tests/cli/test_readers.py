@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.cli.program import FakeMachine, Running, camera, error_line, eventually
-from tests.conftest import require
+from tests.conftest import require, require_root
 from tests.pattern import read_code
 
 WIDTH, HEIGHT = 322, 242
@@ -143,7 +143,43 @@ def test_a_path_is_taken_over_from_a_program_that_died(small: FakeMachine) -> No
     assert small.files == []
 
 
-@pytest.mark.parametrize("taken", ["file", "socket", "port"])
+TAKEN = {
+    "file": "the name belongs to something that is not a socket",
+    "socket": "another program listens on it",
+    "port": "it is in use",
+}
+
+
+def test_what_has_taken_the_path_meanwhile_stays(small: FakeMachine) -> None:
+    path = small.folder / "cam.sock"
+    with small.running("capture", "--quiet", "-o", f"unix:{path}") as running:
+        assert eventually(path.is_socket)
+        path.unlink()
+        path.write_text("mine")
+        running.process.terminate()
+        assert running.process.wait(30) in (0, 130)  # the first frame may not have come yet
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("what", ["link", "socket"])
+def test_in_a_folder_for_everyone_nothing_of_another_user_is_trusted(what: str, small: FakeMachine) -> None:
+    require_root("only root makes files of other users")
+    sticky, other = small.folder / "sticky", small.folder / "other"
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    other.mkdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        if what == "link":
+            (sticky / "link").symlink_to(other)
+        else:
+            dead.bind(str(sticky / "link"))
+    os.chown(sticky / "link", 65534, 65534, follow_symlinks=False)
+    path = "sticky/link/cam.sock" if what == "link" else "sticky/link"
+    assert f"a {what} of another user has this name" in error_line(small("capture", "-o", f"unix:{path}", code=9))
+    assert (list(other.iterdir()), (sticky / "link").lstat().st_uid) == ([], 65534)
+
+
+@pytest.mark.parametrize("taken", TAKEN)
 def test_an_address_that_is_taken_is_an_error(taken: str, small: FakeMachine) -> None:
     path = small.folder / "cam.sock"
     with socket.socket() as port, socket.socket(socket.AF_UNIX) as there:
@@ -158,7 +194,7 @@ def test_an_address_that_is_taken_is_an_error(taken: str, small: FakeMachine) ->
             port.listen()
             address = f"tcp://127.0.0.1:{port.getsockname()[1]}"
         line = error_line(small("capture", "--frames", "2", "-o", address, code=9))
-        assert line.endswith(f"cannot write to {address}: it is in use")
+        assert line.endswith(f"cannot write to {address}: {TAKEN[taken]}")
         assert path.exists() == (taken != "port")
 
 
@@ -168,6 +204,8 @@ def test_an_address_that_is_taken_is_an_error(taken: str, small: FakeMachine) ->
         ("-o tcp://127.0.0.1", "it is not tcp://ADDRESS:PORT", 9),
         ("-o tcp://127.0.0.1:99999", "it is not tcp://ADDRESS:PORT", 9),
         ("-o unix:nowhere/cam.sock", "its folder does not exist", 9),
+        ("-o tcp://a..b:1", "no machine can have the name a..b", 9),
+        ("--preview web --listen a..b:1 -o x.raw", "no machine can have the name a..b", 9),
         ("--format matroska -o unix:cam.sock", "readers cannot join matroska on a socket", 7),
         ("--reopen -o x.raw", "--reopen has no effect", 2),
     ],

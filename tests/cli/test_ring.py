@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,13 +23,23 @@ from mscli.api.ring import RingReader
 from mscli.cli.manual import MANUALS
 from mscli.core.errors import InvalidStateError, NotFoundError, NotSupportedError, OperationError
 from mscli.core.frames import EncodedVideoChunk, VideoFrame, packed_planes
-from mscli.core.ring import LEAST_SLOTS, MOST_SLOTS, RING_BYTES, slots_for
+from mscli.core.ring import (
+    COUNT_WORD,
+    HEADER_BYTES,
+    LEAST_SLOTS,
+    MOST_SLOTS,
+    RING_BYTES,
+    RUNNING,
+    RingHeader,
+    SlotHeader,
+    slots_for,
+)
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import SINKS, load_sink
 from mscli.sinks.base import Sink
 from mscli.sinks.files.ring import RingOutput
 from tests.cli.program import FakeMachine, error_line, eventually
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import ROOT, clean_environment, require_root
 from tests.sinks.synth import BLUE, RED, T0, jpeg, picture
 
 FOLDER = Path("/dev/shm")
@@ -263,6 +274,81 @@ def test_what_is_no_ring_is_neither_read_nor_replaced(name: str, content: bytes)
     with pytest.raises(OperationError, match="is not a ring of frames of this version"):
         RingReader(name)
     assert path.read_bytes() == content
+
+
+def test_a_pipe_is_no_ring(name: str) -> None:
+    os.mkfifo(FOLDER / f"mscli-{name}")
+    with pytest.raises(OperationError, match="is not a ring of frames"):
+        RingReader(name)
+    with pytest.raises(OperationError, match="the name belongs to something that is not a ring"):
+        writing(name)
+
+
+def test_the_ring_of_another_user_is_not_read_because_its_owner_could_truncate_it(name: str) -> None:
+    require_root("only root makes files of other users")
+    path = FOLDER / f"mscli-{name}"
+    path.write_bytes(RingHeader(0, 0, 1, RUNNING).packed().ljust(HEADER_BYTES, b"\0"))
+    os.chown(path, 65534, 65534)
+    with pytest.raises(OperationError, match="it belongs to another user"):
+        RingReader(name)
+
+
+@pytest.mark.parametrize("slot_bytes", [0, 128, 4097])
+def test_a_header_that_cannot_be_is_none(name: str, slot_bytes: int) -> None:
+    path = FOLDER / f"mscli-{name}"
+    path.write_bytes(RingHeader(4, slot_bytes, 1, RUNNING).packed().ljust(1 << 16, b"\0"))
+    with pytest.raises(OperationError, match="is not a ring of frames of this version"):
+        RingReader(name)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"form": b"\xff\xfe"},
+        {"width": 0, "height": 0},
+        {"width": 100_000, "height": 100_000},
+        {"nbytes": 1 << 40},
+        {"nbytes": 100},
+    ],
+    ids=str,
+)
+def test_a_frame_that_cannot_be_is_an_error(name: str, wrong: dict[str, Any]) -> None:
+    path = FOLDER / f"mscli-{name}"
+    form = {"number": 0, "timestamp": 0, "sequence": 0, "nbytes": 64 * 48, "width": 64, "height": 48, "key": 1, "reserved": 0}
+    head = RingHeader(4, 8192, 1 << 31, RUNNING).packed().ljust(HEADER_BYTES, b"\0")
+    slot = bytes(8) + SlotHeader(**{"form": b"GREY", **form, **wrong}).packed()
+    path.write_bytes((head + slot).ljust(HEADER_BYTES + 4 * 8192 + 4, b"\0"))
+    with RingReader(name) as ring, path.open("r+b") as file:
+        assert ring.ended, "no process has this number"
+        for at, word in ((HEADER_BYTES, 2), (8 * COUNT_WORD, 1)):
+            file.seek(at)
+            file.write(word.to_bytes(8, "little"))
+            file.flush()
+        with pytest.raises(OperationError, match=r"damaged|unknown format"):
+            ring.read(0)
+
+
+def test_a_ring_that_is_replaced_is_an_error_and_the_other_file_stays(fake: FakeMachine, name: str) -> None:
+    path = FOLDER / f"mscli-{name}"
+    with fake.running("capture", "--quiet", "-o", f"shm:{name}") as running:
+        assert eventually(lambda: path.exists() and path.stat().st_size > HEADER_BYTES)
+        path.unlink()
+        path.write_text("mine")
+        running.send(signal.SIGTERM)
+        done = running.end()
+    assert (done.returncode, path.read_text()) == (9, "mine")
+    assert error_line(done).endswith(f"shm:{name} was removed or replaced by another program")
+
+
+def test_a_ring_that_is_truncated_ends_its_output_alone(fake: FakeMachine, name: str) -> None:
+    path = FOLDER / f"mscli-{name}"
+    with fake.running("capture", "--quiet", "-o", f"shm:{name}", "-o", "x.raw", "--frames", "60") as running:
+        assert eventually(lambda: path.exists() and path.stat().st_size > HEADER_BYTES)
+        os.truncate(path, 0)
+        done = running.end()
+    assert done.returncode == 9
+    assert b"another program has truncated it" in done.stderr
+    assert (fake.folder / "x.raw").stat().st_size == 60 * 640 * 480 * 3 // 2
 
 
 @pytest.mark.parametrize("bad", ["", "a/b", "../x", "-x", "x" * 200, "ä"])

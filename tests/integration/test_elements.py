@@ -265,6 +265,30 @@ def test_a_position_is_a_finite_number(make: Make, position: Any) -> None:
             setattr(make().element, name, position)
 
 
+def test_what_plays_by_itself_is_not_asked_to(make: Make) -> None:
+    cinema = make()
+    cinema.element.autoplay = True
+    element = cinema.load()
+    cinema.heard.wait("ended")
+    assert [name for name in cinema.heard.types if name in ("play", "playing", "ended")] == ["play", "playing", "ended"]
+    assert element.join(TIMEOUT_S)
+    element.load()  # what is loaded again plays again
+    cinema.heard.wait("ended")
+
+
+def test_a_film_can_be_sought_all_over_and_a_stream_nowhere(make: Make) -> None:
+    cinema = make()
+    assert cinema.element.seekable.length == 0
+    element = cinema.load("video")
+    ranges = element.seekable
+    assert (ranges.length, len(ranges), ranges.start(0), ranges.end(0)) == (1, 1, 0, element.duration)
+    for index in (-1, 1):
+        with pytest.raises(mscli.IndexSizeError):
+            ranges.start(index)
+    element.src_object = mscli.MediaStream()
+    assert element.seekable.length == 0
+
+
 def test_where_it_is_to_begin_may_be_set_before_it_is_loaded(make: Make) -> None:
     cinema = make()
     element = cinema.element

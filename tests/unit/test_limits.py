@@ -252,7 +252,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
     "how often a wait looks around, and the longest sleep of one that is woken": """
         api.devicewatch READY_S POLL_S · api.eventthread _LOOK_AGAIN_S · api.mediastreamtrackprocessor _WAIT_S ·
         api.mixing _TICK_S · api.monitoring _TICK_S ·
-        api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S ·
+        api.recording _LOOK_S · cli.capture _WAIT_S · cli.control _POLL_S · cli.eventlog _LOOK_S · cli.hooks _LOOK_S ·
         api.elementmedia _TICK_S · sinks.preview_window TICK_MS · cli.record _TICK_S · cli.shooting _WAIT_S ·
         cli.watch REST_S · core.calls _POLL_S · core.threads _LOOK_S _POLL_S ·
         sinks.files.output _POLL_S · sinks.hosted _POLL_S · sinks.recording.network.publisher _LOOK_S ·

@@ -1,4 +1,4 @@
-"""Tracks in a signal handler: it may come between any two steps of the thread that it interrupts.
+"""Tracks, elements and graphs in a signal handler: it may come between any two steps of the thread that it interrupts.
 
 So that no step is missed, these handlers are called before each line of the library that the interrupted thread runs.
 """
@@ -15,11 +15,14 @@ from threading import Barrier, Event, Thread
 from types import FrameType
 from typing import Any
 
+import numpy
 import pytest
 
 import mscli
 from mscli.core.eventloop import EventLoop
+from mscli.core.locks import finish_handed_over
 from mscli.sources.device import DeviceSource
+from tests.backends.clips import film
 from tests.cli.program import eventually
 from tests.unit.stage import TIMEOUT_S, Stage, camera, device, picture, silent
 
@@ -192,3 +195,44 @@ def test_a_handler_closes_the_devices_while_a_listener_waits_for_the_thread_that
     assert listening.is_set()
     devices.close()
     assert not {"mscli-closing", "mscli-events"}.intersection(thread.name for thread in threading.enumerate())
+
+
+def go_to(element: mscli.MediaElement, seconds: float) -> None:
+    with suppress(mscli.InvalidStateError):  # it is closed meanwhile
+        element.current_time = seconds
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda element: go_to(element, 0.3),
+        lambda element: element.pause(),
+        lambda element: element.play(),
+        lambda element: setattr(element, "playback_rate", 2.0),
+    ],
+    ids=["seek", "pause", "play", "rate"],
+)
+def test_a_handler_changes_what_an_element_plays_while_it_is_sought(change: Callable[[mscli.MediaElement], object]) -> None:
+    address = mscli.URL.create_object_url(mscli.Blob(film(5, "video")))
+    with (
+        mscli.MediaDevices(backends=[mscli.FakeBackend({})]) as devices,
+        mscli.MediaElement(address, devices=devices) as element,
+    ):
+        element.play()
+        assert interrupted(lambda: go_to(element, 1.5), lambda: change(element)) > 50
+        finish_handed_over(TIMEOUT_S)
+        element.play()
+        element.current_time = 4.0
+        assert eventually(lambda: not element.seeking and 4.0 <= element.current_time <= 5.0)
+        interrupted(lambda: go_to(element, 1.5), element.close)
+        finish_handed_over(TIMEOUT_S)
+        assert "closed" in repr(element)
+    mscli.URL.revoke_object_url(address)
+
+
+def test_a_handler_reads_an_analyser_that_is_being_read() -> None:
+    with mscli.AudioContext() as context:
+        analyser = context.create_analyser()
+        data = numpy.zeros(analyser.fft_size, numpy.float32)
+        read = partial(analyser.get_float_time_domain_data, data)
+        assert interrupted(read, read) > 3

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import mmap
 import os
+import stat
 from collections.abc import Sequence
 
 from mscli.core.codecs import VIDEO_CODECS
@@ -24,6 +25,7 @@ from mscli.core.ring import (
     Bell,
     RingHeader,
     SlotHeader,
+    is_shared_as,
     locked_as,
     open_shared,
     read_header,
@@ -85,9 +87,10 @@ class RingOutput(Output):
             raise self._refusal("it belongs to another user") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_uid != os.geteuid():
+            found = os.fstat(fd)
+            if found.st_uid != os.geteuid():
                 raise self._refusal("it belongs to another user")
-            head = os.pread(fd, HEADER_BYTES, 0)
+            head = os.pread(fd, HEADER_BYTES, 0) if stat.S_ISREG(found.st_mode) else b"?"
             if head and read_header(head) is None:
                 raise self._refusal("the name belongs to something that is not a ring")
             unlink_shared(self._shared)
@@ -102,6 +105,7 @@ class RingOutput(Output):
 
     def _map(self, size: int) -> None:
         self._memory = mmap.mmap(self._fd, size)
+        self._size = size
         self._words = memoryview(self._memory)[: size // 8 * 8].cast("Q")
         self._bell = Bell(self._memory, ctypes.addressof(ctypes.c_char.from_buffer(self._memory)))
         self._memory[: len(self._header.packed())] = self._header.packed()
@@ -112,6 +116,7 @@ class RingOutput(Output):
 
     def write_unit(self, parts: Sequence[bytes | memoryview], head: bytes = b"", *, key: bool = True) -> None:  # noqa: ARG002
         """Write a frame into the slot of the oldest one. One that is too large is left out."""
+        self._check()
         views = [memoryview(part).cast("B") for part in parts]
         nbytes = sum(view.nbytes for view in views)
         if not self._header.slots:
@@ -135,6 +140,12 @@ class RingOutput(Output):
         self._bell.ring()
         self._grow(nbytes)
 
+    def _check(self) -> None:
+        """Raise OperationError if somebody has made the memory smaller, because to write there would end this process."""
+        if os.fstat(self._fd).st_size < self._size:
+            self.failed = True
+            raise OperationError(f"cannot write to {self.name}: another program has truncated it")
+
     def _make_slots(self, nbytes: int) -> None:
         """Give the ring slots for frames like the first one."""
         encoded = self._facts.form.decode() in VIDEO_CODECS
@@ -156,15 +167,25 @@ class RingOutput(Output):
         return 0  # it is counted already
 
     def commit(self) -> None:
-        """End the ring. Readers keep what they have mapped, and see that it has ended."""
+        """End the ring. Readers keep what they have mapped, and see that it has ended.
+
+        Raises OperationError if another program has taken the ring's name or its memory.
+        """
         if self._memory is None:
             return
-        self._header = self._header._replace(state=ENDED)
-        self._memory[: len(self._header.packed())] = self._header.packed()
-        self._bell.ring()
-        unlink_shared(self._shared)
-        self._unmap()
-        os.close(self._fd)
+        try:
+            self._check()
+            self._header = self._header._replace(state=ENDED)
+            self._memory[: len(self._header.packed())] = self._header.packed()
+            self._bell.ring()
+            if not is_shared_as(self._shared, self._fd):
+                hints = ["no reader could find it from then on"]
+                raise OperationError(f"{self.name} was removed or replaced by another program", hints=hints)
+        finally:
+            if is_shared_as(self._shared, self._fd):
+                unlink_shared(self._shared)
+            self._unmap()
+            os.close(self._fd)
         if self._oversized:
             _log.warning("“%s”: %d frame(s) left out that are larger than a slot", self.name, self._oversized)
         _log.info("“%s”: closed after %d frames", self.name, self._count)

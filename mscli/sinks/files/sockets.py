@@ -11,10 +11,8 @@ slow reader loses frames of its own, and neither the other readers nor the sourc
 from __future__ import annotations
 
 import errno
-import os
 import selectors
 import socket
-import stat
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,10 +21,12 @@ from time import monotonic
 
 from mscli.core.addresses import scheme_of
 from mscli.core.errors import OperationError
+from mscli.core.folders import DistrustedError
 from mscli.core.limits import SLEEPS_S
 from mscli.core.log import Burst, Log
 from mscli.core.threads import Thread
 from mscli.core.tuples import NamedTuple
+from mscli.core.unixsocket import PathTakenError, UnixListener
 from mscli.sinks.files.output import Output
 
 READER_BYTES = 64 * 1024 * 1024
@@ -121,6 +121,7 @@ class SocketOutput(Output):
         self._path = address[len(f"{UNIX}:") :] if scheme_of(address) == UNIX else ""
         self._place = None if self._path else _place(address)
         self._listener: socket.socket | None = None
+        self._at_path: UnixListener | None = None  # the same, at a path
         self._readers: list[_SocketReader] = []
         self._lock = Lock()
         self._end_by_s: float | None = None  # once it is finished: when to stop sending, on the monotonic clock
@@ -129,7 +130,9 @@ class SocketOutput(Output):
     def open(self) -> None:
         """Listen. Raises OperationError if the path or the port is taken."""
         try:
-            self._listener = _listening_at(self._path) if self._path else listening_on(*self._place or ("", 0))
+            if self._path:
+                self._at_path = UnixListener(self._path, MOST_READERS)
+            self._listener = self._at_path.socket if self._at_path is not None else listening_on(*self._place or ("", 0))
         except OSError as error:
             raise refusal(f"cannot write to {self.name}", error) from error
         self._selector = selectors.DefaultSelector()
@@ -248,11 +251,8 @@ class SocketOutput(Output):
             for reader in list(self._readers):
                 self._dismiss(reader)
         self._selector.close()
-        for one in (listener, self._waker, self._woken):
+        for one in (self._at_path or listener, self._waker, self._woken):
             one.close()
-        if self._path:
-            with suppress(OSError):
-                os.unlink(self._path)
 
 
 def _place(address: str) -> tuple[str, int]:
@@ -271,13 +271,18 @@ def _place(address: str) -> tuple[str, int]:
 
 def refusal(what: str, error: OSError) -> OperationError:
     """Return the error for an address on which nobody can listen. ``what``: what is impossible."""
-    why, remedy = _WHY.get(error.errno or 0, (error.strerror or str(error), "choose another address"))
+    why, remedy = error.strerror or str(error), "choose another address"
+    if not isinstance(error, PathTakenError | DistrustedError):
+        why, remedy = _WHY.get(error.errno or 0, (why, remedy))
     return OperationError(f"{what}: {why}", hints=[remedy])
 
 
 def listening_on(host: str, port: int) -> socket.socket:
     """Return a socket that listens. Raises OSError."""
-    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except UnicodeError:
+        raise OSError(errno.EINVAL, f"no machine can have the name {host}") from None
     made = socket.socket(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -286,27 +291,4 @@ def listening_on(host: str, port: int) -> socket.socket:
     except OSError:
         made.close()
         raise
-    return made
-
-
-def _listening_at(path: str) -> socket.socket:
-    """Return a socket at a path, which only this user may join. It replaces one that nobody listens at any more."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.EADDRINUSE, "")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-            code = asking.connect_ex(path)
-        if code != errno.ECONNREFUSED:
-            raise OSError(errno.EADDRINUSE, "")
-        os.unlink(path)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        made.bind(path)
-        made.listen(MOST_READERS)
-    except OSError:
-        made.close()
-        raise
-    finally:
-        os.umask(before)
     return made

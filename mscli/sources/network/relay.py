@@ -189,17 +189,19 @@ class Relayed:
             index, flags, pts, dts, duration, size = HEAD.unpack(head)
             if index == END:
                 return
-            data = bytearray(size)
-            self._fill(data)
             if index == FAILURE:
-                raise _failure(json.loads(data), self._reader.where, self._reader.timeout_s)
-            packet: Any = av.Packet(bytes(data))
+                told = bytearray(size)
+                self._fill(told)
+                raise _failure(json.loads(told), self._reader.where, self._reader.timeout_s)
+            packet: Any = av.Packet(size)  # memory of FFmpeg's: a decoder's thread that gave Python's back would need the GIL,
+            with memoryview(packet) as data:  # which the thread that frees the decoder, and waits for that thread, holds
+                self._fill(data)
             packet.pts, packet.dts = pts if flags & SHOWN else None, dts if flags & DECODED else None
             packet.duration, packet.time_base, packet.is_keyframe = duration, bases[index], bool(flags & KEY)
             packet.opaque = (index,)  # an object of its own: PyAV forgets it with the first packet that has it
             yield packet
 
-    def _fill(self, data: bytearray) -> None:
+    def _fill(self, data: bytearray | memoryview) -> None:
         """Read these bytes. Raises NotReadableError if the process has died, or was ended."""
         try:
             if not self._reader.fill(memoryview(data)):

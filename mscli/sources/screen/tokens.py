@@ -5,12 +5,15 @@ https://specifications.freedesktop.org/basedir-spec/latest/. A token is used onc
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from mscli.core.folders import is_small_file
 from mscli.core.log import Log
 
 _log = Log("screen")
@@ -24,7 +27,8 @@ def _file() -> Path:
 
 def _kept() -> dict[str, str]:
     try:
-        found = json.loads(_file().read_text())
+        file = _file()
+        found = json.loads(file.read_text()) if is_small_file(str(file)) else {}
     except (OSError, ValueError, RuntimeError):  # there is none, it is damaged, or there is no home
         return {}
     return {name: token for name, token in found.items() if isinstance(token, str)} if isinstance(found, dict) else {}
@@ -49,8 +53,11 @@ def keep_token(address: str, token: str) -> None:
 
 def _write(tokens: dict[str, str]) -> None:
     """Replace the file at once. Only its owner can read it."""
-    file = _file()
+    file = _file().resolve()  # a link stays one
     file.parent.mkdir(0o700, parents=True, exist_ok=True)
+    folder = file.parent.stat()
+    if folder.st_uid != os.geteuid() or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EACCES, f"others may write to {file.parent}")
     descriptor, name = tempfile.mkstemp(dir=file.parent)
     try:
         with open(descriptor, "w") as new:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from mscli.core.addresses import masked, scheme_of
-from mscli.core.errors import ArgumentError, NotSupportedError, OperationError
+from mscli.core.errors import ArgumentError, NotFoundError, NotSupportedError, OperationError
 from mscli.core.limits import INTERLEAVE_US, PUBLISH_CONNECT_S
 from mscli.core.location import locate
 from mscli.core.nearest import did_you_mean
@@ -103,8 +103,11 @@ def destination(row: SinkRow, target: str, options: SinkOptions) -> Destination:
     address, token = without_settings(target), os.environ.get(TOKEN, "")
     if protocol.keyed and token and address.endswith("/"):
         address += token
-    where = locate(address)
     name = masked(target)
+    try:
+        where = locate(address)
+    except NotFoundError as error:
+        raise ArgumentError(f"{error}: {', '.join(error.hints)}") from None
     if not where.host or (protocol.scheme in ("udp", "srt") and not where.port):
         raise ArgumentError(f"{name} names no {'port' if where.host else 'host'}: write it as {where.scheme}://HOST:PORT")
     url = where.url_with_login
