@@ -45,6 +45,7 @@ from mscli.core.tuples import NamedTuple
 from mscli.core.window import PausedTrack, Pauses, Window
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import (
+    DEVICES,
     SINKS,
     SinkRow,
     check_tracks,
@@ -271,6 +272,9 @@ def _check(plan: Planned, kinds: list[str]) -> None:
             "or choose one with --no-audio or --no-video",
         ]
         raise NotSupportedError("raw output holds one track, either video or audio", hints=hints)
+    if plan.row in DEVICES:
+        check_tracks(plan.row, plan.options(SinkOptions()), held)
+        return
     if form.name in OUTPUT_FORMATS:
         if form.row.container and form.pixels:
             raise NotSupportedError(f"{form.name} has no pixel format to choose", hints=["leave --pixel-format out"])
@@ -350,7 +354,7 @@ class _Capture:
         """Open the output before the device streams, and queue every frame from the first on."""
         (track,) = stream.get_tracks()
         self.paused = PausedTrack(self.pauses, paced=track.paced)
-        self.sink.open([self.how.filtered(TrackFormat(track.kind, track.settings, track.pixel_format))])
+        self.sink.open([self.how.filtered(TrackFormat(track.kind, track.settings, track.pixel_format, paced=track.paced))])
         self.session.write_to(self.sink.abandon_reader, to_stdout=self.to_stdout)
         self.queues.append(track.open_queue(self.session.event_loop, limits=self.limits))
         self.sink.facts = lambda _: facts_of(track, self.queues[0], self.sink.paused_us)
@@ -573,7 +577,7 @@ class _SeveralOutputs:
         sink.give_up_readers(partial(self._may_wait, sink))
         sink.defer()
         tracks = [self.tracks[place] for place in places]
-        formats = (TrackFormat(track.kind, track.settings, track.pixel_format) for track in tracks)
+        formats = (TrackFormat(track.kind, track.settings, track.pixel_format, paced=track.paced) for track in tracks)
         sink.open([self.how.filtered(one) for one in formats])
 
     def add_output(self, name: str) -> None:
