@@ -214,6 +214,11 @@ class Planned(NamedTuple):
         return self._replace(name=next_name(name, overwrite=False)) if is_file else self
 
     @property
+    def title(self) -> str:
+        """Return the name of its format, or its own, for messages."""
+        return self.format.name or masked(self.name)
+
+    @property
     def has_one_size(self) -> bool:
         """Return whether nothing in the output would tell that its pictures have another size from now on."""
         row = self.format.row
@@ -253,7 +258,7 @@ def _kinds(options: Options, plans: Sequence[Planned]) -> list[str]:
     for kind in kinds:
         if kind not in held:
             flag = "--audio --no-video" if kind == VIDEO else "--no-audio"
-            names = joined([plan.format.name for plan in plans])
+            names = joined([plan.title for plan in plans])
             raise NotSupportedError(f"{names} holds no {kind}", hints=[f"use {flag}, or another --format"])
     return kinds
 
@@ -264,7 +269,7 @@ def _check(plan: Planned, kinds: list[str]) -> None:
     form = plan.format
     if not held:
         raise NotSupportedError(
-            f"{form.name} holds no {joined(kinds)}", hints=["leave this output out, or choose another --format"]
+            f"{plan.title} holds no {joined(kinds)}", hints=["leave this output out, or choose another --format"]
         )
     if len(held) > 1 and form.row.single:
         hints = [

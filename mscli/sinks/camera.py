@@ -61,22 +61,15 @@ class CameraSink(Sink):
         self._origin_s: float | None = None  # the time of the clock at which a paced track has time 0
         self._bytes = 0
         self._left_out = 0
-        self.check(row, options, ())
+        _check(options)
 
     @classmethod
     def check(cls, row: SinkRow, options: SinkOptions, kinds: Sequence[str]) -> None:
-        """Check that there is one track of pictures, in a format that cameras have, and that the system has such devices."""
+        """Check that there is one track of pictures, in a format that cameras have."""
         super().check(row, options, kinds)
-        if not sys.platform.startswith("linux"):
-            raise NotSupportedError("virtual cameras are written on Linux only", hints=["use --preview, or publish a stream"])
-        if len(kinds) > 1:
-            raise NotSupportedError("a virtual camera shows one track", hints=["choose one camera"])
-        if OUTPUT_FORMATS.get(options.format, _PIXELS) is not _PIXELS or NATIVE in (options.format, options.pixel_format):
-            hints = ["leave --format out, or choose a pixel format"]
-            raise NotSupportedError(f"a virtual camera shows pictures, not {options.format or NATIVE}", hints=hints)
-        if options.frame_log is not None:
-            raise NotSupportedError("--frame-log has no effect on a virtual camera", hints=["name another output first"])
-        _asked(options)
+        if len(kinds) != 1:
+            raise NotSupportedError(f"a virtual camera shows one track, not {len(kinds)}", hints=["choose one camera"])
+        _check(options)
 
     @classmethod
     def describe(cls, row: SinkRow, options: SinkOptions, tracks: Sequence[TrackFormat]) -> str:  # noqa: ARG003
@@ -214,6 +207,18 @@ class CameraSink(Sink):
         """Return the counts of frames that could not be converted, and that the driver had no room for."""
         done = {**self.faults(track).corrections, "behind": self._left_out}
         return {name: count for name, count in done.items() if count}
+
+
+def _check(options: SinkOptions) -> None:
+    """Raise NotSupportedError if a virtual camera cannot show pictures as these options have them, or there can be none."""
+    if not sys.platform.startswith("linux"):
+        raise NotSupportedError("virtual cameras are written on Linux only", hints=["use --preview, or publish a stream"])
+    if OUTPUT_FORMATS.get(options.format, _PIXELS) is not _PIXELS or NATIVE in (options.format, options.pixel_format):
+        hints = ["leave --format out, or choose a pixel format"]
+        raise NotSupportedError(f"a virtual camera shows pictures, not {options.format or NATIVE}", hints=hints)
+    if options.frame_log is not None:
+        raise NotSupportedError("--frame-log has no effect on a virtual camera", hints=["name another output first"])
+    _asked(options)
 
 
 def _asked(options: SinkOptions) -> str:

@@ -34,6 +34,7 @@ class OutputDriver:
         self.interval: tuple[int, int] | None = None  # the only one that it has, as a fraction
         self.holds = False  # whether it keeps buffers until ``release``
         self.errors: dict[int, int] = {}  # request → its error
+        self.asked = 0  # how many requests there were
         self.shown: list[bytes] = []
         self.streams = False
         self.pix = abi.Pix()
@@ -53,6 +54,10 @@ class OutputDriver:
         with self.news:
             assert self.news.wait_for(happened, PATIENCE_S)
 
+    def fail(self, error: int) -> None:
+        """Take no more pictures."""
+        self.errors[abi.QBUF] = error
+
     def release(self) -> None:
         """Give back what it holds."""
         with self.news:
@@ -61,6 +66,7 @@ class OutputDriver:
 
     def ioctl(self, _fd: int, request: int, argument: Any) -> None:
         with self.news:
+            self.asked += 1
             if request in self.errors:
                 raise OSError(self.errors[request], os.strerror(self.errors[request]))
             self._REQUESTS[request](self, argument)

@@ -14,7 +14,7 @@ from time import monotonic
 import pytest
 
 from mscli.core.errors import NotSupportedError, OperationError
-from mscli.core.frames import BT709, JPEG_COLOR, VideoFrame, packed_planes
+from mscli.core.frames import BT709, JPEG_COLOR, VideoColorSpace, VideoFrame, packed_planes
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import DEVICES, address_row, load_sink, sink_row
 from mscli.sinks.base import Sink
@@ -94,7 +94,7 @@ def test_another_size_is_scaled(driver: OutputDriver) -> None:
 
 
 @pytest.mark.parametrize(("color", "asked"), [(BT709, (3, 2, 2)), (JPEG_COLOR, (8, 1, 1))])
-def test_the_colour_of_the_frames_is_announced(driver: OutputDriver, color: object, asked: tuple[int, ...]) -> None:
+def test_the_colour_of_the_frames_is_announced(driver: OutputDriver, color: VideoColorSpace, asked: tuple[int, ...]) -> None:
     frame = replace(picture("I420"), color_space=color)
     assert shown(driver, frame) == packed(frame)
     assert (driver.pix.colorspace, driver.pix.ycbcr_enc, driver.pix.quantization) == asked
@@ -167,7 +167,7 @@ def test_without_a_frame_nothing_is_shown(driver: OutputDriver) -> None:
 def test_a_device_that_goes_is_said_in_a_sentence(driver: OutputDriver) -> None:
     sink = opened(driver)
     sink.write(0, picture())
-    driver.errors[abi.QBUF] = errno.ENODEV
+    driver.fail(errno.ENODEV)
     with pytest.raises(OperationError, match=r"“Fake output” \(.*\) is gone"):
         sink.write(0, picture())
     sink.abort()
