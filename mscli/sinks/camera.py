@@ -39,6 +39,7 @@ READ_BY_ALL = ("I420", "YUYV", "NV12", "UYVY")  # what browsers and conference p
 _PIXELS = OUTPUT_FORMATS["rawvideo"]
 _USUAL_RATE = 30.0  # of a track that has none
 _LEAST_RATE = Fraction(1, 1000)
+_SLOWER = 1.01  # how many times as long a device shows a picture that has another rate; 29.97 is no other one than 30
 
 
 class CameraSink(Sink):
@@ -61,6 +62,8 @@ class CameraSink(Sink):
         self._origin_s: float | None = None  # the time of the clock at which a paced track has time 0
         self._bytes = 0
         self._left_out = 0
+        if not self._path:
+            raise NotSupportedError(f"{self.name} names no device", hints=["name one, as in v4l2:/dev/video20"])
         _check(options)
 
     @classmethod
@@ -106,10 +109,13 @@ class CameraSink(Sink):
     def _begin(self, first: VideoFrame) -> None:
         """Set the device to pictures like the first one."""
         assert self._device is not None, "it was opened"
-        self._agreed = self._agree(first.format, first.display_width, first.display_height, first.color_space)
+        color = first.color_space if is_yuv(first.format) else BT601
+        self._agreed = self._agree(first.format, first.display_width, first.display_height, color)
         rate = max(Fraction(float(self._track.settings.get("frameRate") or _USUAL_RATE)).limit_denominator(1001), _LEAST_RATE)
         set_s = float(self._device.begin(self._agreed, 1 / rate))
         self._period_s = min(max(set_s, float(1 / rate)), CAMERA_REPEATS_S)  # a faster device repeats pictures itself
+        if set_s * rate > _SLOWER and self.options.on_note is not None:
+            self.options.on_note(f"“{self.name}” shows {1 / set_s:.4g} frames per second; the others are left out")
         self._thread = Thread(target=self._hold_rate, name="mscli-camera", daemon=True)
 
     def _fitted(self, frame: VideoFrame) -> VideoFrame:

@@ -58,7 +58,9 @@ def test_a_frame_is_shown_in_its_own_format_bit_by_bit(driver: OutputDriver, own
 
 
 def test_a_format_that_few_programs_read_is_converted(driver: OutputDriver) -> None:
-    assert shown(driver, picture("RGB24"), own="RGB24") == packed(picture("I420"))
+    frame = replace(picture("RGB24"), color_space=JPEG_COLOR)  # RGB has the full range, and what it becomes has not
+    assert shown(driver, frame, own="RGB24") == packed(picture("I420"))
+    assert driver.pix.quantization == abi.QUANTIZATION_LIMITED
 
 
 def test_a_device_that_takes_no_other_shows_any_format(driver: OutputDriver) -> None:
@@ -122,6 +124,16 @@ def test_nothing_is_shown_again_faster_than_the_track(driver: OutputDriver) -> N
     sink.write(0, picture())
     sink.close()
     assert len(driver.shown) == 1
+
+
+def test_a_device_that_is_slower_than_the_track_says_so(driver: OutputDriver) -> None:
+    driver.interval = 1, 25
+    notes: list[str] = []
+    sink = load_sink(CAMERA, driver.address, SinkOptions(on_note=notes.append))
+    sink.open([TrackFormat("video", {"frameRate": 60})])
+    sink.write(0, picture())
+    sink.close()
+    assert notes == [f"“{driver.address}” shows 25 frames per second; the others are left out"]
 
 
 def test_a_source_that_waits_for_its_readers_is_held_to_its_times(driver: OutputDriver) -> None:
@@ -227,6 +239,11 @@ def test_another_file_is_refused(path: str, why: str) -> None:
     sink = load_sink(CAMERA, f"v4l2:{path}", SinkOptions())
     with pytest.raises(OperationError, match=why):
         sink.open([TrackFormat("video")])
+
+
+def test_an_address_without_a_device_is_refused() -> None:
+    with pytest.raises(NotSupportedError, match="v4l2: names no device"):
+        load_sink(CAMERA, "v4l2:", SinkOptions())
 
 
 @pytest.mark.parametrize("form", ["y4m", "mjpeg", "native"])
