@@ -1520,7 +1520,7 @@ On Linux, `-o v4l2:/dev/video20` makes a camera for other programs of whatever m
 `--timestamp`, a screen, a file, a stream. `mscli record talk.mp4 v4l2:/dev/video20` shows what it records. The device is one of
 the driver v4l2loopback (package `v4l2loopback-dkms`), or any other that takes pictures. To make one:
 
-    sudo modprobe v4l2loopback video_nr=20 exclusive_caps=1 card_label=mscli
+    sudo modprobe v4l2loopback video_nr=20 exclusive_caps=1
     mscli capture --screen -o v4l2:/dev/video20
 
 With `exclusive_caps=1` it is a camera while mscli writes to it, which Chromium needs. Browsers may have to be told to look for

@@ -22,8 +22,20 @@ from mscli.core.frames import VideoFrame, frame_bytes, packed_planes, split_plan
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import DEVICES, load_sink
 from mscli.sources.base import Device
+from mscli.v4l2 import abi
 from tests.conftest import ROOT, VM_KERNEL, Program, demand
-from tests.vm.guest.conftest import DRIVER, Receiver, cameras, control, load_vivid, open_camera, run, streaming, wait_until
+from tests.vm.guest.conftest import (
+    DRIVER,
+    PATIENCE_SECONDS,
+    Receiver,
+    cameras,
+    control,
+    load_vivid,
+    open_camera,
+    run,
+    streaming,
+    wait_until,
+)
 from tests.vm.guest.test_cli import error_line, running
 
 HDMI_LOOP = "n_devs=1 node_types=0x101 num_inputs=1 input_types=3 num_outputs=1 output_types=1"
@@ -125,16 +137,29 @@ def test_the_rate_of_the_track_is_announced(loopback: None) -> None:
         assert "10.000" in run("v4l2-ctl", "-d", EXCLUSIVE.camera, "--get-parm")
 
 
-@pytest.mark.parametrize("pair", ["vivid", "exclusive"], indirect=True)  # else v4l2loopback lets both write
-def test_a_device_that_another_program_writes_to_is_named_with_it(pair: Pair) -> None:
-    with subprocess.Popen(["v4l2-ctl", "-d", pair.output, "--stream-out-mmap"], stderr=subprocess.PIPE) as other:
+def test_a_device_that_another_program_writes_to_is_named_with_it(vivid: Pair) -> None:
+    with subprocess.Popen(["v4l2-ctl", "-d", vivid.output, "--stream-out-mmap"], stderr=subprocess.PIPE) as other:
         assert other.stderr is not None
         other.stderr.read(1)  # a mark for its first frame
         try:
-            with pytest.raises(OperationError, match=rf"is in use by v4l2-ctl \(pid {other.pid}\)"), showing(pair):
+            with pytest.raises(OperationError, match=rf"is in use by v4l2-ctl \(pid {other.pid}\)"), showing(vivid):
                 pass
         finally:
             other.kill()
+
+
+def test_an_exclusive_device_that_is_written_to_is_in_use(loopback: None) -> None:
+    """Without ``exclusive_caps``, v4l2loopback lets several programs write."""
+    asked = abi.Format(type=abi.BUF_TYPE_OUTPUT)
+    asked.pix.width, asked.pix.height, asked.pix.pixelformat = 64, 48, abi.fourcc_code("YUYV")
+    writer = os.open(EXCLUSIVE.output, os.O_RDWR)
+    try:
+        abi.ioctl(writer, abi.S_FMT, asked)
+        os.write(writer, bytes(64 * 48 * 2))
+        with pytest.raises(OperationError, match="“Exclusive” .* is in use by this program"), showing(EXCLUSIVE):
+            pass
+    finally:
+        os.close(writer)
 
 
 def test_a_camera_is_no_virtual_camera(vivid: Pair, mscli: Program) -> None:
@@ -148,7 +173,7 @@ def test_a_device_that_goes_ends_the_capture(vivid: Pair, mscli: Program) -> Non
         with running(mscli, *command) as process:
             wait_until(lambda: holds(vivid.output, process.pid), "it is open")
             (DRIVER / "unbind").write_text("vivid.0")
-            _, stderr = process.communicate()
+            _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 9
         assert "“vivid” (/dev/video1) is gone" in error_line(stderr)
     finally:
@@ -180,7 +205,7 @@ def test_an_output_comes_and_goes_and_is_free_after_a_signal(loopback: None, msc
             told.write(json.dumps({"removeOutput": EXCLUSIVE.address}) + "\n")
             wait_until(lambda: not EXCLUSIVE.is_listed, "the camera is gone")
             process.send_signal(signal.SIGINT)
-            stdout, stderr = process.communicate()
+            stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, stderr
     outputs = json.loads(stdout.splitlines()[-1])["outputs"]
     assert [one["name"] for one in outputs] == [str(raw), SHARED.address, EXCLUSIVE.address]
