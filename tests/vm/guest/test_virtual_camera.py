@@ -156,7 +156,7 @@ def test_an_exclusive_device_that_is_written_to_is_in_use(loopback: None) -> Non
     try:
         abi.ioctl(writer, abi.S_FMT, asked)
         os.write(writer, bytes(64 * 48 * 2))
-        with pytest.raises(OperationError, match="“Exclusive” .* is in use by this program"), showing(EXCLUSIVE):
+        with pytest.raises(OperationError, match=r"“Exclusive” .* is in use by this program"), showing(EXCLUSIVE):
             pass
     finally:
         os.close(writer)
