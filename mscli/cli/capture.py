@@ -45,6 +45,7 @@ from mscli.core.tuples import NamedTuple
 from mscli.core.window import PausedTrack, Pauses, Window
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.sinks import (
+    DEVICES,
     SINKS,
     SinkRow,
     check_tracks,
@@ -213,6 +214,11 @@ class Planned(NamedTuple):
         return self._replace(name=next_name(name, overwrite=False)) if is_file else self
 
     @property
+    def title(self) -> str:
+        """Return the name of its format, or its own, for messages."""
+        return self.format.name or masked(self.name)
+
+    @property
     def has_one_size(self) -> bool:
         """Return whether nothing in the output would tell that its pictures have another size from now on."""
         row = self.format.row
@@ -252,7 +258,7 @@ def _kinds(options: Options, plans: Sequence[Planned]) -> list[str]:
     for kind in kinds:
         if kind not in held:
             flag = "--audio --no-video" if kind == VIDEO else "--no-audio"
-            names = joined([plan.format.name for plan in plans])
+            names = joined([plan.title for plan in plans])
             raise NotSupportedError(f"{names} holds no {kind}", hints=[f"use {flag}, or another --format"])
     return kinds
 
@@ -263,7 +269,7 @@ def _check(plan: Planned, kinds: list[str]) -> None:
     form = plan.format
     if not held:
         raise NotSupportedError(
-            f"{form.name} holds no {joined(kinds)}", hints=["leave this output out, or choose another --format"]
+            f"{plan.title} holds no {joined(kinds)}", hints=["leave this output out, or choose another --format"]
         )
     if len(held) > 1 and form.row.single:
         hints = [
@@ -271,6 +277,9 @@ def _check(plan: Planned, kinds: list[str]) -> None:
             "or choose one with --no-audio or --no-video",
         ]
         raise NotSupportedError("raw output holds one track, either video or audio", hints=hints)
+    if plan.row in DEVICES:
+        check_tracks(plan.row, plan.options(SinkOptions()), held)
+        return
     if form.name in OUTPUT_FORMATS:
         if form.row.container and form.pixels:
             raise NotSupportedError(f"{form.name} has no pixel format to choose", hints=["leave --pixel-format out"])
@@ -350,7 +359,7 @@ class _Capture:
         """Open the output before the device streams, and queue every frame from the first on."""
         (track,) = stream.get_tracks()
         self.paused = PausedTrack(self.pauses, paced=track.paced)
-        self.sink.open([self.how.filtered(TrackFormat(track.kind, track.settings, track.pixel_format))])
+        self.sink.open([self.how.filtered(TrackFormat(track.kind, track.settings, track.pixel_format, paced=track.paced))])
         self.session.write_to(self.sink.abandon_reader, to_stdout=self.to_stdout)
         self.queues.append(track.open_queue(self.session.event_loop, limits=self.limits))
         self.sink.facts = lambda _: facts_of(track, self.queues[0], self.sink.paused_us)
@@ -573,7 +582,7 @@ class _SeveralOutputs:
         sink.give_up_readers(partial(self._may_wait, sink))
         sink.defer()
         tracks = [self.tracks[place] for place in places]
-        formats = (TrackFormat(track.kind, track.settings, track.pixel_format) for track in tracks)
+        formats = (TrackFormat(track.kind, track.settings, track.pixel_format, paced=track.paced) for track in tracks)
         sink.open([self.how.filtered(one) for one in formats])
 
     def add_output(self, name: str) -> None:

@@ -1460,6 +1460,8 @@ slow reader.
 `-o shm:`_NAME_ writes a ring of frames into shared memory, which any number of programs of this user on this machine read
 without copying. See RING OF FRAMES.
 
+`-o v4l2:`_DEVICE_ shows the pictures on a virtual camera, which any program uses like a camera. See VIRTUAL CAMERA.
+
 A reader that is slower than the source finds frames in a queue, for each output, of 64 MiB of video, two seconds of it, or 30
 seconds of sound. `--buffer` sets another bound, in bytes or in time; a single frame always fits. `--when-full` says what a full
 queue does:
@@ -1520,6 +1522,29 @@ All raw frames of a stream have the format and size of the first one, even if th
 encoded frames, from `native`, never contains raw ones: there are no black frames while the camera is muted or away,
 missing frames count as lost, and `--fallback` only accepts a camera that encodes in the same format.
 {CAPTURING}
+# VIRTUAL CAMERA
+
+On Linux, `-o v4l2:/dev/video20` makes a camera for other programs of whatever mscli captures: a camera with `--crop` or
+`--timestamp`, a screen, a file, a stream. `mscli record talk.mp4 v4l2:/dev/video20` shows what it records. The device is one of
+the driver v4l2loopback (package `v4l2loopback-dkms`), or any other that takes pictures. To make one:
+
+    sudo modprobe v4l2loopback video_nr=20 exclusive_caps=1
+    mscli capture --screen -o v4l2:/dev/video20
+
+With `exclusive_caps=1` it is a camera while mscli writes to it, which Chromium needs. Browsers may have to be told to look for
+cameras again.
+
+The size and the rate are those of the track. Pictures pass in their own format if it is one that most programs read (I420,
+YUYV, NV12, UYVY) and the device takes it. Otherwise they are converted to the first of these that it takes. `--pixel-format`
+chooses another one. An odd last column or row is left out in formats whose pixels share their colour. If the pictures or the
+device have another size, they are scaled.
+
+If no frame comes in time, the last one is shown again, as it is during a pause. A track that is muted, or whose device is lost
+and awaited with `--reconnect`, is black. A source without pace is held to its own times. If the device is slower than the
+source, frames are left out, and count as `dropped`.
+
+One program can write to a virtual camera at a time. If it is in use, or gone, the exit code is 9. It is free once mscli ends.
+
 # RING OF FRAMES
 
 A ring of `-o shm:`_NAME_ holds the newest frames: raw ones, or with `--format mjpeg`, `h264` or `native` encoded ones. In

@@ -572,6 +572,16 @@ def split_planes(
     return tuple(views), tuple(strides)
 
 
+def copy_rows(target: memoryview, step: int, source: memoryview, stride: int, width: int, rows: int) -> None:
+    """Copy rows of ``width`` bytes. ``step``, ``stride``: the distances of rows in bytes."""
+    if step == stride:
+        count = min(stride * rows, source.nbytes)
+        target[:count] = source[:count]
+        return
+    for row in range(rows):
+        target[row * step : row * step + width] = source[row * stride : row * stride + width]
+
+
 @lru_cache(maxsize=4)
 def _black_planes(name: str, width: int, height: int) -> tuple[tuple[memoryview, ...], tuple[int, ...]]:
     layout = FORMATS[name].planes

@@ -120,6 +120,10 @@ PREVIEW_CLOSED_S = 2.0  # the limit for a preview to show its last picture at th
 TERMINAL_S = 0.1  # how long a terminal may take to say what it can
 HOOK_S = 10.0  # how long a command of --exec may run after the last picture
 
+CAMERA_REPEATS_S = 1.0  # how long the last picture of a virtual camera is shown before it is shown again, at the lowest rate
+CAMERA_WAITS_S = 1.0  # how long a virtual camera waits for the time of a picture; a longer gap in the times is cut short
+CAMERA_CLOSED_S = 1.0  # the limit for showing the last picture at the end
+
 # The end of a command
 
 COMMAND_CLOSED_S = 0.5  # the limit for a line of --control that is being obeyed at the end; after that it is abandoned

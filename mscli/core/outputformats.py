@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mscli.core.addresses import scheme_of
 from mscli.core.errors import NotSupportedError
 from mscli.core.frames import FORMATS, SAMPLE_FORMATS, PixelFormat
 from mscli.core.properties import AUDIO, VIDEO
@@ -159,6 +160,9 @@ def _layout(row: PixelFormat, width: int, height: int) -> tuple[list[int], list[
 
 def read_by(text: str, name: str, *, of_ffmpeg: bool) -> str:
     """Return what a reader's command line says to read an output with this name, or “-” for a pipe. A shell can run it."""
+    if scheme_of(name) == "v4l2":  # a device says itself what it shows
+        device = _quoted(name.partition(":")[2])
+        return f"-f v4l2 -i {device}" if of_ffmpeg else f"v4l2src device={device}"
     if of_ffmpeg:
         return f"{text} -i {_quoted(name)}"
     return f"{'fdsrc' if name == '-' else f'filesrc location={_quoted(name)}'} ! {text}"

@@ -12,8 +12,9 @@ from typing import Any
 import av
 
 from mscli.core.errors import NotSupportedError
+from mscli.core.frames import copy_rows
 from mscli.core.orientation import Caption
-from mscli.media.pictures import BY_FFMPEG, Reshaper, color_of, copy_rows
+from mscli.media.pictures import BY_FFMPEG, Reshaper, color_of
 
 _SHARE = 30  # the height of a picture in heights of its text
 _LEAST = 12  # the least height of the text, in pixels

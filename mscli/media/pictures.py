@@ -27,6 +27,7 @@ from mscli.core.frames import (
     Rect,
     VideoColorSpace,
     VideoFrame,
+    copy_rows,
     is_yuv,
     outline,
 )
@@ -125,16 +126,6 @@ def _in_full_range(picture: av.VideoFrame) -> av.VideoFrame:
 def in_range(name: str, color: VideoColorSpace) -> VideoColorSpace:
     """Return the colour with the range of the pixel format: RGB and grey always have the full range."""
     return color if is_yuv(name) else color._replace(full_range=True)
-
-
-def copy_rows(target: memoryview, step: int, source: memoryview, stride: int, width: int, rows: int) -> None:
-    """Copy rows of ``width`` bytes. ``step``, ``stride``: the distances of rows in bytes."""
-    if step == stride:
-        count = min(stride * rows, source.nbytes)
-        target[:count] = source[:count]
-        return
-    for row in range(rows):
-        target[row * step : row * step + width] = source[row * stride : row * stride + width]
 
 
 def described(picture: av.VideoFrame, timestamp_us: int, color: VideoColorSpace) -> av.VideoFrame:

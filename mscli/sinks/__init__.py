@@ -15,6 +15,7 @@ Families
 - ``recording``: encoded tracks in files of a container, or for a server
 - ``preview``, ``preview_window``: a window that shows pictures
 - ``web``: a page that shows them in a browser
+- ``camera``: a virtual camera, which other programs read
 
 For all of them
 
@@ -100,6 +101,7 @@ class SinkRow(NamedTuple):
 _IMAGE = ("mscli.sinks.pictures.image", "ImageSink")
 _CONTAINER = ("mscli.sinks.recording.sink", "RecordingSink")
 _RAW = ("mscli.sinks.raw.sink", "RawSink")
+_CAMERA = ("mscli.sinks.camera", "CameraSink")
 _PUBLISHER = ("mscli.sinks.recording.network.publisher", "Publisher")
 
 SINKS: dict[str, SinkRow] = {
@@ -142,6 +144,9 @@ SERVERS: tuple[SinkRow, ...] = (
     SinkRow("", "video/mp2t", *_PUBLISHER, video=True, audio=True, schemes=("srt",)),
 )
 
+# Devices that take frames.
+DEVICES: tuple[SinkRow, ...] = (SinkRow("", "video/x-raw", *_CAMERA, video=True, schemes=("v4l2",)),)
+
 
 def sink_row(name: str, *wanted: str) -> SinkRow:
     """Return the row for an address by its scheme, or for a file's name by its suffix.
@@ -150,10 +155,11 @@ def sink_row(name: str, *wanted: str) -> SinkRow:
     there is of the first, and says so of an address that nobody writes to, or only another command.
     """
     row = address_row(name) or _suffix_row(name)
-    if row is not None and row.raw and row.writes_to(name):
+    fits = row is not None and any(getattr(row, one) for one in wanted)
+    if row is not None and row.writes_to(name) and (row.raw or (row in DEVICES and not fits)):
         hints = [f"“mscli capture -o {masked(name)}” writes raw data there"]
         raise NotSupportedError(f"cannot write {_nouns(wanted[0])} to {scheme_of(name)}: addresses", hints=hints)
-    if row is not None and any(getattr(row, one) for one in wanted):
+    if row is not None and fits:
         return row
     raise _only_published(name, row) if row is not None and row.publishes else _unknown(name, wanted[0])
 
@@ -179,11 +185,12 @@ def address_row(name: str) -> SinkRow | None:
     scheme = scheme_of(name)
     if not scheme:
         return None
-    row = _server_row(name) or next((row for row in SINKS.values() if row.writes_to(name)), None) or _brought(scheme)
+    rows = (*SINKS.values(), *DEVICES)
+    row = _server_row(name) or next((row for row in rows if row.writes_to(name)), None) or _brought(scheme)
     if row is not None and row.writes_to(name):
         return row
     if is_url(name) or (name[len(scheme) :].startswith(":/") and not os.path.isdir(os.path.dirname(name))):
-        served = dict.fromkeys(f"{one}:" for row in (*SERVERS, *SINKS.values()) for one in row.schemes)
+        served = dict.fromkeys(f"{one}:" for row in (*SERVERS, *rows) for one in row.schemes)
         hints = [f"mscli writes to files and pipes, and to {', '.join(served)}", *_brought_names()]
         raise NotSupportedError(f"cannot write to {scheme}: addresses", hints=hints)
     return None

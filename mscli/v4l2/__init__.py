@@ -8,6 +8,7 @@ https://docs.kernel.org/userspace-api/media/v4l/v4l2.html
 - ``controls``: camera controls
 - ``region``: a region of interest, for pointsOfInterest
 - ``buffers``: memory-mapped buffers
+- ``output``: devices that take pictures: virtual cameras
 - ``events``: events of the driver
 - ``describe``: requests in words, for the log
 """

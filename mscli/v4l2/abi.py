@@ -16,11 +16,14 @@ from mscli.core.tuples import NamedTuple
 MAX_PLANES = 8
 
 BUF_TYPE_CAPTURE = 1
+BUF_TYPE_OUTPUT = 2
 BUF_TYPE_CAPTURE_MPLANE = 9
 MEMORY_MMAP = 1
 
 CAP_CAPTURE = 0x1
+CAP_OUTPUT = 0x2
 CAP_CAPTURE_MPLANE = 0x1000
+CAP_OUTPUT_MPLANE = 0x2000
 CAP_M2M = 0x8000 | 0x4000  # codecs and scalers: memory to memory, single- and multi-planar
 CAP_DEVICE_CAPS = 0x80000000
 CAP_TIMEPERFRAME = 0x1000  # in v4l2_captureparm.capability
@@ -35,6 +38,7 @@ FLAG_TIMESTAMP_MONOTONIC = 0x2000
 COLORSPACE_SMPTE240M = 2
 COLORSPACE_REC709 = 3
 COLORSPACE_JPEG = 7
+COLORSPACE_SRGB = 8  # that of webcams, with the matrix of BT.601
 COLORSPACE_BT2020 = 10
 COLORSPACE_DCI_P3 = 12
 YCBCR_MATRIX = {  # V4L2_YCBCR_ENC_… → matrix (WebCodecs' name); constant-luminance BT.2020 is treated as the usual one
@@ -49,9 +53,11 @@ COLORSPACE_MATRIX = {  # colour space → its matrix, if the driver reports none
     COLORSPACE_DCI_P3: "bt709",
 }
 QUANTIZATION_FULL = 1
+FIELD_NONE = 1  # whole pictures
 FIELD_INTERLACED, FIELD_INTERLACED_TB, FIELD_INTERLACED_BT = 4, 8, 9
 LINES_OF_525 = (480, 486)  # heights of 525-line television, whose bottom field comes first
 QUANTIZATION_LIMITED = 2
+PIX_PRIV_MAGIC = 0xFEEDCAFE  # in v4l2_pix_format.priv: the members behind it count
 
 EVENT_CTRL = 3  # a control has another value
 EVENT_SOURCE_CHANGE = 5  # the signal at an input has changed, was interrupted, or is gone
@@ -375,7 +381,7 @@ class Format(ctypes.Structure):
 
 
 class CaptureParm(ctypes.Structure):
-    """struct v4l2_captureparm."""
+    """struct v4l2_captureparm, and v4l2_outputparm, whose members have the same places."""
 
     _fields_ = (
         ("capability", c_uint32),

@@ -1,4 +1,4 @@
-"""Map a V4L2 driver's buffers into memory, queue them, lend them without copying, and queue them again.
+"""Map a V4L2 driver's buffers into memory, queue them, lend them without copying, and queue them again; or fill them.
 
 https://docs.kernel.org/userspace-api/media/v4l/mmap.html
 """
@@ -15,7 +15,7 @@ from mscli.core.loans import Loan
 from mscli.v4l2 import abi
 from mscli.v4l2.node import Node
 
-BUFFERS = 6  # the requested number; the driver may provide more or fewer
+BUFFERS = 6  # the number requested from a camera; the driver may provide more or fewer
 QUEUED_AT_LEAST = 2  # buffers that stay with the driver: it fills one while the next is ready. Beyond that frames are copied.
 
 
@@ -30,13 +30,13 @@ class Buffers:
     stays mapped until both this object and the last view have gone: views outlive the stream.
     """
 
-    def __init__(self, node: Node, buffer_type: int, planes: int) -> None:
+    def __init__(self, node: Node, buffer_type: int, planes: int, count: int = BUFFERS) -> None:
         self.queued = 0
         self._node = node
         self._type = buffer_type
         self._planes = planes if buffer_type == abi.BUF_TYPE_CAPTURE_MPLANE else 0
         self._back: deque[int] = deque()  # at most one entry for each buffer
-        asked = abi.RequestBuffers(BUFFERS, buffer_type, abi.MEMORY_MMAP)
+        asked = abi.RequestBuffers(count, buffer_type, abi.MEMORY_MMAP)
         node.call(abi.REQBUFS, asked, "reserve its buffers")
         self._maps = [self._map(index) for index in range(asked.count)]
 
@@ -60,10 +60,17 @@ class Buffers:
             buffer.m.planes, buffer.length = planes, self._planes
         return buffer
 
-    def queue(self, index: int) -> None:
-        """Queue a buffer, so that the driver fills it. Raises NotReadableError."""
-        self._node.call(abi.QBUF, self._buffer(index), "take back a buffer")
+    def queue(self, index: int, nbytes: int = 0) -> None:
+        """Queue a buffer, so that the driver fills it, or shows the ``nbytes`` in it. Raises the node's error."""
+        buffer = self._buffer(index)
+        if nbytes:
+            buffer.bytesused, buffer.field = nbytes, abi.FIELD_NONE
+        self._node.call(abi.QBUF, buffer, "take a picture" if nbytes else "take back a buffer")
         self.queued += 1
+
+    def memory(self, index: int) -> memoryview:
+        """Return the memory of a buffer that is not queued, for a picture of ours."""
+        return memoryview(self._maps[index][0])
 
     def give_up(self, index: int) -> None:
         """Return a dequeued buffer that is not lent. Safe on any thread."""

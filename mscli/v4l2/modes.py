@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 from mscli.core.boxes import LEAST_RATE, MOST_RATE, Mode, Span, Unusable
+from mscli.core.codecs import CAMERA_CODECS
+from mscli.core.frames import LIMITED_RGB, VideoColorSpace, is_yuv
 from mscli.v4l2 import abi
 from mscli.v4l2.node import Node
 
@@ -135,3 +138,19 @@ def interval_of(parm: abi.StreamParm) -> Fraction | None:
     got = parm.capture.timeperframe
     interval = Fraction(got.numerator, got.denominator) if got.numerator and got.denominator else Fraction(0)
     return interval if interval * round(MOST_RATE) >= 1 and interval <= round(1 / LEAST_RATE) else None
+
+
+def color_space(name: str, pix: Any) -> VideoColorSpace:
+    """Return the driver's colour space. Defaults follow videodev2.h (V4L2_MAP_YCBCR_ENC_DEFAULT and the macros after it)."""
+    codec = CAMERA_CODECS.get(name)
+    if codec is not None and codec.color is not None:
+        return codec.color
+    if name.startswith("HSV"):  # saturation and value always have the full range
+        return VideoColorSpace("hsv256" if pix.ycbcr_enc == abi.HSV_256 else "hsv180", True)
+    if not is_yuv(name) and pix.quantization == abi.QUANTIZATION_LIMITED:
+        return LIMITED_RGB
+    usual = abi.COLORSPACE_MATRIX.get(pix.colorspace, "smpte170m")
+    full_by_default = pix.colorspace == abi.COLORSPACE_JPEG or not is_yuv(name)
+    full = pix.quantization == abi.QUANTIZATION_FULL if pix.quantization else full_by_default
+    full = full and not (is_yuv(name) and pix.ycbcr_enc in abi.YCBCR_LIMITED)
+    return VideoColorSpace(abi.YCBCR_MATRIX.get(pix.ycbcr_enc, usual), full)

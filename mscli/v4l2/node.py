@@ -130,7 +130,7 @@ class Node:
         return found.card.decode("utf-8", "replace").strip(), caps
 
     @property
-    def _sysfs(self) -> str:
+    def sysfs(self) -> str:
         """Return the folder in which the kernel describes the node while it is plugged in."""
         return os.path.join(SYSFS, os.path.basename(self.path))
 
@@ -148,7 +148,7 @@ class Node:
     def failure(self, error: OSError, doing: str) -> DOMException:
         """Return the error for people: what happened to which camera, why, and what to do about it."""
         camera = f"camera “{self.label}” ({self.path})" if self.label else f"camera {self.path}"
-        if error.errno in (errno.ENOENT, errno.EPERM) and os.path.exists(self._sysfs) and in_container():
+        if error.errno in (errno.ENOENT, errno.EPERM) and os.path.exists(self.sysfs) and in_container():
             hints = [f"start the container with --device {self.path}"]
             return NotAllowedError(f"{camera} is not available in this container", hints=hints)
         if error.errno in UNPLUGGED:

@@ -11,8 +11,9 @@ import pytest
 from mscli.core.boxes import LEAST_RATE, Span
 from mscli.core.codecs import CAMERA_CODECS
 from mscli.core.frames import BT601, BT709, JPEG_COLOR, LIMITED_RGB, VideoColorSpace, frame_bytes
-from mscli.sources.v4l2.stream import Picture, color_space, is_key
+from mscli.sources.v4l2.stream import Picture, is_key
 from mscli.v4l2 import abi, modes
+from mscli.v4l2.modes import color_space
 
 SRGB, ENC_601, ENC_709, LIMITED = 8, 1, 2, 2  # of <linux/videodev2.h>
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import importlib
 import io
 import os
 import stat
@@ -14,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from mscli.core.errors import NotSupportedError, OperationError
-from mscli.encode.options import SinkOptions
-from mscli.sinks import SinkRow, check_tracks, load_sink
+from mscli.core.frames import Media
+from mscli.encode.options import SinkOptions, TrackFormat
+from mscli.sinks import DEVICES, SinkRow, check_tracks, load_sink
 from tests.disks import size_limit, tiny_disk
-from tests.sinks.synth import ROWS, check_readable, feed, feed_and_close, frames_for, kinds_of, opened
+from tests.sinks.outputs import OutputDriver
+from tests.sinks.synth import ROWS, T0, check_readable, feed, feed_and_close, frames_for, kinds_of, opened, picture
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=[row.suffix for row in ROWS])
 every_moving_row = pytest.mark.parametrize(
@@ -234,6 +238,70 @@ def test_tracks_can_be_checked_before_anything_is_opened(row: SinkRow) -> None:
     with pytest.raises(NotSupportedError) as caught:
         check_tracks(row, SinkOptions(), [])
     assert caught.value.message
+
+
+# Devices, which have no file: the same contract with a driver in this process
+
+
+every_device = pytest.mark.parametrize("row", DEVICES, ids=[row.schemes[0] for row in DEVICES])
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OutputDriver:
+    return OutputDriver(tmp_path / "device", monkeypatch)
+
+
+@every_device
+def test_a_device_is_used_between_open_and_close_and_no_file_is_left(row: SinkRow, driver: OutputDriver) -> None:
+    sink = load_sink(row, f"{row.schemes[0]}:{driver.path}", SinkOptions())
+    assert not driver.asked
+    sink.open([video_format()])
+    feed_and_close(sink, pictures(3))
+    assert len(driver.shown) >= 3
+    assert not driver.streams
+    assert (sink.is_file, sink.files, sink.free_bytes) == (False, [], None)
+    assert sink.bytes_written == 3 * len(driver.shown[0])
+    assert os.listdir(driver.path.parent) == [driver.path.name]
+    sink.abort()
+    sink.close()
+    assert sink.bytes_written == 3 * len(driver.shown[0])
+
+
+@every_device
+def test_a_device_of_others_is_refused(row: SinkRow, driver: OutputDriver) -> None:
+    sink = load_sink(row, f"{row.schemes[0]}:{driver.path}", SinkOptions())
+    driver.path.chmod(0)
+    importlib.import_module("grp")  # nobody may be unable to read Python's own library
+    with as_nobody(driver.path.parent), pytest.raises(OperationError, match=r"no permission to write to .*/device"):
+        sink.open([video_format()])
+
+
+@every_device
+def test_a_device_that_fails_is_said_in_a_sentence(row: SinkRow, driver: OutputDriver) -> None:
+    sink = load_sink(row, f"{row.schemes[0]}:{driver.path}", SinkOptions())
+    sink.open([video_format()])
+    feed(sink, pictures(1))
+    driver.fail(errno.EIO)
+    with pytest.raises(OperationError, match="Input/output error"):
+        feed(sink, pictures(5))
+    sink.abort()
+
+
+@every_device
+def test_the_tracks_of_a_device_can_be_checked_before_it_is_opened(row: SinkRow) -> None:
+    check_tracks(row, SinkOptions(), ["video"])
+    for kinds in ([], ["audio"], ["video", "video"]):
+        with pytest.raises(NotSupportedError) as caught:
+            check_tracks(row, SinkOptions(), kinds)
+        assert caught.value.message
+
+
+def pictures(count: int) -> list[tuple[int, Media]]:
+    return [(0, picture("I420", at_us=T0 + index * 40_000, sequence=index)) for index in range(count)]
+
+
+def video_format() -> TrackFormat:
+    return TrackFormat("video", {"width": 64, "height": 48, "frameRate": 0.1}, "I420")
 
 
 @contextlib.contextmanager

@@ -188,6 +188,15 @@ def test_a_terminal_that_says_nothing_mutes_no_camera() -> None:
     assert limits.TERMINAL_S < limits.MUTE_S
 
 
+def test_a_virtual_camera_is_free_within_two_seconds_of_a_signal() -> None:
+    """It may wait for the time of a picture first, and then for its driver."""
+    assert limits.CAMERA_WAITS_S + limits.CAMERA_CLOSED_S <= 2.0
+
+
+def test_a_virtual_camera_shows_pictures_more_often_than_programs_call_a_camera_dead() -> None:
+    assert USUAL_TIMEOUTS.then_s > limits.CAMERA_REPEATS_S
+
+
 def test_a_command_of_exec_is_ended_before_a_recording_that_hangs() -> None:
     assert limits.HOOK_S < limits.FINISH_S
 

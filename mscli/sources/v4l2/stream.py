@@ -26,14 +26,12 @@ from mscli.core.frames import (
     DELTA,
     FORMATS,
     KEY,
-    LIMITED_RGB,
     TOP,
     EncodedVideoChunk,
     Media,
     VideoColorSpace,
     VideoFrame,
     frame_bytes,
-    is_yuv,
     split_planes,
 )
 from mscli.core.limits import FAILED_S, FAILURES, MOST_FAILED_S, SOURCE_STOP_S
@@ -46,7 +44,7 @@ from mscli.v4l2 import abi
 from mscli.v4l2.buffers import Buffers, PassingError
 from mscli.v4l2.controls import CameraControls
 from mscli.v4l2.events import CONTROL, PRIVACY, SIGNAL, news, take_signal, watch_controls, watch_events
-from mscli.v4l2.modes import interval_of, modes, unknown_formats
+from mscli.v4l2.modes import color_space, interval_of, modes, unknown_formats
 from mscli.v4l2.node import Node
 
 if TYPE_CHECKING:
@@ -154,22 +152,6 @@ def _set_interval(node: Node, buffer_type: int, rate: float) -> Fraction:
         if node.ask(abi.S_PARM, parm):
             return interval_of(parm) or wanted
     return before or wanted
-
-
-def color_space(name: str, pix: Any) -> VideoColorSpace:
-    """Return the driver's colour space. Defaults follow videodev2.h (V4L2_MAP_YCBCR_ENC_DEFAULT and the macros after it)."""
-    codec = CAMERA_CODECS.get(name)
-    if codec is not None and codec.color is not None:
-        return codec.color
-    if name.startswith("HSV"):  # saturation and value always have the full range
-        return VideoColorSpace("hsv256" if pix.ycbcr_enc == abi.HSV_256 else "hsv180", True)
-    if not is_yuv(name) and pix.quantization == abi.QUANTIZATION_LIMITED:
-        return LIMITED_RGB
-    usual = abi.COLORSPACE_MATRIX.get(pix.colorspace, "smpte170m")
-    full_by_default = pix.colorspace == abi.COLORSPACE_JPEG or not is_yuv(name)
-    full = pix.quantization == abi.QUANTIZATION_FULL if pix.quantization else full_by_default
-    full = full and not (is_yuv(name) and pix.ycbcr_enc in abi.YCBCR_LIMITED)
-    return VideoColorSpace(abi.YCBCR_MATRIX.get(pix.ycbcr_enc, usual), full)
 
 
 def first_field(field: int, height: int) -> str:
