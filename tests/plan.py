@@ -17,7 +17,7 @@ TOGETHER = (
     "tests/sinks/test_browser.py",  # a browser that looks at all recordings
 )
 
-# What starts programs, records in real time, encodes or tries much is marked slow, by its folder, apart from some files.
+# What starts programs, records in real time, encodes or tries much is slow, by its folder, apart from some files.
 SLOW = (
     "tests/backends/test_portaudio.py",
     "tests/backends/test_pulse_stream.py",
@@ -34,10 +34,29 @@ QUICK = tuple(
     for name in names.split()
 )
 
+# What only computes: no test waits in it, for a thread or a process, longer than it has work for a processor itself. So it can
+# have what the virtual machine leaves of the processors, however little that is for a while.
+PATIENT = tuple(
+    f"tests/{folder}/test_{name}.py"
+    for folder, names in (("integration", "soak day"), ("property", "fuzz select webidl stamps"))
+    for name in names.split()
+)
 
-def is_slow(nodeid: str) -> bool:
-    """Return whether the test is left out of the quick run."""
-    return nodeid.startswith(SLOW) and not nodeid.startswith(QUICK)
+
+def is_quick(path: str) -> bool:
+    return path.startswith(QUICK) or not path.startswith(SLOW)
+
+
+def is_patient(path: str) -> bool:
+    return path.startswith(PATIENT)
+
+
+def is_other(path: str) -> bool:
+    return not path.startswith((VM, *PATIENT))
+
+
+# The parts of a run that tests/run asks for with --part. A part takes files whole: those of other parts are not even imported.
+PARTS = {"quick": is_quick, "patient": is_patient, "others": is_other}
 
 
 # The virtual machine begins first, and beside it what mostly waits: programs, devices, real time. What computes follows, and
