@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,19 @@ MODULES = sorted(MSCLI.rglob("*.py"))
 VAGUE = {"What", "How", "Where", "Why", "Who", "Something", "Everything", "All", "Also", "With", "While", "In"}
 
 
+@cache
+def statements(path: Path) -> list[Any]:
+    """Return the module and its statements, also those within others. What has a docstring is never within an expression."""
+    found: list[Any] = [ast.parse(path.read_text(encoding="utf-8"))]
+    for node in found:
+        inner = (child for name in ("body", "orelse", "finalbody", "handlers", "cases") for child in getattr(node, name, ()))
+        found += inner
+    return found
+
+
 def beginnings(path: Path, *kinds: type[ast.AST]) -> list[str]:
     """Return the first word of each docstring, with the name that it belongs to."""
-    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
+    nodes = [node for node in statements(path) if isinstance(node, kinds)]
     told = ((node, ast.get_docstring(node)) for node in nodes if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
     return [f"{text.split()[0]} ({getattr(node, 'name', 'module')})" for node, text in told if text]
 
@@ -46,7 +58,7 @@ def test_every_public_function_and_class_has_a_docstring() -> None:
     lacking = [
         f"{path.relative_to(MSCLI)}:{node.lineno} {node.name}"
         for path in MODULES
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in statements(path)[0].body
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_") and not ast.get_docstring(node)
     ]
     assert lacking == []
