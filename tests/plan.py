@@ -51,7 +51,7 @@ QUICK = files(cli="capture devices record snapshot", sinks="codecs contract drif
 PATIENT = files(
     integration="day gaps soak",
     property="fuzz select stamps webidl",
-    sinks="blobs chunkfilter codecs colour container copy deinterlace exif filters image index key_frames long memory shape tags",
+    sinks="blobs chunkfilter codecs colour container copy deinterlace exif filters image index key_frames long memory shape",
 )
 
 
