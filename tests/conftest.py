@@ -169,7 +169,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if part and is_test and not PARTS[part](str(collection_path.relative_to(ROOT))) else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("part") == "patient":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)  # others may have the processors: only the run has a limit
     items.sort(key=lambda item: turn(item.nodeid))
 
 
