@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import mscli
@@ -300,7 +300,6 @@ EVENTS = st.lists(
 
 
 @example([(SetTarget, 0, 0.0, 2e-313)], [1, 1, 1, 1], None)
-@settings(deadline=None)  # a busy machine is slow now and then
 @given(EVENTS, st.lists(st.integers(1, 120), min_size=4, max_size=12), st.none() | st.integers(0, 400))
 def test_values_do_not_depend_on_the_spans(events: list[Any], spans: list[int], hold: int | None) -> None:
     def timeline() -> ParamTimeline:
