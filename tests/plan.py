@@ -24,6 +24,7 @@ TOGETHER = (
     "tests/backends/test_sound_channels.py",  # two of them
     "tests/camera/test_invented.py",  # encoded pictures
     "tests/cli/test_contributing.py",  # a copy of the program, which is compiled anew
+    "tests/cli/test_plugins.py",  # packages, which pip installs
     "tests/cli/test_preview.py",  # a display
     "tests/cli/test_reference.py",  # the reference
     "tests/integration/test_soak.py",  # two long recordings, made at the same time
@@ -80,7 +81,7 @@ COMPUTING = files(integration="day gaps leaks soak")
 LONG = files(
     backends="files portaudio sound_channels",
     camera="invented",
-    cli="contributing preview reference",
+    cli="contributing plugins preview reference",
     integration="leaks limits overload soak",
     property="failing_looks fuzz lifecycle select",
     sinks="browser key_frames",

@@ -45,7 +45,7 @@ def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> boo
     """
     server = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {"PYTHONPATH": str(ROOT)}
     first = environment.get("PYTHONPATH", "").split(os.pathsep)[0]
-    differing = dict((environment | {"PYTHONPATH": first}).items() ^ server.items())
+    differing = dict(({**environment, "PYTHONPATH": first}).items() ^ server.items())
     return [*command[:2]] == [sys.executable, "-m"] and all(name.startswith(READ_LATE) for name in differing)
 
 

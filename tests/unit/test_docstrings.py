@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
+
+from tests.trees import statements
 
 MSCLI = Path(__file__).parent.parent.parent / "mscli"
 MODULES = sorted(MSCLI.rglob("*.py"))
@@ -26,13 +28,9 @@ class Documented(NamedTuple):
 
 @cache
 def documented(path: Path) -> list[Documented]:
-    """Return the module with its classes and functions, which are never within an expression: to look there takes seconds."""
+    """Return the module with its classes and functions."""
     module = ast.parse(path.read_text(encoding="utf-8"))
-    statements: list[Any] = [module]
-    for one in statements:
-        bodies = (getattr(one, name, ()) for name in ("body", "orelse", "finalbody", "handlers", "cases"))
-        statements += (inner for body in bodies for inner in body)
-    kept = (one for one in statements if isinstance(one, ast.ClassDef | ast.FunctionDef))
+    kept = (one for one in statements(module) if isinstance(one, ast.ClassDef | ast.FunctionDef))
     own = (Documented(type(one), one.name, one.lineno, one in module.body, ast.get_docstring(one)) for one in kept)
     return [Documented(ast.Module, "module", 1, False, ast.get_docstring(module)), *own]
 
