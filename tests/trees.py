@@ -7,7 +7,7 @@ from typing import Any
 
 
 def statements(tree: ast.AST) -> list[Any]:
-    """Return a module, class or function, and all statements in it. To look into expressions as well takes ten times as long."""
+    """Return a module, class or function, and all statements in it: fewer than a tenth of its nodes."""
     found: list[Any] = [tree]
     for one in found:
         bodies = (getattr(one, name, ()) for name in ("body", "orelse", "finalbody", "handlers", "cases"))
