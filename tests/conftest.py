@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import pytest
 from xdist.remote import Producer
 
-from tests.plan import MAKES_WAY, Groups, is_computing, is_slow, number_of_workers, turn
+from tests.plan import MAKES_WAY, PARTS, Groups, is_computing, number_of_workers, turn
 from tests.starts import SERVER, Forked, can_be_forked
 
 pytest_plugins = ["tests.limits"]
@@ -158,12 +158,21 @@ def no_thread_is_left() -> Iterator[None]:
         pytest.fail(f"threads are left running: {', '.join(names)}", pytrace=False)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    if is_slow(item.nodeid):
-        item.add_marker(pytest.mark.slow)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", choices=PARTS, help="only the test files of this part (tests/plan.py)")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files of other parts."""
+    part = config.getoption("part")
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if part and is_test and not PARTS[part](str(collection_path.relative_to(ROOT))) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("part") == "patient":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)  # others may have the processors: only the run has a limit
     items.sort(key=lambda item: turn(item.nodeid))
 
 

@@ -5,6 +5,7 @@
 - A test that does not react to the signal, because it waits in C code, ends its worker ``GRACE_S`` later. The worker prints the
   stacks of all threads. The test fails, and another worker takes over (``tests.plan.Groups``).
 - A run that loses more workers than ``--max-worker-restart`` (pyproject.toml) ends.
+- A test that runs beside the virtual machine has no timeout (tests/conftest.py): the limit is that of the run.
 - tests/run ends pytest with SIGTERM if it takes too long. The run fails, and shows which tests run, and all stacks.
 """
 

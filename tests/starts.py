@@ -39,9 +39,13 @@ READ_LATE = ("MSCLI_", "COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "C
 
 
 def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Return whether a fork is as a start: of a module, with differing variables that are read after its imports only."""
+    """Return whether a fork is as a start: of a module, with differing variables that are read after its imports only.
+
+    So is what PYTHONPATH has after ``ROOT``: folders of other packages.
+    """
     server = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {"PYTHONPATH": str(ROOT)}
-    differing = dict(environment.items() ^ server.items())
+    first = environment.get("PYTHONPATH", "").split(os.pathsep)[0]
+    differing = dict(({**environment, "PYTHONPATH": first}).items() ^ server.items())
     return [*command[:2]] == [sys.executable, "-m"] and all(name.startswith(READ_LATE) for name in differing)
 
 
@@ -159,6 +163,8 @@ def become(request: dict[str, Any], streams: Sequence[int]) -> list[str]:
     sys.stdout = again(sys.stdout, "wb")
     sys.stderr = again(sys.stderr, "wb")
     sys.path[0] = request["folder"]  # as with -m
+    behind = sys.path.index(str(ROOT), 1) + 1
+    sys.path[behind:behind] = os.environ.get("PYTHONPATH", "").split(os.pathsep)[1:]
     command: list[str] = request["command"]
     return command
 

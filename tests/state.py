@@ -19,7 +19,7 @@ def state() -> dict[str, object]:
         "arguments": sys.argv[1:],
         "name": __name__,
         "folder": os.getcwd(),
-        "path": sys.path[0],
+        "path": sys.path,
         "environment": dict(os.environ),
         "descriptors": sorted(os.listdir("/proc/self/fd")),
         "masks": masks,

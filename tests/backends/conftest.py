@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+import tests.untimed  # noqa: F401
+
 FOLDER = "/proc/self/fd"
 KEPT = os.devnull  # where C libraries' output goes: opened once and kept open
 

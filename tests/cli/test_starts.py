@@ -18,7 +18,7 @@ STATE = [sys.executable, "-m", "tests.state", "one", "two words", ""]
 
 def run(popen: type[subprocess.Popen[bytes]]) -> tuple[object, bytes, int]:
     """What the program finds at its start, what it writes to stderr, and its exit code."""
-    environment = clean_environment() | {"PYTHONPATH": str(ROOT), "MSCLI_X": "ü", "PWD": "/"}
+    environment = clean_environment() | {"PYTHONPATH": f"{ROOT}:/packages", "MSCLI_X": "ü", "PWD": "/"}
     pipe = subprocess.PIPE
     with popen(STATE, cwd="/", env=environment, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         stdout, stderr = process.communicate(b"some input\n", timeout=60)

@@ -12,13 +12,17 @@ import pytest
 from tests.conftest import ROOT, clean_environment
 
 CONFTEST = """
+import pytest
+
 from tests import limits
 from tests.plan import Groups
 
 pytest_configure = limits.pytest_configure
 
-def pytest_runtest_logstart(nodeid):
-    limits.GRACE_S = 0 if "deaf" in nodeid else 60
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    limits.GRACE_S = 0 if "deaf" in item.name else 60  # before its timer is set
+    return (yield)
 
 def pytest_xdist_make_scheduler(config, log):
     return Groups(config, log)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import tests.untimed  # noqa: F401
 from mscli.core import eventloop as event_loop
 from mscli.sources import device as watch
 from tests.unit.stage import MemorySink, Recording, Stage, camera, silent

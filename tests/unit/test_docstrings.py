@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from tests.trees import statements
 
 MSCLI = Path(__file__).parent.parent.parent / "mscli"
 MODULES = sorted(MSCLI.rglob("*.py"))
 VAGUE = {"What", "How", "Where", "Why", "Who", "Something", "Everything", "All", "Also", "With", "While", "In"}
 
 
+class Documented(NamedTuple):
+    """A module, class or function, and its docstring."""
+
+    kind: type[ast.AST]
+    name: str
+    line: int
+    outermost: bool
+    text: str | None
+
+
+@cache
+def documented(path: Path) -> list[Documented]:
+    """Return the module with its classes and functions."""
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    kept = (one for one in statements(module) if isinstance(one, ast.ClassDef | ast.FunctionDef))
+    own = (Documented(type(one), one.name, one.lineno, one in module.body, ast.get_docstring(one)) for one in kept)
+    return [Documented(ast.Module, "module", 1, False, ast.get_docstring(module)), *own]
+
+
 def beginnings(path: Path, *kinds: type[ast.AST]) -> list[str]:
     """Return the first word of each docstring, with the name that it belongs to."""
-    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
-    told = ((node, ast.get_docstring(node)) for node in nodes if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
-    return [f"{text.split()[0]} ({getattr(node, 'name', 'module')})" for node, text in told if text]
+    return [f"{one.text.split()[0]} ({one.name})" for one in documented(path) if one.kind in kinds and one.text]
 
 
 def is_vague(beginning: str) -> bool:
@@ -44,9 +65,9 @@ def test_a_class_begins_with_a_noun(path: Path) -> None:
 
 def test_every_public_function_and_class_has_a_docstring() -> None:
     lacking = [
-        f"{path.relative_to(MSCLI)}:{node.lineno} {node.name}"
+        f"{path.relative_to(MSCLI)}:{one.line} {one.name}"
         for path in MODULES
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_") and not ast.get_docstring(node)
+        for one in documented(path)
+        if one.outermost and not one.name.startswith("_") and not one.text
     ]
     assert lacking == []

@@ -13,6 +13,7 @@ from mscli.cli.leaving import LAST_S
 from mscli.core import limits
 from mscli.core.clock import LONGEST_S, MICROSECONDS
 from mscli.core.limits import USUAL_TIMEOUTS, FrameTimeouts, Timeouts
+from tests.trees import statements
 
 SECONDS = st.floats(0, LONGEST_S)
 
@@ -249,7 +250,7 @@ def test_each_limit_is_used_and_stands_nowhere_else() -> None:
 def assigned(text: str) -> set[str]:
     """Return the names that a module or one of its classes assigns."""
     tree = ast.parse(text)
-    bodies = [tree.body, *(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
+    bodies = [tree.body, *(node.body for node in statements(tree) if isinstance(node, ast.ClassDef))]
     targets = [target for body in bodies for node in body if isinstance(node, ast.Assign) for target in node.targets]
     names = [name for target in targets for name in (target.elts if isinstance(target, ast.Tuple) else [target])]
     return {name.id for name in names if isinstance(name, ast.Name)}

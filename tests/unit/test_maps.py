@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import statements
+
 MSCLI = Path(__file__).parent.parent.parent / "mscli"
 PACKAGES = sorted(path.parent for path in MSCLI.glob("*/**/__init__.py"))
 HOUSE = (MSCLI / "README.md").read_text(encoding="utf-8")
@@ -53,7 +55,7 @@ def test_the_page_of_the_house_names_only_files_that_exist() -> None:
 
 def test_no_two_classes_have_the_same_name() -> None:
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in MSCLI.rglob("*.py")]
-    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    names = Counter(node.name for tree in trees for node in statements(tree) if isinstance(node, ast.ClassDef))
     assert {name for name, count in names.items() if count > 1} == set()
 
 
