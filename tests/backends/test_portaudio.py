@@ -540,6 +540,15 @@ def test_a_server_that_hangs_from_the_start_is_given_up_after_a_second(doomed: P
     assert run_python(code) == ("True\n", "")
 
 
+def test_a_card_that_changes_while_it_is_asked_keeps_what_it_took_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other end of a loopback card is opened, with which it takes nothing else."""
+    answers = iter([True])
+    monkeypatch.setattr(LIBRARY, "accepts", lambda *_, **__: next(answers, False))
+    device = Device("1", AUDIO_INPUT, "Loopback", "", "portaudio", handle=PortAudioHandle(("hw:99,0",), "input"))
+    values = portaudio._values_of(device, Listed(0, "hw:99,0", 2, 48_000, 0.01, 0.03, False), None)
+    assert (values["sampleRate"], values["sampleSize"]) == ((48_000,), (16,))
+
+
 NO_SERVER = {"PULSE_SERVER": "unix:/nonexistent"}
 
 MISSING = """if True:

@@ -405,5 +405,6 @@ def _probe(device: Device, entry: Listed, channels: int) -> tuple[tuple[int, ...
     rates = tuple(rate for rate in (entry.rate, *USUAL_RATES) if accepts(samplerate=rate, dtype="int16"))
     if not rates:
         raise NotReadableError(f"“{device.label}” has none of the usual sample rates")
-    sizes = (bits for bits, (dtype, _) in SAMPLE_TYPES.items() if accepts(samplerate=rates[0], dtype=dtype))
+    known = "int16"  # a card's other end may have been opened meanwhile, with which it takes nothing else
+    sizes = (bits for bits, (dtype, _) in SAMPLE_TYPES.items() if dtype == known or accepts(samplerate=rates[0], dtype=dtype))
     return rates, tuple(sizes)
