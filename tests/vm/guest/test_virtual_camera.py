@@ -218,10 +218,3 @@ def test_an_output_comes_and_goes_and_is_free_after_a_signal(loopback: None, msc
     outputs = json.loads(stdout.splitlines()[-1])["outputs"]
     assert [one["name"] for one in outputs] == [str(raw), SHARED.address, EXCLUSIVE.address]
     assert all(one["tracks"][0]["frames"] and one["files"] == [] and not one.get("error") for one in outputs[1:])
-
-
-def test_a_recording_is_shown_too(loopback: None, mscli: Program, tmp_path: Path) -> None:
-    options = ["--fake-devices", "--size", "160x120", "--frame-rate", "5", "--frames", "3", "--preset", "ultrafast", "--json"]
-    done = mscli.json("record", *options, str(tmp_path / "talk.mkv"), SHARED.address)
-    assert [one["name"] for one in done["outputs"]] == [str(tmp_path / "talk.mkv"), SHARED.address]
-    assert [track["frames"] for track in done["outputs"][1]["tracks"]] == [3]
