@@ -6,6 +6,8 @@ Real drivers are in tests/vm/guest/test_virtual_camera.py.
 from __future__ import annotations
 
 import errno
+import gc
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from time import monotonic
 
 import pytest
 
+from mscli.cli import main as mscli_main
 from mscli.core.errors import NotSupportedError, OperationError
 from mscli.core.frames import BT709, JPEG_COLOR, VideoColorSpace, VideoFrame, packed_planes
 from mscli.encode.options import SinkOptions, TrackFormat
@@ -257,3 +260,17 @@ def test_the_address_has_a_row() -> None:
     assert sink_row("v4l2:/dev/video9", "audio", "video") is CAMERA
     with pytest.raises(NotSupportedError, match="cannot write pictures to v4l2: addresses"):
         sink_row("v4l2:/dev/video9", "still")
+
+
+def test_a_recording_is_shown_too(driver: OutputDriver, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    options = ["--fake-devices", "--no-audio", "--size", "64x48", "--frame-rate", "10", "--frames", "3", "--json"]
+    try:
+        assert mscli_main.run(["record", *options, str(tmp_path / "talk.mkv"), driver.address]) == 0
+    finally:
+        gc.unfreeze()  # the program has frozen what there was
+    outputs = json.loads(capfd.readouterr().out)["outputs"]
+    assert [(one["name"], one["tracks"][0]["frames"]) for one in outputs] == [
+        (str(tmp_path / "talk.mkv"), 3),
+        (driver.address, 3),
+    ]
+    assert len(driver.shown) >= 3
