@@ -445,7 +445,7 @@ ADDRESSES = "gopher://me:secret@host/live?token=hidden"
         (("record", "sftp://host/a.mkv"), "cannot write to sftp: addresses"),
         (("snapshot", "rtmp://host/a/x.png"), "cannot write to rtmp: addresses"),
         (("capture", "-o", "rtmp://host/secret"), "cannot write to rtmp: addresses"),
-        (("capture", "-o", "v4l2:/nowhere/video9"), "cannot write to v4l2: addresses"),
+        (("capture", "-o", "ndi:/nowhere/video9"), "cannot write to ndi: addresses"),
         (("snapshot", "https://host/x.png"), "cannot write to https: addresses"),
     ],
 )
