@@ -43,7 +43,8 @@ def chunks(shape: str, form: str) -> list[EncodedVideoChunk]:
     return [
         EncodedVideoChunk(
             "key" if starts(memoryview(data)) else "delta",
-            T0 + place * STEP_US, memoryview(data), form, WIDTH, HEIGHT, STEP_US, number, reorder_us=(place - number + most) * STEP_US,
+            T0 + place * STEP_US, memoryview(data), form, WIDTH, HEIGHT, STEP_US, number,
+            reorder_us=(place - number + most) * STEP_US,
         )
         for number, (data, place) in enumerate(given)
     ]  # fmt: skip
