@@ -37,7 +37,7 @@ from mscli.core.orientation import PictureFilters
 from mscli.core.threads import Thread
 from mscli.core.timelapse import Picture, TimeLapse
 from mscli.core.tuples import NamedTuple
-from mscli.core.window import Extent, PausedTrack, Pauses, Window, frame_tolerance_us
+from mscli.core.window import Extent, PausedTrack, Pauses, Window, frame_tolerance_us, is_past
 from mscli.media import load_converter, load_deinterlacer, load_filter, load_level_meter
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks import are_one
@@ -345,7 +345,10 @@ class Delivery:
             self._note_end()
         for one in self._as_taken(track, frame):
             self._write(track, one, frame)
-        flow.counts.note(frame)
+        if is_past(frame, self._end_us):
+            flow.note_past(frame)
+        else:
+            flow.counts.note(frame)
         if track in self._meters and isinstance(frame, AudioData):
             flow.counts.levels = self._meters[track](frame)
         faults = self._faults(track)
@@ -469,6 +472,7 @@ class Delivery:
         corrections = [self._corrections(track, self._sink) for track in range(len(self.counts))]
         for track, counts in enumerate(self.counts):
             counts.end_us = None if track in self._lapses else self._window.last_us
+            self._flows[track].complete(corrections[track].get("past", 0), self._window.counted_until(track))
         self._received = [copy(counts) for counts in self.counts]
         for track, counts in enumerate(self.counts):
             counts.correct(corrections[track])
@@ -574,6 +578,21 @@ class _Flow:
         self.timed_out = False  # whether no frame could be used for too long
         self.missing = 0  # frames that were lost or dropped
         self.warned = False
+        self.past_us: list[int] = []  # the ends of pictures that are shown after the end
+
+    def note_past(self, frame: Media) -> None:
+        """Count a picture that is shown after the end, and is only in the output if others before the end need it."""
+        last_us = self.counts.last_us
+        self.counts.note(frame)
+        self.past_us.append(self.counts.last_us or 0)
+        self.counts.last_us = last_us
+
+    def complete(self, past: int, until_us: int | None) -> None:
+        """Complete the time of the last picture. ``past``: how many are left out. ``until_us``: the end of those counted."""
+        kept_us = self.past_us[: max(0, len(self.past_us) - past)]
+        if self.counts.last_us is not None:
+            last_us = max([self.counts.last_us, *kept_us])
+            self.counts.last_us = last_us if until_us is None else min(last_us, until_us)
 
     @property
     def damaged(self) -> int:

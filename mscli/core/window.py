@@ -96,6 +96,10 @@ class Window:
             return counted_us or self.end_us
         return min(counted_us, self.end_us)
 
+    def counted_until(self, track: int) -> int | None:
+        """Return where the last counted picture of a track ends if a decoder may hold others behind it, or else None."""
+        return self._lasts_us.get(track) if track in self._ahead and not self._left[track] else None
+
     @property
     def complete(self) -> bool:
         """Return whether it ends with another window, whose end is known, and has everything up to there."""

@@ -150,6 +150,7 @@ def test_the_end_is_that_of_the_order_of_display(
     expected = needed(shape, form, end) if codec else list(range(end))
     assert shown(path) == expected
     assert (delivery.counts[0].frames, delivery.counts[0].lost) == (len(expected), 0)
+    assert delivery.counts[0].last_us == T0 + (max(expected) + 1) * STEP_US
     assert float(probe(path, "-show_format")["format"]["duration"]) < (max(expected) + 1) * STEP_US / 1e6 + 0.002
 
 
@@ -170,6 +171,7 @@ def test_frames_count_in_the_order_of_display_what_is_encoded(shape: str, form: 
     delivery = delivered(sink_of(tmp_path / "a.mkv", form), chunks(shape, form), Window(["video"], frames=31))
     assert shown(tmp_path / "a.mkv") == list(range(31))
     assert (delivery.counts[0].frames, delivery.counts[0].lost) == (31, 0)
+    assert delivery.counts[0].last_us == T0 + 31 * STEP_US
     copied = delivered(sink_of(tmp_path / "b.mkv", form, video_codec="copy"), chunks(shape, form), Window(["video"], frames=31))
     assert (packets(tmp_path / "b.mkv"), copied.counts[0].frames) == (31, 31)
 
