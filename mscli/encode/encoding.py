@@ -21,6 +21,7 @@ from mscli.core.errors import InvalidStateError, OperationError
 from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, Media
 from mscli.core.limits import MAX_LAG_US, OTHERS_BEGIN_US
 from mscli.core.threads import lack_of_threads
+from mscli.core.window import is_past
 from mscli.encode.audio import check_channels
 from mscli.encode.chunks import PacketStream, Piece, SoundStream
 from mscli.encode.codecs import Container, audio_codec, copied_formats, video_codec
@@ -434,7 +435,7 @@ class Encoding:
 
     def _cut_at_end(self, track: int, piece: Piece, end_us: int) -> Piece:
         """Return the piece, or a picture that would last longer than the recording with the rest of its time."""
-        if not isinstance(piece, EncodedVideoChunk) or piece.timestamp >= end_us:
+        if not isinstance(piece, EncodedVideoChunk) or piece.timestamp >= end_us or is_past(piece, end_us):
             return piece
         left_us = end_us - piece.timestamp
         lasts_us = piece.duration or MICROSECONDS / Shape.of(self.tracks[track]).rate  # which the container assumes

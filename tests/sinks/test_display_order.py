@@ -139,14 +139,14 @@ def test_no_picture_of_an_open_group_is_lost_between_copied_files(suffix: str, s
 
 @forms
 @shapes
-@pytest.mark.parametrize("end", [30, 31])
+@pytest.mark.parametrize(("end", "off_us"), [(30, 0), (31, 5)])
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", ""), ("a.mkv", "copy"), ("a.mp4", "copy")])
 def test_the_end_is_that_of_the_order_of_display(
-    name: str, codec: str, end: int, shape: str, form: str, tmp_path: Path
+    name: str, codec: str, end: int, off_us: int, shape: str, form: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
     sink = sink_of(path, form, video_codec=codec)
-    delivery = delivered(sink, chunks(shape, form), Window(["video"], duration_s=end * STEP_US / 1e6))
+    delivery = delivered(sink, chunks(shape, form), Window(["video"], duration_s=(end * STEP_US + off_us) / 1e6))
     expected = needed(shape, form, end) if codec else list(range(end))
     assert shown(path) == expected
     assert (delivery.counts[0].frames, delivery.counts[0].lost) == (len(expected), 0)
