@@ -311,7 +311,7 @@ class Delivery:
             return self._chosen(track, frame, self._lapses[track])
         copies = self._sink.copies
         hidden = copies and frame.blank and isinstance(frame, VideoFrame)
-        return self._window.admit(track, frame, counted=not hidden, decoded=not copies)
+        return self._window.admit(track, frame, counted=not hidden, decoded=not (copies or self._sink.single))
 
     def _chosen(self, track: int, frame: Picture, lapse: TimeLapse) -> Picture | None:
         """Return the frame as a time-lapse plays it, or None if it is outside the window or not the first of its tick."""

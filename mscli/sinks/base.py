@@ -42,6 +42,7 @@ class Sink(ABC):
 
     encodes = False  # whether it encodes the tracks
     copies = False  # whether it writes chunks as they come, so that no black picture can be between them
+    single = False  # whether it holds one picture: the first that can be decoded
     codecs: Collection[str] = ()  # the codecs of chunks that it takes undecoded: names in ``VIDEO_CODECS``
     ended = ""  # why it takes no more frames, a reason of the report: "size"
     paused_us = 0  # the total length of the pauses so far; timestamps exclude pauses

@@ -176,6 +176,12 @@ def test_frames_count_in_the_order_of_display_what_is_encoded(shape: str, form: 
     assert (packets(tmp_path / "b.mkv"), copied.counts[0].frames) == (31, 31)
 
 
+@forms
+def test_a_still_takes_one_picture(form: str, tmp_path: Path) -> None:
+    delivery = delivered(sink_of(tmp_path / "a.png", form), chunks(PYRAMID, form), Window(["video"], frames=1))
+    assert (probe(tmp_path / "a.png")["streams"][0]["width"], delivery.counts[0].frames) == (WIDTH, 1)
+
+
 @pytest.mark.parametrize("codec", ["h264", "mjpeg"])
 def test_frames_count_no_black_that_a_copy_leaves_out(codec: str, tmp_path: Path) -> None:
     given: list[Any] = chunks("bframes=0", codec) if codec in ENCODERS else [jpeg(at_us=T0 + n * STEP_US) for n in range(60)]

@@ -111,6 +111,7 @@ class ImageSink(OutputSink):
     ``track``: its camera as it is set when the picture is taken, for the metadata.
     """
 
+    single = True
     codecs = VIDEO_CODECS
     size = (0, 0)  # of the picture that was written
     track: TrackFormat | None = None
