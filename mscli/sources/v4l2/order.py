@@ -55,7 +55,8 @@ class DisplayOrder:
             self._found = max(self._found, _USUAL_MOST)
         most = picture.reordered or self._found
         self._told += lost
-        self._number = min(self._number + lost + self._newly_lost(place, picture.reordered or _MOST_REORDERED), place + most)
+        lost += self._newly_lost(place, min(picture.reordered or _MOST_REORDERED, _MOST_REORDERED))
+        self._number = min(self._number + lost, place + most)
         ahead = place - self._number
         self._number += 1
         if not most:
@@ -79,8 +80,9 @@ class DisplayOrder:
             self._beyond.clear()
             self._begin = picture.order
         if self._unit > 1 and (picture.order - self._begin) & 1:
-            self._beyond = {place * self._unit for place in (*range(1, self._next), *self._beyond)}
-            self._next = min(self._next, 1)
+            latest = max(1, self._next - _MOST_REORDERED)
+            self._beyond = {place * self._unit for place in (*range(latest, self._next), *self._beyond)}
+            self._next = (latest - 1) * self._unit + 1
             self._unit = 1
         return (picture.order - self._begin) // self._unit
 
