@@ -37,7 +37,7 @@ from mscli.core.orientation import PictureFilters
 from mscli.core.threads import Thread
 from mscli.core.timelapse import Picture, TimeLapse
 from mscli.core.tuples import NamedTuple
-from mscli.core.window import Extent, PausedTrack, Pauses, Window
+from mscli.core.window import Extent, PausedTrack, Pauses, Window, frame_tolerance_us, is_past
 from mscli.media import load_converter, load_deinterlacer, load_filter, load_level_meter
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks import are_one
@@ -278,6 +278,8 @@ class Delivery:
         self._lapses = {
             index: TimeLapse(lapse_us) for index, track in enumerate(tracks) if lapse_us is not None and track.kind == "video"
         }
+        self._end_us: int | None = None  # the end that the sink knows
+        self._past = [0] * len(tracks)  # decoded pictures that are shown after it
         self._received = self.counts  # once settled: the counts before corrections
 
     @property
@@ -307,7 +309,9 @@ class Delivery:
             return None
         if track in self._lapses and isinstance(frame, VideoFrame | EncodedVideoChunk):
             return self._chosen(track, frame, self._lapses[track])
-        return self._window.admit(track, frame)
+        copies = self._sink.copies
+        hidden = copies and frame.blank and isinstance(frame, VideoFrame)
+        return self._window.admit(track, frame, counted=not hidden, decoded=not (copies or self._sink.single))
 
     def _chosen(self, track: int, frame: Picture, lapse: TimeLapse) -> Picture | None:
         """Return the frame as a time-lapse plays it, or None if it is outside the window or not the first of its tick."""
@@ -337,9 +341,14 @@ class Delivery:
             raise broken
         if self._listener is not None and isinstance(frame, AudioData):
             self._listener.hear(track, frame)
+        if self._window.last_us != self._end_us:
+            self._note_end()
         for one in self._as_taken(track, frame):
-            self._sink.write(track, one)
-        flow.counts.note(frame)
+            self._write(track, one, frame)
+        if is_past(frame, self._end_us):
+            flow.note_past(frame)
+        else:
+            flow.counts.note(frame)
         if track in self._meters and isinstance(frame, AudioData):
             flow.counts.levels = self._meters[track](frame)
         faults = self._faults(track)
@@ -370,16 +379,18 @@ class Delivery:
 
     def finish(self) -> None:
         """Write the pictures that are still held back. Raises the sink's errors."""
+        if self._window.last_us != self._end_us:
+            self._note_end()
         for track, decoder in self._decoders.items():
             for frame in decoder.rest():
                 if track not in self._lapses:
-                    self._sink.write(track, frame)
+                    self._write(track, frame)
                 elif (chosen := self._chosen_picture(track, frame, self._lapses[track])) is not None:
                     self.put(track, chosen)
         for track, deinterlacer in self._deinterlacers.items():
             for frame in deinterlacer.rest():
                 for one in self._filtered(track, frame):
-                    self._sink.write(track, one)
+                    self._write(track, one)
 
     def write_all(self, frames: Iterable[Media]) -> None:
         """Write frames of the only track until no more are taken, and close the sink. Raises the error of a failure.
@@ -399,6 +410,19 @@ class Delivery:
         except BaseException:
             self._sink.abort()
             raise
+
+    def _note_end(self) -> None:
+        """Tell the sink the end, as it is known now."""
+        self._end_us = self._sink.end_us = self._window.last_us
+
+    def _write(self, track: int, one: Media, given: Media | None = None) -> None:
+        """Write what the sink gets of a frame, or count a decoded picture that is shown after the end. ``given``: the frame."""
+        end_us = None if one is given or track in self._lapses else self._end_us
+        late = end_us is not None and one.timestamp + frame_tolerance_us(one) >= end_us
+        if late and one.timestamp != self._window.start_us:
+            self._past[track] += 1
+        else:
+            self._sink.write(track, one)
 
     def _as_taken(self, track: int, frame: Media) -> Iterable[Media]:
         """Return what the sink gets of a frame: the frame, the pictures that it completes, or nothing yet."""
@@ -437,7 +461,7 @@ class Delivery:
         own, done = self._own_faults(track), output.corrections(track)
         if own is not NO_FAULTS:
             done = Counter(done)
-            done.update(own.corrections)
+            done.update(own.corrections, past=self._past[track])
         return dict(done)
 
     def complete_counts(self, *, complete: bool) -> DOMException | None:
@@ -447,7 +471,8 @@ class Delivery:
         """
         corrections = [self._corrections(track, self._sink) for track in range(len(self.counts))]
         for track, counts in enumerate(self.counts):
-            counts.end_us = None if track in self._lapses else self._window.end_us
+            counts.end_us = None if track in self._lapses else self._window.last_us
+            self._flows[track].complete(corrections[track].get("past", 0), self._window.counted_until(track))
         self._received = [copy(counts) for counts in self.counts]
         for track, counts in enumerate(self.counts):
             counts.correct(corrections[track])
@@ -553,6 +578,21 @@ class _Flow:
         self.timed_out = False  # whether no frame could be used for too long
         self.missing = 0  # frames that were lost or dropped
         self.warned = False
+        self.past_us: list[int] = []  # the ends of pictures that are shown after the end
+
+    def note_past(self, frame: Media) -> None:
+        """Count a picture that is shown after the end, and is only in the output if others before the end need it."""
+        last_us = self.counts.last_us
+        self.counts.note(frame)
+        self.past_us.append(self.counts.last_us or 0)
+        self.counts.last_us = last_us
+
+    def complete(self, past: int, until_us: int | None) -> None:
+        """Complete the time of the last picture. ``past``: how many are left out. ``until_us``: the end of those counted."""
+        kept_us = self.past_us[: max(0, len(self.past_us) - past)]
+        if self.counts.last_us is not None:
+            last_us = max([self.counts.last_us, *kept_us])
+            self.counts.last_us = last_us if until_us is None else min(last_us, until_us)
 
     @property
     def damaged(self) -> int:
@@ -1066,7 +1106,6 @@ class Group:
         """Tell the queues to ignore frames after the end, which would displace earlier ones."""
         self._queues_end = end_us, paused_us = self._window.end_us, self._pauses.passed_us
         if end_us is not None:
-            self.sink.end_us = end_us
             for queue in self._queues:
                 shift_us = 0 if queue.paced else paused_us
                 queue.end_at(None if shift_us is None else end_us + shift_us)

@@ -264,10 +264,11 @@ replaced.
 `--segment-duration`, `--segment-size` and `--segment-clock` split a recording into files that can be played separately. They
 can be combined; whichever is due first starts a new file. Each file begins with a key frame at time 0, and sound is cut at the
 same instant, to the sample. No frame or sample is lost or repeated between files. With `--video-codec copy`, H.264 is cut at
-the key frames of the camera. A file can exceed `--segment-size` only by a frame that is larger than all frames before it. A
-camera that sends nothing for more than a second does not delay a new file: the file begins with its last frame. Copied H.264
-begins with the last key frame instead, and continues with the next key frame. If a copied camera is muted or away, and there
-is no sound, no file begins until its frames return.
+the key frames of the camera. Frames that are shown before such a key frame but come after it, as in an open group, end the
+file before, which then also has the key frame as its last one (it counts as `duplicated`). A file can exceed `--segment-size`
+only by a frame that is larger than all frames before it. A camera that sends nothing for more than a second does not delay a
+new file: the file begins with its last frame. Copied H.264 begins with the last key frame instead, and continues with the next
+key frame. If a copied camera is muted or away, and there is no sound, no file begins until its frames return.
 
 `--split-on-silence` _DURATION_[`:`_DB_] starts a new file with the sound that follows a silence of that length, in which no
 microphone reaches _DB_ dBFS (by default -50). The silence is at the end of the file before, so nothing is lost here either.
@@ -334,7 +335,8 @@ RECORD = f"""
 By default mscli records video and sound if _FILE_ can hold them, and sound only if there is a microphone. An option for one of
 them, such as `--microphone`, requests it. `--camera` and `--microphone` can be repeated: MP4, MOV, Matroska and WebM hold a
 track for every device, the other containers hold one track. `--frames` counts the frames of each camera; sound ends with
-the last of them.
+the last of them. With B frames, the recording ends in the order of display: it has every frame before the end, and none after
+it. A copy keeps those after the end on which others before it depend, and counts `--frames` in the order in which they come.
 
 _FILE_ can also be the address of a server: see PUBLISHING. A package can write to others: see PLUG-INS in `mscli`(1).
 
@@ -908,16 +910,17 @@ mscli checks what a camera encodes before it uses it. A frame that cannot be dec
 `snapshot`. They count as `damaged`, but not as `lost`. Frames that are passed on undecoded, by `--video-codec copy`, `--format
 native` or `snapshot` to JPEG, must be complete. A JPEG must reach from its start marker to its end marker, in the size of the
 camera's mode. Bytes outside the markers are left out. What is between them only shows when the picture is decoded, so one that
-lacks a piece of its middle is passed on, and does not count as `damaged`. H.264 and HEVC begin with the first picture at which
-decoding can start and that has parameter sets: an IDR or CRA picture, or a recovery point. Frames before it, and those after it
-that depend on them, count as `lost`, but not as `damaged`; a `snapshot` only waits for it. If a frame of H.264, HEVC, VP8 or
-VP9 is lost, those that depend on it, up to the next key frame at most, show remains of other pictures. They are passed on,
-decoded or not, and count as `damaged`. Of the images in a pipe or a stream, one that is cut off is left out, and the
-next one follows. A JPEG counts as `damaged` and `lost`, a PNG or PNM image as `lost`.
+lacks a piece of its middle is passed on, and does not count as `damaged`. Of H.264 and HEVC, bytes before the first start code
+are left out. They begin with the first picture at which decoding can start and that has parameter sets: an IDR or CRA picture,
+or a recovery point. Frames before it, and those after it that depend on them, count as `lost`, but not as `damaged`; a
+`snapshot` only waits for it. If a frame of H.264, HEVC, VP8 or VP9 is lost, those that depend on it, up to the next key frame
+at most, show remains of other pictures. They are passed on, decoded or not, and count as `damaged`. Of the images in a pipe or
+a stream, one that is cut off is left out, and the next one follows. A JPEG counts as `damaged` and `lost`, a PNG or PNM image
+as `lost`.
 
-`--frames` _N_ counts only frames that are in the output. If more than 5 % of the frames are damaged, there is a warning during
-the run and another at its end. The command ends if no frame can be used for twice as long as a device may take for its first
-frame (`--timeout`).
+`--frames` _N_ counts only frames that are in the output, so not the black of a muted camera that is copied. If more than 5 %
+of the frames are damaged, there is a warning during the run and another at its end. The command ends if no frame can be used
+for twice as long as a device may take for its first frame (`--timeout`).
 
 # EVENTS
 

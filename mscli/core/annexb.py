@@ -51,6 +51,13 @@ class Units(NamedTuple):
         """Return whether decoding can start at the chunk."""
         return re.search(self.start, data) is not None
 
+    def from_first(self, data: memoryview) -> memoryview:
+        """Return the chunk from its first unit on. Some cameras put other bytes before it."""
+        if data[:3] == START_CODE or data[:4] == b"\0" + START_CODE:
+            return data
+        begin = next((match.start() for match in find_units(data)), 0)
+        return data[begin - 1 :] if begin and not data[begin - 1] else data[begin:]
+
     def recovery(self, data: memoryview) -> bytes:
         """Return the message of a recovery point before the picture of a chunk, or b"" if there is none."""
         for match in find_units(data):

@@ -877,7 +877,7 @@ class Counts:
         hidden = corrections.get("hidden", 0)
         lost = sum(corrections.get(why, 0) for why in ("decodeErrors", "early", "orphaned", "hidden"))
         behind = corrections.get("behind", 0)
-        none = corrections.get("unwritten", 0) + corrections.get("parts", 0) + behind
+        none = sum(corrections.get(why, 0) for why in ("unwritten", "parts", "past")) + behind
         self.frames = max(0, self.frames - lost - none)
         self.damaged = corrections.get("decodeErrors", 0) + corrections.get("torn", 0)
         self.lost += lost

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from heapq import heappop, heappush
 from threading import Lock
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoMedia, clip
 from mscli.core.limits import END_LATE_US
 
+PAST_US = 1_000  # how long a picture lasts that is only in a file because others before the end need it
 JITTER_US = 250_000  # the largest tolerance for a frame's timestamp, however long its duration
 
 
@@ -65,6 +67,7 @@ class Window:
         self._cut: set[int] = set()  # tracks that ended there
         self._open = set(range(len(kinds)))
         self._lasts_us: dict[int, int] = {}  # track → the end of its latest admitted frame
+        self._ahead: dict[int, list[tuple[int, int]]] = {}  # track → when pictures are shown, and their ends, of those to count
         self._passed = False  # whether a track has passed the end of the duration
         self.over = self._is_over()  # whether no more frames will be admitted
 
@@ -90,6 +93,18 @@ class Window:
         return self._limited or self._follows or self._duration_us is not None
 
     @property
+    def last_us(self) -> int | None:
+        """Return the time from which nothing is in the output, once it is known. A decoder may hold pictures behind it."""
+        counted_us = self._sound_end_us if self._ahead else None
+        if counted_us is None or self.end_us is None:
+            return counted_us or self.end_us
+        return min(counted_us, self.end_us)
+
+    def counted_until(self, track: int) -> int | None:
+        """Return where the last counted picture of a track ends if a decoder may hold others behind it, or else None."""
+        return self._lasts_us.get(track) if track in self._ahead and not self._left[track] else None
+
+    @property
     def complete(self) -> bool:
         """Return whether it ends with another window, whose end is known, and has everything up to there."""
         end_us = self._extent.end_us
@@ -107,8 +122,13 @@ class Window:
             return ""
         return "duration" if all(self._lasts_us.get(track, 0) >= end_us for track in self._open) else "ended"
 
-    def admit(self, track: int, frame: Media) -> Media | None:
-        """Return the frame, or the part of the audio block inside the window, or None if it is outside."""
+    def admit(self, track: int, frame: Media, *, counted: bool = True, decoded: bool = False) -> Media | None:
+        """Return the frame, or the part of the audio block inside the window, or None if it is outside.
+
+        A picture that is decoded before the end and shown after it is inside: see ``is_past``. ``counted``: whether the frame
+        reaches the output, so that it is one of those that are counted. ``decoded``: whether the sink decodes chunks, so that
+        the first pictures in the order of display are counted.
+        """
         extent = self._extent
         if extent.start_us is None or frame.timestamp < extent.start_us:
             extent.begin(frame.timestamp)  # a microphone's first block arrives when it is full, and then after later pictures
@@ -122,15 +142,31 @@ class Window:
         if self.over or left == 0 or track not in self._open:
             return None
         inside = self._within_time(track, frame)
+        if left is not None and decoded and isinstance(inside, EncodedVideoChunk) and (inside.reorder_us or self._ahead):
+            return self._count_shown(track, inside, left)
         if inside is not None:
-            self._lasts_us[track] = inside.timestamp + (inside.duration or 0)
-        if inside is not None and left is not None:
+            lasts_us = inside.timestamp + (inside.duration or 0)
+            self._lasts_us[track] = max(lasts_us, self._lasts_us.get(track, lasts_us))
+        if inside is not None and left is not None and counted:
             inside = clip(inside, left) if isinstance(inside, AudioData) else inside
             self._left[track] = left - inside.count
             self.over = self._left[track] == 0 and self._is_over()
         elif self._sound_end_us is not None:
             self.over = self._is_over()
         return inside
+
+    def _count_shown(self, track: int, chunk: EncodedVideoChunk, left: int) -> EncodedVideoChunk | None:
+        """Count the pictures that are shown before this one and all that follow. Return None if no more are wanted."""
+        ahead = self._ahead.setdefault(track, [])
+        while ahead and ahead[0][0] <= chunk.order_us and left:
+            self._lasts_us[track] = heappop(ahead)[1]
+            left -= 1
+        self._left[track] = left
+        if not left:
+            self.over = self._is_over()
+            return None
+        heappush(ahead, (chunk.timestamp, chunk.timestamp + (chunk.duration or 0)))
+        return chunk
 
     def _begin(self, start_us: int | None) -> None:
         """Count the duration from ``start_us`` on."""
@@ -197,6 +233,13 @@ class Window:
 def frame_tolerance_us(frame: Media) -> int:
     """Return how long before the end a video frame may be stamped and still count as after it: a quarter of its duration."""
     return min((frame.duration or 0) // 4, JITTER_US) if isinstance(frame, VideoMedia) else 0
+
+
+def is_past(frame: Media, end_us: int | None) -> bool:
+    """Return whether a picture is shown after the end, although it is decoded before it: others before the end may need it."""
+    if end_us is None or not isinstance(frame, EncodedVideoChunk) or not frame.reorder_us:
+        return False
+    return frame.timestamp + frame_tolerance_us(frame) >= end_us
 
 
 class PausedTrack:

@@ -15,6 +15,7 @@ from mscli.core.codecs import VIDEO_CODECS, ImageFile, VideoCodec, check_whole
 from mscli.core.errors import NotReadableError
 from mscli.core.frames import DELTA, KEY, EncodedVideoChunk, VideoFrame, outline
 from mscli.core.log import Burst, Log
+from mscli.core.window import PAST_US, is_past
 from mscli.encode.chunks import PacketStream
 from mscli.encode.codecs import check_copied
 from mscli.encode.options import TrackFormat
@@ -49,6 +50,7 @@ class VideoCopier(PicturesToChunks):
         self._key: EncodedVideoChunk | None = None  # the last chunk at which decoding can start
         self._repeated = 0
         self._copied_us = 0  # the capture time of the last picture
+        self._ahead: list[EncodedVideoChunk] = []  # chunks that are shown after the end, unless others before it need them
 
     def restrict(self, formats: Sequence[str]) -> None:
         """Copy only these formats, for one more container. Raises NotSupportedError if the camera's is none of them."""
@@ -95,7 +97,13 @@ class VideoCopier(PicturesToChunks):
             return bridge
         self._follow_sets(frame, data)
         self._torn += self._chunk_filter.broken
-        return [*bridge, self._chunk(frame, data)]
+        begun = self._first is not None
+        chunk = self._chunk(frame, data)
+        if begun and is_past(chunk, self.end_us):
+            self._ahead.append(replace(chunk, duration=PAST_US))
+            return bridge
+        needed, self._ahead = self._ahead, []
+        return [*bridge, *needed, chunk]
 
     def keep_up(self, until_us: int) -> list[EncodedVideoChunk]:  # noqa: ARG002
         """Return no chunk, because the last picture stays visible."""
@@ -110,7 +118,9 @@ class VideoCopier(PicturesToChunks):
         return [replace(self._key, timestamp=at_us)]
 
     def finish(self) -> list[EncodedVideoChunk]:
-        """Return no chunk, because none is held back."""
+        """Return no chunk. No other needs those that are held back."""
+        self.past += len(self._ahead)
+        self._ahead = []
         self._hiding.end()
         self._beheaded.end()
         return []
@@ -130,7 +140,7 @@ class VideoCopier(PicturesToChunks):
 
     def corrections(self) -> Mapping[str, int]:
         """Return the corrections for the report."""
-        return {**self.faults.corrections, "hidden": self._hidden, "duplicated": self._repeated}
+        return {**self.faults.corrections, "hidden": self._hidden, "duplicated": self._repeated, "past": self.past}
 
     @property
     def faults(self) -> Faults:

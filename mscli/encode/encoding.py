@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -20,6 +21,7 @@ from mscli.core.errors import InvalidStateError, OperationError
 from mscli.core.frames import AudioData, EncodedAudioChunk, EncodedVideoChunk, Media
 from mscli.core.limits import MAX_LAG_US, OTHERS_BEGIN_US
 from mscli.core.threads import lack_of_threads
+from mscli.core.window import is_past
 from mscli.encode.audio import check_channels
 from mscli.encode.chunks import PacketStream, Piece, SoundStream
 from mscli.encode.codecs import Container, audio_codec, copied_formats, video_codec
@@ -235,6 +237,9 @@ class Encoding:
         self._delivered_us = 0  # the end of the latest of them
         self._ending = False  # whether no more frames come
         self._end_us: int | None = None
+        for index, encoder in enumerate(self.encoders):
+            if isinstance(encoder, VideoEncoder):
+                encoder.coming = partial(self._announce, index)
         self._shared.join(self)
 
     @property
@@ -304,8 +309,8 @@ class Encoding:
 
     def write(self, track: int, frame: Media) -> None:
         """Encode a frame. Raises the error of the last outlet, or NotSupportedError if an encoder rejects the frame's shape."""
-        for outlet in self._watching:
-            self._attempt(outlet, outlet.sink.coming, track, frame)
+        if not isinstance(self.encoders[track], VideoEncoder):
+            self._announce(track, frame)
         if self.origin_us is None:
             self._hold(track, frame)
         else:
@@ -317,12 +322,21 @@ class Encoding:
         for outlet in self._watching:
             self._attempt(outlet, outlet.sink.passed, frame.timestamp)
 
+    def _announce(self, track: int, frame: Media) -> None:
+        """Tell the outlets what is encoded next. A decoder gives pictures later than their chunks, in another order."""
+        for outlet in self._watching:
+            self._attempt(outlet, outlet.sink.coming, track, frame)
+
     def end(self) -> None:
         """Write the packets that the encoders still hold, and finish all outlets. Without any frame, create no output."""
         self._ending = True
         begun = self._begun()
         if self.origin_us is None and begun:
             self._start_if_ready(begun, self._newest_us, ending=True)
+        if self.origin_us is not None:
+            for index, encoder in enumerate(self.encoders):
+                if isinstance(encoder, PicturesToChunks):
+                    self._deliver(index, encoder.rest())
         for outlet in self._active:
             self._attempt(outlet, outlet.sink.ending)
         if self.origin_us is not None:
@@ -447,7 +461,7 @@ class Encoding:
 
     def _cut_at_end(self, track: int, piece: Piece, end_us: int) -> Piece:
         """Return the piece, or a picture that would last longer than the recording with the rest of its time."""
-        if not isinstance(piece, EncodedVideoChunk) or piece.timestamp >= end_us:
+        if not isinstance(piece, EncodedVideoChunk) or piece.timestamp >= end_us or is_past(piece, end_us):
             return piece
         left_us = end_us - piece.timestamp
         lasts_us = piece.duration or MICROSECONDS / Shape.of(self.tracks[track]).rate  # which the container assumes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -24,6 +24,7 @@ from mscli.core.limits import ENCODER_RESTS_S
 from mscli.core.log import Log
 from mscli.core.threads import tasks, wait_for_sleep
 from mscli.core.tuples import NamedTuple
+from mscli.core.window import is_past
 from mscli.encode.chunks import PacketStream
 from mscli.encode.ffmpeg import TICKS, TIME_BASE, add_stream, open_encoder
 from mscli.encode.options import SinkOptions, TrackFormat
@@ -208,9 +209,11 @@ def _note(options: SinkOptions, sentence: str) -> None:
 class PicturesToChunks(ABC):
     """The base class of what turns a track's pictures into chunks."""
 
-    end_us: int | None = None  # the recording's end, once known; every picture that comes is before it
+    end_us: int | None = None  # the recording's end, once known; every picture that comes is decoded before it
+    coming: Callable[[VideoFrame | EncodedVideoChunk], object] | None = None  # called before a picture is encoded
 
     def __init__(self) -> None:
+        self.past = 0  # pictures that are shown after the end
         self.first_us: int | None = None  # the capture time of the first picture, once there is one (microseconds)
         self._early: list[EncodedVideoChunk] = []
         self._most_step_us = 0  # the longest time from a picture to the next, or 0 for any
@@ -229,8 +232,12 @@ class PicturesToChunks(ABC):
         return True
 
     @abstractmethod
-    def encode(self, frame: VideoFrame | EncodedVideoChunk) -> list[EncodedVideoChunk]:
-        """Return the chunks that the frame completes."""
+    def encode(self, frame: VideoFrame | EncodedVideoChunk) -> Iterable[EncodedVideoChunk]:
+        """Return the chunks that the frame completes. Each must be taken before the next one is made."""
+
+    def rest(self) -> Iterable[EncodedVideoChunk]:
+        """Return the chunks of pictures that wait before they are encoded. No more frames come."""
+        return ()
 
     def hold(self, frame: VideoFrame | EncodedVideoChunk) -> None:
         """Take a frame before the start."""
@@ -300,12 +307,19 @@ class VideoEncoder(PicturesToChunks):
             self._repeated += 1
             self.hold(self._black(origin_us))
 
-    def encode(self, frame: VideoFrame | EncodedVideoChunk) -> list[EncodedVideoChunk]:
-        """Return the chunks that the frame completes."""
-        chunks = self._bridge(self._shown_us, frame.timestamp)
+    def encode(self, frame: VideoFrame | EncodedVideoChunk) -> Iterator[EncodedVideoChunk]:
+        """Yield the chunks that the frame completes. Each must be taken before the next one is made."""
+        raw = isinstance(frame, VideoFrame)
+        if raw:  # it takes the memory of the one before, which may have to be repeated
+            yield from self._before(frame)
         for picture in self._reader.read(frame):
-            chunks += self._encode_picture(picture, origin_of(picture, frame))
-        return chunks
+            yield from self._encode_picture(picture, origin_of(picture, frame), announced=raw)
+
+    def _before(self, picture: VideoFrame | EncodedVideoChunk) -> list[EncodedVideoChunk]:
+        """Announce a picture. Return the repetitions of the one before that containers need."""
+        if self.coming is not None:
+            self.coming(picture)
+        return self._bridge(self._shown_us, picture.timestamp)
 
     def force_key(self) -> None:
         """Make the next picture a key frame."""
@@ -333,17 +347,19 @@ class VideoEncoder(PicturesToChunks):
         self._repeated += 1
         return self._send(self._shown, at_us)
 
+    def rest(self) -> Iterator[EncodedVideoChunk]:
+        """Yield the chunks of the pictures that the decoder still holds."""
+        for picture in self._reader.rest():
+            yield from self._encode_picture(picture, origin_of(picture))
+
     def finish(self) -> list[EncodedVideoChunk]:
         """Return the chunks that the decoder and the encoder still hold."""
-        chunks = []
-        for picture in self._reader.rest():
-            chunks += self._encode_picture(picture, origin_of(picture))
-        return chunks + self._chunks(self._home.stream.encode(None))
+        return [*self.rest(), *self._chunks(self._home.stream.encode(None))]
 
     def close(self) -> None:
         """Free the encoder and the last picture."""
         self._home.close()
-        self._bits = None
+        self._bits = self.coming = None
         self._reader.close()
         self._shown = self._reshape = None
 
@@ -353,7 +369,7 @@ class VideoEncoder(PicturesToChunks):
 
     def corrections(self) -> Mapping[str, int]:
         """Return the corrections for the report."""
-        return {**self.faults.corrections, "duplicated": self._repeated}
+        return {**self.faults.corrections, "duplicated": self._repeated, "past": self.past}
 
     @property
     def faults(self) -> Faults:
@@ -364,8 +380,16 @@ class VideoEncoder(PicturesToChunks):
         """Return a black picture of the expected shape. A file with an empty track cannot be played."""
         return black(VideoFrame(self._pixel_format, self._expected.width, self._expected.height, at_us, (), ()))
 
-    def _encode_picture(self, picture: av.VideoFrame, frame: VideoFrame | EncodedVideoChunk) -> list[EncodedVideoChunk]:
+    def _encode_picture(
+        self, picture: av.VideoFrame, frame: VideoFrame | EncodedVideoChunk, *, announced: bool = False
+    ) -> Iterator[EncodedVideoChunk]:
+        """Yield the chunks that the picture completes. ``frame``: its origin."""
         at_us = picture.pts if picture.pts is not None else frame.timestamp
+        if self.first_us is not None and is_past(frame, self.end_us):
+            self.past += 1
+            return
+        if not announced:
+            yield from self._before(frame)
         if self._reshape is None:
             size = frame.display_size or (picture.width, picture.height)
             if isinstance(frame, VideoFrame) and frame.whole:
@@ -377,7 +401,7 @@ class VideoEncoder(PicturesToChunks):
         shaped = self._reshape(picture)
         if self._codec.even:
             shaped = cropped_even(shaped, frame)
-        return self._send(shaped, at_us)
+        yield from self._send(shaped, at_us)
 
     def _send(self, picture: av.VideoFrame, at_us: int) -> list[EncodedVideoChunk]:
         assert self.first_us is not None, "a picture has come"

@@ -175,7 +175,7 @@ class ChunkFilter:
             _check_size(chunk, size)
 
     def _with_sets(self, chunk: EncodedVideoChunk, units: Units, codec: VideoCodec) -> memoryview | None:
-        data = chunk.data
+        data = units.from_first(chunk.data)
         content = units.content(data)
         if content is None:
             self._damaged += 1

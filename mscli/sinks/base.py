@@ -41,10 +41,12 @@ class Sink(ABC):
     """An output. Call ``open``, ``write`` for each frame and ``close``, or ``abort`` at any time, all on one thread."""
 
     encodes = False  # whether it encodes the tracks
+    copies = False  # whether it writes chunks as they come, so that no black picture can be between them
+    single = False  # whether it holds one picture: the first that can be decoded
     codecs: Collection[str] = ()  # the codecs of chunks that it takes undecoded: names in ``VIDEO_CODECS``
     ended = ""  # why it takes no more frames, a reason of the report: "size"
     paused_us = 0  # the total length of the pauses so far; timestamps exclude pauses
-    end_us: int | None = None  # the recording's end in the frames' time, once known; no sample is placed after it
+    end_us: int | None = None  # the recording's end in the frames' time, once known; nothing is placed after it
     finish_s = inf  # how long it may take at the end to write waiting packets
     end_by_s = inf  # the end of that time on the monotonic clock, once known
     missed = 0  # triggers without a file
@@ -198,8 +200,9 @@ class Sink(ABC):
         ``decodeErrors``, ``early``, ``parts``, ``torn``: as in ``Faults``. ``orphaned``: whole frames left out because they
         depend on frames in a finished file. ``duplicated``: frames repeated, or black, for lack of new ones. ``silence``:
         samples filled in. ``skipped``: samples left out. ``driftPpm``: how fast the device's clock was found to run, in
-        millionths. ``hidden``: black frames left out because the output cannot hold them. ``unwritten``: frames or samples
-        that belong in no file or did not fit. ``behind``: frames or samples left out because the output was slow.
-        ``absentUs``: the time without a file (microseconds).
+        millionths. ``hidden``: black frames left out because the output cannot hold them. ``past``: frames left out because
+        they are shown after the end, although they are decoded before it. ``unwritten``: frames or samples that belong in no
+        file or did not fit. ``behind``: frames or samples left out because the output was slow. ``absentUs``: the time without
+        a file (microseconds).
         """
         return {}

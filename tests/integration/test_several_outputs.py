@@ -257,7 +257,7 @@ def held_encoder(monkeypatch: pytest.MonkeyPatch, codec: str) -> Iterator[None]:
     """Hold the video encoder of that codec up before each picture until the end of the block."""
     released, encode = Event(), VideoEncoder.encode
 
-    def encode_late(encoder: VideoEncoder, frame: VideoFrame | EncodedVideoChunk) -> list[EncodedVideoChunk]:
+    def encode_late(encoder: VideoEncoder, frame: VideoFrame | EncodedVideoChunk) -> Iterator[EncodedVideoChunk]:
         if encoder.stream().codec == codec:
             assert released.wait(TIMEOUT_S)
         return encode(encoder, frame)

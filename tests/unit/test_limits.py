@@ -277,7 +277,8 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         cli.series _SOUND_ENDS_S ·
         core.timing EARLY_US LATE_US STALE_US SHORTEST_US LONGEST_US SPREAD_US ARRIVAL_GAP_US LOST_SLACK_US SOUND_GAP_US
         SLOWER_US ·
-        core.drift WINDOW_US LEAST_OFF_US FAST_US LONG_US FORGET_US · core.references _USUAL_US · core.window JITTER_US ·
+        core.drift WINDOW_US LEAST_OFF_US FAST_US LONG_US FORGET_US · core.references _USUAL_US ·
+        core.window JITTER_US PAST_US ·
         encode.codecs FRAGMENT_US _FILM_FRAGMENT_US _UNITS_US ·
         encode.tuning USUAL_KEY_INTERVAL_S ·
         encode.video _CORE_PIXELS_S _HELD_S _REPEAT_US ·

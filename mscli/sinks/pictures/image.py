@@ -116,6 +116,7 @@ STILLS = {
 class ImageSink(OutputSink):
     """A sink for one picture in one file. The facts about its ``track`` go into the metadata."""
 
+    single = True
     codecs = VIDEO_CODECS
     _written = False
     _reader: PictureReader | None = None  # for frames that must be decoded

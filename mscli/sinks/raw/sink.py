@@ -10,7 +10,7 @@ The output does not describe its pictures, so all have one format: the requested
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,7 @@ from mscli.core.outputformats import (
     OutputFormat,
 )
 from mscli.core.selection import picture_in_words, sound_in_words
+from mscli.core.window import frame_tolerance_us, is_past
 from mscli.encode.options import SinkOptions, TrackFormat
 from mscli.media.chunkfilter import NO_FAULTS, Faults
 from mscli.sinks.base import TrackFacts
@@ -96,6 +97,8 @@ class RawSink(OutputSink):
     _encoding = False  # whether the camera's encoded video is passed on
     _torn = 0  # chunks that depend on one that was lost
     _hidden = 0  # skipped pictures with another format between chunks
+    _past = 0  # skipped pictures that are shown after the end
+    _ahead: Written = ()  # chunks that are shown after the end, unless others before it need them
     _rate = _UNKNOWN_RATE
     _frame_log: FrameLog | None = None
     _encoder: Any = None  # of pictures, if the format is that of a codec
@@ -229,11 +232,29 @@ class RawSink(OutputSink):
         if isinstance(frame, EncodedVideoChunk) and frame.codec == codec and frame.whole and not self._encoder.waiting:
             data = self._passed_on(frame)
             if data is not None:
-                self._write_picture(frame, self._codec_parts(data), key=frame.key)
+                self._write_pictures(self._before_end(frame, self._codec_parts(data)))
             return
+        self._encoder.end_us = self.end_us
         self._write_chunks(self._encoder.encode(frame))
 
-    def _write_chunks(self, chunks: Sequence[EncodedVideoChunk]) -> None:
+    def _before_end(self, chunk: EncodedVideoChunk, parts: Parts) -> Written:
+        """Return what to write of a chunk. One that is shown after the end is only written if others before it need it."""
+        if is_past(chunk, self.end_us) and self.output.size:
+            self._ahead = (*self._ahead, (outline(chunk), [bytes(part) for part in parts]))
+            return ()
+        needed, self._ahead = self._ahead, ()
+        return (*needed, (chunk, parts))
+
+    def _shown_before_end(self, pictures: Sequence[VideoFrame]) -> Sequence[VideoFrame]:
+        """Return the decoded pictures that are shown before the end."""
+        end_us = self.end_us
+        if end_us is None or not self.output.size:
+            return pictures
+        shown = [picture for picture in pictures if picture.timestamp + frame_tolerance_us(picture) < end_us]
+        self._past += len(pictures) - len(shown)
+        return shown
+
+    def _write_chunks(self, chunks: Iterable[EncodedVideoChunk]) -> None:
         for chunk in chunks:
             sets = chunk.description if chunk.key and chunk.description else b""
             self._size = chunk.coded_width, chunk.coded_height
@@ -280,10 +301,12 @@ class RawSink(OutputSink):
     def close(self) -> None:
         """Finish the output and its log."""
         try:
+            self._past += len(self._ahead)
             if self._encoder is not None:
+                self._encoder.end_us = self.end_us
                 self._write_chunks(self._encoder.finish() if self._encoder.first_us is not None else [])
             elif self._decodes:
-                self._write_pictures(self._packed(self._converter.rest()))
+                self._write_pictures(self._packed(self._shown_before_end(self._converter.rest())))
             self._close_encoder()
             super().close()
         except BaseException:
@@ -335,7 +358,8 @@ class RawSink(OutputSink):
 
     def corrections(self, track: int) -> Mapping[str, int]:
         """Return the counts of skipped pictures, and of samples filled in and skipped."""
-        done = {**self.faults(track).corrections, "hidden": self._hidden}
+        past = self._past + (0 if self._encoder is None else self._encoder.past)
+        done = {**self.faults(track).corrections, "hidden": self._hidden, "past": past}
         if self._timeline is not None:
             done |= {"silence": self._timeline.silence, "skipped": self._timeline.skipped}
         return {name: count for name, count in done.items() if count}
@@ -355,7 +379,7 @@ class RawSink(OutputSink):
             return
         if self._row.name == "npy":
             self._head = self._npy_head
-        self._encoding = self._pixels == NATIVE and track.pixel_format in CAMERA_CODECS
+        self.copies = self._encoding = self._pixels == NATIVE and track.pixel_format in CAMERA_CODECS
         self._pictures = self._as_it_comes if self._pixels in ("", NATIVE) else self._converted
 
     def _npy_head(self, frame: VideoMedia) -> bytes:
@@ -385,6 +409,7 @@ class RawSink(OutputSink):
     def _as_it_comes(self, frame: VideoFrame | EncodedVideoChunk) -> Written:
         self._form = self._form or self._form_of(frame)
         if self._form in FORMATS:
+            self.copies = False
             return self._in_format(frame, self._form)
         if not isinstance(frame, EncodedVideoChunk) or frame.codec != self._form:  # a muted track's black, or another camera's
             self._hidden += 1
@@ -393,7 +418,7 @@ class RawSink(OutputSink):
         self._hiding.end()
         check_whole(frame)
         data = self._passed_on(frame)
-        return () if data is None else ((frame, (data,)),)
+        return () if data is None else self._before_end(frame, (data,))
 
     def _passed_on(self, chunk: EncodedVideoChunk) -> Any:
         """Return a chunk's data, or None if it cannot be used."""
@@ -426,7 +451,8 @@ class RawSink(OutputSink):
             from mscli.media.pictures import Converter
 
             self._converter, self._decodes = Converter(name, color), True
-        return self._packed(self._converter.read(frame))
+        pictures = self._converter.read(frame)
+        return self._packed(pictures if isinstance(frame, VideoFrame) else self._shown_before_end(pictures))
 
     def _packed(self, pictures: Sequence[VideoFrame]) -> Written:
         before = (b"FRAME\n",) if self._row.name == Y4M else ()

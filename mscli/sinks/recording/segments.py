@@ -20,6 +20,7 @@ from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ from mscli.core.level import Silence
 from mscli.core.limits import LEAD_US, MAX_LAG_US
 from mscli.core.log import Burst, Log
 from mscli.core.ticks import next_boundary
-from mscli.core.window import frame_tolerance_us
+from mscli.core.tuples import NamedTuple
+from mscli.core.window import PAST_US, frame_tolerance_us
 from mscli.encode.encoding import EncodedTrack, PacketSink
 from mscli.encode.options import Series
 from mscli.sinks.files.series import FileSeries
@@ -257,6 +259,17 @@ class SeriesSink(PacketSink):
             self.series.end(file.name, file.identity)
 
 
+class _Led(NamedTuple):
+    """A key frame that has begun a file. Pictures that are shown before it may follow: they go into the ``file`` before.
+
+    None: that lacks the pictures on which they depend. ``repeated``: whether it has the key frame, too.
+    """
+
+    key: EncodedVideoChunk
+    file: PacketSink | None
+    repeated: bool = False
+
+
 class Segments(SeriesSink):
     """A sink of consecutive files. Two are open while the older one still gets packets."""
 
@@ -274,6 +287,7 @@ class Segments(SeriesSink):
         self._keyed: dict[int, PacketSink] = {}  # track → the file that begins with the latest requested key frame
         self._pictured: dict[int, PacketSink] = {}  # track → the file with its latest picture
         self._apart: set[int] = set()  # tracks that can only continue with a key frame
+        self._led: dict[int, _Led] = {}  # track → the key frame that has begun its part of the newest file, and what follows it
         self._held: list[tuple[int, AudioData]] = []  # tracks and samples that wait for pictures, for LEAD_US at most
         self._ending = False  # whether no more cuts follow
         self._heard: dict[int, int] = {}  # track → number of placed samples
@@ -407,16 +421,43 @@ class Segments(SeriesSink):
     def _place_picture(self, track: int, chunk: EncodedVideoChunk) -> None:
         before = self._pictured.get(track, self._open[0])
         file = self._file_at(chunk.timestamp) if chunk.key or track not in self._pictured else before
+        led = self._led.get(track)
+        if led is not None and not chunk.key and chunk.timestamp < led.key.timestamp:
+            self._place_led(track, chunk, led)
+            return
+        if led is not None:
+            del self._led[track]
         if chunk.key:
+            if chunk.reorder_us and (file is not before or track in self._apart):
+                self._led[track] = _Led(chunk, None if track in self._apart else before)
             self._apart.discard(track)
             self._orphaned.end()
         if file not in self._open or track in self._apart:  # the camera was silent until the file of these was finished
             self._apart.add(track)
-            self._left_out[track]["orphaned"] += 1
-            self._orphaned.note(1)
+            self._leave_out(track)
             return
         self._pictured[track] = file
         self._put_counted(file, track, chunk)
+
+    def _place_led(self, track: int, chunk: EncodedVideoChunk, led: _Led) -> None:
+        """Place a picture that is shown before the key frame and decoded after it, as the last ones of an open group are.
+
+        It depends on pictures of the file before, and on the key frame, which is then in both files.
+        """
+        if led.file not in self._open:
+            self._leave_out(track)
+            return
+        assert led.file is not None, "it is open"
+        if not led.repeated:
+            self._led[track] = led._replace(repeated=True)
+            self._left_out[track]["duplicated"] += 1
+            self._put_counted(led.file, track, replace(led.key, duration=PAST_US))
+        self._put_counted(led.file, track, chunk)
+
+    def _leave_out(self, track: int) -> None:
+        """Count a picture that could be decoded in no open file."""
+        self._left_out[track]["orphaned"] += 1
+        self._orphaned.note(1)
 
     def _file_at(self, at_us: int) -> PacketSink:
         """Return the open file to which a time belongs."""
@@ -476,5 +517,6 @@ class Segments(SeriesSink):
         if track in self._pictures:
             silent = self._now_us - MAX_LAG_US > second.begin_us and not self._tracks[track].waiting
             latest = self._pictured.get(track, oldest)
-            return silent or latest.begin_us > oldest.begin_us
+            led = self._led.get(track)
+            return silent or (latest.begin_us > oldest.begin_us and (led is None or led.file is not oldest))
         return self._heard.get(track, 0) >= int(self._tracks[track].position(second.begin_us))

@@ -7,6 +7,7 @@ behind the encoder's output. Several outputs share one encoding, and each is the
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -244,9 +245,10 @@ class RecordingOutput:
         """Return the corrections of the track's frames in this output, without those that did not happen."""
         assert self._encoding is not None, "open"
         assert self.outlet is not None, "open"
-        own = {"unwritten": 0, **self.sink.left_out(track)}
-        own["unwritten"] += self._encoding.absent(self.outlet, track)
-        found = {name: count for name, count in {**self._encoding.encoders[track].corrections(), **own}.items() if count}
+        done = Counter(self._encoding.encoders[track].corrections())
+        done.update(self.sink.left_out(track))
+        done.update(unwritten=self._encoding.absent(self.outlet, track))
+        found = {name: count for name, count in done.items() if count}
         kept = self.sink.kept(track)
         return found if kept is None else {**found, "kept": kept}
 
@@ -314,6 +316,7 @@ class RecordingSink(Sink):
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions, *more: Asked) -> None:
         """Remember the targets. ``more``: further ones with the same encoding of pictures. Raises as ``RecordingOutput``."""
+        self.copies = options.video_codec == COPY
         asked = [(row, target, options), *more]
         self._outputs = [RecordingOutput(*one, self._on_file, queued=len(asked) > 1) for one in asked]
         self.name = self._outputs[0].name

@@ -12,14 +12,16 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from mscli.core.clock import MICROSECONDS
-from mscli.core.frames import AudioData, Media
+from mscli.core.frames import AudioData, EncodedVideoChunk, Media
 from mscli.core.limits import BEHIND_US, TRIGGERED_S
 from mscli.core.log import Burst, Log
 from mscli.core.tuples import NamedTuple
+from mscli.core.window import PAST_US
 from mscli.encode.encoding import PacketSink, first_camera
 from mscli.sinks.recording.segments import SeriesSink
 
@@ -146,6 +148,8 @@ class Triggered(SeriesSink):
         self._origin_us: int | None = None
         self._end_us: dict[PacketSink, int] = {}
         self._keyed: set[tuple[PacketSink, int]] = set()  # files and tracks that have begun in them
+        # file and track → chunks that are shown after the file's end, unless others before it need them
+        self._ahead: dict[tuple[PacketSink, int], list[EncodedVideoChunk]] = defaultdict(list)
         self._used: set[int] = set()  # ids of packets in the ring that are in a file
         self._absences: dict[int, _Absence] = defaultdict(_Absence)  # track → its absence
         self._missing = Burst(_log, f"%d trigger(s) missed: {MOST_FILES} files are open or waited for")
@@ -267,12 +271,22 @@ class Triggered(SeriesSink):
             self._write(file, one.track, piece)
             self._used.add(id(one.piece))
 
+    def _before_end(self, file: PacketSink, track: int, piece: Piece, end_us: int | None) -> list[Piece]:
+        """Return what a file gets of a chunk. One that is shown after its end is only written if others before it need it."""
+        if end_us is not None and piece.timestamp >= end_us:
+            if isinstance(piece, EncodedVideoChunk) and piece.order_us < end_us:
+                self._ahead[file, track].append(piece)
+            return []
+        needed = self._ahead.pop((file, track), [])
+        self._used.update(map(id, needed))
+        return [*(replace(chunk, duration=PAST_US) for chunk in needed), piece]
+
     def _inside(self, file: PacketSink, one: Kept) -> Iterator[Piece]:
         end_us = self._end_us.get(file)
         if not isinstance(one.piece, AudioData):
-            inside = file.begin_us <= one.at_us and (end_us is None or one.piece.timestamp < end_us)
-            if inside and self._begins_in(file, one):
-                yield one.piece
+            inside = end_us is None or one.piece.timestamp < end_us
+            if file.begin_us <= one.at_us and ((file, one.track) in self._keyed or (inside and self._begins_in(file, one))):
+                yield from self._before_end(file, one.track, one.piece, end_us)
             return
         part = self._part_of(one.piece, one.track, file.begin_us, end_us)
         if part is not None:
@@ -286,6 +300,7 @@ class Triggered(SeriesSink):
 
     def _forget_file(self, file: PacketSink) -> None:
         self._end_us.pop(file, None)
+        self._ahead = defaultdict(list, {key: chunks for key, chunks in self._ahead.items() if key[0] is not file})
         self._keyed = {(other, track) for other, track in self._keyed if other is not file}
 
     def _forget(self, one: Kept) -> None:

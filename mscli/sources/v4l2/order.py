@@ -6,7 +6,6 @@ pictures in the order of display, which the stream tells, give both of their tim
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 
 from mscli.core.codedpictures import CodedPicture, PictureHeaders
@@ -15,7 +14,8 @@ from mscli.core.frames import EncodedVideoChunk
 _SMOOTH = 0.2  # how much of a new distance between pictures counts, at least
 _LONG = 4  # a distance that is this many times the usual one is a gap
 _USUAL_MOST = 2  # pictures that are decoded before one that is shown earlier
-_WINDOW = 32  # pictures among which one has to be shown as late as possible
+_MOST_REORDERED = 16  # pictures that a decoder keeps for that, in both standards
+_MOST_LOST = 32  # pictures in a row whose loss the driver's numbers can tell
 _FIRST_EARLY_US = 50_000  # how long before its capture the first picture may be decoded
 _APART_US = 100  # between the decoding of two pictures at least
 
@@ -31,7 +31,9 @@ class DisplayOrder:
         self._place = 0  # of the latest picture in the order of display
         self._number = 0  # of the next picture in the order of decoding
         self._sequence = 0  # the driver's number of the latest picture
-        self._ahead: deque[int] = deque(maxlen=_WINDOW)  # how many places later pictures are shown than decoded
+        self._next = 0  # the first place without a picture
+        self._beyond: set[int] = set()  # the places behind it that have one
+        self._told = 0  # lost pictures that the driver's numbers have told, and whose places are not known yet
         self._by_capture = False  # whether stamps are capture times
         self._stamp_us: int | None = None  # of the latest picture
         self._step_us = 0.0  # the distance between pictures
@@ -52,13 +54,14 @@ class DisplayOrder:
         if place < before and self._number:
             self._found = max(self._found, _USUAL_MOST)
         most = picture.reordered or self._found
+        self._told += lost
+        lost += self._newly_lost(place, min(picture.reordered or _MOST_REORDERED, _MOST_REORDERED))
         self._number = min(self._number + lost, place + most)
         ahead = place - self._number
         self._number += 1
         if not most:
             self._decoded_us = chunk.timestamp
             return chunk
-        self._note_ahead(ahead, most)
         base_us = chunk.timestamp - (ahead * self._step_us if self._by_capture else 0)
         shown_us = round(base_us + ahead * self._step_us)
         decoded_us = round(base_us - most * self._step_us)
@@ -73,10 +76,13 @@ class DisplayOrder:
         """Return the place in the order of display since the latest picture with which the numbers begin."""
         assert picture.order is not None, "checked"
         if picture.resets or self._begin is None:
-            self._number = self._place = 0
-            self._ahead.clear()
+            self._number = self._place = self._next = self._told = 0
+            self._beyond.clear()
             self._begin = picture.order
-        if (picture.order - self._begin) & 1:
+        if self._unit > 1 and (picture.order - self._begin) & 1:
+            latest = max(1, self._next - _MOST_REORDERED)
+            self._beyond = {place * self._unit for place in (*range(latest, self._next), *self._beyond)}
+            self._next = (latest - 1) * self._unit + 1
             self._unit = 1
         return (picture.order - self._begin) // self._unit
 
@@ -100,12 +106,21 @@ class DisplayOrder:
         """Return how many pictures are missing before this one, by the driver's numbers."""
         gap = chunk.sequence - self._sequence - 1 if self._number else 0
         self._sequence = chunk.sequence
-        return gap if 0 < gap < _WINDOW else 0
+        return gap if 0 < gap < _MOST_LOST else 0
 
-    def _note_ahead(self, ahead: int, most: int) -> None:
-        """Adjust the numbers if pictures were lost: one of the latest was shown as much earlier as is allowed."""
-        self._ahead.append(ahead)
-        off = min(self._ahead) + most
-        if len(self._ahead) == _WINDOW and off > 0:
-            self._number += off
-            self._ahead.clear()
+    def _newly_lost(self, place: int, most: int) -> int:
+        """Note a picture's place. Return how many pictures are missing before others, which the driver's numbers did not tell.
+
+        A place stays empty if more pictures behind it have come than may be decoded before it.
+        """
+        if place >= self._next:
+            self._beyond.add(place)
+        lost = 0
+        while self._next in self._beyond or len(self._beyond) > most:
+            first = min(self._beyond)
+            lost += first - self._next
+            self._next = first + 1
+            self._beyond.remove(first)
+        told = min(lost, self._told)
+        self._told -= told
+        return lost - told
