@@ -54,6 +54,7 @@ from mscli.media.pictures import (
 from mscli.media.sound import as_block, layout_name
 from mscli.sources.base import Abilities
 from mscli.sources.feed import GAP_US
+from mscli.sources.packettimes import PacketTimes, Timed
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -64,14 +65,13 @@ T = TypeVar("T")
 
 USUAL_RATE = 25.0  # frames per second, of a stream that does not tell its rate: FFmpeg's own default
 _HELD_BYTES = 16 << 20  # packets that wait for those of a stream that comes later in the file
-_BACK_US = 100_000  # a key frame or sound that is decoded this much earlier than the packet before follows a step back
-_REORDERED_US = 2 * MICROSECONDS  # and other pictures that are this much earlier: some containers reorder their decoding times
-_ALIKE_US = 10 * MICROSECONDS  # steps back of both streams whose corrections differ by less are the same one
 _INDEXED = 2000  # entries of an index that tell how pictures follow each other
 _WITH_GAPS = 1.1  # if they usually follow each other this many times faster than on average, there are gaps
 _LOOKED_AT = 64  # the most packets that are read for the first picture
 _FIRST_FIELD = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # AVFieldOrder, by what is displayed
 _HINT = "check it with ffprobe"
+_REORDERING = ("matroska,webm", "ogg", "asf")  # formats that have no decoding times, so that FFmpeg guesses them
+_FROM_ZERO = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "avi", "nut")  # formats whose times begin with the file
 _IMAGE_FILES = ("image2", "jpeg_pipe")  # FFmpeg's names of formats of one picture, which may be a JPEG
 
 
@@ -140,6 +140,20 @@ class Step(NamedTuple):
     kind: str
     until_us: int
     media: list[Media]
+
+
+class Mending(NamedTuple):
+    """How to mend times that cannot be true.
+
+    ``retimed``: called with the kind, the number of frames or samples, and how far their time was off.
+
+    ``hasty``: whether the input comes as it is made, so that nothing may wait. ``joins``: whether times that step back for good
+    go on after what came before.
+    """
+
+    retimed: Callable[[str, int, int], None]
+    hasty: bool = False
+    joins: bool = True
 
 
 class StreamReader(Protocol):
@@ -297,14 +311,16 @@ class InputContainer:
     def _seek(self, to_us: int) -> None:
         self._opened.seek(max(0, to_us) + self._start_us)
 
-    def steps(self, readers: Callable[[str], StreamReader | None], *, ordered: bool, onward: bool = False) -> Iterator[Step]:
+    def steps(
+        self, readers: Callable[[str], StreamReader | None], *, ordered: bool, mending: Mending | None = None
+    ) -> Iterator[Step]:
         """Yield what each packet completes, to the end. ``readers``: returns the reader of a kind, or None if nobody wants it.
 
         A packet that another process has read has its stream's index in ``opaque``, because nothing else can be set.
 
         ``ordered``: packets that are badly interleaved are put in order, which takes time that a live stream does not have.
 
-        ``onward``: times that step back go on after what came before.
+        ``mending``: how to mend times that cannot be true.
 
         Raises NotReadableError if the container is damaged.
         """
@@ -312,10 +328,10 @@ class InputContainer:
         scales = {one.index: _Scale(one.time_base, self._start_us) for one in streams}
         kinds = {stream.index: kind for kind, stream in self._streams.items()}
         packets = self._packets(streams)
-        if onward and self._dated:
-            packets = map(_Onward(scales).place, packets)
+        if mending is not None and self._dated:
+            packets = self._mended(packets, scales, mending)
         for packet in _in_order(packets, scales) if ordered else packets:
-            index = packet.stream_index if packet.opaque is None else cast("tuple[int]", packet.opaque)[0]
+            index = _index(packet)
             kind = kinds[index]
             reader = readers(kind)
             media = reader.read(packet) if reader is not None else []
@@ -331,6 +347,22 @@ class InputContainer:
             yield from packets if self._dated else _dated(packets)
         except (av.FFmpegError, OSError) as error:
             raise reading_error(error, self._name) from error
+
+    def _mended(self, packets: Iterator[Packet], scales: Mapping[int, _Scale], mending: Mending) -> Iterator[Packet]:
+        """Yield the packets with times that can be true."""
+        kinds = {stream.index: kind for kind, stream in self._streams.items()}
+        form = self._opened.format.name
+
+        def retimed(index: int, lasts_us: int, off_us: int) -> None:
+            rate = self._streams[AUDIO].rate if kinds[index] == AUDIO else 0
+            mending.retimed(kinds[index], round(lasts_us * rate / MICROSECONDS) if rate else 1, off_us)
+
+        times = PacketTimes(
+            {index: (kinds[index] == AUDIO, round(MICROSECONDS / _stated_rate(self._streams[kinds[index]]))) for index in scales},
+            retimed, hasty=mending.hasty, joins=mending.joins, reorders=form in _REORDERING, zeroes=form in _FROM_ZERO,
+        )  # fmt: skip
+        for timed in times.mended(map(partial(_timed, scales), packets)):
+            yield _with_times(timed, scales[timed.index])
 
     def reader(self, kind: str, content: InputContent, pixel_format: str, bits: int, from_us: int = 0) -> StreamReader:
         """Return a reader of the stream of this kind. What ends by ``from_us`` is dropped.
@@ -488,36 +520,27 @@ def _dated(packets: Iterator[Packet]) -> Iterator[Packet]:
         yield packet
 
 
-class _Onward:
-    """A corrector for times that step back, as where files were joined. Both streams stay in step if both step back."""
+def _index(packet: Packet) -> int:
+    """Return the index of a packet's stream."""
+    return packet.stream_index if packet.opaque is None else cast("tuple[int]", packet.opaque)[0]
 
-    def __init__(self, scales: Mapping[int, _Scale]) -> None:
-        self._scales = scales
-        self._decoded_us: dict[int, int] = {}  # stream → when its latest packet is decoded, as the container says
-        self._shifts_us = dict.fromkeys(scales, 0)  # stream → how much later its packets are than the container says
-        self._end_us = 0  # when all packets so far have ended
 
-    def place(self, packet: Packet) -> Packet:
-        """Return the packet with the time that it has without the steps back before it."""
-        index, scale = packet.stream_index, self._scales[packet.stream_index]
-        if packet.dts is not None:
-            at_us, least_us = scale.us(packet.dts), _BACK_US if packet.is_keyframe else _REORDERED_US
-            if self._decoded_us.get(index, at_us) - at_us > least_us:
-                self._shifts_us[index] = self._shift_us(index, at_us)
-            self._decoded_us[index] = at_us
-        shift = scale.ticks(self._shifts_us[index])
-        if shift:
-            packet.pts = None if packet.pts is None else packet.pts + shift
-            packet.dts = None if packet.dts is None else packet.dts + shift
-        last = packet.dts if packet.pts is None else packet.pts
-        if last is not None:
-            self._end_us = max(self._end_us, scale.us(last) + scale.length_us(packet.duration))
-        return packet
+def _timed(scales: Mapping[int, _Scale], packet: Packet) -> Timed:
+    index = _index(packet)
+    scale, starts = scales[index], packet.is_keyframe
+    order_us = None if packet.dts is None else scale.us(packet.dts)
+    shown_us = None if packet.pts is None else scale.us(packet.pts)
+    return Timed(index, packet, order_us, shown_us, scale.length_us(packet.duration), starts, packet.size)
 
-    def _shift_us(self, index: int, at_us: int) -> int:
-        """Return the shift of a stream from a step back on: that of the other stream if it has taken the same step."""
-        shift_us, most_us = self._end_us - at_us, max(self._shifts_us.values())
-        return most_us if most_us > self._shifts_us[index] and abs(most_us - shift_us) < _ALIKE_US else shift_us
+
+def _with_times(timed: Timed, scale: _Scale) -> Packet:
+    """Return the packet with the times that it was given, if they differ from its own."""
+    packet: Packet = timed.packet
+    if timed.order_us is not None and packet.dts is not None and (moved := timed.order_us - scale.us(packet.dts)):
+        packet.dts += scale.ticks(moved)
+    if timed.shown_us is not None and packet.pts is not None and (moved := timed.shown_us - scale.us(packet.pts)):
+        packet.pts += scale.ticks(moved)
+    return packet
 
 
 def _in_order(packets: Iterator[Packet], scales: Mapping[int, _Scale]) -> Iterator[Packet]:

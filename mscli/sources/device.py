@@ -111,14 +111,20 @@ class Stopping:
         self._stop()
 
 
+ARRIVAL, EXPECTED = "arrival times", "the times that its pace expects"  # what replaces impossible ones
+
+
 class PortOwner(Receiver, Protocol):
     """The owner of a port, which receives everything that comes through it."""
 
     def on_paced_frame(self, frame: Media) -> None:
         """Take a frame of a source that is not live, and wait until its readers have room. The caller holds no lock."""
 
-    def on_retimed(self, count: int, off_us: int) -> None:
-        """Note that ``count`` frames (samples per channel) had an impossible timestamp, off by ``off_us``."""
+    def on_retimed(self, count: int, off_us: int, instead: str = ARRIVAL) -> None:
+        """Note that ``count`` frames (samples per channel) had an impossible timestamp, off by ``off_us``.
+
+        ``instead``: what they have now.
+        """
 
     def on_leap(self) -> None:
         """Note that the next frame's time says nothing of its distance to the one before, whose time was wrong."""
@@ -197,6 +203,12 @@ class Port:
             self._lost += count
             self._owner.on_lost(count)
 
+    def on_retimed(self, count: int, off_us: int) -> None:
+        """Pass on a count of timestamps that the source itself has replaced."""
+        with self._lock:
+            if not self.closed:
+                self._owner.on_retimed(count, off_us, EXPECTED)
+
     def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         """Pass on the driver's report about its switch or signal."""
         with self._lock:
@@ -250,7 +262,7 @@ class PacedPort(Port):
             risen_us = frame.order_us if self._newest_us is None else max(frame.order_us, self._newest_us + 1)
             off_us = frame.order_us - risen_us
             if off_us:
-                self._owner.on_retimed(frame.count, off_us)
+                self._owner.on_retimed(frame.count, off_us, EXPECTED)
                 frame = replace(frame, timestamp=frame.timestamp - off_us)
             self._newest_us = risen_us
         self._owner.on_paced_frame(frame)
@@ -695,11 +707,11 @@ class DeviceSource(TrackSource):
             self.lost += count
             self._losing.note(count)
 
-    def on_retimed(self, count: int, off_us: int) -> None:
+    def on_retimed(self, count: int, off_us: int, instead: str = ARRIVAL) -> None:
         """Count frames with an impossible timestamp, and warn once."""
         with self._lock:
             if not self.retimed:
-                self.on_warned(self._wrong_times(off_us))
+                self.on_warned(self._wrong_times(off_us, instead))
             self.retimed += count
 
     def on_leap(self) -> None:
@@ -714,9 +726,9 @@ class DeviceSource(TrackSource):
             for consumer in self.consumers:
                 consumer.source_warned(self, reason)
 
-    def _wrong_times(self, off_us: int) -> str:
+    def _wrong_times(self, off_us: int, instead: str) -> str:
         off = f"{time_text(abs(off_us))} {'ahead' if off_us > 0 else 'behind'}"
-        return f"{self.name} sends impossible timestamps, the first {off}; using arrival times instead"
+        return f"{self.name} sends impossible timestamps, the first {off}; using {instead} instead"
 
     def on_changed(self, settings: Mapping[str, Scalar], abilities: Abilities | None = None) -> None:
         """Adapt all tracks' frames to new settings at once, and let the tracks try their constraints again."""
