@@ -54,7 +54,7 @@ from mscli.media.pictures import (
 from mscli.media.sound import as_block, layout_name
 from mscli.sources.base import Abilities
 from mscli.sources.feed import GAP_US
-from mscli.sources.packettimes import PacketTimes, Timed
+from mscli.sources.packettimes import PacketTimes, Stream, Timed
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -70,7 +70,7 @@ _WITH_GAPS = 1.1  # if they usually follow each other this many times faster tha
 _LOOKED_AT = 64  # the most packets that are read for the first picture
 _FIRST_FIELD = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # AVFieldOrder, by what is displayed
 _HINT = "check it with ffprobe"
-_REORDERING = ("matroska,webm", "ogg", "asf")  # formats that have no decoding times, so that FFmpeg guesses them
+_UNDATED = ("matroska,webm", "ogg", "asf")  # formats that have no decoding times, so that FFmpeg guesses them
 _FROM_ZERO = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "avi", "nut")  # formats whose times begin with the file
 _IMAGE_FILES = ("image2", "jpeg_pipe")  # FFmpeg's names of formats of one picture, which may be a JPEG
 
@@ -357,12 +357,10 @@ class InputContainer:
             rate = self._streams[AUDIO].rate if kinds[index] == AUDIO else 0
             mending.retimed(kinds[index], round(lasts_us * rate / MICROSECONDS) if rate else 1, off_us)
 
-        times = PacketTimes(
-            {index: (kinds[index] == AUDIO, round(MICROSECONDS / _stated_rate(self._streams[kinds[index]]))) for index in scales},
-            retimed, hasty=mending.hasty, joins=mending.joins, reorders=form in _REORDERING, zeroes=form in _FROM_ZERO,
-        )  # fmt: skip
-        for timed in times.mended(map(partial(_timed, scales), packets)):
-            yield _with_times(timed, scales[timed.index])
+        streams = {index: _stream(self._streams[kinds[index]], form) for index in scales}
+        times = PacketTimes(streams, retimed, hasty=mending.hasty, joins=mending.joins, zeroes=form in _FROM_ZERO)
+        for timed in times.mended(_timed(packet, scales, streams) for packet in packets):
+            yield _with_times(timed, scales[timed.index], reorders=streams[timed.index].reorders)
 
     def reader(self, kind: str, content: InputContent, pixel_format: str, bits: int, from_us: int = 0) -> StreamReader:
         """Return a reader of the stream of this kind. What ends by ``from_us`` is dropped.
@@ -525,21 +523,31 @@ def _index(packet: Packet) -> int:
     return packet.stream_index if packet.opaque is None else cast("tuple[int]", packet.opaque)[0]
 
 
-def _timed(scales: Mapping[int, _Scale], packet: Packet) -> Timed:
+def _stream(stream: Any, form: str) -> Stream:
+    """Return what the times of a stream depend on. ``form``: FFmpeg's name of its container."""
+    reorders = form in _UNDATED and stream.type == "video" and bool(getattr(stream.codec_context, "has_b_frames", False))
+    return Stream(stream.type == "audio", round(MICROSECONDS / _stated_rate(stream)), reorders)
+
+
+def _timed(packet: Packet, scales: Mapping[int, _Scale], streams: Mapping[int, Stream]) -> Timed:
+    """Return a packet with the times that its container says."""
     index = _index(packet)
-    scale, starts = scales[index], packet.is_keyframe
-    order_us = None if packet.dts is None else scale.us(packet.dts)
-    shown_us = None if packet.pts is None else scale.us(packet.pts)
-    return Timed(index, packet, order_us, shown_us, scale.length_us(packet.duration), starts, packet.size)
+    scale = scales[index]
+    order, shown = (packet.pts, None) if streams[index].reorders else (packet.dts, packet.pts)
+    order_us, shown_us = (None if at is None else scale.us(at) for at in (order, shown))
+    return Timed(index, packet, order_us, shown_us, scale.length_us(packet.duration), packet.is_keyframe, packet.size)
 
 
-def _with_times(timed: Timed, scale: _Scale) -> Packet:
+def _with_times(timed: Timed, scale: _Scale, *, reorders: bool) -> Packet:
     """Return the packet with the times that it was given, if they differ from its own."""
     packet: Packet = timed.packet
-    if timed.order_us is not None and packet.dts is not None and (moved := timed.order_us - scale.us(packet.dts)):
-        packet.dts += scale.ticks(moved)
-    if timed.shown_us is not None and packet.pts is not None and (moved := timed.shown_us - scale.us(packet.pts)):
-        packet.pts += scale.ticks(moved)
+    decoded_us, shown_us = timed.order_us, timed.shown_us
+    if reorders:
+        decoded_us, shown_us = None if packet.dts is None else scale.us(packet.dts) + timed.shift_us, timed.order_us
+    if decoded_us is not None and packet.dts is not None and (moved_us := decoded_us - scale.us(packet.dts)):
+        packet.dts += scale.ticks(moved_us)
+    if shown_us is not None and packet.pts is not None and (moved_us := shown_us - scale.us(packet.pts)):
+        packet.pts += scale.ticks(moved_us)
     return packet
 
 

@@ -15,7 +15,7 @@ The times of the other stream never change for that. Each stream that has rising
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, pairwise, takewhile
 from statistics import median
@@ -23,6 +23,7 @@ from typing import Any
 
 from mscli.core.clock import MICROSECONDS
 from mscli.core.errors import DOMException
+from mscli.core.tuples import NamedTuple
 
 LOOK = 100  # packets of a stream that tell what a step means: a PES packet of MPEG-TS has up to 16 of them in one time
 HELD_BYTES = 16 << 20  # the most that waits for that; what comes later decides then
@@ -36,31 +37,45 @@ _STANDING = 3  # times that do not rise, of packets that follow, show that a clo
 _SURE = 8  # packets of the other stream that show that no time has passed
 _REORDERED = 17  # pictures: the most by which codecs reorder them
 
-Retimed = Callable[[int, int, int], None]  # called with a stream's index, how long the packet lasts, and how far its time was off
+Retimed = Callable[
+    [int, int, int], None
+]  # called with a stream's index, how long the packet lasts, and how far its time was off
+
+
+class Stream(NamedTuple):
+    """The facts that the times of a stream depend on.
+
+    ``usual_us``: how long a packet lasts that does not say. ``reorders``: whether its packets are in another order than its times.
+    """
+
+    sound: bool
+    usual_us: int
+    reorders: bool = False
 
 
 @dataclass(slots=True)
 class Timed:
     """A packet, and what its container says of its times, in microseconds. Without ``order_us`` there is nothing to mend.
 
-    ``shown_us``: when its picture is shown. ``starts``: whether nothing is decoded before it that is shown after it.
+    ``order_us``: when it is decoded, or if the container does not say, when it is shown. ``shown_us``: when its picture is shown, if
+    that is another time. ``starts``: whether nothing is decoded before it that is shown after it.
     """
 
     index: int  # of its stream
     packet: Any
-    order_us: int | None  # when it is decoded
+    order_us: int | None
     shown_us: int | None
     lasts_us: int
     starts: bool
     size: int = 0
+    shift_us: int = 0  # how far its stream was moved, when it was placed
 
 
 @dataclass(slots=True)
 class _Line:
     """The times of one stream. All are those that its packets are given, unless they are called raw."""
 
-    sound: bool
-    usual_us: int  # how long a packet lasts that does not say
+    stream: Stream
     waiting: deque[Timed] = field(default_factory=deque)
     shift_us: int = 0  # from raw times
     off_us: int = 0  # how far raw times are off for good, by steps that only this stream has taken
@@ -74,9 +89,13 @@ class _Line:
 
     def pace_us(self, lasts_us: int) -> int:
         """Return how long after a packet that says to last so long the next one follows."""
-        if self.sound:
+        if self.stream.sound or self.stream.reorders:
             return lasts_us
         return round(median(self.steps_us)) if len(self.steps_us) >= _STEPS // 4 else lasts_us
+
+    def off_us_of(self, timed: Timed) -> int:
+        """Return how far ahead or behind a packet's time may be without a reason to judge it."""
+        return max(REORDERED_US, _REORDERED * timed.lasts_us) if self.stream.reorders and not timed.starts else OFF_US
 
     def later(self) -> list[Timed]:
         """Return the packets behind the first one that waits."""
@@ -86,25 +105,22 @@ class _Line:
 class PacketTimes:
     """The times of the packets of one reading of a container.
 
-    ``lines``: for each stream whether it is sound, and how long its packets usually last. ``hasty``: whether as little as possible
-    waits, because the input comes as it is made. ``joins``: whether steps back are mended. ``reorders``: whether the container
-    reorders decoding times. ``zeroes``: whether a first time can be true although all others are far from it.
+    ``hasty``: whether as little as possible waits, because the input comes as it is made. ``joins``: whether steps back are mended.
+    ``zeroes``: whether a first time can be true although all others are far from it.
     """
 
     def __init__(
         self,
-        lines: dict[int, tuple[bool, int]],
+        streams: Mapping[int, Stream],
         retimed: Retimed,
         *,
         hasty: bool = False,
         joins: bool = True,
-        reorders: bool = False,
         zeroes: bool = True,
     ) -> None:
-        self._lines = {index: _Line(sound, usual_us) for index, (sound, usual_us) in lines.items()}
+        self._lines = {index: _Line(stream) for index, stream in streams.items()}
         self._retimed, self._hasty, self._joins, self._zeroes = retimed, hasty, joins, zeroes
         self._look = _HASTY_LOOK if hasty else LOOK
-        self._picture_off_us = REORDERED_US if reorders else OFF_US
         self._queue: deque[Timed] = deque()  # bound: ``HELD_BYTES``, ``_look`` packets of a stream
         self._held = 0  # bytes in it
         self._end_us = 0  # when all packets so far have ended
@@ -129,7 +145,7 @@ class PacketTimes:
 
     def _take(self, timed: Timed) -> None:
         line = self._lines[timed.index]
-        timed.lasts_us = timed.lasts_us or line.usual_us
+        timed.lasts_us = timed.lasts_us or line.stream.usual_us
         self._queue.append(timed)
         self._held += timed.size
         if timed.order_us is not None:
@@ -202,13 +218,10 @@ class PacketTimes:
         if line.last_us is None:
             return at_us
         off_us = at_us - line.end_us
-        if line.sound:
+        if line.stream.sound:
             return at_us if abs(off_us) <= OFF_US and raw_us != line.raw_us and not (line.stands and off_us < 0) else None
-        behind = at_us <= line.last_us if raw_us == line.raw_us else at_us < line.last_us - self._least_us(line, timed)
-        return at_us if not behind and off_us <= self._picture_off_us else None
-
-    def _least_us(self, line: _Line, timed: Timed) -> int:
-        return OFF_US if line.sound or timed.starts else self._picture_off_us
+        behind = at_us <= line.last_us if raw_us == line.raw_us else at_us < line.last_us - line.off_us_of(timed)
+        return at_us if not behind and off_us <= line.off_us_of(timed) else None
 
     def _judged(self, line: _Line, timed: Timed, *, complete: bool) -> int | None:
         """Return the time of a packet that does not follow on, by those behind it. None if they have to come first."""
@@ -228,7 +241,7 @@ class PacketTimes:
         line.stands = False
         if step_us > 0:
             return self._after_step_ahead(line, timed, later)
-        if self._joins and -step_us > self._least_us(line, timed):
+        if self._joins and -step_us > line.off_us_of(timed):
             self._join(line, timed, later)
         return _raw(timed) + line.shift_us
 
@@ -242,27 +255,38 @@ class PacketTimes:
         expected_us, ahead = line.end_us + pace_us, before_us > line.last_us
         for count, one in enumerate(later, 2):
             at_us = _raw(one) + line.shift_us
-            if self._breaks(line, at_us - before_us, ahead=ahead) and self._continues(line, at_us, expected_us, count):
-                if line.sound:
+            if self._breaks(line, one, at_us - before_us, ahead=ahead) and self._continues(line, at_us, expected_us, count):
+                if line.stream.sound:
                     return line.end_us
-                return line.last_us + (at_us - line.last_us) // count
+                return self._hole(line, later) if line.stream.reorders else line.last_us + (at_us - line.last_us) // count
             before_us = at_us
-            expected_us += one.lasts_us if line.sound else pace_us
+            expected_us += one.lasts_us if line.stream.sound else pace_us
         return None
 
-    def _breaks(self, line: _Line, step_us: int, *, ahead: bool) -> bool:
+    def _breaks(self, line: _Line, timed: Timed, step_us: int, *, ahead: bool) -> bool:
         """Return whether a step leads away from times that are wrong: back if they are ahead, or else ahead."""
-        if line.sound:
+        if line.stream.sound:
             return True
-        least_us = self._picture_off_us - OFF_US
+        least_us = line.off_us_of(timed) - OFF_US
         return step_us < -least_us if ahead else step_us > least_us + OFF_US
 
     def _continues(self, line: _Line, at_us: int, expected_us: int, count: int) -> bool:
         """Return whether a time is where the pace of a stream expects it: of pictures, it may vary."""
         assert line.last_us is not None
-        if line.sound:
+        if line.stream.sound:
             return abs(at_us - expected_us) <= OFF_US // 2
-        return count * line.pace_us(line.usual_us) // 2 <= at_us - line.last_us <= expected_us - line.last_us + MICROSECONDS
+        if line.stream.reorders:
+            return abs(at_us - expected_us) <= REORDERED_US
+        return (
+            count * line.pace_us(line.stream.usual_us) // 2 <= at_us - line.last_us <= expected_us - line.last_us + MICROSECONDS
+        )
+
+    def _hole(self, line: _Line, later: list[Timed]) -> int:
+        """Return the time between those of the packets around a wrong one at which one is missing."""
+        around = [*line.shown_us, *(_raw(one) + line.shift_us for one in later[:_STEPS])]
+        near = sorted(at_us for at_us in around if abs(at_us - line.end_us) <= REORDERED_US)
+        before_us, after_us = max(pairwise(near), key=lambda pair: pair[1] - pair[0], default=(line.end_us, line.end_us))
+        return (before_us + after_us) // 2
 
     def _stands(self, line: _Line, packets: list[Timed]) -> bool:
         """Return whether times repeat, or stay behind how long the packets last and do not rise again and again."""
@@ -324,7 +348,9 @@ class PacketTimes:
     def _steps_back(self, line: _Line, later: list[Timed]) -> bool:
         """Return whether a stream steps back beside these packets of the other one, or if it can be: it has none there."""
         raws = [line.raw_us, *map(_raw, self._beside(line, later))]
-        return len(raws) < _SURE or any(after < before - self._picture_off_us for before, after in pairwise(raws))
+        return len(raws) < _SURE or any(
+            after < before - (REORDERED_US if line.stream.reorders else OFF_US) for before, after in pairwise(raws)
+        )
 
     # Give it its time
 
@@ -332,6 +358,7 @@ class PacketTimes:
         raw_us, shown_us = _raw(timed), timed.shown_us
         own_us = raw_us + line.shift_us
         off_us = own_us - at_us
+        timed.shift_us, offset_us = line.shift_us + self._origin_us, 0
         if shown_us is not None:
             offset_us = shown_us - raw_us
             if -OFF_US <= offset_us <= max(REORDERED_US, _REORDERED * line.pace_us(timed.lasts_us)):
@@ -339,8 +366,8 @@ class PacketTimes:
             else:
                 likely_us = self._likely_offset(line, at_us)
                 off_us, offset_us = off_us or offset_us - likely_us, likely_us
-            line.shown_us.append(at_us + offset_us)
             timed.shown_us = at_us + offset_us + self._origin_us
+        line.shown_us.append(at_us + offset_us)
         if off_us or line.off_us:
             self._retimed(timed.index, timed.lasts_us, off_us or line.off_us)
         if line.last_us is not None and at_us > line.last_us:
@@ -349,13 +376,15 @@ class PacketTimes:
         line.end_us = at_us + line.pace_us(timed.lasts_us)
         line.stands = line.stands and bool(off_us)
         timed.order_us = at_us + self._origin_us
-        self._end_us = max(self._end_us, (at_us if shown_us is None else at_us + offset_us) + timed.lasts_us)
+        self._end_us = max(self._end_us, at_us + offset_us + timed.lasts_us)
 
     def _likely_offset(self, line: _Line, at_us: int) -> int:
         """Return how long after its decoding a picture is shown that says something impossible: when no other one is."""
         shown_us = [*line.shown_us, *(one.shown_us + line.shift_us for one in line.waiting if one.shown_us is not None)]
         choices = set(line.offsets_us) or {0}
-        return max(choices, key=lambda offset_us: (min((abs(at_us + offset_us - one) for one in shown_us), default=0), -offset_us))
+        return max(
+            choices, key=lambda offset_us: (min((abs(at_us + offset_us - one) for one in shown_us), default=0), -offset_us)
+        )
 
 
 def _raw(timed: Timed) -> int:

@@ -67,7 +67,9 @@ class Player(Playback):
         """Yield the file's media from a time to its end, in order of time, with the file's own times."""
         with self._opened_at(from_us) as container:
             readers = StreamReaders(self, container, self._content, from_us)
-            for kind, medium in without_jumps(self, by_time(container.steps(readers.of, ordered=True, mending=Mending(self.retime)))):
+            for kind, medium in without_jumps(
+                self, by_time(container.steps(readers.of, ordered=True, mending=Mending(self.retime)))
+            ):
                 yield kind, medium
                 readers.report()
             readers.report()

@@ -231,7 +231,9 @@ class LivePlayback(LiveFeed, Playback):
         """Yield what comes. The time of the first is 0. Raises NotReadableError at the end, if there should be none."""
         readers = StreamReaders(self, self._container, self._content)
         first_us: int | None = None
-        for kind, medium in by_time(self._container.steps(readers.of, ordered=False, mending=Mending(self.retime, joins=False))):
+        for kind, medium in by_time(
+            self._container.steps(readers.of, ordered=False, mending=Mending(self.retime, joins=False))
+        ):
             first_us = medium.timestamp if first_us is None else first_us
             yield kind, replace(medium, timestamp=medium.timestamp - first_us)
             readers.report()

@@ -252,7 +252,9 @@ class ContainerFeed(Playback):
         readers = StreamReaders(self, self._container, self._content)
         first_us: int | None = None
         mending = Mending(self.retime, hasty=self.live)
-        media = by_time(self._container.steps(readers.of, ordered=False, mending=mending), ahead_us=0 if self.live else AHEAD_US)
+        media = by_time(
+            self._container.steps(readers.of, ordered=False, mending=mending), ahead_us=0 if self.live else AHEAD_US
+        )
         for kind, medium in without_jumps(self, media):
             first_us = medium.timestamp if first_us is None else first_us
             yield kind, replace(medium, timestamp=medium.timestamp - first_us)
