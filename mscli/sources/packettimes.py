@@ -1,8 +1,8 @@
 """Mend the times of a container's packets: wrong ones, steps, and clocks that stand still.
 
 No time of arrival tells which times of a file are true, as that of a live device does. What tells it here is the packets that
-follow in the same stream, how long they last, and those of the other stream between them. So a packet whose time does not follow
-on waits for the next ones:
+follow in the same stream, how long they last, and those of the other stream between them. So a packet whose time does not
+follow on waits for the next ones:
 
 - If they return to where they were expected, the times between were wrong: replace them by what the stream's pace expects.
 - If they go on from a step back, files were joined there: go on after what came before, and keep both streams in step.
@@ -45,7 +45,7 @@ Retimed = Callable[
 class Stream(NamedTuple):
     """The facts that the times of a stream depend on.
 
-    ``usual_us``: how long a packet lasts that does not say. ``reorders``: whether its packets are in another order than its times.
+    ``usual_us``: how long a packet lasts that does not say. ``reorders``: whether its times come in another order.
     """
 
     sound: bool
@@ -57,8 +57,8 @@ class Stream(NamedTuple):
 class Timed:
     """A packet, and what its container says of its times, in microseconds. Without ``order_us`` there is nothing to mend.
 
-    ``order_us``: when it is decoded, or if the container does not say, when it is shown. ``shown_us``: when its picture is shown, if
-    that is another time. ``starts``: whether nothing is decoded before it that is shown after it.
+    ``order_us``: when it is decoded, or if the container does not say, when it is shown. ``shown_us``: when its picture is shown,
+    if that is another time. ``starts``: whether nothing is decoded before it that is shown after it.
     """
 
     index: int  # of its stream
@@ -105,8 +105,8 @@ class _Line:
 class PacketTimes:
     """The times of the packets of one reading of a container.
 
-    ``hasty``: whether as little as possible waits, because the input comes as it is made. ``joins``: whether steps back are mended.
-    ``zeroes``: whether a first time can be true although all others are far from it.
+    ``hasty``: whether as little as possible waits, because the input comes as it is made. ``joins``: whether steps back are
+    mended. ``zeroes``: whether a first time can be true although all others are far from it.
     """
 
     def __init__(
