@@ -57,7 +57,7 @@ class Stream(NamedTuple):
 class Timed:
     """A packet, and what its container says of its times, in microseconds. Without ``order_us`` there is nothing to mend.
 
-    ``order_us``: when it is decoded, or if the container does not say, when it is shown. ``shown_us``: when its picture is shown,
+    ``order_us``: when it is decoded, or if the container does not say, when it is shown. ``shown_us``: when it is shown,
     if that is another time. ``starts``: whether nothing is decoded before it that is shown after it.
     """
 
