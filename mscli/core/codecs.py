@@ -191,7 +191,7 @@ class AudioCodec(NamedTuple):
         return self.encoders[min(enough, default=max(self.encoders))]
 
     def layout(self, channels: int, layout: str) -> str:
-        """Return FFmpeg's layout to encode loudspeakers in, or "" for the usual one. A layout that it cannot name is not named."""
+        """Return FFmpeg's layout to encode this one in, or "" for the usual one. What the codec cannot name is not named."""
         names = layout, _REAR.get(layout, "")
         known = next((name for name in names if name and (not self.labels or name in self.labels)), "")
         return known or self.layouts.get(channels, "")
@@ -248,8 +248,8 @@ _OPUS_BITS = (6_000, 256_000)  # https://www.rfc-editor.org/rfc/rfc6716#section-
 _OPUS_ORDERS = {"5.0": (0, 1, 4, 2, 3), "6.1": (0, 1, 4, 3, 5, 2, 6)}
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 # Decoders do not name the channels of these layouts. AAC encodes only the low frequencies of an LFE channel, so none has one.
-_AAC_LAYOUTS = {4: "quad(side)", 5: "5.0(side)", 6: "6.0", 7: "7.0", 8: "octagonal"}
-_AAC_LABELS = frozenset(("2.1", "3.0", "3.0(back)", "4.0", "quad", "5.0", "5.1", "6.1", "7.1"))
+_AAC_LAYOUTS = {5: "5.0(side)", 6: "6.0", 7: "7.0", 8: "octagonal"}
+_AAC_LABELS = frozenset(("2.1", "3.0", "3.0(back)", "3.1", "4.0", "quad", "5.0", "5.1", "6.1", "7.1"))
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MP3 = {16: ("libmp3lame", "s16p"), 32: ("libmp3lame", "fltp")}
 _MP3_APART = {"reservoir": "0"}

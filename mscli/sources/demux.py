@@ -67,7 +67,8 @@ USUAL_RATE = 25.0  # frames per second, of a stream that does not tell its rate:
 _HELD_BYTES = 16 << 20  # packets that wait for those of a stream that comes later in the file
 _INDEXED = 2000  # entries of an index that tell how pictures follow each other
 _WITH_GAPS = 1.1  # if they usually follow each other this many times faster than on average, there are gaps
-_LOOKED_AT = 64  # the most packets that are read for the first picture
+_LOOKED_AT = 64  # the most packets that are read for the first picture, from the first one of its stream on
+_LOOKED_THROUGH = 64 << 20  # the most bytes in which that may come, if nothing else describes its stream
 _FIRST_FIELD = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # AVFieldOrder, by what is displayed
 _HINT = "check it with ffprobe"
 _UNDATED = ("matroska,webm", "ogg", "asf")  # formats that have no decoding times, so that FFmpeg guesses them
@@ -273,10 +274,15 @@ class InputContainer:
         seen: set[str] = set()
         came: set[str] = set()
         kinds = {stream.index: kind for kind, stream in self._streams.items()}
+        video = self._streams.get(VIDEO)
+        count = read = 0
         try:
-            for count, packet in enumerate(self._opened.demux(list(self._streams.values()))):
+            for packet in self._opened.demux(list(self._streams.values())):
                 kind = kinds[packet.stream_index]
                 came.update({kind} if packet.size else ())
+                read += packet.size
+                is_late = VIDEO not in came and not _is_described(video) and read < _LOOKED_THROUGH
+                count += not is_late
                 if packet.has_sidedata("encryption_info"):
                     encrypted.add(kind)
                 elif kind == VIDEO and picture is None and packet.stream.codec_context is not None:
@@ -286,9 +292,7 @@ class InputContainer:
                     break
         except av.FFmpegError as error:  # the reader of the whole input reports it; what came before still describes it
             _log.debug("%s: the first packets end with %s", self._name, error)
-        video = self._streams.get(VIDEO)
-        is_known = video is None or video.codec_context is None or video.codec_context.pix_fmt is not None
-        return First(picture, frozenset(encrypted), absent=came == {AUDIO} and not is_known)
+        return First(picture, frozenset(encrypted), absent=came == {AUDIO} and not _is_described(video))
 
     # Read
 
@@ -408,6 +412,11 @@ def _best(opened: Any, kind: str) -> Any:
     if best is None or best.disposition & av.stream.Disposition.attached_pic:
         return None
     return None if _is_discarded(best) else best
+
+
+def _is_described(video: Any) -> bool:
+    """Return whether a stream of pictures is known without one of them, or there is none."""
+    return video is None or video.codec_context is None or video.codec_context.pix_fmt is not None
 
 
 def _is_discarded(stream: Any) -> bool:
