@@ -555,7 +555,9 @@ def _with_times(timed: Timed, scale: _Scale, *, reorders: bool) -> Packet:
         decoded_us, shown_us = None if packet.dts is None else scale.us(packet.dts) + timed.shift_us, timed.order_us
     if decoded_us is not None and packet.dts is not None and (moved_us := decoded_us - scale.us(packet.dts)):
         packet.dts += scale.ticks(moved_us)
-    if shown_us is not None and packet.pts is not None and (moved_us := shown_us - scale.us(packet.pts)):
+    if shown_us is None:  # pictures come in the order of decoding then
+        packet.pts = None
+    elif packet.pts is not None and (moved_us := shown_us - scale.us(packet.pts)):
         packet.pts += scale.ticks(moved_us)
     return packet
 

@@ -34,6 +34,7 @@ APART_US = 2 * MICROSECONDS  # packets that stand together in a file are less ap
 _HASTY_LOOK = 4  # the same, if nothing should wait
 _STEPS = 16  # of a stream, that tell its pace
 _STANDING = 3  # times that do not rise, of packets that follow, show that a clock stands still
+_NEAR = 8  # packets around one, among which a missing time is looked for
 _SURE = 8  # packets of the other stream that show that no time has passed
 _REORDERED = 17  # pictures: the most by which codecs reorder them
 
@@ -58,7 +59,7 @@ class Timed:
     """A packet, and what its container says of its times, in microseconds. Without ``order_us`` there is nothing to mend.
 
     ``order_us``: when it is decoded, or if the container does not say, when it is shown. ``shown_us``: when it is shown,
-    if that is another time. ``starts``: whether nothing is decoded before it that is shown after it.
+    if that is said too; none if it is unknown. ``starts``: whether nothing is decoded before it that is shown after it.
     """
 
     index: int  # of its stream
@@ -96,6 +97,11 @@ class _Line:
     def off_us_of(self, timed: Timed) -> int:
         """Return how far ahead or behind a packet's time may be without a reason to judge it."""
         return max(REORDERED_US, _REORDERED * timed.lasts_us) if self.stream.reorders and not timed.starts else OFF_US
+
+    def offset_us(self, timed: Timed) -> int | None:
+        """Return how long after its decoding a packet is shown, or None if what it says is impossible."""
+        offset_us = 0 if timed.shown_us is None else timed.shown_us - _raw(timed)
+        return offset_us if -OFF_US <= offset_us <= max(REORDERED_US, _REORDERED * self.pace_us(timed.lasts_us)) else None
 
     def later(self) -> list[Timed]:
         """Return the packets behind the first one that waits."""
@@ -164,6 +170,8 @@ class PacketTimes:
         if timed.order_us is None:
             return True
         line = self._lines[timed.index]
+        if not (complete or self._hasty or line.offset_us(timed) is not None or len(line.waiting) > _NEAR):
+            return False
         at_us = self._follows(line, timed)
         if at_us is None:
             at_us = self._judged(line, timed, complete=complete or len(line.waiting) > self._look)
@@ -284,7 +292,7 @@ class PacketTimes:
     def _hole(self, line: _Line, later: list[Timed]) -> int:
         """Return the time between those of the packets around a wrong one at which one is missing."""
         around = [*line.shown_us, *(_raw(one) + line.shift_us for one in later[:_STEPS])]
-        near = sorted(at_us for at_us in around if abs(at_us - line.end_us) <= REORDERED_US)
+        near = sorted(at_us for at_us in around if abs(at_us - line.end_us) <= _NEAR * line.stream.usual_us)
         before_us, after_us = max(pairwise(near), key=lambda pair: pair[1] - pair[0], default=(line.end_us, line.end_us))
         return (before_us + after_us) // 2
 
@@ -309,6 +317,8 @@ class PacketTimes:
         """Return the time of a packet behind a lasting step ahead: a gap, unless the other stream shows that there is none."""
         at_us = _raw(timed) + line.shift_us
         ahead_us = at_us - line.end_us
+        if ahead_us < MICROSECONDS:
+            return at_us
         for other in self._lines.values():
             between = [_raw(one) + other.shift_us for one in self._beside(other, later)]
             if other is line or other.last_us is None or len(between) < _SURE:
@@ -360,13 +370,14 @@ class PacketTimes:
         off_us = own_us - at_us
         timed.shift_us, offset_us = line.shift_us + self._origin_us, 0
         if shown_us is not None:
-            offset_us = shown_us - raw_us
-            if -OFF_US <= offset_us <= max(REORDERED_US, _REORDERED * line.pace_us(timed.lasts_us)):
-                line.offsets_us.append(offset_us)
+            own_offset_us = line.offset_us(timed)
+            if own_offset_us is None or off_us:
+                offset_us = self._likely_offset(line, timed, at_us, own_offset_us)
+                off_us = off_us or shown_us - raw_us - offset_us
             else:
-                likely_us = self._likely_offset(line, at_us)
-                off_us, offset_us = off_us or offset_us - likely_us, likely_us
-            timed.shown_us = at_us + offset_us + self._origin_us
+                offset_us = own_offset_us
+                line.offsets_us.append(offset_us)
+            timed.shown_us = None if line.stands and off_us and not line.stream.sound else at_us + offset_us + self._origin_us
         line.shown_us.append(at_us + offset_us)
         if off_us or line.off_us:
             self._retimed(timed.index, timed.lasts_us, off_us or line.off_us)
@@ -378,13 +389,16 @@ class PacketTimes:
         timed.order_us = at_us + self._origin_us
         self._end_us = max(self._end_us, at_us + offset_us + timed.lasts_us)
 
-    def _likely_offset(self, line: _Line, at_us: int) -> int:
-        """Return how long after its decoding a picture is shown that says something impossible: when no other one is."""
+    def _likely_offset(self, line: _Line, timed: Timed, at_us: int, own_us: int | None) -> int:
+        """Return how long after its decoding a picture with a wrong time is shown: as it says, or when no other one is."""
         shown_us = [*line.shown_us, *(one.shown_us + line.shift_us for one in line.waiting if one.shown_us is not None)]
-        choices = set(line.offsets_us) or {0}
-        return max(
-            choices, key=lambda offset_us: (min((abs(at_us + offset_us - one) for one in shown_us), default=0), -offset_us)
-        )
+
+        def distance_us(offset_us: int) -> int:
+            return min((abs(at_us + offset_us - one) for one in shown_us), default=0)
+
+        if own_us is not None and (line.stands or distance_us(own_us) >= line.pace_us(timed.lasts_us) // 2):
+            return own_us
+        return max(set(line.offsets_us) or {0}, key=lambda offset_us: (distance_us(offset_us), -offset_us))
 
 
 def _raw(timed: Timed) -> int:
