@@ -144,7 +144,7 @@ class Step(NamedTuple):
 
 
 class Mending(NamedTuple):
-    """How to mend times that cannot be true.
+    """The treatment of times that cannot be true.
 
     ``retimed``: called with the kind, the number of frames or samples, and how far their time was off.
 

@@ -20,11 +20,11 @@ S = 1_000_000
 Change = Callable[[int, int], int]  # from a packet's number and true time to what the container says
 
 
-def packets(seconds: float, video: Change | None = None, audio: Change | None = None) -> Iterator[Timed]:
+def packets(seconds: float, video: Change, audio: Change) -> Iterator[Timed]:
     """The packets of a film in the order of their true times."""
     every = []
     for index, change, lasts_us in ((VIDEO, video, STEP_US), (AUDIO, audio, BLOCK_US)):
-        for number in range(round(seconds * S / lasts_us) if change is not None else 0):
+        for number in range(round(seconds * S / lasts_us)):
             at_us = BEGIN_US + number * lasts_us
             every.append((at_us, Timed(index, None, change(number, at_us), change(number, at_us), lasts_us, starts=True)))
     return iter([timed for _, timed in sorted(every, key=lambda one: one[0])])
