@@ -121,6 +121,10 @@ class HostileReceiver:
         """Tell it."""
         self._receiver.on_lost(count)
 
+    def on_retimed(self, count: int, off_us: int) -> None:
+        """Tell it."""
+        self._receiver.on_retimed(count, off_us)
+
     def on_warned(self, reason: str) -> None:
         """Take no note of it."""
 

@@ -269,6 +269,10 @@ class PlayerEntrance:
         """Log a loss."""
         _log.debug("%s: %d damaged", self._kind, count)
 
+    def on_retimed(self, count: int, off_us: int) -> None:
+        """Log it."""
+        _log.debug("%s: %d with an impossible time, off by %d µs", self._kind, count, off_us)
+
     def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         """Do nothing: no file does that."""
 

@@ -1064,7 +1064,8 @@ With several `-i`, the tracks of all of them are recorded.
 `--start` is exact to the picture and to the sample. `--loop` begins the file again at its end, without a gap in the
 sound. A frame rate that varies is kept. If the times of a file or pipe with sound jump ahead by more than ten minutes, the gap
 is left out, with a warning, because silence would have to fill it. Times that step back, as where files were joined, go on
-after what came before.
+after what came before. Times that cannot be true (wrong for some packets, the same for all, or with a step that only one track
+takes) are replaced by what the pace of the track expects. They count as `retimed`, with one warning.
 
 At the end of the file, the command ends with exit code 0, or with 8 if `--duration` or `--frames` requested more. Packets that
 are damaged count as `lost`.

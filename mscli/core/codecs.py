@@ -171,10 +171,11 @@ class AudioCodec(NamedTuple):
     channel_bits: tuple[int, int] = (1_000, 1_000_000)  # the minimum and maximum per second and channel
     apart: Mapping[str, str] = {}  # encoder options that make packets independent of earlier ones
     layouts: Mapping[int, str] = {}  # channel count → FFmpeg's layout for channels without loudspeakers
-    orders: Mapping[int, tuple[int, ...]] = {}  # channel count → the order in which FFmpeg's encoder takes them, if it is wrong
+    labels: frozenset[str] = frozenset()  # the layouts of more than two channels that it can name; empty: all
+    unlabelled: Mapping[str, str] = {}  # the encoder's options for others
+    orders: Mapping[str, tuple[int, ...]] = {}  # layout → the order in which FFmpeg's encoder takes them, if it is wrong
     floating: tuple[str, str] | None = None
-    # the most channels, or bits, that need no further encoder options, and these options
-    beyond: tuple[int, int, Mapping[str, str]] = (_ANY, _ANY, {})
+    beyond: tuple[int, Mapping[str, str]] = (_ANY, {})  # the most bits that need no further encoder options, and these options
     delay: int = 0  # samples that a decoder outputs before the first encoded one; they have negative positions
 
     def bit_rate(self, wanted: int | None, channels: int) -> int:
@@ -189,10 +190,18 @@ class AudioCodec(NamedTuple):
         enough = [size for size in self.encoders if size >= bits]
         return self.encoders[min(enough, default=max(self.encoders))]
 
-    def options(self, channels: int, bits: int) -> Mapping[str, str]:
-        """Return the encoder's options for samples of this shape."""
-        most_channels, most_bits, options = self.beyond
-        return options if channels > most_channels or bits > most_bits else {}
+    def layout(self, channels: int, layout: str) -> str:
+        """Return FFmpeg's layout to encode this one in, or "" for the usual one. What the codec cannot name is not named."""
+        names = layout, _REAR.get(layout, "")
+        known = next((name for name in names if name and (not self.labels or name in self.labels)), "")
+        return known or self.layouts.get(channels, "")
+
+    def options(self, channels: int, bits: int, layout: str = "") -> Mapping[str, str]:
+        """Return the encoder's options for samples of this shape. ``layout``: that in which they are encoded."""
+        most_bits, options = self.beyond
+        if bits > most_bits:
+            return options
+        return self.unlabelled if channels > 2 and self.labels and layout not in self.labels else {}
 
     def rate(self, wanted: int) -> int:
         """Return the codec's lowest sample rate that is at least ``wanted``, or else its highest (Hz)."""
@@ -231,14 +240,16 @@ BY_HARDWARE = tuple(f"{row.name}:{HARDWARE}" for row in VIDEO_CODECS.values() if
 CAMERA_CODECS = {row.camera: row for row in VIDEO_CODECS.values() if row.camera}  # by name in camera modes
 
 _MOST_CHANNELS = 64
-_WIDE_LAYOUTS = {count: f"{count} channels" for count in range(9, _MOST_CHANNELS + 1)}
+_UNLABELLED = {count: f"{count} channels" for count in range(3, _MOST_CHANNELS + 1)}
+_REAR = {"quad(side)": "quad", "5.0(side)": "5.0", "5.1(side)": "5.1"}  # side channels count as rear ones where there are none
 _OPUS = {16: ("libopus", "s16"), 32: ("libopus", "flt")}
 _OPUS_BITS = (6_000, 256_000)  # https://www.rfc-editor.org/rfc/rfc6716#section-2.1.1; FFmpeg allows no more
 # FFmpeg's encoder permutes 5 and 7 channels the wrong way. In these orders they come out right.
-_OPUS_ORDERS = {5: (0, 1, 4, 2, 3), 7: (0, 1, 4, 3, 5, 2, 6)}
+_OPUS_ORDERS = {"5.0": (0, 1, 4, 2, 3), "6.1": (0, 1, 4, 3, 5, 2, 6)}
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-# AAC encodes only the low frequencies of an LFE channel, so none of these layouts has one.
-_AAC_LAYOUTS = {6: "6.0", 7: "7.0", 8: "octagonal"}
+# Decoders do not name the channels of these layouts. AAC encodes only the low frequencies of an LFE channel, so none has one.
+_AAC_LAYOUTS = {5: "5.0(side)", 6: "6.0", 7: "7.0", 8: "octagonal"}
+_AAC_LABELS = frozenset(("2.1", "3.0", "3.0(back)", "3.1", "4.0", "quad", "5.0", "5.1", "6.1", "7.1"))
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MP3 = {16: ("libmp3lame", "s16p"), 32: ("libmp3lame", "fltp")}
 _MP3_APART = {"reservoir": "0"}
@@ -256,8 +267,9 @@ AUDIO_CODECS: dict[str, AudioCodec] = {
             _OPUS,
             (48000,),
             most_channels=_MOST_CHANNELS,
-            beyond=(8, _ANY, {"mapping_family": "255"}),  # https://www.rfc-editor.org/rfc/rfc7845#section-5.1.1.3
-            layouts=_WIDE_LAYOUTS,
+            labels=frozenset(("3.0", "quad", "5.0", "5.1", "6.1", "7.1")),  # RFC 7845, section 5.1.1.2
+            unlabelled={"mapping_family": "255"},  # https://www.rfc-editor.org/rfc/rfc7845#section-5.1.1.3
+            layouts=_UNLABELLED,
             lossy=True,
             channel_bits=_OPUS_BITS,
             orders=_OPUS_ORDERS,
@@ -275,6 +287,7 @@ AUDIO_CODECS: dict[str, AudioCodec] = {
             _AAC_RATES,
             lossy=True,
             layouts=_AAC_LAYOUTS,
+            labels=_AAC_LABELS,
             delay=1024,
         ),
         AudioCodec(
@@ -283,7 +296,7 @@ AUDIO_CODECS: dict[str, AudioCodec] = {
             ("flac", "fla"),
             "flac",
             {16: ("flac", "s16"), 32: ("flac", "s32")},
-            beyond=(_ANY, 24, {"strict": "experimental", "bits_per_raw_sample": "32"}),  # as of FLAC 1.4
+            beyond=(24, {"strict": "experimental", "bits_per_raw_sample": "32"}),  # as of FLAC 1.4
         ),
         AudioCodec(
             "pcm",
@@ -292,7 +305,7 @@ AUDIO_CODECS: dict[str, AudioCodec] = {
             "pcm_s16le",
             _PCM,
             most_channels=_MOST_CHANNELS,
-            layouts={count: f"{count} channels" for count in range(3, _MOST_CHANNELS + 1)},
+            layouts=_UNLABELLED,
             floating=("pcm_f32le", "flt"),
         ),
     )

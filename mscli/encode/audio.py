@@ -35,7 +35,7 @@ _log = Log("encode")
 def set_up_sound(context: av.AudioCodecContext, codec: AudioCodec, shape: SoundShape, options: SinkOptions) -> str:
     """Configure an encoder. Return its shape in words."""
     context.sample_rate = codec.rate(shape.rate)
-    context.layout = shape.layout or codec.layouts.get(shape.channels) or layout_name(shape.channels)
+    context.layout = _layout(codec, shape)
     context.format = codec.encoder(shape.bits, floating=shape.floating)[1]
     context.time_base = Fraction(1, context.sample_rate)
     words = f"{shape.channels} channels at {shape.rate} Hz"
@@ -45,9 +45,19 @@ def set_up_sound(context: av.AudioCodecContext, codec: AudioCodec, shape: SoundS
     return words
 
 
+def _layout(codec: AudioCodec, shape: SoundShape) -> str:
+    """Return FFmpeg's layout to encode in. Raises NotSupportedError if the codec would have to name other loudspeakers."""
+    layout = codec.layout(shape.channels, shape.layout)
+    if shape.layout and not layout:
+        hints = ["choose another codec, some of the --channels, or --mix-down stereo"]
+        raise NotSupportedError(f"{codec.title} cannot hold channels for the loudspeakers {shape.layout}", hints=hints)
+    return layout or layout_name(shape.channels)
+
+
 def encoder_options(codec: AudioCodec, shape: SoundShape) -> Mapping[str, str]:
     """Return the encoder's options that the shape needs. Floating-point numbers have 24 bits that FLAC can hold."""
-    return codec.options(shape.channels, 24 if shape.floating else shape.bits)
+    layout = codec.layout(shape.channels, shape.layout)
+    return codec.options(shape.channels, 24 if shape.floating else shape.bits, layout)
 
 
 def check_channels(codec: AudioCodec, channels: int) -> None:
@@ -60,7 +70,7 @@ def check_channels(codec: AudioCodec, channels: int) -> None:
 
 def placed_av(sound: AudioData, begin: int, layout: str, codec: AudioCodec) -> av.AudioFrame:
     """Return placed sound as an FFmpeg frame for the codec, with this layout. Its time counts from sample ``begin``."""
-    order = codec.orders.get(sound.number_of_channels)
+    order = codec.orders.get(layout)
     frame = as_samples(sound if order is None else reordered(sound, order))
     frame.pts, frame.time_base = sound.sequence - begin, Fraction(1, sound.sample_rate)
     return labelled(frame, layout)

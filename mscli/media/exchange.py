@@ -60,9 +60,12 @@ def _reformatted(frame: VideoFrame, wanted: PixelFormat) -> Array:
     """Return the pixels converted by PyAV, as fast and as exact as it does so by itself."""
     from av.video.reformatter import VideoReformatter
 
+    from mscli.media import pictures
+
     if not hasattr(_PER_THREAD, "reformatter"):
         _PER_THREAD.reformatter = VideoReformatter()  # it is slow to set up, and only for one thread at a time
-    picture = _PER_THREAD.reformatter.reformat(_wrapped(frame), format=wanted.ffmpeg)
+    picture = pictures.without_depth(_wrapped(frame), wanted.ffmpeg)
+    picture = _PER_THREAD.reformatter.reformat(picture, format=wanted.ffmpeg)
     if wanted.name in _ARRAYS_OF_PYAV:
         array: Array = picture.to_ndarray()
         return array

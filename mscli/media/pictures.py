@@ -66,6 +66,7 @@ _PACKED_RGB = {"rgb24", "bgr24", "rgba", "rgb0", "bgra", "bgr0"}  # FFmpeg conve
 BY_FFMPEG = {row.ffmpeg: row for row in FORMATS.values()}
 BY_FFMPEG |= {f"yuvj{name[3:]}": BY_FFMPEG[name] for name in ("yuv420p", "yuv422p", "yuv444p")}  # the same with full range
 _IN_BYTES = {"gray", "rgb24", "bgr24", "rgba", "rgb0", "bgra", "bgr0", "0rgb", "0bgr"}  # one byte per component
+_DEEP_GREY = {"gray10le": 10, "gray12le": 12, "gray14le": 14, "gray16le": 16, "gray16be": 16}  # → bits
 _FULL_OF_LIMITED = bytes(min(255, max(0, round((value - 16) * 255 / 219))) for value in range(256))
 
 
@@ -121,6 +122,24 @@ def _in_full_range(picture: av.VideoFrame) -> av.VideoFrame:
         data = memoryview(plane)
         data[:] = bytes(data).translate(_FULL_OF_LIMITED)
     return picture
+
+
+def without_depth(picture: av.VideoFrame, name: str) -> av.VideoFrame:
+    """Return deep grey in 8 bits, if it is for a format without more. FFmpeg divides by 256, which makes it too bright."""
+    if picture.format.name not in _DEEP_GREY or name in _DEEP_GREY:
+        return picture
+    import numpy as np
+
+    name, (plane,) = picture.format.name, picture.planes
+    words = np.frombuffer(memoryview(plane), ">u2" if name.endswith("be") else "<u2").reshape(picture.height, -1)[
+        :, : picture.width
+    ]
+    most = (1 << _DEEP_GREY[name]) - 1
+    levels = (np.minimum(words, most).astype(np.uint32) * 255 + most // 2) // most
+    grey = av.VideoFrame.from_ndarray(levels.astype(np.uint8), "gray")
+    grey.pts, grey.time_base = picture.pts, picture.time_base
+    grey.colorspace, grey.color_range = picture.colorspace, picture.color_range
+    return grey
 
 
 def in_range(name: str, color: VideoColorSpace) -> VideoColorSpace:
@@ -180,6 +199,7 @@ class Reshaper:
     def __call__(self, picture: av.VideoFrame, size: tuple[int, int] | None = None) -> av.VideoFrame:
         """Return the picture converted, optionally to another size. A picture that fits already is returned unchanged."""
         width, height = size or self._size
+        picture = without_depth(picture, self._format)
         if self._format not in _PACKED_RGB or not _is_yuv(picture):
             return self._convert(self._scaler, picture, width, height, self._format)
         planar = self._convert(self._scaler, picture, width, height, _PLANAR_RGB)

@@ -18,6 +18,7 @@ Devices as sources of tracks
 Inputs that hold pictures and sound
 
 - ``demux``: containers: their packets as chunks, pictures and sound
+- ``packettimes``: times of packets that cannot be true
 - ``feed``: one input for the tracks of both kinds, at its own pace
 - ``streams``: the streams of a container for the tracks of an input
 - ``bytereader``: bytes that come one after the other

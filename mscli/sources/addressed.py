@@ -214,6 +214,11 @@ class _CheckedReceiver:
         if self._passes(lambda: self._backend.check_loss(count)):
             self._receiver.on_lost(count)
 
+    def on_retimed(self, count: int, off_us: int) -> None:
+        """Pass on a count."""
+        if not self._ended:
+            self._receiver.on_retimed(int(count), int(off_us))
+
     def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         """Pass on a report."""
         if not self._ended:

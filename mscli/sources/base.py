@@ -198,6 +198,9 @@ class Receiver(Protocol):
     def on_lost(self, count: int) -> None:
         """Note that ``count`` frames (samples per channel) were lost before they reached us: by driver, bus or hardware."""
 
+    def on_retimed(self, count: int, off_us: int) -> None:
+        """Note that ``count`` frames (samples per channel) had an impossible time, off by ``off_us``, which was replaced."""
+
     def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         """Note that a privacy switch was turned on or off, or that the input lost its signal (NO_SIGNAL) or has it again.
 

@@ -54,6 +54,7 @@ from mscli.media.pictures import (
 from mscli.media.sound import as_block, layout_name
 from mscli.sources.base import Abilities
 from mscli.sources.feed import GAP_US
+from mscli.sources.packettimes import PacketTimes, Stream, Timed
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -64,14 +65,14 @@ T = TypeVar("T")
 
 USUAL_RATE = 25.0  # frames per second, of a stream that does not tell its rate: FFmpeg's own default
 _HELD_BYTES = 16 << 20  # packets that wait for those of a stream that comes later in the file
-_BACK_US = 100_000  # a key frame or sound that is decoded this much earlier than the packet before follows a step back
-_REORDERED_US = 2 * MICROSECONDS  # and other pictures that are this much earlier: some containers reorder their decoding times
-_ALIKE_US = 10 * MICROSECONDS  # steps back of both streams whose corrections differ by less are the same one
 _INDEXED = 2000  # entries of an index that tell how pictures follow each other
 _WITH_GAPS = 1.1  # if they usually follow each other this many times faster than on average, there are gaps
-_LOOKED_AT = 64  # the most packets that are read for the first picture
+_LOOKED_AT = 64  # the most packets that are read for the first picture, from the first one of its stream on
+_LOOKED_THROUGH = 64 << 20  # the most bytes in which that may come, if nothing else describes its stream
 _FIRST_FIELD = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # AVFieldOrder, by what is displayed
 _HINT = "check it with ffprobe"
+_UNDATED = ("matroska,webm", "ogg", "asf")  # formats that have no decoding times, so that FFmpeg guesses them
+_FROM_ZERO = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "avi", "nut")  # formats whose times begin with the file
 _IMAGE_FILES = ("image2", "jpeg_pipe")  # FFmpeg's names of formats of one picture, which may be a JPEG
 
 
@@ -140,6 +141,20 @@ class Completed(NamedTuple):
     kind: str
     until_us: int
     media: list[Media]
+
+
+class Mending(NamedTuple):
+    """The treatment of times that cannot be true.
+
+    ``retimed``: called with the kind, the number of frames or samples, and how far their time was off.
+
+    ``hasty``: whether the input comes as it is made, so that nothing may wait. ``joins``: whether times that step back for good
+    go on after what came before.
+    """
+
+    retimed: Callable[[str, int, int], None]
+    hasty: bool = False
+    joins: bool = True
 
 
 class StreamReader(Protocol):
@@ -259,10 +274,15 @@ class InputContainer:
         seen: set[str] = set()
         came: set[str] = set()
         kinds = {stream.index: kind for kind, stream in self._streams.items()}
+        video = self._streams.get(VIDEO)
+        count = read = 0
         try:
-            for count, packet in enumerate(self._opened.demux(list(self._streams.values()))):
+            for packet in self._opened.demux(list(self._streams.values())):
                 kind = kinds[packet.stream_index]
                 came.update({kind} if packet.size else ())
+                read += packet.size
+                is_late = VIDEO not in came and not _is_described(video) and read < _LOOKED_THROUGH
+                count += not is_late
                 if packet.has_sidedata("encryption_info"):
                     encrypted.add(kind)
                 elif kind == VIDEO and picture is None and packet.stream.codec_context is not None:
@@ -272,9 +292,7 @@ class InputContainer:
                     break
         except av.FFmpegError as error:  # the reader of the whole input reports it; what came before still describes it
             _log.debug("%s: the first packets end with %s", self._name, error)
-        video = self._streams.get(VIDEO)
-        is_known = video is None or video.codec_context is None or video.codec_context.pix_fmt is not None
-        return First(picture, frozenset(encrypted), absent=came == {AUDIO} and not is_known)
+        return First(picture, frozenset(encrypted), absent=came == {AUDIO} and not _is_described(video))
 
     # Read
 
@@ -298,7 +316,7 @@ class InputContainer:
         self._opened.seek(max(0, to_us) + self._start_us)
 
     def steps(
-        self, readers: Callable[[str], StreamReader | None], *, ordered: bool, onward: bool = False
+        self, readers: Callable[[str], StreamReader | None], *, ordered: bool, mending: Mending | None = None
     ) -> Iterator[Completed]:
         """Yield what each packet completes, to the end. ``readers``: returns the reader of a kind, or None if nobody wants it.
 
@@ -306,7 +324,7 @@ class InputContainer:
 
         ``ordered``: packets that are badly interleaved are put in order, which takes time that a live stream does not have.
 
-        ``onward``: times that step back go on after what came before.
+        ``mending``: how to mend times that cannot be true.
 
         Raises NotReadableError if the container is damaged.
         """
@@ -314,10 +332,10 @@ class InputContainer:
         scales = {one.index: _Scale(one.time_base, self._start_us) for one in streams}
         kinds = {stream.index: kind for kind, stream in self._streams.items()}
         packets = self._packets(streams)
-        if onward and self._dated:
-            packets = map(_Onward(scales).place, packets)
+        if mending is not None and self._dated:
+            packets = self._mended(packets, scales, mending)
         for packet in _in_order(packets, scales) if ordered else packets:
-            index = packet.stream_index if packet.opaque is None else cast("tuple[int]", packet.opaque)[0]
+            index = _index(packet)
             packet.opaque = None  # no thread of a decoder may have to free an object of Python's: it could wait for ever
             kind = kinds[index]
             reader = readers(kind)
@@ -334,6 +352,20 @@ class InputContainer:
             yield from packets if self._dated else _dated(packets)
         except (av.FFmpegError, OSError) as error:
             raise reading_error(error, self._name) from error
+
+    def _mended(self, packets: Iterator[Packet], scales: Mapping[int, _Scale], mending: Mending) -> Iterator[Packet]:
+        """Yield the packets with times that can be true."""
+        kinds = {stream.index: kind for kind, stream in self._streams.items()}
+        form = self._opened.format.name
+
+        def retimed(index: int, lasts_us: int, off_us: int) -> None:
+            rate = self._streams[AUDIO].rate if kinds[index] == AUDIO else 0
+            mending.retimed(kinds[index], round(lasts_us * rate / MICROSECONDS) if rate else 1, off_us)
+
+        streams = {index: _stream(self._streams[kinds[index]], form) for index in scales}
+        times = PacketTimes(streams, retimed, hasty=mending.hasty, joins=mending.joins, zeroes=form in _FROM_ZERO)
+        for timed in times.mended(_timed(packet, scales, streams) for packet in packets):
+            yield _with_times(timed, scales[timed.index], reorders=streams[timed.index].reorders)
 
     def reader(self, kind: str, content: InputContent, pixel_format: str, bits: int, from_us: int = 0) -> StreamReader:
         """Return a reader of the stream of this kind. What ends by ``from_us`` is dropped.
@@ -381,6 +413,11 @@ def _best(opened: Any, kind: str) -> Any:
     if best is None or best.disposition & av.stream.Disposition.attached_pic:
         return None
     return None if _is_discarded(best) else best
+
+
+def _is_described(video: Any) -> bool:
+    """Return whether a stream of pictures is known without one of them, or there is none."""
+    return video is None or video.codec_context is None or video.codec_context.pix_fmt is not None
 
 
 def _is_discarded(stream: Any) -> bool:
@@ -491,36 +528,39 @@ def _dated(packets: Iterator[Packet]) -> Iterator[Packet]:
         yield packet
 
 
-class _Onward:
-    """A corrector for times that step back, as where files were joined. Both streams stay in step if both step back."""
+def _index(packet: Packet) -> int:
+    """Return the index of a packet's stream."""
+    return packet.stream_index if packet.opaque is None else cast("tuple[int]", packet.opaque)[0]
 
-    def __init__(self, scales: Mapping[int, _Scale]) -> None:
-        self._scales = scales
-        self._decoded_us: dict[int, int] = {}  # stream → when its latest packet is decoded, as the container says
-        self._shifts_us = dict.fromkeys(scales, 0)  # stream → how much later its packets are than the container says
-        self._end_us = 0  # when all packets so far have ended
 
-    def place(self, packet: Packet) -> Packet:
-        """Return the packet with the time that it has without the steps back before it."""
-        index, scale = packet.stream_index, self._scales[packet.stream_index]
-        if packet.dts is not None:
-            at_us, least_us = scale.us(packet.dts), _BACK_US if packet.is_keyframe else _REORDERED_US
-            if self._decoded_us.get(index, at_us) - at_us > least_us:
-                self._shifts_us[index] = self._shift_us(index, at_us)
-            self._decoded_us[index] = at_us
-        shift = scale.ticks(self._shifts_us[index])
-        if shift:
-            packet.pts = None if packet.pts is None else packet.pts + shift
-            packet.dts = None if packet.dts is None else packet.dts + shift
-        last = packet.dts if packet.pts is None else packet.pts
-        if last is not None:
-            self._end_us = max(self._end_us, scale.us(last) + scale.length_us(packet.duration))
-        return packet
+def _stream(stream: Any, form: str) -> Stream:
+    """Return what the times of a stream depend on. ``form``: FFmpeg's name of its container."""
+    reorders = form in _UNDATED and stream.type == "video" and bool(getattr(stream.codec_context, "has_b_frames", False))
+    return Stream(stream.type == "audio", round(MICROSECONDS / _stated_rate(stream)), reorders)
 
-    def _shift_us(self, index: int, at_us: int) -> int:
-        """Return the shift of a stream from a step back on: that of the other stream if it has taken the same step."""
-        shift_us, most_us = self._end_us - at_us, max(self._shifts_us.values())
-        return most_us if most_us > self._shifts_us[index] and abs(most_us - shift_us) < _ALIKE_US else shift_us
+
+def _timed(packet: Packet, scales: Mapping[int, _Scale], streams: Mapping[int, Stream]) -> Timed:
+    """Return a packet with the times that its container says."""
+    index = _index(packet)
+    scale = scales[index]
+    order, shown = (packet.pts, None) if streams[index].reorders else (packet.dts, packet.pts)
+    order_us, shown_us = (None if at is None else scale.us(at) for at in (order, shown))
+    return Timed(index, packet, order_us, shown_us, scale.length_us(packet.duration), packet.is_keyframe, packet.size)
+
+
+def _with_times(timed: Timed, scale: _Scale, *, reorders: bool) -> Packet:
+    """Return the packet with the times that it was given, if they differ from its own."""
+    packet: Packet = timed.packet
+    decoded_us, shown_us = timed.order_us, timed.shown_us
+    if reorders:
+        decoded_us, shown_us = None if packet.dts is None else scale.us(packet.dts) + timed.shift_us, timed.order_us
+    if decoded_us is not None and packet.dts is not None and (moved_us := decoded_us - scale.us(packet.dts)):
+        packet.dts += scale.ticks(moved_us)
+    if shown_us is None:  # pictures come in the order of decoding then
+        packet.pts = None
+    elif packet.pts is not None and (moved_us := shown_us - scale.us(packet.pts)):
+        packet.pts += scale.ticks(moved_us)
+    return packet
 
 
 def _in_order(packets: Iterator[Packet], scales: Mapping[int, _Scale]) -> Iterator[Packet]:

@@ -111,16 +111,20 @@ class Stopping:
         self._stop()
 
 
+ARRIVAL, EXPECTED = "arrival times", "the times that its pace expects"  # what replaces impossible ones
+
+
 class PortOwner(Receiver, Protocol):
     """The owner of a port, which receives everything that comes through it."""
 
     def on_paced_frame(self, frame: Media) -> None:
         """Take a frame of a source that is not live, and wait until its readers have room. The caller holds no lock."""
 
-    def on_retimed(self, count: int, off_us: int, slow: float = 0) -> None:
+    def on_retimed(self, count: int, off_us: int, slow: float = 0, *, instead: str = ARRIVAL) -> None:
         """Note that ``count`` frames (samples per channel) had an impossible timestamp, off by ``off_us``.
 
         ``slow``: by which share of the time the source's clock is slow, if it runs at another rate; fast if that is negative.
+        ``instead``: what they have now.
         """
 
     def on_leap(self) -> None:
@@ -200,6 +204,12 @@ class Port:
             self._lost += count
             self._owner.on_lost(count)
 
+    def on_retimed(self, count: int, off_us: int) -> None:
+        """Pass on a count of timestamps that the source itself has replaced."""
+        with self._lock:
+            if not self.closed:
+                self._owner.on_retimed(count, off_us, instead=EXPECTED)
+
     def on_muted(self, muted: bool, cause: str = SWITCHED_OFF) -> None:
         """Pass on the driver's report about its switch or signal."""
         with self._lock:
@@ -253,7 +263,7 @@ class PacedPort(Port):
             risen_us = frame.order_us if self._newest_us is None else max(frame.order_us, self._newest_us + 1)
             off_us = frame.order_us - risen_us
             if off_us:
-                self._owner.on_retimed(frame.count, off_us)
+                self._owner.on_retimed(frame.count, off_us, instead=EXPECTED)
                 frame = replace(frame, timestamp=frame.timestamp - off_us)
             self._newest_us = risen_us
         self._owner.on_paced_frame(frame)
@@ -698,11 +708,11 @@ class DeviceSource(TrackSource):
             self.lost += count
             self._losing.note(count)
 
-    def on_retimed(self, count: int, off_us: int, slow: float = 0) -> None:
+    def on_retimed(self, count: int, off_us: int, slow: float = 0, *, instead: str = ARRIVAL) -> None:
         """Count frames with an impossible timestamp, and warn once."""
         with self._lock:
             if not self.retimed:
-                self.on_warned(self._wrong_times(off_us, slow))
+                self.on_warned(self._wrong_times(off_us, slow, instead))
             self.retimed += count
 
     def on_leap(self) -> None:
@@ -717,13 +727,13 @@ class DeviceSource(TrackSource):
             for consumer in self.consumers:
                 consumer.source_warned(self, reason)
 
-    def _wrong_times(self, off_us: int, slow: float) -> str:
+    def _wrong_times(self, off_us: int, slow: float, instead: str) -> str:
         if slow:
             return (
                 f"{self.name} has a clock that is {abs(slow):.2%} {'slow' if slow > 0 else 'fast'}; correcting its timestamps"
             )
         off = f"{time_text(abs(off_us))} {'ahead' if off_us > 0 else 'behind'}"
-        return f"{self.name} sends impossible timestamps, the first {off}; using arrival times instead"
+        return f"{self.name} sends impossible timestamps, the first {off}; using {instead} instead"
 
     def on_changed(self, settings: Mapping[str, Scalar], abilities: Abilities | None = None) -> None:
         """Adapt all tracks' frames to new settings at once, and let the tracks try their constraints again."""

@@ -80,6 +80,12 @@ class InputFeed(ABC):
             self._lost[kind] += count
             receiver.on_lost(count)
 
+    def retime(self, kind: str, count: int, off_us: int) -> None:
+        """Count frames of a kind, or samples per channel, whose impossible time was replaced. It was off by ``off_us``."""
+        receiver = self._receivers.get(kind)
+        if receiver is not None:
+            receiver.on_retimed(count, off_us)
+
     def warn(self, kind: str, sentence: str) -> None:
         """Warn about something in the input that cannot be right. Each sentence is said once."""
         receiver = self._receivers.get(kind)

@@ -24,6 +24,7 @@ class Collector:
         self.ends: list[DOMException | None] = []
         self.mutes: list[bool] = []
         self.changes: list[dict[str, Scalar]] = []
+        self.retimed: list[int] = []
         self.warnings: list[str] = []
         self._changed = Condition()
 
@@ -38,6 +39,10 @@ class Collector:
         with self._changed:
             self.lost.append(count)
             self._changed.notify_all()
+
+    def on_retimed(self, count: int, off_us: int) -> None:
+        """Keep the count."""
+        self.retimed.append(count)
 
     def on_warned(self, reason: str) -> None:
         """Keep the warning."""

@@ -83,7 +83,7 @@ class Ended:
             assert self._changed.wait_for(lambda: self._ends, TIMEOUT_S)
         return self._ends[0]
 
-    on_lost = on_muted = on_changed = on_warned = on_frame
+    on_lost = on_muted = on_changed = on_warned = on_retimed = on_frame
 
 
 @pytest.fixture

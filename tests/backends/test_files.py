@@ -385,6 +385,68 @@ def test_times_that_step_back_go_on_after_what_came_before(
     assert second[-1] - second[0] == pytest.approx(first[-1] - first[0], abs=2000), "they stay in step"
 
 
+def patched(clip: Path, path: Path, stream: int, change: Callable[[float, int], float]) -> Path:
+    """Write an MPEG-TS file again. ``change``: from a time in seconds and its number to what a stream's PES packets say."""
+    data, number = bytearray(clip.read_bytes()), 0
+    for packet in range(0, len(data), 188):
+        begin = packet + 4 + (1 + data[packet + 4] if data[packet + 3] & 0x20 else 0)
+        if not data[packet + 1] & 0x40 or data[begin : begin + 3] != b"\0\0\1" or data[begin + 3] != stream:
+            continue
+        for at in {2: (9,), 3: (9, 14)}.get(data[begin + 7] >> 6, ()):
+            part = data[begin + at : begin + at + 5]
+            ticks = (part[0] >> 1 & 7) << 30 | part[1] << 22 | part[2] >> 1 << 15 | part[3] << 7 | part[4] >> 1
+            ticks = round(change(ticks / 90_000, number) * 90_000) % (1 << 33)
+            high = part[0] & 0xF1 | ticks >> 30 << 1, ticks >> 22 & 255, (ticks >> 15 & 127) << 1 | 1
+            data[begin + at : begin + at + 5] = bytes((*high, ticks >> 7 & 255, (ticks & 127) << 1 | 1))
+        number += 1
+    path.write_bytes(data)
+    return path
+
+
+WRONG: dict[str, Callable[[float, int], float]] = {
+    "one ahead": lambda at, number: at + 5 * (number == 4),
+    "one far ahead": lambda at, number: at + 1000 * (number == 4),
+    "one zero": lambda at, number: at * (number != 4),
+    "one behind": lambda at, number: at - 3 * (number == 4),
+    "some ahead": lambda at, number: at + 60 * (3 <= number < 5),
+    "all zero": lambda *_: 0,
+    "constant": lambda *_: 50,
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("stream", [0xE0, 0xC0], ids=["picture", "sound"])
+def test_wrong_times_of_a_file_change_nothing(stream: int, wrong: str, made: Callable[[str], Path], tmp_path: Path) -> None:
+    later = tmp_path / "later.ts"
+    ffmpeg("-i", made("ts"), "-c", "copy", "-output_ts_offset", "100", later)
+    once = Reading(later).to_its_end()
+    reading = Reading(patched(later, tmp_path / "wrong.ts", stream, WRONG[wrong]))
+    found = reading.to_its_end()
+    starts_us = min(media[0].timestamp for media in found.values())
+    for kind, media in found.items():
+        expected = [one.timestamp for one in once[kind]]
+        whole = wrong in ("all zero", "constant")  # then only the other track tells when it begins
+        times = [one.timestamp - starts_us for one in media]
+        off = [time - then for time, then in zip(times, expected, strict=True)]
+        assert max(map(abs, off)) <= (100_000 if whole else 1000), kind
+        if kind == VIDEO_INPUT:
+            assert list(map(digest, media)) == list(map(digest, once[kind]))
+        counted = sum(reading.receivers[kind].retimed)
+        assert bool(counted) == (kind == (VIDEO_INPUT if stream == 0xE0 else AUDIO_INPUT))
+        if whole and counted:
+            assert counted == sum(one.count for one in media)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_pictures_that_begin_late_in_a_file_are_found(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"late.{suffix}"
+    sound = ("-f", "lavfi", "-i", "sine=duration=62:sample_rate=8000")
+    ffmpeg("-itsoffset", "60", *PICTURE, *sound, "-map", "1", "-map", "0", "-c:v", "libx264", "-c:a", "aac", path)
+    found = Reading(path).to_its_end()
+    assert len(found[VIDEO_INPUT]) == RATE * SECONDS
+    assert found[VIDEO_INPUT][0].timestamp - found[AUDIO_INPUT][0].timestamp == pytest.approx(60 * MICROSECONDS, abs=200_000)
+
+
 def test_pictures_that_are_decoded_in_another_order_do_not_step_back(tmp_path: Path) -> None:
     clip, joined = make(tmp_path / "clip.mkv", "-r", "8", "-bf", "3", "-g", "15"), tmp_path / "joined.mkv"
     joined.write_bytes(clip.read_bytes() * 2)  # FFmpeg takes decoding times in its second part from those of the pictures

@@ -60,6 +60,9 @@ class Collector:
     def on_lost(self, count: int) -> None:
         self.lost += count
 
+    def on_retimed(self, count: int, off_us: int) -> None:
+        """Take no note of it."""
+
     def on_warned(self, reason: str) -> None:
         """Take no note of it."""
 

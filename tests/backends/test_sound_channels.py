@@ -143,6 +143,61 @@ def test_opus_holds_more_than_eight_channels(mscli: Program, interfaces: Private
     assert found == list(range(1, 19))
 
 
+# Channels for loudspeakers: put in the order of FFmpeg's layout, and named as what they are
+
+MAPS = {  # as a server says it → FFmpeg's name, and where each of its channels is in the map
+    "front-center,front-left,front-right,lfe": ("3.1", [2, 3, 1, 4]),
+    "front-right,front-left,lfe": ("2.1", [2, 1, 3]),
+    "front-left,front-right,front-center,lfe,rear-center": ("4.1", [1, 2, 3, 4, 5]),
+    "front-left,rear-left,front-right,rear-right,front-center,lfe": ("5.1", [1, 3, 5, 6, 2, 4]),
+    "front-left,rear-left,front-right,rear-right,front-center,side-left,side-right": ("7.0", [1, 3, 5, 2, 4, 6, 7]),
+}
+NAMED = {"flac": set[str](), "ogg": {"5.1"}, "mkv": {"5.1"}, "m4a": {"2.1", "5.1"}}  # what a codec can name; FLAC: all
+
+
+@pytest.fixture(scope="module")
+def loudspeakers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePulse]:
+    """A server with an interface of each map, with a tone of its own in each channel."""
+    require("sox")
+    with private_pulse(tmp_path_factory.mktemp("loudspeakers"), {}) as server:
+        playing = []
+        for number, positions in enumerate(MAPS):
+            channels = positions.count(",") + 1
+            second = array("h", bytes(RATE * 2 * channels))
+            for channel in range(channels):
+                step = 2 * math.pi * STEP_HZ * (channel + 1) / RATE
+                second[channel::channels] = array("h", (round(LEVEL * math.sin(step * i)) for i in range(RATE)))
+            spec = f"channels={channels}", f"channel_map={positions}"
+            playing.append(played(server, f"map{number}", "s16le", second.tobytes(), *spec))
+            playing[-1].__enter__()
+        yield server
+        for one in playing:
+            one.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("positions", MAPS)
+def test_channels_are_named_as_what_they_are_or_not_at_all(mscli: Program, loudspeakers: PrivatePulse, positions: str) -> None:
+    layout, places = MAPS[positions]
+    source = "--microphone", f"map{[*MAPS].index(positions)}.monitor", "--channel-count", f"exact:{len(places)}"
+    assert tones(recorded(mscli, loudspeakers, "all.wav", *source)) == places
+    assert _layout(mscli.folder / "all.wav") == layout
+    for suffix, named in NAMED.items():
+        mscli("record", *TAKEN, *source, f"all.{suffix}", env=loudspeakers.environment, code=0)
+        expected = layout if layout in named or suffix == "flac" else f"{len(places)} channels"
+        assert _layout(mscli.folder / f"all.{suffix}") == expected, suffix
+        samples = array("h", ffmpeg("-i", mscli.folder / f"all.{suffix}", "-f", "s16le", "-"))
+        heard = [_loudest(samples[channel :: len(places)][-WINDOW - 2000 : -2000]) for channel in range(len(places))]
+        low = {"LFE"} if suffix == "m4a" and layout in ("2.1", "3.1", "5.1") else set()  # AAC keeps only what is low in it
+        names = [channel.name for channel in av.AudioLayout(layout).channels]
+        kept = [at for at, name in enumerate(names) if name not in low]
+        assert [heard[at] for at in kept] == [places[at] for at in kept], suffix
+
+
+def _layout(path: Path) -> str:
+    with av.open(path) as file:
+        return next(file.decode(audio=0)).layout.name
+
+
 def _loudest(heard: array[int]) -> int:
     levels = {number: amplitude(heard, STEP_HZ * number) for number in range(1, 19)}
     return max(levels, key=lambda number: levels[number])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import av
+import pytest
 
+from mscli.core.frames import VideoFrame
 from mscli.media.pictures import Converter, PictureReader
 from tests.sinks.serial import numbered
 from tests.sinks.synth import BLUE, GREEN, RED, h264, picture
@@ -72,3 +74,18 @@ def test_a_picture_that_was_not_converted_is_damaged() -> None:
     stream = [frame for frame in numbered(90, "H264") if frame.sequence % 7 != 6]
     given = [frame for frame in map(converter.convert, stream) if frame is not None]
     assert converter.faults.damaged == len(stream) - len(given) > 0
+
+
+@pytest.mark.parametrize(("name", "bits"), [("Y10", 10), ("Y12", 12), ("Y14", 14), ("Y16", 16), ("Y16BE", 16)])
+@pytest.mark.parametrize("wanted", ["GREY", "RGB24"])
+def test_deep_grey_is_rounded(name: str, bits: int, wanted: str) -> None:
+    most = (1 << bits) - 1
+    values = [*range(0, most, most // 1000), most]
+    data = b"".join(value.to_bytes(2, "big" if name.endswith("BE") else "little") for value in values)
+    deep = VideoFrame(name, len(values), 1, 0, (memoryview(data),), (len(data),))
+    converted = Converter(wanted).convert(deep)
+    assert converted is not None
+    depth = 3 if wanted == "RGB24" else 1
+    levels = list(bytes(converted.planes[0])[: depth * len(values) : depth])
+    assert levels == [round(value * 255 / most) for value in values]
+    assert deep.to_ndarray(wanted).reshape(-1)[::depth].tolist() == levels

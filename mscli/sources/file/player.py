@@ -14,7 +14,7 @@ from mscli.core.errors import ArgumentError
 from mscli.core.frames import SAMPLE_FORMATS, AudioData, Media
 from mscli.core.properties import AUDIO, VIDEO
 from mscli.sources.base import InputOptions
-from mscli.sources.demux import InputContainer, InputContent
+from mscli.sources.demux import InputContainer, InputContent, Mending
 from mscli.sources.feed import Playback
 from mscli.sources.streams import StreamReaders, by_time, without_jumps
 
@@ -67,7 +67,9 @@ class Player(Playback):
         """Yield the file's media from a time to its end, in order of time, with the file's own times."""
         with self._opened_at(from_us) as container:
             readers = StreamReaders(self, container, self._content, from_us)
-            for kind, medium in without_jumps(self, by_time(container.steps(readers.of, ordered=True, onward=True))):
+            for kind, medium in without_jumps(
+                self, by_time(container.steps(readers.of, ordered=True, mending=Mending(self.retime)))
+            ):
                 yield kind, medium
                 readers.report()
             readers.report()

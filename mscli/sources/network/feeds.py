@@ -16,7 +16,7 @@ from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame
 from mscli.core.limits import BACKLOG_US, CLOSE_US, STOP_S
 from mscli.core.properties import AUDIO, VIDEO
 from mscli.sources.base import InputOptions, Receiver
-from mscli.sources.demux import InputContainer, InputContent, open_container
+from mscli.sources.demux import InputContainer, InputContent, Mending, open_container
 from mscli.sources.feed import GAP_US, InputFeed, InputFeedSource, Playback
 from mscli.sources.file.player import Player
 from mscli.sources.network.failures import closed
@@ -187,7 +187,7 @@ class LiveContainer(LiveFeed):
         """Yield what comes. Raises NotReadableError at the end."""
         readers = StreamReaders(self, self._container, self._content)
         clock, beginning, lead = LiveClock(), _Beginning(now_us()), AUDIO if self._content.video is None else VIDEO
-        for step in self._container.steps(readers.of, ordered=False):
+        for step in self._container.steps(readers.of, ordered=False, mending=Mending(self.retime, hasty=True, joins=False)):
             if self.stopping:
                 return
             if step.kind == lead and step.until_us:  # packets without a time, and the last of a decoder, have none
@@ -231,7 +231,9 @@ class LivePlayback(LiveFeed, Playback):
         """Yield what comes. The time of the first is 0. Raises NotReadableError at the end, if there should be none."""
         readers = StreamReaders(self, self._container, self._content)
         first_us: int | None = None
-        for kind, medium in by_time(self._container.steps(readers.of, ordered=False)):
+        for kind, medium in by_time(
+            self._container.steps(readers.of, ordered=False, mending=Mending(self.retime, joins=False))
+        ):
             first_us = medium.timestamp if first_us is None else first_us
             yield kind, replace(medium, timestamp=medium.timestamp - first_us)
             readers.report()

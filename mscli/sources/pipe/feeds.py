@@ -15,7 +15,7 @@ from mscli.core.limits import MUTE_S
 from mscli.core.log import Log
 from mscli.core.properties import AUDIO
 from mscli.sources.bytereader import ByteReader, EndedEarly
-from mscli.sources.demux import InputContainer, InputContent, open_container
+from mscli.sources.demux import InputContainer, InputContent, Mending, open_container
 from mscli.sources.feed import InputFeed, Playback
 from mscli.sources.pipe.formats import PipeFormat
 from mscli.sources.sound.sampleclock import BlockTimer, Measured
@@ -251,7 +251,10 @@ class ContainerFeed(Playback):
         """Yield what comes until the writer ends. The time of the first is 0."""
         readers = StreamReaders(self, self._container, self._content)
         first_us: int | None = None
-        media = by_time(self._container.steps(readers.of, ordered=False, onward=True), ahead_us=0 if self.live else AHEAD_US)
+        mending = Mending(self.retime, hasty=self.live)
+        media = by_time(
+            self._container.steps(readers.of, ordered=False, mending=mending), ahead_us=0 if self.live else AHEAD_US
+        )
         for kind, medium in without_jumps(self, media):
             first_us = medium.timestamp if first_us is None else first_us
             yield kind, replace(medium, timestamp=medium.timestamp - first_us)

@@ -22,22 +22,34 @@ from mscli.core.tuples import NamedTuple
 LIBRARY = "libpulse.so.0"
 
 # pa_channel_position_t in FFmpeg's order → FFmpeg's layout. Side positions count as rear positions.
-_FL, _FR, _FC, _RC, _RL, _RR, _LFE, _SL, _SR = 1, 2, 3, 4, 5, 6, 7, 10, 11
+_FL, _FR, _FC, _RC, _RL, _RR, _LFE, _FLC, _FRC, _SL, _SR = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 _LAYOUTS = {
     (_FL, _FR): "",
+    (_FL, _FR, _LFE): "2.1",
     (_FL, _FR, _FC): "3.0",
+    (_FL, _FR, _RC): "3.0(back)",
+    (_FL, _FR, _FC, _LFE): "3.1",
+    (_FL, _FR, _FC, _RC): "4.0",
     (_FL, _FR, _RL, _RR): "quad",
     (_FL, _FR, _SL, _SR): "quad",
+    (_FL, _FR, _FC, _LFE, _RC): "4.1",
     (_FL, _FR, _FC, _RL, _RR): "5.0",
     (_FL, _FR, _FC, _SL, _SR): "5.0",
     (_FL, _FR, _FC, _LFE, _RL, _RR): "5.1",
     (_FL, _FR, _FC, _LFE, _SL, _SR): "5.1",
+    (_FL, _FR, _FC, _RC, _SL, _SR): "6.0",
+    (_FL, _FR, _FC, _RL, _RR, _RC): "hexagonal",
+    (_FL, _FR, _FC, _RL, _RR, _SL, _SR): "7.0",
     (_FL, _FR, _FC, _LFE, _RC, _SL, _SR): "6.1",
     (_FL, _FR, _FC, _LFE, _RL, _RR, _SL, _SR): "7.1",
+    (_FL, _FR, _FC, _LFE, _RL, _RR, _FLC, _FRC): "7.1(wide)",
+    (_FL, _FR, _FC, _RL, _RR, _RC, _SL, _SR): "octagonal",
 }
+# All that FFmpeg has, in its order, which is that of the bits in the mask of a WAV file
+_ORDER = (_FL, _FR, _FC, _LFE, _RL, _RR, _FLC, _FRC, _RC, _SL, _SR, 44, 45, 47, 46, 48, 50, 49)
 # FFmpeg's names of pa_channel_position_t; the rest are AUX0, AUX1, ...
 _NAMES = {
-    0: "FC", _FL: "FL", _FR: "FR", _FC: "FC", _RC: "BC", _RL: "BL", _RR: "BR", _LFE: "LFE", 8: "FLC", 9: "FRC",
+    0: "FC", _FL: "FL", _FR: "FR", _FC: "FC", _RC: "BC", _RL: "BL", _RR: "BR", _LFE: "LFE", _FLC: "FLC", _FRC: "FRC",
     _SL: "SL", _SR: "SR",
     44: "TC", 45: "TFL", 46: "TFR", 47: "TFC", 48: "TBL", 49: "TBR", 50: "TBC",
 }  # fmt: skip
@@ -294,7 +306,7 @@ def _read_nodes(pulse: Any, into: list[ServerNode], defaults: list[str], *, is_s
 def _node(pulse: Any, info: Any, defaults: list[str], *, is_sink: bool) -> ServerNode:
     name, spec = _text(info.name), info.sample_spec
     given = tuple(info.channel_map.map[: spec.channels])
-    positions, layout = _BY_POSITIONS.get(tuple(sorted(given)), (given, ""))
+    positions, layout = _loudspeakers(given)
     return ServerNode(
         name=name,
         description=_text(info.description) or name,
@@ -309,6 +321,17 @@ def _node(pulse: Any, info: Any, defaults: list[str], *, is_sink: bool) -> Serve
         positions=positions,
         layout=layout,
     )
+
+
+def _loudspeakers(given: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
+    """Return channel positions in FFmpeg's order, and its layout; or as they are, and "" if some have no loudspeaker."""
+    known = _BY_POSITIONS.get(tuple(sorted(given)))
+    if known is not None:
+        return known
+    if len(given) < 3 or len(set(given)) < len(given) or not set(given) <= set(_ORDER):
+        return given, ""
+    positions = tuple(sorted(given, key=_ORDER.index))
+    return positions, "+".join(_NAMES[position] for position in positions)
 
 
 def _text(value: bytes | None) -> str:
