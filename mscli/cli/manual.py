@@ -373,8 +373,10 @@ A recording goes to servers, too, alone or beside files. The first codec of each
 : `mp3`; with the suffix `.ogg` `opus`, with `.aac` `aac`, and with `.webm` `vp8` or `vp9` with `opus`
 
 _FOLDER_`/`_NAME_`.m3u8`, `http://`_HOST_`/`_PATH_`.m3u8`, `https://`
-: HLS with `h264`, `hevc`; `aac`: a playlist and its latest segments of two seconds, in a folder or on a web server that takes
-PUT requests. A folder in which everyone may create files, such as `/tmp`, is refused
+: HLS with `h264`, `hevc`; `aac`: a playlist and its latest six segments of two seconds, in a folder or on a web server that takes
+PUT requests. A folder also gets _NAME_`-init.mp4` and _NAME_`-`_NUMBER_`.m4s`; two more segments stay for slow players. What WHAT
+IS GUARANTEED in `mscli`(1) says of a file holds for each of them: without `--force`, none is replaced. If one of them is removed
+or replaced before the end, the exit code is 9. SIGKILL or a power cut costs the segment that is not complete
 
 `srt://`_HOST_`:`_PORT_
 : MPEG-TS as above, sent by the program `ffmpeg`, which must be on the `PATH` and know SRT

@@ -13,4 +13,5 @@
 - ``ffmpeg``: FFmpeg's encoders and streams
 - ``headers``: correct headers of growing WAV files and of MP3s
 - ``mp4``: the index of an MP4 in front
+- ``fragment``: the tracks and the fragments of an MP4
 """

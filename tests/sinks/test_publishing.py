@@ -212,30 +212,6 @@ def test_icecast_plays_it_to_others(tmp_path: Path) -> None:
         assert isinstance(failing(f"icecast://source:wrong{SECRET}@127.0.0.1:{port}/y.webm"), NotAllowedError)
 
 
-def test_hls_is_written_into_a_folder(tmp_path: Path) -> None:
-    path = tmp_path / "live.m3u8"
-    sink = load_sink(SERVERS[0], str(path), SinkOptions())
-    sink.open([VIDEO, SOUND])
-    for track, frame in frames_for(SINKS["mp4"], 2 * PICTURES):
-        sink.write(track, frame)
-    sink.close()
-    assert sink.files == [str(path)]
-    assert packets(path, "video") == 2 * PICTURES
-    assert "#EXT-X-ENDLIST" in path.read_text()
-    with pytest.raises(OperationError, match="already exists"):
-        load_sink(SERVERS[0], str(path), SinkOptions(overwrite=False))
-    (tmp_path / "link.m3u8").symlink_to("/dev/full")
-    for name in (str(tmp_path / "link.m3u8"), "/dev/null", str(tmp_path)):
-        with pytest.raises(OperationError, match="it is no file"):
-            load_sink(SERVERS[0], name, SinkOptions())
-    with pytest.raises(OperationError, match="no folder"):
-        load_sink(SERVERS[0], str(tmp_path / "none/x.m3u8"), SinkOptions())
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared").chmod(0o1777)
-    with pytest.raises(OperationError, match="everyone may create files there"):
-        load_sink(SERVERS[0], str(tmp_path / "shared/x.m3u8"), SinkOptions())
-
-
 def test_hls_is_put_on_a_web_server(server: tuple[Path, int, int]) -> None:
     folder, _, port = server
     publish(f"http://127.0.0.1:{port}/put/live.m3u8", PICTURES + 10)

@@ -36,7 +36,7 @@ from mscli.encode.encoding import EncodedTrack, PacketSink, first_camera
 from mscli.encode.options import SinkOptions
 from mscli.sinks.recording.network.child import PublishChild, heads_of
 from mscli.sinks.recording.network.congestion import Congestion, usual_pause_s
-from mscli.sinks.recording.network.destination import check_folder, destination
+from mscli.sinks.recording.network.destination import destination
 from mscli.sinks.recording.network.failures import cause_of, gave_up, not_answering, not_taking, process_gone
 from mscli.sinks.recording.network.publish_child import END, KEY
 from mscli.sinks.recording.queued import QUEUE_BYTES
@@ -93,10 +93,8 @@ class Publisher(PacketSink):
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions, on_link: OnLink) -> None:
         """Remember where to send. Raises TypeError, NotSupportedError, OperationError."""
-        assert isinstance(target, str), "an address or the name of a playlist"
+        assert isinstance(target, str), "an address"
         self._to = destination(row, target, options)
-        if not self._to.protocol.scheme:
-            check_folder(target, overwrite=options.overwrite)
         self.takes = self._to.protocol.container
         self.name = self._to.name
         self.waits = False
@@ -287,7 +285,7 @@ class Publisher(PacketSink):
         begins = self._lead is None or (track == self._lead.index and piece.key)
         if not self.waits and not self._away and self._queue:
             lag_us = piece.timestamp - self._queue[0].at_us
-            if (self._to.protocol.scheme and self._congestion.overdue(lag_us)) or self._full:
+            if self._congestion.overdue(lag_us) or self._full:
                 _log.info("%s: too slow: %d packets left out", self.name, len(self._queue))
                 self._drop_queue()
                 self._needs_key, self._asks_key = True, not begins
@@ -362,7 +360,7 @@ class Publisher(PacketSink):
                 lasted_s = monotonic() - self._open_s if cut else 0.0
                 self._note_closed()
                 self._kill()
-                if not self._packets or not self._to.protocol.scheme:
+                if not self._packets:
                     if self._asked:
                         return
                     raise cause from None
