@@ -30,7 +30,7 @@ from mscli.sinks.recording.onefile import OneFile
 from tests.backends.servers import LOGIN, PASSWORD, USER, Tcp, certificate, free_port, nginx, rtsp
 from tests.cli.program import eventually, packets
 from tests.conftest import require
-from tests.sinks.receivers import Taker, icecast, rtsp_receiver, tls_listener
+from tests.sinks.receivers import Putter, Taker, icecast, rtsp_receiver, tls_listener
 from tests.sinks.synth import T0, frames_for, h264, picture, probe, run, tone
 
 PICTURES = 50  # two seconds
@@ -454,13 +454,43 @@ def test_a_server_that_stops_reading_is_left_and_nothing_waits_for_it(monkeypatc
         stream.encoding.abort()
 
 
-def test_the_end_does_not_wait_for_a_server_that_is_away() -> None:
+def test_a_server_that_is_away_at_the_end_is_an_error() -> None:
     with Taker() as taker:
         stream = Stream(f"icecast://127.0.0.1:{taker.port}/x.webm", sound=True)
         stream.feed_until(lambda: stream.sink.readable)
     stream.feed_until(lambda: stream.saw(INTERRUPTED))
+    stream.feed()
+    with pytest.raises(OperationError, match=r"was away at the end, and \d+ pictures were not sent: .*127.0.0.1"):
+        stream.end()
+    published = stream.sink.published
+    assert (published.state, published.sent + published.dropped) == (INTERRUPTED, stream.count)
+
+
+def test_a_server_that_is_away_at_the_end_harms_no_file(tmp_path: Path) -> None:
+    with Taker() as taker:
+        stream = Stream(f"icecast://127.0.0.1:{taker.port}/x.webm", beside=tmp_path / "x.mkv")
+        stream.feed_until(lambda: stream.sink.readable)
+    stream.feed_until(lambda: stream.saw(INTERRUPTED))
     stream.end()
-    assert stream.outlet.error is None
+    assert isinstance(stream.outlet.error, OperationError)
+    assert packets(tmp_path / "x.mkv", "video") == stream.count
+
+
+def test_only_segments_that_the_server_has_taken_are_sent() -> None:
+    with Putter(refused=".m4s") as putter:
+        stream = Stream(f"http://127.0.0.1:{putter.port}/x.m3u8", sound=True)
+        with pytest.raises(OperationError, match="closed the connection"):
+            stream.feed_until(lambda: False)
+        stream.encoding.abort()
+    assert putter.taken[0] == "/x.m3u8"
+    assert stream.sink.published.sent == 0
+
+
+def test_an_answer_without_an_end_is_not_read() -> None:
+    with Putter(endless=True) as putter:
+        stream = publish(f"http://127.0.0.1:{putter.port}/x.m3u8", PICTURES + 10)
+    assert stream.sink.published.sent == PICTURES + 10
+    assert [path for path in putter.taken if path.endswith(".m4s")]
 
 
 # The table, and rules without a server
