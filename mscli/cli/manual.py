@@ -788,8 +788,10 @@ shown as `\\x1b` or `\\u202e`, and written as `\\u202e` in JSON. Completion neve
 id of the device instead.
 
 input
-: A file of constraints or fake devices can have at most 16 MiB. Only the first twenty unknown names get a warning each. The
-others are counted.
+: A picture from the network can have at most 8192 × 8192 pixels, or as many of another shape, and one from a file or a pipe
+16384 × 16384. A larger one is refused before it is decoded, with exit code 5 if it is the first. To record the largest from the
+network takes 1.5 GB of memory. A file of constraints or fake devices can have at most 16 MiB. Only the first twenty unknown
+names get a warning each. The others are counted.
 
 output
 : With `--json`, every line on stderr is JSON: a warning is `{"warning": "..."}`, an error is `{"error": {...}}`. If memory,
@@ -829,7 +831,8 @@ random token. `stream.mjpg` behind that address is the stream for other programs
 _ADDR:PORT_ says where it listens; by default at a free port of 127.0.0.1, where only this machine can connect. Elsewhere the
 connection is not encrypted, and everybody on its way can read the token. At most 16 viewers can connect. A connection takes the
 place of one only with the token, which it must send within 2 seconds. Until then there can be 8 from one address, and 64
-altogether: the next one replaces the oldest. The JPEGs of a camera are passed on; other pictures are encoded once for all viewers.
+altogether: the next one replaces the oldest. The JPEGs of a camera are passed on; other pictures are encoded once for all
+viewers.
 
 # JSON
 

@@ -26,11 +26,10 @@ _CUT, _WRAP, _CLEAR, _CLEAR_BELOW = "\x1b[?7l", "\x1b[?7h", "\r\x1b[K", "\r\x1b[
 
 
 class Voice:
-    """A printer of lines for people, with a status line below them on a terminal. With --json it only prints
-    warnings and facts.
+    """A printer of lines for people, with a status line below them on a terminal. With --json it prints warnings and facts.
 
-    With --quiet it prints nothing for people. ``holds_up``: whether callers wait for a stalled reader of stderr. If not, lines are kept
-    for the reader until ``close``, and the program continues.
+    With --quiet it prints nothing for people. ``holds_up``: whether callers wait for a stalled reader of stderr. If not, lines
+    are kept for the reader until ``close``, and the program continues.
     """
 
     def __init__(self, shared: Shared, *, holds_up: bool = True) -> None:

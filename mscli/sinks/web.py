@@ -3,9 +3,9 @@
 Whoever knows the random token in the address may watch. A request must name this machine in its Host header: otherwise a page
 of somebody else could read the pictures through a name that leads here (DNS rebinding).
 
-**Bound**: ``MOST_VIEWERS`` connections with the token, ``MOST_STRANGERS`` that have not sent it yet, ``MOST_ALIKE`` of these from
-one address, ``HEAD_BYTES`` for a request, the newest picture. **Policy**: a stranger too many replaces the oldest one, so that
-silent connections keep nobody out who asks at once. A viewer that is slow misses pictures; one that takes nothing for
+**Bound**: ``MOST_VIEWERS`` connections with the token, ``MOST_STRANGERS`` that have not sent it yet, ``MOST_ALIKE`` of these
+from one address, ``HEAD_BYTES`` for a request, the newest picture. **Policy**: a stranger too many replaces the oldest one, so
+that silent connections keep nobody out who asks at once. A viewer that is slow misses pictures; one that takes nothing for
 ``VIEWER_SLEEPS_S`` is dropped. Each picture is encoded once for all viewers, and only if somebody watches. The JPEGs of a
 camera are passed on.
 """

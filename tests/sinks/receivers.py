@@ -119,11 +119,11 @@ class Putter:
                     while endless:
                         self.wfile.write(bytes(PIECE))
 
-            do_DELETE = do_HEAD = do_PUT
-
             def log_message(self, *_: object) -> None:
                 pass
 
+        for method in ("DELETE", "HEAD"):
+            setattr(Handler, f"do_{method}", Handler.do_PUT)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
         self._thread = Thread(target=self._server.serve_forever, name="putter", kwargs={"poll_interval": 0.01})
