@@ -21,6 +21,7 @@ _NO_KEY = 0x10000  # of a sample: other samples are needed to decode it
 class Fragment(NamedTuple):
     """A fragment by its first track. ``key``: whether decoding can begin with it. Times are seconds of the file."""
 
+    track: int
     key: bool
     begin_s: float
     end_s: float
@@ -44,7 +45,7 @@ def read_fragment(head: bytes, scales: Mapping[int, int]) -> Fragment:
     samples = [sample for run in _inside(track, b"trun") for sample in _samples(run, usual)]
     scale = scales[number]
     lasts = sum(duration for duration, _ in samples)
-    return Fragment(not samples[0][1] & _NO_KEY, begin / scale, (begin + lasts) / scale)
+    return Fragment(number, not samples[0][1] & _NO_KEY, begin / scale, (begin + lasts) / scale)
 
 
 def _inside(data: bytes, kind: bytes, *more: bytes) -> Iterator[bytes]:

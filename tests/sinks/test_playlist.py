@@ -112,6 +112,26 @@ def test_sound_alone_is_cut_every_two_seconds(tmp_path: Path) -> None:
     assert first + second == pytest.approx(3, abs=0.1)
 
 
+def test_sound_between_rare_pictures_begins_no_segment(tmp_path: Path) -> None:
+    path = tmp_path / "live.m3u8"
+    sink = load_sink(HLS, str(path), SinkOptions(key_frame_s=4))
+    sink.open([TrackFormat("video", {"frameRate": 1.0}), TrackFormat("audio")])
+    feed(
+        sink,
+        [(track, frame) for index, (track, frame) in enumerate(frames_for(MP4, 12 * RATE)) if track or not index % (2 * RATE)],
+    )
+    sink.close()
+    assert lengths(path) == pytest.approx([4, 4, 4], abs=0.05)
+
+
+def test_sound_goes_on_in_segments_without_a_camera(tmp_path: Path) -> None:
+    path = tmp_path / "live.m3u8"
+    sink = opened(HLS, str(path), ["video", "audio"])
+    feed(sink, [(track, frame) for index, (track, frame) in enumerate(frames_for(MP4, 30 * RATE)) if track or index < 2 * RATE])
+    sink.close()
+    assert len(segments(path)) > 1
+
+
 def test_a_segment_lasts_until_the_next_key_frame(tmp_path: Path) -> None:
     path = tmp_path / "live.m3u8"
     written(path, 4 * RATE, key_frame_s=3)

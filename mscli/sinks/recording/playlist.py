@@ -13,7 +13,7 @@ import re
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ from mscli.sinks.files.output import NamedFile, Output, free_bytes, output_error
 from mscli.sinks.files.series import Retention
 
 LEAST_S = 2.0  # of a segment
+WITHOUT_PICTURE_S = 10.0  # of one in which a camera has stopped
 LISTED = 6  # segments in the playlist
 _SPARE = 2  # segments that stay for readers of an earlier playlist
 _BOX = struct.Struct(">I4s")  # the size and the kind of a box of MP4
@@ -140,14 +141,14 @@ class Playlist(Output):
         if self._closed:
             return
         try:
+            if not self.failed:
+                with self._failing():
+                    self._end_segment()
+                    self._write_list(over=True)
+                    self._check_places()
+        finally:
             if self.failed:
                 self._give_up()
-                return
-            with self._failing():
-                self._end_segment()
-                self._write_list(over=True)
-                self._check_places()
-        finally:
             self._close()
             _log.info("“%s”: finished, %d bytes", self.name, self.size)
 
@@ -173,8 +174,11 @@ class Playlist(Output):
     def _check_segments(self) -> None:
         """Raise OperationError for a segment of another recording that may not be replaced."""
         ours = re.compile(re.escape(os.path.basename(self._stem)) + r"-\d+\.m4s")
-        found = [] if self._options.overwrite else sorted(name for name in os.listdir(self._folder) if ours.fullmatch(name))
-        for name in found[:1]:
+        names: list[str] = []
+        if not self._options.overwrite:
+            with suppress(PermissionError):  # it shows when the segment is created
+                names = os.listdir(self._folder)
+        for name in sorted(filter(ours.fullmatch, names)):
             path = os.path.join(os.path.dirname(self.name), name)
             raise output_error(path, FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)))
 
@@ -236,7 +240,7 @@ class Playlist(Output):
     def _begin_fragment(self, head: bytes) -> None:
         """Go on with the segment, or begin the next one."""
         found = read_fragment(head, self._scales)
-        if self._span is not None and found.key and found.begin_s >= self._span.begin_s + LEAST_S:
+        if self._span is not None and self._may_cut(found, found.begin_s - self._span.begin_s):
             self._done = self._at - len(head)
             self._end_segment()
             self._write_list()
@@ -247,6 +251,11 @@ class Playlist(Output):
             self._segment.open()
             self._span = found
         self._span = self._span._replace(end_s=max(self._span.end_s, found.end_s))
+
+    def _may_cut(self, found: Fragment, after_s: float) -> bool:
+        """Return whether a segment can begin with a fragment: one of sound alone only once no picture has come for long."""
+        leads = found.track == min(self._scales)
+        return found.key and after_s >= (LEAST_S if leads else WITHOUT_PICTURE_S)
 
     # Segments
 
@@ -309,8 +318,9 @@ class Playlist(Output):
 
     def _close(self) -> None:
         self._closed = True
-        for one in self._shared:
-            one.close()
+        with ExitStack() as closing:
+            for one in self._shared:
+                closing.callback(one.close)
 
 
 def _displaced(name: str) -> DisplacedError:
