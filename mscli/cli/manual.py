@@ -376,8 +376,10 @@ A recording goes to servers, too, alone or beside files. The first codec of each
 : `mp3`; with the suffix `.ogg` `opus`, with `.aac` `aac`, and with `.webm` `vp8` or `vp9` with `opus`
 
 _FOLDER_`/`_NAME_`.m3u8`, `http://`_HOST_`/`_PATH_`.m3u8`, `https://`
-: HLS with `h264`, `hevc`; `aac`: a playlist and its latest segments of two seconds, in a folder or on a web server that takes
-PUT requests. A folder in which everyone may create files, such as `/tmp`, is refused
+: HLS with `h264`, `hevc`; `aac`: a playlist and its latest six segments of two seconds, in a folder or on a web server that
+takes PUT requests. A folder also gets _NAME_`-init.mp4` and _NAME_`-`_NUMBER_`.m4s`; two more segments stay for slow players.
+WHAT IS GUARANTEED in `mscli`(1) holds for each of them: without `--force`, none is replaced. If one of them is removed or
+replaced before the end, the exit code is 9. SIGKILL or a power cut costs the segment that is not complete
 
 `srt://`_HOST_`:`_PORT_
 : MPEG-TS as above, sent by the program `ffmpeg`, which must be on the `PATH` and know SRT
@@ -392,7 +394,8 @@ If the first connection fails before anything was sent, the output has failed, w
 a certificate, and otherwise 9. A server has 5 seconds to answer. Later, a server that is away, or takes nothing for 5 seconds,
 is tried again after 0.5, 1, 2, 4 and then every 8 seconds, each a little more or less, until the end or for `--give-up`. The
 stream then goes on with a new key frame. What was encoded meanwhile is left out, and counts as `dropped`. Files and other
-outputs do not notice. `--strict` fails if anything was dropped.
+outputs do not notice. If a server is still away at the end and anything was dropped, the exit code is 9. `--strict` fails if
+anything was dropped at all. With HLS, what is in a segment that the server has taken counts as `sent`.
 
 If a server takes less than is encoded for a second, H.264 gets fewer bits, down to an eighth, and more again later. An encoding
 that a file shares keeps its bit rate. What waits for 3 seconds is left out up to the next key frame. Without `--video-bitrate`,
@@ -790,8 +793,10 @@ shown as `\\x1b` or `\\u202e`, and written as `\\u202e` in JSON. Completion neve
 id of the device instead.
 
 input
-: A file of constraints or fake devices can have at most 16 MiB. Only the first twenty unknown names get a warning each. The
-others are counted.
+: A picture from the network can have at most 8192 × 8192 pixels, or as many of another shape, and one from a file or a pipe
+16384 × 16384. A larger one is refused before it is decoded, with exit code 5 if it is the first. To record the largest from the
+network takes 1.5 GB of memory. A file of constraints or fake devices can have at most 16 MiB. Only the first twenty unknown
+names get a warning each. The others are counted.
 
 output
 : With `--json`, every line on stderr is JSON: a warning is `{"warning": "..."}`, an error is `{"error": {...}}`. If memory,
@@ -825,11 +830,14 @@ second are drawn, and fewer if that takes more than a tenth of a core. Below are
 line, whose keys work. Escape closes the preview, and other outputs go on. Sound alone is shown as a meter.
 
 `web`
-: A page for browsers. Its address is printed at the start, and contains a random token. `stream.mjpg` behind that address is
-the stream for other programs, `snapshot.jpg` the next picture, and `status.json` has size, rate and level. `--listen`
+: A page for browsers. Its address is printed at the start, with `--json` as `{"preview": "..."}` on stderr, and contains a
+random token. `stream.mjpg` behind that address is the stream for other programs, `snapshot.jpg` the next picture, and
+`status.json` has size, rate and level. `--listen`
 _ADDR:PORT_ says where it listens; by default at a free port of 127.0.0.1, where only this machine can connect. Elsewhere the
-connection is not encrypted, and everybody on its way can read the token. At most 16 viewers can connect. The JPEGs of a camera
-are passed on; other pictures are encoded once for all viewers.
+connection is not encrypted, and everybody on its way can read the token. At most 16 viewers can connect. A connection takes the
+place of one only with the token, which it must send within 2 seconds. Until then there can be 8 from one address, and 64
+altogether: the next one replaces the oldest. The JPEGs of a camera are passed on; other pictures are encoded once for all
+viewers.
 
 # JSON
 

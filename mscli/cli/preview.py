@@ -50,7 +50,7 @@ class CommandPreview:
         if self._place == WEB:
             screen = load_web_preview(*self._plan.listen)
             self._screen = screen
-            self._session.voice.info(f"Preview at {screen.address}")
+            self._session.voice.fact("preview", screen.address, f"Preview at {screen.address}")
         elif self._place == TERMINAL:
             from mscli.cli.terminalscreen import TerminalScreen
 

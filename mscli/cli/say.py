@@ -26,10 +26,10 @@ _CUT, _WRAP, _CLEAR, _CLEAR_BELOW = "\x1b[?7l", "\x1b[?7h", "\r\x1b[K", "\r\x1b[
 
 
 class Voice:
-    """A printer of lines for people, with a status line below them on a terminal. With --json it only prints warnings.
+    """A printer of lines for people, with a status line below them on a terminal. With --json it prints warnings and facts.
 
-    With --quiet it prints nothing. ``holds_up``: whether callers wait for a stalled reader of stderr. If not, lines are kept
-    for the reader until ``close``, and the program continues.
+    With --quiet it prints nothing for people. ``holds_up``: whether callers wait for a stalled reader of stderr. If not, lines
+    are kept for the reader until ``close``, and the program continues.
     """
 
     def __init__(self, shared: Shared, *, holds_up: bool = True) -> None:
@@ -62,6 +62,13 @@ class Voice:
         """Print what was done."""
         if self._talks:
             self._say(printable(text))
+
+    def fact(self, name: str, value: str, text: str) -> None:
+        """Print what people and programs have to know: a text, or with --json a member with this name, even with --quiet."""
+        if self._as_json:
+            self.data(json_text({name: value}, sys.stderr))
+        else:
+            self.info(text)
 
     def end_with(self, text: str) -> None:
         """Print what was done before the next line, or at the end, unless the error that ends the command says the same."""

@@ -19,6 +19,9 @@ from mscli.core.errors import ArgumentError, InvalidStateError, NotSupportedErro
 from mscli.core.nearest import did_you_mean
 from mscli.core.tuples import NamedTuple
 
+MOST_PIXELS = 1 << 28  # of a picture that is decoded: 16384 × 16384
+NETWORK_PIXELS = 1 << 26  # of one from a network, where anybody may choose its size: 8192 × 8192
+
 
 class Plane(NamedTuple):
     """The layout of a plane: ``unit_bytes`` for each ``h`` pixels of a row, and one row for each ``v`` rows of the picture."""

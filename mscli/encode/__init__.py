@@ -14,4 +14,5 @@
 - ``headers``: headers of WAV files, correct ones of growing files and of MP3s
 - ``mp4``: the index of an MP4 in front, and its sample entries
 - ``samplesets``: where an MP4 has the parameter sets of a copy
+- ``fragment``: the tracks and the fragments of an MP4
 """

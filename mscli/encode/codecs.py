@@ -104,6 +104,8 @@ class Container(NamedTuple):
 # others would lose its offset.
 _HYBRID = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov+default_base_moof", **_FRAGMENTS}
 _FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", **_FRAGMENTS}
+# no index at the end, for which FFmpeg would keep a place of each fragment in memory
+FRAGMENTS_ALONE = {"movflags": "frag_keyframe+delay_moov+default_base_moof+skip_trailer", **_FRAGMENTS}
 _CONTINUED = {"movflags": "frag_keyframe+delay_moov+default_base_moof+frag_discont+skip_trailer", **_FRAGMENTS}
 _HVC1 = {"hevc": "hvc1"}
 _HEV1 = {"hevc": "hev1"}

@@ -21,6 +21,8 @@ from mscli.core.frames import (
     BOTTOM,
     FORMATS,
     LIMITED_RGB,
+    MOST_PIXELS,
+    NETWORK_PIXELS,
     PIXEL_FORMATS,
     TOP,
     EncodedVideoChunk,
@@ -183,7 +185,16 @@ def video_context(codec: str, mode: Literal["r", "w"]) -> av.VideoCodecContext:
     """Return FFmpeg's decoder ("r") or encoder ("w") with this name, for the caller to configure."""
     context = av.CodecContext.create(codec, mode)
     assert isinstance(context, av.VideoCodecContext), "only asked for video"
+    context.options = pixel_limit(MOST_PIXELS) if mode == "r" else {}
     return context
+
+
+_ROUNDED = 1 << 23  # pixels: 64 columns and 64 rows of 65535 each
+
+
+def pixel_limit(most: int) -> dict[str, str]:
+    """Return FFmpeg's option for a decoder of pictures of ``most`` pixels. It counts sides rounded up to whole blocks."""
+    return {"max_pixels": str(most + _ROUNDED)}
 
 
 class Reshaper:
@@ -448,8 +459,8 @@ def _open_decoder(codec: VideoCodec, chunk: EncodedVideoChunk, *, strict: bool) 
     if chunk.description is not None:
         decoder.extradata = chunk.description
         decoder.width, decoder.height = chunk.coded_width, chunk.coded_height  # FFV1 needs the size to parse its description
-    if strict:
-        decoder.options = {"err_detect": "explode"}
+    most = max(NETWORK_PIXELS, chunk.coded_width * chunk.coded_height)  # one that grows later does not fill the memory
+    decoder.options = {**pixel_limit(most), **({"err_detect": "explode"} if strict else {})}
     return decoder
 
 

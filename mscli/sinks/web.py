@@ -3,9 +3,11 @@
 Whoever knows the random token in the address may watch. A request must name this machine in its Host header: otherwise a page
 of somebody else could read the pictures through a name that leads here (DNS rebinding).
 
-**Bound**: ``MOST_VIEWERS`` connections, ``HEAD_BYTES`` for a request, the newest picture. **Policy**: a viewer that is slow
-misses pictures; one that takes nothing for ``VIEWER_SLEEPS_S`` is dropped. Each picture is encoded once for all viewers, and
-only if somebody watches. The JPEGs of a camera are passed on.
+**Bound**: ``MOST_VIEWERS`` connections with the token, ``MOST_STRANGERS`` that have not sent it yet, ``MOST_ALIKE`` of these
+from one address, ``HEAD_BYTES`` for a request, the newest picture. **Policy**: a stranger too many replaces the oldest one, so
+that silent connections keep nobody out who asks at once. A viewer that is slow misses pictures; one that takes nothing for
+``VIEWER_SLEEPS_S`` is dropped. Each picture is encoded once for all viewers, and only if somebody watches. The JPEGs of a
+camera are passed on.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ import asyncio
 import hmac
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from ipaddress import ip_address
 from secrets import token_urlsafe
+from typing import Any
 
 from mscli.core.frames import EncodedVideoChunk, VideoFrame
 from mscli.core.jpeg import BrokenJpegError, file_parts
@@ -33,6 +36,8 @@ from mscli.sinks import picture_file
 from mscli.sinks.files.sockets import listening_on, refusal
 
 MOST_VIEWERS = 16
+MOST_STRANGERS = 64
+MOST_ALIKE = 8
 HEAD_BYTES = 8192
 _SENT_BYTES = 1 << 18  # what the system holds for a viewer: more would only be late
 _PAGE = os.path.join(os.path.dirname(__file__), "page.html")
@@ -77,7 +82,8 @@ class WebScreen(Screen):
         self._facts = PreviewFacts()
         self._jpeg: list[bytes | memoryview] = []
         self._watching = 0  # viewers of the stream, and requests for a picture
-        self._viewers = 0  # connections
+        self._viewers = 0  # connections that know the token
+        self._strangers: dict[asyncio.Task[Any], str] = {}  # the others, the oldest first → their addresses
         self._closed = False
         self._read_picture = load_picture_reader()
         self._loop = asyncio.new_event_loop()
@@ -150,7 +156,6 @@ class WebScreen(Screen):
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer a request and close its connection."""
-        self._viewers += 1
         try:
             await self._answer(reader, writer)
         except _Refused as refused:
@@ -159,15 +164,13 @@ class WebScreen(Screen):
         except (OSError, asyncio.CancelledError):  # the viewer has left, or the server ends
             pass
         finally:
-            self._viewers -= 1
             if self._ending.is_set():
                 writer.transport.abort()  # what it has not read yet does not count any more
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._viewers > MOST_VIEWERS:
-            raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE)
-        method, path, headers = await _request(reader)
+        with self._as_stranger(str(writer.get_extra_info("peername", ("",))[0])):
+            method, path, headers = await _request(reader)
         if not _is_ours(headers.get("host", "")):
             raise _Refused(HTTPStatus.FORBIDDEN)
         _, token, name = (*path.partition("?")[0].split("/", 2), "", "")[:3]
@@ -176,7 +179,29 @@ class WebScreen(Screen):
             raise _Refused(HTTPStatus.NOT_FOUND)
         if method not in ("GET", "HEAD"):
             raise _Refused(HTTPStatus.METHOD_NOT_ALLOWED)
-        await answer(self, writer, method == "HEAD")
+        if self._viewers >= MOST_VIEWERS:
+            raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE)
+        self._viewers += 1
+        try:
+            await answer(self, writer, method == "HEAD")
+        finally:
+            self._viewers -= 1
+
+    @contextmanager
+    def _as_stranger(self, address: str) -> Iterator[None]:
+        """Count a connection from an address among those that have not sent a token. Drop the oldest if there are too many."""
+        alike = [task for task, other in self._strangers.items() if other == address]
+        if len(alike) >= MOST_ALIKE or len(self._strangers) >= MOST_STRANGERS:
+            oldest = alike[0] if len(alike) >= MOST_ALIKE else next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.cancel()
+        task = asyncio.current_task()
+        assert task is not None, "a connection has a task"
+        self._strangers[task] = address
+        try:
+            yield
+        finally:
+            self._strangers.pop(task, None)
 
     async def _send_page(self, writer: asyncio.StreamWriter, head_only: bool) -> None:
         nonce = token_urlsafe(12)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 from mscli.core.errors import NotReadableError
+from mscli.core.frames import MOST_PIXELS
 
 _PIECE = 1 << 16
+
+
+def check_pixels(name: str, width: int, height: int, most: int) -> None:
+    """Raise NotReadableError if a picture from ``name`` has more pixels than ``most``."""
+    if width * height > most:
+        side = math.isqrt(most)
+        what = f"{name} has pictures of {width}×{height} pixels; at most {side}×{side}, or as many of another shape, are read"
+        raise NotReadableError(what, hints=["make them smaller first"])
 
 
 class EndedEarly(EOFError):
@@ -19,11 +29,16 @@ class ByteReader(ABC):
     name = ""
     stopping = False
     cut_off = False  # whether a reader of containers took a stop for the end
+    most_pixels = MOST_PIXELS  # of a picture in these bytes
     deadline_s: float | None = None  # until when to wait for bytes, on the monotonic clock
 
     def __init__(self) -> None:
         self._held = bytearray()  # bytes that were read and not taken
         self._ended = False
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raise NotReadableError if a picture has more pixels than one from there may have."""
+        check_pixels(self.name, width, height, self.most_pixels)
 
     @abstractmethod
     def close(self) -> None:

@@ -6,6 +6,7 @@ FFmpeg's errors are translated here.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -27,6 +28,7 @@ from mscli.core.frames import (
     DELTA,
     FORMATS,
     KEY,
+    MOST_PIXELS,
     SAMPLE_FORMATS,
     TOP,
     AudioData,
@@ -49,10 +51,12 @@ from mscli.media.pictures import (
     as_video_frame,
     color_of,
     in_range,
+    pixel_limit,
     video_context,
 )
 from mscli.media.sound import as_block, layout_name
 from mscli.sources.base import Abilities
+from mscli.sources.bytereader import check_pixels
 from mscli.sources.feed import GAP_US
 from mscli.sources.packettimes import PacketTimes, Stream, Timed
 
@@ -171,11 +175,18 @@ class StreamReader(Protocol):
 
 
 def open_container(
-    target: Any, name: str, form: str | None = None, options: Mapping[str, str] | None = None, **how: Any
+    target: Any,
+    name: str,
+    form: str | None = None,
+    options: Mapping[str, str] | None = None,
+    *,
+    most_pixels: int = MOST_PIXELS,
+    **how: Any,
 ) -> Any:
     """Open a container for reading. ``target``: an address of FFmpeg, or a Python file. Raises a DOMException."""
     try:
-        return av.open(target, "r", format=form, options=dict(options or {}), metadata_errors="replace", **how)
+        given = {**pixel_limit(most_pixels), **(options or {})}  # FFmpeg decodes pictures to describe a stream
+        return av.open(target, "r", format=form, options=given, metadata_errors="replace", **how)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise reading_error(error, name) from error
 
@@ -208,14 +219,20 @@ class First(NamedTuple):
 class InputContainer:
     """An open container, and the streams in it that tracks can have: the best of each kind. A context manager."""
 
-    def __init__(self, opened: Any, name: str) -> None:
+    def __init__(self, opened: Any, name: str, most_pixels: int = MOST_PIXELS) -> None:
+        """Choose the streams. ``most_pixels``: of a picture."""
         self._opened = opened
         self._name = name
+        self._most_pixels = most_pixels
+        self._claimed = 0, 0  # the size of the pictures
         self._streams = {kind: stream for kind in (VIDEO, AUDIO) if (stream := _best(opened, kind)) is not None}
         self._start_us = opened.start_time or 0
         self._dated = not opened.format.flags & av.format.Flags.no_timestamps.value  # an elementary stream is not
-        if opened.format.name in _IMAGE_FILES and VIDEO in self._streams and (context := self._streams[VIDEO].codec_context):
-            context.options = {"err_detect": "explode"}  # half a JPEG is an error, as in a pipe, and not half grey
+        if VIDEO in self._streams and (context := self._streams[VIDEO].codec_context):
+            context.options = pixel_limit(most_pixels)
+            self._claimed = context.width, context.height  # a decoder that refuses the size forgets it
+            if opened.format.name in _IMAGE_FILES:
+                context.options["err_detect"] = "explode"  # half a JPEG is an error, as in a pipe, and not half grey
 
     def __enter__(self) -> InputContainer:
         return self
@@ -247,10 +264,19 @@ class InputContainer:
         if first.absent:
             del self._streams[VIDEO]
         return InputContent(
-            self._described(VIDEO, first, lambda stream: _video_content(stream, first.picture, self._name, dated=self._dated)),
+            self._described(VIDEO, first, lambda stream: self._video_content(stream, first.picture)),
             self._described(AUDIO, first, lambda stream: _sound_content(stream, self._name)),
             without_video=first.absent or _is_discarded(self._opened.streams.best(VIDEO)),
         )
+
+    def _video_content(self, stream: Any, picture: Any) -> VideoContent:
+        check_pixels(self._name, *self._claimed, self._most_pixels)
+        try:
+            return _video_content(stream, picture, self._name, dated=self._dated)
+        except NotReadableError as error:
+            side = math.isqrt(self._most_pixels)
+            hints = [*error.hints, f"a picture with more than {side}×{side} pixels is not read"]
+            raise NotReadableError(error.message, hints=hints) from None
 
     def _described(self, kind: str, first: First, describe: Callable[[Any], T]) -> T | DOMException | None:
         stream = self._streams.get(kind)

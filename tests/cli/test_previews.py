@@ -300,6 +300,16 @@ def test_a_page_shows_the_picture_and_the_level(fake: FakeMachine) -> None:
         assert process.wait(20) == 0
 
 
+def test_programs_learn_the_address_of_a_page(fake: FakeMachine) -> None:
+    command = [*fake.argv, "record", "--json", "--quiet", "--preview", "web", "x.mkv"]
+    with subprocess.Popen(command, cwd=fake.folder, env=fake.environment, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        try:
+            assert fetched(json.loads(process.stderr.readline())["preview"]).startswith(b"<!")
+        finally:
+            process.kill()
+
+
 def test_a_page_listens_where_it_should(fake: FakeMachine) -> None:
     with page(fake, "capture", "-o", "x.y4m", "--listen", "[::1]:0") as (process, address):
         assert address.startswith("http://[::1]:")

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -88,6 +89,53 @@ class Taker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Putter:
+    """A web server that takes PUT requests. ``refused``: the end of the paths at which it breaks off instead.
+
+    ``endless``: whether its answers have no end.
+    """
+
+    def __init__(self, refused: str = "/", *, endless: bool = False) -> None:
+        putter, self.taken = self, list[str]()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_PUT(self) -> None:
+                while self.headers.get("Transfer-Encoding") and (size := int(self.rfile.readline() or b"0", 16)):
+                    self.rfile.read(size + 2)
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.path.endswith(refused):
+                    self.close_connection = True
+                    return
+                putter.taken.append(self.path)
+                self.send_response(200)
+                if not endless:
+                    self.send_header("Content-Length", "0")
+                self.end_headers()
+                with suppress(OSError):
+                    while endless:
+                        self.wfile.write(bytes(PIECE))
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        for method in ("DELETE", "HEAD"):
+            setattr(Handler, f"do_{method}", Handler.do_PUT)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self._thread = Thread(target=self._server.serve_forever, name="putter", kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def __enter__(self) -> Putter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
 
 @contextmanager

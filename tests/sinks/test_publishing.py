@@ -30,7 +30,7 @@ from mscli.sinks.recording.onefile import OneFile
 from tests.backends.servers import LOGIN, PASSWORD, USER, Tcp, certificate, free_port, nginx, rtsp
 from tests.cli.program import eventually, packets
 from tests.conftest import require
-from tests.sinks.receivers import Taker, icecast, rtsp_receiver, tls_listener
+from tests.sinks.receivers import Putter, Taker, icecast, rtsp_receiver, tls_listener
 from tests.sinks.synth import T0, frames_for, h264, picture, probe, run, tone
 
 PICTURES = 50  # two seconds
@@ -210,30 +210,6 @@ def test_icecast_plays_it_to_others(tmp_path: Path) -> None:
         stream.end()
         assert packets(path, "video") > 0
         assert isinstance(failing(f"icecast://source:wrong{SECRET}@127.0.0.1:{port}/y.webm"), NotAllowedError)
-
-
-def test_hls_is_written_into_a_folder(tmp_path: Path) -> None:
-    path = tmp_path / "live.m3u8"
-    sink = load_sink(SERVERS[0], str(path), SinkOptions())
-    sink.open([VIDEO, SOUND])
-    for track, frame in frames_for(SINKS["mp4"], 2 * PICTURES):
-        sink.write(track, frame)
-    sink.close()
-    assert sink.files == [str(path)]
-    assert packets(path, "video") == 2 * PICTURES
-    assert "#EXT-X-ENDLIST" in path.read_text()
-    with pytest.raises(OperationError, match="already exists"):
-        load_sink(SERVERS[0], str(path), SinkOptions(overwrite=False))
-    (tmp_path / "link.m3u8").symlink_to("/dev/full")
-    for name in (str(tmp_path / "link.m3u8"), "/dev/null", str(tmp_path)):
-        with pytest.raises(OperationError, match="it is no file"):
-            load_sink(SERVERS[0], name, SinkOptions())
-    with pytest.raises(OperationError, match="no folder"):
-        load_sink(SERVERS[0], str(tmp_path / "none/x.m3u8"), SinkOptions())
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared").chmod(0o1777)
-    with pytest.raises(OperationError, match="everyone may create files there"):
-        load_sink(SERVERS[0], str(tmp_path / "shared/x.m3u8"), SinkOptions())
 
 
 def test_hls_is_put_on_a_web_server(server: tuple[Path, int, int]) -> None:
@@ -478,13 +454,43 @@ def test_a_server_that_stops_reading_is_left_and_nothing_waits_for_it(monkeypatc
         stream.encoding.abort()
 
 
-def test_the_end_does_not_wait_for_a_server_that_is_away() -> None:
+def test_a_server_that_is_away_at_the_end_is_an_error() -> None:
     with Taker() as taker:
         stream = Stream(f"icecast://127.0.0.1:{taker.port}/x.webm", sound=True)
         stream.feed_until(lambda: stream.sink.readable)
     stream.feed_until(lambda: stream.saw(INTERRUPTED))
+    stream.feed()
+    with pytest.raises(OperationError, match=r"was away at the end, and \d+ pictures were not sent: .*127.0.0.1"):
+        stream.end()
+    published = stream.sink.published
+    assert (published.state, published.sent + published.dropped) == (INTERRUPTED, stream.count)
+
+
+def test_a_server_that_is_away_at_the_end_harms_no_file(tmp_path: Path) -> None:
+    with Taker() as taker:
+        stream = Stream(f"icecast://127.0.0.1:{taker.port}/x.webm", beside=tmp_path / "x.mkv")
+        stream.feed_until(lambda: stream.sink.readable)
+    stream.feed_until(lambda: stream.saw(INTERRUPTED))
     stream.end()
-    assert stream.outlet.error is None
+    assert isinstance(stream.outlet.error, OperationError)
+    assert packets(tmp_path / "x.mkv", "video") == stream.count
+
+
+def test_only_segments_that_the_server_has_taken_are_sent() -> None:
+    with Putter(refused=".m4s") as putter:
+        stream = Stream(f"http://127.0.0.1:{putter.port}/x.m3u8", sound=True)
+        with pytest.raises(OperationError, match="closed the connection"):
+            stream.feed_until(lambda: False)
+        stream.encoding.abort()
+    assert putter.taken[0] == "/x.m3u8"
+    assert stream.sink.published.sent == 0
+
+
+def test_an_answer_without_an_end_is_not_read() -> None:
+    with Putter(endless=True) as putter:
+        stream = publish(f"http://127.0.0.1:{putter.port}/x.m3u8", PICTURES + 10)
+    assert stream.sink.published.sent == PICTURES + 10
+    assert [path for path in putter.taken if path.endswith(".m4s")]
 
 
 # The table, and rules without a server

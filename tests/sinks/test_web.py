@@ -23,7 +23,7 @@ from mscli.core.frames import VideoFrame
 from mscli.core.level import MeterReading
 from mscli.core.screens import PreviewFacts
 from mscli.sinks import picture_file, web
-from mscli.sinks.web import HEAD_BYTES, MOST_VIEWERS, WebScreen
+from mscli.sinks.web import HEAD_BYTES, MOST_ALIKE, MOST_STRANGERS, MOST_VIEWERS, WebScreen
 from tests.cli.program import eventually
 from tests.conftest import require
 from tests.sinks.synth import BLUE, RED, jpeg, picture
@@ -189,6 +189,44 @@ def test_more_viewers_than_allowed_are_sent_away(screen: WebScreen) -> None:
     streams[0].response.close()
     with showing(screen, picture("I420", 64, 48, RED)):
         assert eventually(lambda: Answer(screen).status == 200)
+
+
+@contextmanager
+def silent(screen: WebScreen, count: int, *, addresses: int = 1) -> Iterator[list[socket.socket]]:
+    """Connections that ask for nothing, from some addresses."""
+    found = []
+    for index in range(count):
+        source = (f"127.0.0.{1 + index % addresses}", 0)
+        found.append(socket.create_connection(("127.0.0.1", screen.port), TIMEOUT_S, source))
+    try:
+        yield found
+    finally:
+        for one in found:
+            one.close()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "most"), [(1, MOST_ALIKE), (MOST_STRANGERS // MOST_ALIKE, MOST_STRANGERS), (200, MOST_STRANGERS)]
+)
+def test_silent_connections_keep_nobody_out(addresses: int, most: int, screen: WebScreen) -> None:
+    with silent(screen, 200, addresses=addresses) as others:
+        assert eventually(lambda: len(screen._strangers) == most)
+        assert [Answer(screen, "status.json").status for _ in range(20)] == [200] * 20
+        assert others[0].recv(1) == b"", "the oldest is dropped"
+
+
+def test_a_silent_connection_is_dropped_soon(screen: WebScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "WEB_REQUEST_S", 0.05)
+    with silent(screen, 1) as (one,):
+        one.sendall(b"GET / HTTP/1.1\r\n")
+        assert one.recv(100).startswith(b"HTTP/1.1 408 ")
+    assert eventually(lambda: not screen._strangers)
+
+
+def test_requests_without_the_token_take_no_place_of_a_viewer(screen: WebScreen) -> None:
+    streams = [Answer(screen, "stream.mjpg") for _ in range(MOST_VIEWERS)]
+    assert Answer(screen, path="/wrong/").status == 404
+    assert screen._viewers == len(streams)
 
 
 def test_a_viewer_that_reads_nothing_holds_up_nobody(screen: WebScreen) -> None:

@@ -297,8 +297,8 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         api.mediaelement _UPDATE_US · api.preview _TOLD_S _GATHER_S · api.recording LEAST_S THROUGHPUT_S ·
         cli.record LEAST_LAPSE_S · cli.report NOTED_SILENCE_S SPELT_S ·
         cli.shooting CLOSE_ABOVE_S _GATHER_S · sinks.recording.network.publisher _RECENT_S ·
-        sinks.recording.network.publish_child _OFTEN_S · cli.status _SHORT_S · core.level _HELD_US ·
-        core.motion STILL_US · core.log BURST_S ·
+        sinks.recording.network.publish_child _OFTEN_S · sinks.recording.playlist LEAST_S WITHOUT_PICTURE_S ·
+        cli.status _SHORT_S · core.level _HELD_US · core.motion STILL_US · core.log BURST_S ·
         sources.screen.stream POINTER_SHOWN_US""",
     "units": "api.mediastreamtrack _MS · core.quantities _SECONDS · core.clock DAY_S LONGEST_S · sources.network.relay _MS",
     "a limit in a module that is imported before anything else": "cli.leaving LAST_S",

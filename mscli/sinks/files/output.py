@@ -30,6 +30,8 @@ from mscli.encode.options import SinkOptions
 from mscli.sinks.base import Sink
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mscli.core.folders import FolderEntry
     from mscli.sinks import SinkRow, Target
 
@@ -129,6 +131,7 @@ class Output(ABC):
     size = 0  # the largest written position, in bytes
     failed = False
     identity: tuple[int, int] | None = None  # device and inode of the regular file, once it has its name
+    since: datetime | None = None  # the local time at which its media begins, if it wants to know
     durable = False  # whether readable data must survive a power cut,
     name_durable = True  # and with it the name of the file; False if somebody else flushes its folder
     at_once = False  # whether each write is written at once, because all of the data comes with it

@@ -159,6 +159,11 @@ class Retention:
         """Return the files that are still there."""
         return [one.name for one in self._files]
 
+    @property
+    def lost(self) -> list[str]:
+        """Return the files that are not there any more, or were changed. Raises OperationError."""
+        return [one.name for one in self._files if _look_at(one.name, one.identity) != one]
+
     def add(self, name: str, own: tuple[int, int] | None) -> bool:
         """Count a closed file, and remove surplus ones. Return whether it exists. Raises OperationError.
 

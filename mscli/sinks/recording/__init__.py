@@ -10,7 +10,8 @@ Packet sinks, which take the packets of an encoding and wrap one another
 - ``triggered``: write a file for each trigger
 - ``packets``: a packet sink of another package
 
-- ``network``: servers, and HLS in a folder
+- ``network``: servers
+- ``playlist``: HLS in a folder: an output that cuts an MP4 into segments
 
 - ``queued``: write an output on its own thread
 """

@@ -583,7 +583,7 @@ class OneFile(PacketSink):
     def begin(self, tracks: Sequence[EncodedTrack], origin_us: int) -> None:
         """Write the header. The file begins at ``begin_us``."""
         self.begin_us = origin_us
-        self.output.durable = True
+        self.output.durable, self.output.since = True, wall_clock(origin_us + self.paused_us)
         if self.takes.head is not None and hasattr(os, "pwrite"):
             self.output.on_mark = self.takes.head()
         said, length_us = self._options, fragment_us(self._options)
@@ -597,7 +597,7 @@ class OneFile(PacketSink):
         for track in order:
             added = self.tracks[track.index] = track_in(self._muxer, track, origin_us)
             self._streams[track.index] = added.index
-        self._muxer.start([track.label for track in order], wall_clock(origin_us + self.paused_us))
+        self._muxer.start([track.label for track in order], self.output.since)
 
     def put(self, track: int, piece: Piece) -> None:
         """Write a packet or samples of the track. Raises OperationError, BrokenPipeError."""

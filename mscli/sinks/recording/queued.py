@@ -188,7 +188,8 @@ class Queued(Output):
             self._waiting += count
             self._changed.notify_all()
         if self._thread is None:
-            self._output.durable, self._output.on_mark, self._output.rearrange = self.durable, self.on_mark, self.rearrange
+            for name in ("since", "durable", "on_mark", "rearrange"):
+                setattr(self._output, name, getattr(self, name))
             self._thread = Thread(target=self._run, name="mscli-output", daemon=True)
             self._thread.start()
 

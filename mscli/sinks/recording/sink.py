@@ -59,8 +59,8 @@ class RecordingOutput:
         self._abandoned = False
         if options.faststart and self.container.index_first is None and options.on_note is not None:
             options.on_note(f"--faststart has no effect on .{row.suffix} files")
-        queued = queued or (options.faststart and options.series is not None)  # a file is written again beside the next one
-        self._queued = queued
+        again = options.faststart and options.series is not None  # a file is written again beside the next one
+        self._queued = queued or again or row.publishes  # the files of a playlist are flushed to the disk one by one
         self._waits = False  # whether the recording waits for a slow output
         self._output: Output | None = None
         self._series: FileSeries | None = None
@@ -79,11 +79,16 @@ class RecordingOutput:
             self._hosted = hosted = HostedPackets(row, target, options)
             hosted.prepare()
             self.name = hosted.name
-        elif row.publishes:
+        elif row.publishes and row.schemes:
             from mscli.sinks.recording.network.publisher import Publisher
 
             self._hosted = self._publisher = Publisher(row, target, options, self._note_link)
             self.name = self._publisher.name
+        elif row.publishes:
+            from mscli.sinks.recording.playlist import Playlist
+
+            self._output = self._wrap(Playlist(str(target), options))
+            self.name = self._output.name
         else:
             self._output = self._wrap(output_for(target, options))
             self.name = self._output.name
@@ -182,7 +187,7 @@ class RecordingOutput:
     @property
     def is_file(self) -> bool:
         """Return whether the output is a regular file or a series of files."""
-        if self._publisher is not None:
+        if self.row.publishes:
             return not self._is_address
         return self._output.seekable() if self._output is not None else self._hosted is None
 

@@ -263,7 +263,7 @@ def _passing(reader: LinkReader, options: InputOptions) -> NetworkSession:
 
 
 def _described(reader: LinkReader, options: InputOptions) -> tuple[InputContainer, InputContent]:
-    container = InputContainer(open_stream(reader, options.format, _PROBES), reader.name)
+    container = InputContainer(open_stream(reader, options.format, _PROBES), reader.name, reader.most_pixels)
     return container, container.describe(decode=False)
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mscli.core.clock import MICROSECONDS, now_us
 from mscli.core.errors import NotReadableError
-from mscli.core.frames import AudioData, EncodedVideoChunk, Media, VideoFrame
+from mscli.core.frames import NETWORK_PIXELS, AudioData, EncodedVideoChunk, Media, VideoFrame
 from mscli.core.limits import BACKLOG_US, CLOSE_US, STOP_S
 from mscli.core.properties import AUDIO, VIDEO
 from mscli.sources.base import InputOptions, Receiver
@@ -306,7 +306,8 @@ class HttpFiles:
         self._current = file = HttpFile(self._client, self._length)
         if self._shut:
             raise NotReadableError(f"{self.name} was closed")
-        return InputContainer(open_container(file, self.name, container_options=WITHIN), self.name)
+        opened = open_container(file, self.name, most_pixels=NETWORK_PIXELS, container_options=WITHIN)
+        return InputContainer(opened, self.name, NETWORK_PIXELS)
 
     def shut(self) -> None:
         """End a wait of another thread. Nothing more is read."""

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from mscli.core.calls import bounded
 from mscli.core.errors import DOMException, NotFoundError, NotReadableError
+from mscli.core.frames import NETWORK_PIXELS
 from mscli.core.location import Location
 from mscli.core.log import Log
 from mscli.core.tuples import NamedTuple
@@ -198,6 +199,8 @@ class UdpLink:
 
 class LinkReader(ByteReader):
     """The bytes of a connection. Its errors are translated here. ``timeout_s``: how long to wait while there is a deadline."""
+
+    most_pixels = NETWORK_PIXELS
 
     def __init__(self, where: Location, link: Link, timeout_s: float) -> None:
         super().__init__()

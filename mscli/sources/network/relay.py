@@ -101,7 +101,7 @@ def open_relay(where: Location, options: InputOptions, form: str = "") -> tuple[
         told = json.loads(reader.line(LONGEST_LINE))
         if "failure" in told:
             raise _failure(told, where, options.timeout_s)
-        container = InputContainer(Relayed(reader, told), where.name)
+        container = InputContainer(Relayed(reader, told), where.name, reader.most_pixels)
     except BaseException as error:
         reader.close()
         if isinstance(error, EndedEarly | json.JSONDecodeError):

@@ -87,7 +87,7 @@ def open_stream(reader: ByteReader, form: str, probes: Sequence[Mapping[str, str
     for left, probe in enumerate(probes, 1 - len(probes)):
         file.rewind()
         try:
-            opened = open_container(file, reader.name, form or None, container_options=probe)
+            opened = open_container(file, reader.name, form or None, most_pixels=reader.most_pixels, container_options=probe)
         except NotReadableError:
             if file.is_full:
                 raise _no_media_in(reader) from None
@@ -102,14 +102,14 @@ def open_stream(reader: ByteReader, form: str, probes: Sequence[Mapping[str, str
         if all(map(_is_known, opened.streams)):
             break
         if not left:
-            opened = _with_what_came(file, opened, reader.name, form)
+            opened = _with_what_came(file, opened, reader, form)
             break
         opened.close()
     file.forget_read()
     return opened
 
 
-def _with_what_came(file: _Replayed, opened: Any, name: str, form: str) -> Any:
+def _with_what_came(file: _Replayed, opened: Any, reader: ByteReader, form: str) -> Any:
     """Return the container opened again, without the unknown streams of which nothing came. Raises the error of the reader."""
     unknown = {stream.index for stream in opened.streams if not _is_known(stream)}
     file.is_frozen = True
@@ -119,8 +119,8 @@ def _with_what_came(file: _Replayed, opened: Any, name: str, form: str) -> Any:
     if failure is not None and (unknown - absent or len(absent) == len(opened.streams)):
         raise failure
     file.rewind()
-    probe = {"probesize": str(max(_LEAST_PROBE, file.kept_bytes // 4))}
-    again: Any = open_container(file, name, form or None, container_options=probe)
+    probe, name = {"probesize": str(max(_LEAST_PROBE, file.kept_bytes // 4))}, reader.name
+    again: Any = open_container(file, name, form or None, most_pixels=reader.most_pixels, container_options=probe)
     for stream in again.streams:
         if stream.index in absent:
             _log.warning("%s: a %s stream is declared, but nothing of it came", name, stream.type)

@@ -81,7 +81,9 @@ class RawPictures(PipeFormat):
     ) -> None:
         self._reader, self._name, self._size, self.rate, self._before = reader, name, size, rate, before
         self._color, self._field = color, field
-        self._memory = FrameMemory(picture_bytes(reader.name, name, *size))
+        length = picture_bytes(reader.name, name, *size)
+        reader.check_size(*size)
+        self._memory = FrameMemory(length)
 
     @property
     def abilities(self) -> Abilities:
@@ -207,6 +209,15 @@ class Images(PipeFormat):
         """Return what stands for a bad image, for those who count damage, or None if it is only counted as lost."""
         return None
 
+    def _may_have(self, width: int, height: int) -> bool:
+        """Return whether a picture may have this size. If not, keep the error."""
+        try:
+            self._reader.check_size(width, height)
+        except NotReadableError as error:
+            self._why = error
+            return False
+        return True
+
     def _first_whole(self) -> Media:
         """Return the first whole picture, which ``read`` returns too. Raises EndedEarly, and NotReadableError if none comes."""
         passed = 0
@@ -216,7 +227,7 @@ class Images(PipeFormat):
             passed += self._length
             if passed > PICTURE_BYTES and self._picture is None:
                 size = f"{PICTURE_BYTES >> 20} MiB"
-                raise NotReadableError(f"the first {size} of {self._reader.name} hold no whole {self.name}")
+                raise self._why or NotReadableError(f"the first {size} of {self._reader.name} hold no whole {self.name}")
         return self._picture
 
     def _skip(self) -> bool:
@@ -352,7 +363,7 @@ class Jpegs(Images):
 
     def decode(self, image: memoryview) -> EncodedVideoChunk | None:
         size = _jpeg_size(image)
-        if size is None:
+        if size is None or not self._may_have(*size):
             return None
         self._size = size
         return EncodedVideoChunk(KEY, 0, image, "mjpeg", *size, color_space=JPEG_COLOR)
@@ -432,6 +443,9 @@ class Pngs(Images):
         return End(length, whole)
 
     def decode(self, image: memoryview) -> VideoFrame | None:
+        width, height = (int.from_bytes(image[at : at + 4], "big") for at in (16, 20))
+        if not self._may_have(width, height):
+            return None
         try:
             return decode_image("png", image, self._reader.name)
         except NotReadableError as error:
@@ -474,6 +488,8 @@ class Pnms(Images):
         """Return the header, if it is there. Or return where the next file begins, if that cuts off the header."""
         name = self._reader.name
         head = _pnm_head(bytes(held[:_LINE_BYTES]), name)
+        if head is not None:
+            self._reader.check_size(head.width, head.height)
         next_ = self.begins.search(held, 1, _LINE_BYTES if head is None else head.begin)
         if next_ is not None and _pnm_head(bytes(held[next_.start() : next_.start() + _LINE_BYTES]), name):
             return next_.start(), None

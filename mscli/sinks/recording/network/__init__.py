@@ -1,4 +1,4 @@
-"""Outputs in the network: servers that a recording is published to, and HLS in a folder.
+"""Outputs in the network: servers that a recording is published to.
 
 - ``protocols``: the table of protocols: codecs, muxer, and how the connection is made
 - ``destination``: an address with its settings, and what the process that sends needs to know of it

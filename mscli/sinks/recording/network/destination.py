@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from mscli.core.addresses import masked, scheme_of
-from mscli.core.errors import ArgumentError, NotFoundError, NotSupportedError, OperationError
+from mscli.core.errors import ArgumentError, NotFoundError, NotSupportedError
 from mscli.core.limits import INTERLEAVE_US, PUBLISH_CONNECT_S
 from mscli.core.location import locate
 from mscli.core.nearest import did_you_mean
@@ -98,8 +97,6 @@ def destination(row: SinkRow, target: str, options: SinkOptions) -> Destination:
         "trust": tls_options(insecure=link.insecure, ca_file=link.ca_file), "timeout_s": PUBLISH_CONNECT_S,
         "interleave_us": INTERLEAVE_US, "title": options.tags.get("title", ""), "port": protocol.port, "token": "",
     }  # fmt: skip
-    if not protocol.scheme:
-        return Destination(target, target, protocol, {**order, **_in_folder(target, protocol)})
     address, token = without_settings(target), os.environ.get(TOKEN, "")
     if protocol.keyed and token and address.endswith("/"):
         address += token
@@ -119,19 +116,6 @@ def destination(row: SinkRow, target: str, options: SinkOptions) -> Destination:
     return Destination(name, where.server, protocol, {**order, **more})
 
 
-def _in_folder(target: str, protocol: Protocol) -> dict[str, Any]:
-    """Return what a playlist in a folder needs beyond the rest."""
-    stem = os.path.splitext(os.path.basename(target))[0].replace("%", "%%")
-    return {
-        "url": os.path.abspath(target),
-        "options": {
-            **protocol.options,
-            "hls_segment_filename": os.path.join(os.path.dirname(os.path.abspath(target)), f"{stem}-%d.m4s"),
-            "hls_fmp4_init_filename": f"{stem}-init.mp4",
-        },
-    }
-
-
 def _for_program(url: str, name: str) -> dict[str, Any]:
     """Return what an ffmpeg on the PATH needs beyond the rest. Raises NotSupportedError if there is none."""
     program = shutil.which("ffmpeg")
@@ -144,19 +128,3 @@ def _for_program(url: str, name: str) -> dict[str, Any]:
     secrets = {key: value for key, value in pairs if key in _SECRETS}
     shown = "&".join(f"{key}={value}" for key, value in pairs if key not in secrets)
     return {"program": program, "secrets": secrets, "url": parts._replace(query=shown).geturl()}
-
-
-def check_folder(target: str, *, overwrite: bool) -> None:
-    """Raise OperationError if a playlist cannot be written, or would replace another one without leave."""
-    folder = os.path.dirname(os.path.abspath(target))
-    if not os.path.isdir(folder):
-        raise OperationError(f"cannot write {target}: there is no folder {folder}", hints=["create it first"])
-    if os.path.lexists(target) and (os.path.islink(target) or not os.path.isfile(target)):  # a rename would replace it
-        raise OperationError(f"cannot write a playlist to {target}: it is no file", hints=["use the name of a new file"])
-    if os.path.lexists(target) and not overwrite:
-        raise OperationError(f"{target} already exists", hints=["use --force to replace it"])
-    if os.stat(folder).st_mode & stat.S_IWOTH:  # anyone could lay a link where the next segment goes
-        hints = ["use a folder of your own"]
-        raise OperationError(f"cannot write a playlist into {folder}: everyone may create files there", hints=hints)
-    if not os.access(folder, os.W_OK):
-        raise OperationError(f"cannot write {target}: permission denied", hints=["use another folder"])

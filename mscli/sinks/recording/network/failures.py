@@ -35,6 +35,12 @@ def gave_up(name: str, seconds: float, last: BaseException) -> DOMException:
     return OperationError(f"gave up {name}, which was away for {seconds:g} s: {last}", hints=[_TAKES_ALL])
 
 
+def away_at_end(name: str, dropped: int, noun: str, last: BaseException) -> DOMException:
+    """Return the error about a server that was away when the recording ended. ``dropped``: how many ``noun`` it missed."""
+    what = f"{name} was away at the end, and {dropped} {noun} were not sent: {last}"
+    return OperationError(what, hints=[_TAKES_ALL, "record a file beside it"])
+
+
 def status_error(status: int, name: str) -> DOMException:
     """Return the error about a status of HTTP or RTSP: https://www.rfc-editor.org/rfc/rfc9110#section-15."""
     if status == _UNAUTHORIZED:
@@ -76,6 +82,7 @@ def _late(name: str, _server: str, timeout_s: float) -> DOMException:
     return not_answering(name, timeout_s)
 
 
+_CLOSED = _error("{name} closed the connection", _CHECK)
 _NO_HTTP = _error("{server} does not speak HTTP", _CHECK)
 _NO_TLS = _error("{server} does not speak TLS", "check the port and the scheme of the address")
 _KINDS: Mapping[str, Any] = {  # the class of an exception → the error
@@ -84,6 +91,7 @@ _KINDS: Mapping[str, Any] = {  # the class of an exception → the error
     "ConnectionRefusedError": _error("{server} refuses the connection", _TAKES_ALL),
     "TimeoutError": _late,
     "SSLError": _NO_TLS,
+    "RemoteDisconnected": _CLOSED,
     "HTTPException": _NO_HTTP,
     "BadStatusLine": _NO_HTTP,
     "LineTooLong": _NO_HTTP,
@@ -103,8 +111,8 @@ _SAID: tuple[tuple[str, Any], ...] = (  # what FFmpeg, Python or a server says �
     ("TLS", _NO_TLS),
     ("handshake", _error("{server} does not speak this protocol", _CHECK)),
     ("Invalid data", _error("{server} does not speak this protocol", _CHECK)),
-    ("Broken pipe", _error("{name} closed the connection", _CHECK)),
-    ("Connection reset", _error("{name} closed the connection", _CHECK)),
+    ("Broken pipe", _CLOSED),
+    ("Connection reset", _CLOSED),
     ("Input/output error", _error(_REFUSES, "check the application and the stream key at the end of the address")),
     ("End of file", _error(_REFUSES, "check the application and the stream key at the end of the address")),
 )

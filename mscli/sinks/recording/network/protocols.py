@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mscli.core.tuples import NamedTuple
-from mscli.encode.codecs import Container
+from mscli.encode.codecs import CONTAINERS, FRAGMENTS_ALONE, Container
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -19,7 +19,8 @@ class Protocol(NamedTuple):
 
     ``container``: the codecs that it carries, the default one first. ``way``: how ``publish_child`` opens it: one of FFmpeg's
     protocols ("protocol"), a muxer that connects by itself ("muxer"), a PUT request without an end ("put"), a PUT request for
-    each file ("files"), or an ffmpeg on the PATH ("program"). ``suffix``: of the addresses, if the protocol has several rows.
+    each file ("files"), or an ffmpeg on the PATH ("program"). A "folder" needs none: see ``mscli.sinks.recording.playlist``.
+    ``suffix``: of the addresses, if the protocol has several rows.
     """
 
     scheme: str
@@ -40,6 +41,7 @@ def _carries(name: str, muxer: str, video: tuple[str, ...], audio: tuple[str, ..
 
 _TS = ("h264", "hevc"), ("aac", "mp3", "opus")
 _HLS = _carries("m3u8", "hls", ("h264", "hevc"), ("aac",))
+_HLS_FILES = _HLS._replace(muxer="mp4", streaming=FRAGMENTS_ALONE, tags=CONTAINERS["mp4"].tags)
 # A segment is at least two seconds long, and begins with a key frame. Numbers rise over interruptions, as the clock does.
 _SEGMENTS = {
     "hls_time": "2", "hls_list_size": "6", "hls_segment_type": "fmp4", "hls_start_number_source": "epoch",
@@ -60,7 +62,7 @@ PROTOCOLS: dict[tuple[str, str], Protocol] = {
         Protocol("icecast", _carries("icecast", "adts", (), ("aac",)), "put", "aac", type="audio/aac", port=8000),
         Protocol("icecast", _carries("icecast", "webm", ("vp8", "vp9"), ("opus",)), "put", "webm",
                  {"cluster_time_limit": "250", "live": "1"}, type="video/webm", port=8000),
-        Protocol("", _HLS, "muxer", "m3u8", _SEGMENTS),
+        Protocol("", _HLS_FILES, "folder", "m3u8"),
         Protocol("http", _HLS, "files", "m3u8", {**_SEGMENTS, "method": "PUT"}),
         Protocol("srt", _carries("srt", "mpegts", *_TS), "program"),
     )

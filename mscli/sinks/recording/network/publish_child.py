@@ -5,7 +5,8 @@ may read the arguments of a process: a line of JSON, then for each packet a ``HE
 stream ``END`` at the end. The process ends when stdin does.
 
 What goes to stdout: lines of JSON. ``{"ready": true}`` before it connects, ``{"open": true}`` once the server takes the
-stream, ``{"sent": N}`` with the number of packets so far, ``{"done": true}`` at the end, or ``{"failure": ...}``.
+stream, ``{"sent": N, "taken": M}`` with how many packets were passed on so far, and how many of them the server has taken,
+``{"done": true}`` at the end, or ``{"failure": ...}``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import ssl
 import stat
 import struct
 import subprocess
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from fractions import Fraction
@@ -43,7 +45,8 @@ _DATAGRAM = 1316  # bytes: seven packets of MPEG-TS
 _OK, _ALIVE, _CONTINUE = range(200, 300), range(200, 500), 100
 _EMPTY = b"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:0\n"
 _NOTHING = (b"\x47\x1f\xff\x10" + b"\xff" * 184) * 7  # packets of MPEG-TS that hold nothing
-_LONGEST_HEAD = 1 << 16
+_LONGEST_HEAD = _LONGEST_BODY = 1 << 16  # of an answer; a longer body is left with its connection
+_SEGMENT = ".m4s"
 
 
 class StatusError(Exception):
@@ -117,12 +120,12 @@ def _send(order: dict[str, Any], source: BinaryIO, said: list[Any]) -> None:
     if order["title"]:
         output.metadata["title"] = order["title"]
     output.start_encoding()
-    check()
+    segments = check()
     _tell({"open": True})
     av.logging.set_level(av.logging.ERROR)
     said.clear()
     _keep_buffers_small()
-    sent, told_s = 0, monotonic()
+    sent, taken, told_s = 0, 0, monotonic()
     while True:
         stream, flags, pts, dts, duration, size = HEAD.unpack(_read(source, HEAD.size))
         if stream == END:
@@ -131,15 +134,17 @@ def _send(order: dict[str, Any], source: BinaryIO, said: list[Any]) -> None:
         packet.pts, packet.dts, packet.duration, packet.time_base = pts, dts, duration, _BASE
         packet.is_keyframe, packet.stream = bool(flags & KEY), streams[stream]
         output.mux(packet)
-        check()
+        if (found := check()) != segments:
+            segments, taken = found, sent  # a segment holds what came before the packet that ends it
         sent += 1
+        taken = sent if segments is None else taken
         if (now_s := monotonic()) >= told_s + _OFTEN_S or sent == 1:
             told_s = now_s
             del said[:-_LOG_LINES]
-            _tell({"sent": sent})
+            _tell({"sent": sent, "taken": taken})
     output.close()
     check()
-    _tell({"sent": sent, "done": True})
+    _tell({"sent": sent, "taken": sent, "done": True})
 
 
 def _read(source: BinaryIO, size: int) -> bytes:
@@ -160,9 +165,10 @@ def _keep_buffers_small() -> None:
                     one.close()
 
 
-# How a connection is made. Each way returns FFmpeg's output, and what raises an error that it could not raise itself.
+# How a connection is made. Each way returns FFmpeg's output, and what raises an error that it could not raise itself. That
+# returns how many segments the server has taken, or None if there are none, and what is sent is taken.
 
-Way = tuple[Any, Callable[[], None]]
+Way = tuple[Any, Callable[[], int | None]]
 
 
 def _nothing() -> None:
@@ -292,6 +298,7 @@ class _Uploads:
             self._link = HTTPSConnection(host, port, timeout=timeout_s, context=_context(order))
         self._fields = {"User-Agent": "mscli", **_login(order)}
         self.error: BaseException | None = None
+        self._segments = 0  # that the server has taken
 
     def begin(self, *, again: bool) -> None:
         """Find out whether the server takes the playlist: with an empty one, or later without touching it."""
@@ -310,7 +317,9 @@ class _Uploads:
                 try:
                     self._link.request(method, _path(parts), data or None, self._fields)
                     answer = self._link.getresponse()
-                    answer.read()
+                    if len(answer.read(_LONGEST_BODY)) == _LONGEST_BODY:
+                        answer.close()
+                        self._link.close()
                     break
                 except (HTTPException, ConnectionError):
                     self._link.close()
@@ -318,13 +327,15 @@ class _Uploads:
                         raise
             if answer.status not in (_OK if method == "PUT" else _ALIVE):
                 raise StatusError(answer.status)
+            self._segments += method == "PUT" and parts.path.endswith(_SEGMENT)
         except Exception as error:  # a muxer would not tell it
             self.error = error
 
-    def check(self) -> None:
-        """Raise the error of a request."""
+    def check(self) -> int:
+        """Return how many segments the server has taken. Raises the error of a request."""
         if self.error is not None:
             raise self.error
+        return self._segments
 
 
 class _Upload(io.BytesIO):
@@ -375,19 +386,24 @@ class _Program:
             )  # fmt: skip
         assert self._running.stdin
         assert self._running.stderr
-        self.said: list[str] = []
+        self.said: deque[str] = deque(maxlen=_LOG_LINES)
         self.write(_NOTHING)  # it connects once it has read something
-        for line in self._running.stderr:
+        while line := self._running.stderr.readline(_LONGEST_HEAD):
             self.said.append(line.decode(errors="replace").strip())
             if line.startswith(b"Output #0"):
                 break
         else:
             self.fail()
-        Thread(target=self._running.stderr.read, name="mscli-publish-said", daemon=True).start()
+        Thread(target=self._forget_what_it_says, name="mscli-publish-said", daemon=True).start()
+
+    def _forget_what_it_says(self) -> None:
+        assert self._running.stderr
+        while self._running.stderr.read1(_LONGEST_HEAD):  # type: ignore[attr-defined]  # it is buffered
+            pass
 
     def fail(self) -> None:
         """Raise the error about what it said."""
-        raise ConnectionError("; ".join(self.said[-3:]) or "it has ended")
+        raise ConnectionError("; ".join([*self.said][-3:]) or "it has ended")
 
     def write(self, data: bytes) -> int:
         """Pass bytes on."""

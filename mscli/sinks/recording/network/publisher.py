@@ -36,8 +36,8 @@ from mscli.encode.encoding import EncodedTrack, PacketSink, first_camera
 from mscli.encode.options import SinkOptions
 from mscli.sinks.recording.network.child import PublishChild, heads_of
 from mscli.sinks.recording.network.congestion import Congestion, usual_pause_s
-from mscli.sinks.recording.network.destination import check_folder, destination
-from mscli.sinks.recording.network.failures import cause_of, gave_up, not_answering, not_taking, process_gone
+from mscli.sinks.recording.network.destination import destination
+from mscli.sinks.recording.network.failures import away_at_end, cause_of, gave_up, not_answering, not_taking, process_gone
 from mscli.sinks.recording.network.publish_child import END, KEY
 from mscli.sinks.recording.queued import QUEUE_BYTES
 
@@ -93,10 +93,8 @@ class Publisher(PacketSink):
 
     def __init__(self, row: SinkRow, target: Target, options: SinkOptions, on_link: OnLink) -> None:
         """Remember where to send. Raises TypeError, NotSupportedError, OperationError."""
-        assert isinstance(target, str), "an address or the name of a playlist"
+        assert isinstance(target, str), "an address"
         self._to = destination(row, target, options)
-        if not self._to.protocol.scheme:
-            check_folder(target, overwrite=options.overwrite)
         self.takes = self._to.protocol.container
         self.name = self._to.name
         self.waits = False
@@ -113,6 +111,7 @@ class Publisher(PacketSink):
         self._queue: deque[_Sent] = deque()
         self._queued_bytes = 0
         self._flying: deque[_Sent] = deque()  # packets that the process has, or part of them
+        self._unsure: deque[_Sent] = deque()  # packets that it gathers for a segment
         self._open = False  # whether the server takes the stream
         self._away = False  # whether the connection was lost, and nothing is kept
         self._needs_key = False  # whether the next packet must be one at which decoding can begin
@@ -137,7 +136,7 @@ class Publisher(PacketSink):
         self._open_s = 0.0  # since when there is a connection
         self._opened_s = 0.0  # how long there was one before
         self._heard_s = 0.0  # when the process has last sent something
-        self._acked = 0  # packets of the connection that were sent
+        self._acked = 0  # packets of the connection that were passed on
         self._wakes = self._wakened = -1
         self._thread: Thread | None = None
 
@@ -287,7 +286,7 @@ class Publisher(PacketSink):
         begins = self._lead is None or (track == self._lead.index and piece.key)
         if not self.waits and not self._away and self._queue:
             lag_us = piece.timestamp - self._queue[0].at_us
-            if (self._to.protocol.scheme and self._congestion.overdue(lag_us)) or self._full:
+            if self._congestion.overdue(lag_us) or self._full:
                 _log.info("%s: too slow: %d packets left out", self.name, len(self._queue))
                 self._drop_queue()
                 self._needs_key, self._asks_key = True, not begins
@@ -337,8 +336,8 @@ class Publisher(PacketSink):
             self._kill()
             with self._changed:
                 self._drop_queue()
+                self._drop(self._unsure)
                 self._drop(self._flying)
-                self._away = False
                 self._changed.notify_all()
                 for fd in (self._wakened, self._wakes):
                     os.close(fd)
@@ -357,12 +356,12 @@ class Publisher(PacketSink):
                 self._serve()
                 return
             except (DOMException, BrokenPipeError) as error:
-                cause = error if isinstance(error, DOMException) else process_gone(self.name)
+                cause = error if isinstance(error, DOMException) else self._last_words()
                 cut = self._open
                 lasted_s = monotonic() - self._open_s if cut else 0.0
                 self._note_closed()
                 self._kill()
-                if not self._packets or not self._to.protocol.scheme:
+                if not self._packets:
                     if self._asked:
                         return
                     raise cause from None
@@ -377,8 +376,25 @@ class Publisher(PacketSink):
             if self._give_up_s is not None:
                 pause_s = min(pause_s, max(0.0, lost_s + self._give_up_s - monotonic()))
             with self._changed:
-                if self._changed.wait_for(lambda: self._aborted or self._ending_s is not None, pause_s):
-                    return
+                over = self._changed.wait_for(lambda: self._aborted or self._ending_s is not None, pause_s)
+            if over:
+                self._check_sent(cause)
+                return
+
+    def _last_words(self) -> DOMException:
+        """Return why the process has left its pipe."""
+        try:
+            if self._child is not None:
+                self._read_news(self._child)
+        except DOMException as error:
+            return error
+        return process_gone(self.name)
+
+    def _check_sent(self, cause: DOMException) -> None:
+        """Raise an error if the server, which is away at the end, has missed anything."""
+        dropped = self.published.dropped
+        if dropped and not self._aborted:
+            raise away_at_end(self.name, dropped, "packets of sound" if self._lead is None else "pictures", cause)
 
     def _note_closed(self) -> None:
         """Note that there is no connection any more."""
@@ -391,6 +407,7 @@ class Publisher(PacketSink):
         with self._changed:
             self._away = True
             self._drop_queue()
+            self._drop(self._unsure)
             self._drop(self._flying)
             self._changed.notify_all()
         _log.info("%s: interrupted: %s", self.name, cause)
@@ -430,9 +447,11 @@ class Publisher(PacketSink):
             if self._flying and now_s > self._heard_s + PUBLISH_STALLED_S:
                 raise not_taking(self.name, PUBLISH_STALLED_S)
             if self._is_late(now_s):
-                if self._open:
+                if self._open and self._packets:
                     _log.info("%s: not everything could be sent in time", self.name)
                     return
+                if self._open:
+                    raise not_taking(self.name, round(now_s - self._heard_s, 1))
                 raise not_answering(self.name, round(now_s - self._began_s, 1))
             if self._open and not ended and not child.blocked:
                 ended = self._hand_on(child)
@@ -469,7 +488,7 @@ class Publisher(PacketSink):
             if "open" in told:
                 self._begin_to_send()
             if "sent" in told:
-                self._note_sent(int(told["sent"]))
+                self._note_sent(int(told["sent"]), int(told["taken"]))
             if told.get("done"):
                 return True
         if child.over:
@@ -489,13 +508,16 @@ class Publisher(PacketSink):
         _log.info("%s: %s", self.name, RESUMED if returns else PUBLISHING)
         self._tell(RESUMED if returns else PUBLISHING)
 
-    def _note_sent(self, total: int) -> None:
+    def _note_sent(self, passed: int, taken: int) -> None:
+        """Note how many packets of the connection were passed on, and how many of them the server has taken."""
         now_s = monotonic()
         with self._changed:
             size = 0
-            while self._acked < total and self._flying:
-                one = self._flying.popleft()
+            while self._acked < passed and self._flying:
+                self._unsure.append(self._flying.popleft())
                 self._acked += 1
+            while len(self._unsure) > self._acked - taken:
+                one = self._unsure.popleft()
                 self._sent[one.track] += one.units
                 self._packets[one.track] += 1
                 self._bytes[one.track] += one.data.nbytes
