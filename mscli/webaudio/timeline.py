@@ -80,7 +80,8 @@ class SetTarget(SetValue):
 
     def settled_at(self) -> float:
         """Return when the target is reached."""
-        return self.time + _SETTLED * self.constant
+        settled = self.time + _SETTLED * self.constant
+        return settled if settled > self.time or not self.constant else float(np.nextafter(self.time, inf))
 
 
 class Curve(SetValue):

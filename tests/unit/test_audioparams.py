@@ -300,6 +300,7 @@ EVENTS = st.lists(
 
 
 @example([(SetTarget, 0, 0.0, 2e-313)], [1, 1, 1, 1], None)
+@example([(SetTarget, 3, 0.0, 2e-309)], [3, 2, 1, 1], None)  # begins with a span
 @settings(deadline=None)  # a busy machine takes any time
 @given(EVENTS, st.lists(st.integers(1, 120), min_size=4, max_size=12), st.none() | st.integers(0, 400))
 def test_values_do_not_depend_on_the_spans(events: list[Any], spans: list[int], hold: int | None) -> None:
