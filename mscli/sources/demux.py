@@ -58,7 +58,7 @@ from mscli.media.sound import as_block, layout_name
 from mscli.sources.base import Abilities
 from mscli.sources.bytereader import check_pixels
 from mscli.sources.feed import GAP_US
-from mscli.sources.packettimes import PacketTimes, Stream, Timed
+from mscli.sources.packettimes import PacketTimes, StreamFacts, Timed
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]
@@ -559,13 +559,13 @@ def _index(packet: Packet) -> int:
     return packet.stream_index if packet.opaque is None else cast("tuple[int]", packet.opaque)[0]
 
 
-def _stream(stream: Any, form: str) -> Stream:
+def _stream(stream: Any, form: str) -> StreamFacts:
     """Return what the times of a stream depend on. ``form``: FFmpeg's name of its container."""
     reorders = form in _UNDATED and stream.type == "video" and bool(getattr(stream.codec_context, "has_b_frames", False))
-    return Stream(stream.type == "audio", round(MICROSECONDS / _stated_rate(stream)), reorders)
+    return StreamFacts(stream.type == "audio", round(MICROSECONDS / _stated_rate(stream)), reorders)
 
 
-def _timed(packet: Packet, scales: Mapping[int, _Scale], streams: Mapping[int, Stream]) -> Timed:
+def _timed(packet: Packet, scales: Mapping[int, _Scale], streams: Mapping[int, StreamFacts]) -> Timed:
     """Return a packet with the times that its container says."""
     index = _index(packet)
     scale = scales[index]

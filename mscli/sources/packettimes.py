@@ -31,7 +31,7 @@ OFF_US = 100_000  # times that are less off are the container's business
 REORDERED_US = 2 * MICROSECONDS  # the same, for pictures in a container that reorders their decoding times
 ALIKE_US = 10 * MICROSECONDS  # steps back of both streams whose corrections differ by less are the same one
 APART_US = 2 * MICROSECONDS  # packets that stand together in a file are less apart
-_HASTY_LOOK = 4  # the same, if nothing should wait
+_HASTY_US = 400_000  # the same in time, if nothing should wait: a little more than a PES packet
 _STEPS = 16  # of a stream, that tell its pace
 _STANDING = 3  # times that do not rise, of packets that follow, show that a clock stands still
 _NEAR = 8  # packets around one, among which a missing time is looked for
@@ -43,7 +43,7 @@ Retimed = Callable[
 ]  # called with a stream's index, how long the packet lasts, and how far its time was off
 
 
-class Stream(NamedTuple):
+class StreamFacts(NamedTuple):
     """The facts that the times of a stream depend on.
 
     ``usual_us``: how long a packet lasts that does not say. ``reorders``: whether its times come in another order.
@@ -76,7 +76,7 @@ class Timed:
 class _Line:
     """The times of one stream. All are those that its packets are given, unless they are called raw."""
 
-    stream: Stream
+    stream: StreamFacts
     waiting: deque[Timed] = field(default_factory=deque)
     shift_us: int = 0  # from raw times
     off_us: int = 0  # how far raw times are off for good, by steps that only this stream has taken
@@ -117,7 +117,7 @@ class PacketTimes:
 
     def __init__(
         self,
-        streams: Mapping[int, Stream],
+        streams: Mapping[int, StreamFacts],
         retimed: Retimed,
         *,
         hasty: bool = False,
@@ -126,8 +126,7 @@ class PacketTimes:
     ) -> None:
         self._lines = {index: _Line(stream) for index, stream in streams.items()}
         self._retimed, self._hasty, self._joins, self._zeroes = retimed, hasty, joins, zeroes
-        self._look = _HASTY_LOOK if hasty else LOOK
-        self._queue: deque[Timed] = deque()  # bound: ``HELD_BYTES``, ``_look`` packets of a stream
+        self._queue: deque[Timed] = deque()  # bound: ``HELD_BYTES``, ``LOOK`` packets of a stream
         self._held = 0  # bytes in it
         self._end_us = 0  # when all packets so far have ended
         self._origin_us = 0  # what to add to all times, because the container's beginning is that of a wrong one
@@ -174,7 +173,7 @@ class PacketTimes:
             return False
         at_us = self._follows(line, timed)
         if at_us is None:
-            at_us = self._judged(line, timed, complete=complete or len(line.waiting) > self._look)
+            at_us = self._judged(line, timed, complete=complete or self._looked(line))
         if at_us is None:
             return False
         line.waiting.popleft()
@@ -216,6 +215,12 @@ class PacketTimes:
         if self._zeroes or abs(raws[0] - there_us) <= APART_US:
             return None
         return next((count for count, raw in enumerate(raws) if abs(raw - there_us) <= APART_US), None)
+
+    def _looked(self, line: _Line) -> bool:
+        """Return whether so many packets wait that a step can be judged."""
+        if len(line.waiting) > LOOK:
+            return True
+        return self._hasty and sum(line.pace_us(one.lasts_us) for one in line.waiting) > _HASTY_US
 
     # Judge a packet
 

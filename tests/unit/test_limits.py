@@ -287,7 +287,7 @@ NO_LIMITS = {  # durations that limit no wait, by what they are: modules, and th
         sources.fake.description JITTERS_MS · sources.feed _STALLED_US _JUMP_US GAP_US ·
         sources.file.player _SEAM_US _EARLIER_US · sources.network.relay JITTER_US · sources.screen.stream STILL_US ·
         sources.screen.wayland _LATE_US ·
-        sources.packettimes OFF_US REORDERED_US ALIKE_US APART_US ·
+        sources.packettimes _HASTY_US OFF_US REORDERED_US ALIKE_US APART_US ·
         sources.network.feeds _BETTER_US _STEADY_US _BEGINNING_US JUMP_US _BACK_US ·
         sources.sound.portaudio STEADY_S · sources.sound.portaudio_stream BLOCK_S ·
         sources.sound.sampleclock OLDEST_US WINDOW_S GAP_S CONFIRM_S STEADY_S STEP_US ·

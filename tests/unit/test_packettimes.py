@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mscli.sources.packettimes import PacketTimes, Stream, Timed
+from mscli.sources.packettimes import PacketTimes, StreamFacts, Timed
 
 VIDEO, AUDIO = 0, 1
 STEP_US, BLOCK_US = 40_000, 20_000
@@ -33,9 +33,9 @@ def packets(seconds: float, video: Change, audio: Change) -> Iterator[Timed]:
 class Mended:
     """What becomes of packets: the times and how many were replaced, by stream."""
 
-    def __init__(self, given: Iterator[Timed], streams: dict[int, Stream] | None = None, **how: bool) -> None:
+    def __init__(self, given: Iterator[Timed], streams: dict[int, StreamFacts] | None = None, **how: bool) -> None:
         self.retimed: dict[int, int] = {VIDEO: 0, AUDIO: 0}
-        streams = streams or {VIDEO: Stream(False, STEP_US), AUDIO: Stream(True, BLOCK_US)}
+        streams = streams or {VIDEO: StreamFacts(False, STEP_US), AUDIO: StreamFacts(True, BLOCK_US)}
         times = PacketTimes(streams, self._note, zeroes=False, **how)
         self.times: dict[int, list[int]] = {VIDEO: [], AUDIO: []}
         for timed in times.mended(given):
@@ -122,7 +122,7 @@ def test_an_error_comes_after_all_that_came_before_it() -> None:
         raise NotReadableError("it broke")
 
     came: list[Timed] = []
-    times = PacketTimes({VIDEO: Stream(False, STEP_US), AUDIO: Stream(True, BLOCK_US)}, lambda *_: None)
+    times = PacketTimes({VIDEO: StreamFacts(False, STEP_US), AUDIO: StreamFacts(True, BLOCK_US)}, lambda *_: None)
     with pytest.raises(NotReadableError, match="it broke"):
         came.extend(times.mended(failing()))
     assert len(came) == len(list(packets(1, true, true)))
@@ -138,7 +138,7 @@ rates = st.lists(st.integers(1_000, 20 * S), min_size=1, max_size=150)
 @CASES
 def test_pictures_at_any_rate_are_left_alone(steps_us: list[int]) -> None:
     given_us = list(accumulate(steps_us, initial=BEGIN_US))
-    for streams in ({VIDEO: Stream(False, STEP_US)}, {VIDEO: Stream(False, S), AUDIO: Stream(True, BLOCK_US)}):
+    for streams in ({VIDEO: StreamFacts(False, STEP_US)}, {VIDEO: StreamFacts(False, S), AUDIO: StreamFacts(True, BLOCK_US)}):
         for hasty in (False, True):
             mended = Mended((Timed(VIDEO, None, at, at, 0, starts=True) for at in given_us), streams, hasty=hasty)
             assert mended.times[VIDEO] == given_us
@@ -174,7 +174,7 @@ def test_pictures_in_another_order_are_left_alone(seed: int, step_us: int) -> No
     dated = [Timed(VIDEO, None, n * step_us, (at + 3) * step_us, step_us, starts=False) for n, at in enumerate(shown)]
     undated = [Timed(VIDEO, None, at * step_us, None, step_us, starts=False) for at in shown]
     for given_packets, reorders, first in ((dated, False, 3), (undated, True, 0)):
-        mended = Mended(iter(given_packets), {VIDEO: Stream(False, step_us, reorders)})
+        mended = Mended(iter(given_packets), {VIDEO: StreamFacts(False, step_us, reorders)})
         assert mended.times[VIDEO] == [(at + first) * step_us for at in shown]
         assert mended.retimed[VIDEO] == 0
 
@@ -184,7 +184,7 @@ def test_a_wrong_time_among_pictures_in_another_order_is_replaced_by_the_one_tha
     times = [at * STEP_US for at in shown]
     times[50] += 5 * S
     mended = Mended(
-        (Timed(VIDEO, None, at, None, STEP_US, starts=False) for at in times), {VIDEO: Stream(False, STEP_US, True)}
+        (Timed(VIDEO, None, at, None, STEP_US, starts=False) for at in times), {VIDEO: StreamFacts(False, STEP_US, True)}
     )
     assert mended.retimed[VIDEO] == 1
     assert mended.times[VIDEO] == [at * STEP_US for at in shown]
@@ -194,6 +194,6 @@ def test_a_picture_that_is_shown_long_after_its_decoding_is_shown_when_no_other_
     shown = [at for begin in range(0, 120, 4) for at in (begin + 3, begin, begin + 1, begin + 2)]
     given_packets = [Timed(VIDEO, None, n * STEP_US, (at + 1) * STEP_US, STEP_US, starts=False) for n, at in enumerate(shown)]
     given_packets[50].shown_us = 1000 * S
-    mended = Mended(iter(given_packets), {VIDEO: Stream(False, STEP_US)})
+    mended = Mended(iter(given_packets), {VIDEO: StreamFacts(False, STEP_US)})
     assert mended.retimed[VIDEO] == 1
     assert mended.times[VIDEO] == [(at + 1) * STEP_US for at in shown]
