@@ -158,6 +158,9 @@ def no_thread_is_left() -> Iterator[None]:
         pytest.fail(f"threads are left running: {', '.join(names)}", pytrace=False)
 
 
+PATIENT_S = 900  # what a test may take that makes way for the virtual machine's
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--part", choices=PARTS, help="only the test files of this part (tests/plan.py)")
 
@@ -172,7 +175,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("part") == "patient":
         for item in items:
-            item.add_marker(pytest.mark.timeout(0), append=False)  # others may have the processors: only the run has a limit
+            item.add_marker(pytest.mark.timeout(PATIENT_S), append=False)  # others may have the processors meanwhile
     items.sort(key=lambda item: turn(item.nodeid))
 
 
