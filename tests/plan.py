@@ -87,7 +87,7 @@ LONG = files(
     sinks="browser key_frames",
 )
 PROCESSORS = os.cpu_count() or 1
-WAITERS = PROCESSORS + 4  # workers: most of the tests that wait use a third of a processor
+WAITERS = PROCESSORS + 3  # workers: most of the tests that wait use a third of a processor
 MAKES_WAY = 5  # is added to the niceness of a worker that computes
 
 

@@ -163,8 +163,8 @@ def become(request: dict[str, Any], streams: Sequence[int]) -> list[str]:
     sys.stdout = again(sys.stdout, "wb")
     sys.stderr = again(sys.stderr, "wb")
     sys.path[0] = request["folder"]  # as with -m
-    behind = sys.path.index(str(ROOT), 1) + 1
-    sys.path[behind:behind] = os.environ.get("PYTHONPATH", "").split(os.pathsep)[1:]
+    named = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]  # an installed mscli has ROOT at the end
+    sys.path[1:] = [*named, *(one for one in sys.path[1:] if one not in named)]
     command: list[str] = request["command"]
     return command
 

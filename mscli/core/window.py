@@ -159,10 +159,13 @@ class Window:
         """Count the pictures that are shown before this one and all that follow. Return None if no more are wanted."""
         ahead = self._ahead.setdefault(track, [])
         while ahead and ahead[0][0] <= chunk.order_us and left:
-            self._lasts_us[track] = heappop(ahead)[1]
+            at_us, ends_us = heappop(ahead)
+            self._lasts_us[track] = ends_us
             left -= 1
         self._left[track] = left
-        if not left:
+        if not left:  # it ends where the next one is shown, but is not past by its tolerance itself
+            next_us = min([chunk.timestamp, *(one for one, _ in ahead[:1])])
+            self._lasts_us[track] = max(at_us + _tolerance_us(ends_us - at_us) + 1, min(ends_us, next_us))
             self.over = self._is_over()
             return None
         heappush(ahead, (chunk.timestamp, chunk.timestamp + (chunk.duration or 0)))
@@ -232,7 +235,11 @@ class Window:
 
 def frame_tolerance_us(frame: Media) -> int:
     """Return how long before the end a video frame may be stamped and still count as after it: a quarter of its duration."""
-    return min((frame.duration or 0) // 4, JITTER_US) if isinstance(frame, VideoMedia) else 0
+    return _tolerance_us(frame.duration or 0) if isinstance(frame, VideoMedia) else 0
+
+
+def _tolerance_us(lasts_us: int) -> int:
+    return min(lasts_us // 4, JITTER_US)
 
 
 def is_past(frame: Media, end_us: int | None) -> bool:

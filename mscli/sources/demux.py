@@ -385,7 +385,7 @@ class InputContainer:
         form = self._opened.format.name
 
         def retimed(index: int, lasts_us: int, off_us: int) -> None:
-            rate = self._streams[AUDIO].rate if kinds[index] == AUDIO else 0
+            rate = self._streams[AUDIO].codec_context.sample_rate if kinds[index] == AUDIO else 0
             mending.retimed(kinds[index], round(lasts_us * rate / MICROSECONDS) if rate else 1, off_us)
 
         streams = {index: _stream(self._streams[kinds[index]], form) for index in scales}

@@ -40,7 +40,7 @@ def test_interlaced_pictures_are_called_so(field: int, height: int, letter: byte
 
 def test_interlaced_pictures_are_made_whole_on_request(tmp_path: Path) -> None:
     comb = (bytes([200, 128]) * 64 + bytes([20, 128]) * 64) * 16  # one field is light and one is dark
-    shots = [Shot(comb, 0.005, field=TOP_BOTTOM)] * 60
+    shots = [Shot(comb, 0.005, field=TOP_BOTTOM)] * 300
     with cameras(tmp_path, Camera(shots, "YUYV", 64, 32, said={"field": TOP_BOTTOM}, patient=True)) as machine:
         done = machine.each(
             [

@@ -14,7 +14,7 @@ from tests.camera.driver import Camera, Shot
 from tests.camera.rig import CameraMachine, cameras
 from tests.camera.test_codecs import ENCODERS, stream
 
-PICTURES = 60
+PICTURES = 160  # long enough that a still scene is told from a camera that has frozen
 
 
 def jpeg(width: int, height: int) -> bytes:
