@@ -109,11 +109,12 @@ def track() -> Iterator[mscli.MediaStreamTrack]:
 
 
 def first_block(track: mscli.MediaStreamTrack) -> AudioData:
-    """The next block of the track."""
+    """The next block of the track that begins after the call: one may be on its way, with the channels of before."""
     from mscli.core.eventloop import EventLoop
 
     loop = EventLoop()
     queue = track.open_queue(loop)
+    loop.take(TIMEOUT_S)
     taken = loop.take(TIMEOUT_S)
     track.close_queue(queue)
     assert taken is not None
