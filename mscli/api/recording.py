@@ -344,8 +344,11 @@ class Delivery:
         if self._window.last_us != self._end_us:
             self._note_end()
         for one in self._as_taken(track, frame):
-            self._write(track, one, frame)
-        if is_past(frame, self._end_us):
+            if one is frame:
+                self._sink.write(track, one)
+            else:
+                self._write(track, one)
+        if self._end_us is not None and is_past(frame, self._end_us):
             flow.note_past(frame)
         else:
             flow.counts.note(frame)
@@ -415,9 +418,9 @@ class Delivery:
         """Tell the sink the end, as it is known now."""
         self._end_us = self._sink.end_us = self._window.last_us
 
-    def _write(self, track: int, one: Media, given: Media | None = None) -> None:
-        """Write what the sink gets of a frame, or count a decoded picture that is shown after the end. ``given``: the frame."""
-        end_us = None if one is given or track in self._lapses else self._end_us
+    def _write(self, track: int, one: Media) -> None:
+        """Write a picture that was decoded for the sink, or count it if it is shown after the end."""
+        end_us = None if track in self._lapses else self._end_us
         late = end_us is not None and one.timestamp + frame_tolerance_us(one) >= end_us
         if late and one.timestamp != self._window.start_us:
             self._past[track] += 1

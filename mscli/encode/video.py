@@ -385,7 +385,7 @@ class VideoEncoder(PicturesToChunks):
     ) -> Iterator[EncodedVideoChunk]:
         """Yield the chunks that the picture completes. ``frame``: its origin."""
         at_us = picture.pts if picture.pts is not None else frame.timestamp
-        if self.first_us is not None and is_past(frame, self.end_us):
+        if self.end_us is not None and self.first_us is not None and is_past(frame, self.end_us):
             self.past += 1
             return
         if not announced:

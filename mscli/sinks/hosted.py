@@ -42,7 +42,7 @@ _FACTS: Mapping[str, type | tuple[type, ...]] = {  # what a sink says of itself 
     "finish_s": _NUMBER,
     "missed": int,
 }
-_TOLD = ("paused_us", "end_us", "end_by_s", "track")  # what a sink is told
+_TOLD = ("paused_us", "end_us", "end_by_s", "track")  # attributes that a sink gets as they change
 
 _log = Log("sinks")
 

@@ -89,7 +89,7 @@ class _Line:
     shown_us: deque[int] = field(default_factory=lambda: deque(maxlen=_STEPS))
 
     def pace_us(self, lasts_us: int) -> int:
-        """Return how long after a packet that says to last so long the next one follows."""
+        """Return the expected time from a packet to the next one. ``lasts_us``: the packet's own duration."""
         if self.stream.sound or self.stream.reorders:
             return lasts_us
         return round(median(self.steps_us)) if len(self.steps_us) >= _STEPS // 4 else lasts_us
@@ -217,7 +217,7 @@ class PacketTimes:
         return next((count for count, raw in enumerate(raws) if abs(raw - there_us) <= APART_US), None)
 
     def _looked(self, line: _Line) -> bool:
-        """Return whether so many packets wait that a step can be judged."""
+        """Return whether enough packets wait to judge a step."""
         if len(line.waiting) > LOOK:
             return True
         return self._hasty and sum(line.pace_us(one.lasts_us) for one in line.waiting) > _HASTY_US

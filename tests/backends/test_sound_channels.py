@@ -7,8 +7,8 @@ import os
 import random
 import subprocess
 from array import array
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import av
@@ -52,23 +52,27 @@ def played(server: PrivatePulse, sink: str, form: str, data: bytes, *spec: str) 
         player.stdin.close()
 
 
-@pytest.fixture(scope="module")
-def interfaces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePulse]:
-    """A server with an interface of each count of channels, with a tone of its own in each."""
-    require("sox")
-    with private_pulse(tmp_path_factory.mktemp("interfaces"), {}) as server:
-        playing = []
-        for channels in COUNTS:
+@contextmanager
+def desks(folder: Path, maps: Mapping[str, str]) -> Iterator[PrivatePulse]:
+    """Run a server with an interface of each name and channel map, with a tone of its own in each channel."""
+    with private_pulse(folder, {}) as server, ExitStack() as playing:
+        for name, positions in maps.items():
+            channels = positions.count(",") + 1
             second = array("h", bytes(RATE * 2 * channels))
             for channel in range(channels):
                 step = 2 * math.pi * STEP_HZ * (channel + 1) / RATE
                 second[channel::channels] = array("h", (round(LEVEL * math.sin(step * i)) for i in range(RATE)))
-            spec = f"channels={channels}", f"channel_map={aux(channels)}"
-            playing.append(played(server, f"desk{channels}", "s16le", second.tobytes(), *spec))
-            playing[-1].__enter__()
+            spec = f"channels={channels}", f"channel_map={positions}"
+            playing.enter_context(played(server, name, "s16le", second.tobytes(), *spec))
         yield server
-        for one in playing:
-            one.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def interfaces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePulse]:
+    """A server with an interface of each count of channels."""
+    require("sox")
+    with desks(tmp_path_factory.mktemp("interfaces"), {f"desk{count}": aux(count) for count in COUNTS}) as server:
+        yield server
 
 
 def tones(path: Path) -> list[int]:
@@ -157,22 +161,10 @@ NAMED = {"flac": set[str](), "ogg": {"5.1"}, "mkv": {"5.1"}, "m4a": {"2.1", "5.1
 
 @pytest.fixture(scope="module")
 def loudspeakers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePulse]:
-    """A server with an interface of each map, with a tone of its own in each channel."""
+    """A server with an interface of each map."""
     require("sox")
-    with private_pulse(tmp_path_factory.mktemp("loudspeakers"), {}) as server:
-        playing = []
-        for number, positions in enumerate(MAPS):
-            channels = positions.count(",") + 1
-            second = array("h", bytes(RATE * 2 * channels))
-            for channel in range(channels):
-                step = 2 * math.pi * STEP_HZ * (channel + 1) / RATE
-                second[channel::channels] = array("h", (round(LEVEL * math.sin(step * i)) for i in range(RATE)))
-            spec = f"channels={channels}", f"channel_map={positions}"
-            playing.append(played(server, f"map{number}", "s16le", second.tobytes(), *spec))
-            playing[-1].__enter__()
+    with desks(tmp_path_factory.mktemp("loudspeakers"), {f"map{number}": one for number, one in enumerate(MAPS)}) as server:
         yield server
-        for one in playing:
-            one.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("positions", MAPS)

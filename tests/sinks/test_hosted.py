@@ -87,21 +87,33 @@ def test_a_value_of_the_wrong_type_is_an_error_that_names_the_package(tmp_path: 
         run(tmp_path / "x", "nonsense")
 
 
-@pytest.mark.parametrize("where", ["write", "close"])
-def test_a_recording_ends_and_its_other_output_is_whole(where: str, tmp_path: Path) -> None:
-    path = tmp_path / "whole.mkv"
-    outputs: list[RecorderOutput | str] = [RecorderOutput(f"thing://{tmp_path}/x?fail=hang-{where}", ROW), str(path)]
+def record(recorder: mscli.MediaRecorder) -> None:
+    """Record to the end."""
+    recorder.start()
+    recorder.join(TIMEOUT_S)
+
+
+def check_beside(path: Path, hanging: RecorderOutput, message: str) -> None:
+    """Record into a file beside an output that hangs. That is abandoned with an error, and the file is whole."""
+    options = hanging.options._replace(series=None) if hanging.options is not None else None
+    outputs = [hanging, RecorderOutput(str(path), SINKS["mkv"], options)]
     with mscli.MediaDevices(backends=[]) as devices:
         stream = mscli.MediaStream([devices.add_source(Generated(60))])
         recorder = mscli.MediaRecorder(stream, outputs=outputs)
-        recorder.start()
-        with pytest.raises(mscli.OperationError, match="abandoned"):
-            recorder.join(TIMEOUT_S)
-        assert recorder.recording is not None
+        with pytest.raises(mscli.OperationError, match=message):
+            record(recorder)
+        if recorder.recording is None:  # it has not begun
+            assert "constructor" in message
+            return
         hung, whole = recorder.recording.outputs
     assert isinstance(hung.error, mscli.OperationError)
     assert whole.error is None
     assert len(probe(path, "-show_packets")["packets"]) == 60
+
+
+@pytest.mark.parametrize("where", ["write", "close"])
+def test_a_recording_ends_and_its_other_output_is_whole(where: str, tmp_path: Path) -> None:
+    check_beside(tmp_path / "whole.mkv", RecorderOutput(f"thing://{tmp_path}/x?fail=hang-{where}", ROW), "abandoned")
 
 
 # Packet sinks
@@ -109,49 +121,16 @@ def test_a_recording_ends_and_its_other_output_is_whole(where: str, tmp_path: Pa
 
 @pytest.mark.parametrize("where", ["constructor", "begin", "put", "end"])
 def test_a_packet_sink_that_hangs_is_abandoned_and_the_other_output_is_whole(where: str, tmp_path: Path) -> None:
-    path = tmp_path / "whole.mkv"
-    options = SinkOptions(video_codec="mjpeg")
-    outputs = [
-        RecorderOutput(str(path), options=options, row=SINKS["mkv"]),
-        RecorderOutput(f"packets://{tmp_path}/x?fail=hang-{where}", PACKETS, options),
-    ]
-    with mscli.MediaDevices(backends=[]) as devices:
-        stream = mscli.MediaStream([devices.add_source(Generated(60))])
-        recorder = mscli.MediaRecorder(stream, outputs=outputs)
-        if where == "constructor":
-            with pytest.raises(mscli.OperationError, match="did not return from its constructor"):
-                recorder.start()
-            return
-        recorder.start()
-        with pytest.raises(mscli.OperationError, match=f"the package mscli-thing did not return from {where}"):
-            recorder.join(TIMEOUT_S)
-        assert recorder.recording is not None
-        whole, hung = recorder.recording.outputs
-    assert isinstance(hung.error, mscli.OperationError)
-    assert whole.error is None
-    assert len(probe(path, "-show_packets")["packets"]) == 60
+    hanging = RecorderOutput(f"packets://{tmp_path}/x?fail=hang-{where}", PACKETS, SinkOptions(video_codec="mjpeg"))
+    step = "its constructor" if where == "constructor" else where
+    check_beside(tmp_path / "whole.mkv", hanging, f"the package mscli-thing did not return from {step}")
 
 
 @pytest.mark.parametrize("where", ["constructor", "begin", "put", "end"])
 def test_a_file_of_a_series_that_hangs_is_abandoned_and_the_other_output_is_whole(where: str, tmp_path: Path) -> None:
-    path = tmp_path / "whole.mkv"
-    options = SinkOptions(video_codec="mjpeg")
-    row, series = PACKETS._replace(splits=True), Series(duration_s=0.5)
-    outputs = [
-        RecorderOutput(str(path), options=options, row=SINKS["mkv"]),
-        RecorderOutput(f"{tmp_path}/x-{{index}}?fail=hang-{where}", row, options._replace(series=series)),
-    ]
-    with mscli.MediaDevices(backends=[]) as devices:
-        stream = mscli.MediaStream([devices.add_source(Generated(60))])
-        recorder = mscli.MediaRecorder(stream, outputs=outputs)
-        recorder.start()
-        with pytest.raises(mscli.OperationError, match=f"the package mscli-thing did not return from (its )?{where}"):
-            recorder.join(TIMEOUT_S)
-        assert recorder.recording is not None
-        whole, hung = recorder.recording.outputs
-    assert isinstance(hung.error, mscli.OperationError)
-    assert whole.error is None
-    assert len(probe(path, "-show_packets")["packets"]) == 60
+    row, options = PACKETS._replace(splits=True), SinkOptions(video_codec="mjpeg", series=Series(duration_s=0.5))
+    hanging = RecorderOutput(f"{tmp_path}/x-{{index}}?fail=hang-{where}", row, options)
+    check_beside(tmp_path / "whole.mkv", hanging, f"the package mscli-thing did not return from (its )?{where}")
 
 
 def test_a_package_that_is_larger_than_it_says_ends_at_its_limit(tmp_path: Path) -> None:
