@@ -703,9 +703,8 @@ class Callbacks(NamedTuple):
     on_sound: Callable[[int], object] = _ignore  # called with the time of sound that begins a file
 
 
-_NO_CALLBACKS = Callbacks(
-    _ignore, _ignore, _ignore, _ignore
-)  # once it has ended: so that it and the recorder are freed at once
+# once it has ended: so that it and the recorder are freed at once
+_NO_CALLBACKS = Callbacks(_ignore, _ignore, _ignore, _ignore)
 
 
 class GroupPlan(NamedTuple):

@@ -38,9 +38,8 @@ _NEAR = 8  # packets around one, among which a missing time is looked for
 _SURE = 8  # packets of the other stream that show that no time has passed
 _REORDERED = 17  # pictures: the most by which codecs reorder them
 
-Retimed = Callable[
-    [int, int, int], None
-]  # called with a stream's index, how long the packet lasts, and how far its time was off
+# called with a stream's index, how long the packet lasts, and how far its time was off
+Retimed = Callable[[int, int, int], None]
 
 
 class StreamFacts(NamedTuple):
